@@ -1,0 +1,42 @@
+"""The clean view of an image: its centre square at the encoder's size.
+
+Evaluation and the exported graphs share this one function, so that what is
+served sees the pixels that were measured.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def centre_square(images: tf.Tensor, size: int) -> tf.Tensor:
+    """Crops the centre square and resizes it, antialiased and bilinear.
+
+    Where the static shape says that the images are squares of `size` already,
+    no resize enters the graph: its kernel is no TFLite built-in.
+
+    Args:
+        images: `[B, H, W, C]` or `[H, W, C]` pixel values 0..255 of any
+            numeric dtype; any dimension but C may be unknown.
+        size: Side of the squares returned, in pixels.
+
+    Returns:
+        uint8 `[B, size, size, C]` or `[size, size, C]`.
+    """
+    images = tf.convert_to_tensor(images)
+    if images.shape[-3:-1].as_list() != [size, size]:
+        images = tf.cast(_crop(images), tf.float32)
+        images = tf.image.resize(images, [size, size], antialias=True)
+    if images.dtype == tf.uint8:
+        return images
+    if images.dtype.is_floating:
+        images = tf.round(images)
+    return tf.saturate_cast(images, tf.uint8)
+
+
+def _crop(images: tf.Tensor) -> tf.Tensor:
+    """The centre square of the shorter side."""
+    height, width = tf.unstack(tf.shape(images)[-3:-1])
+    side = tf.minimum(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return images[..., top : top + side, left : left + side, :]
