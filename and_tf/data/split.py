@@ -1,0 +1,256 @@
+"""What a data set is to everything else: splits of numbered images."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from and_tf.preprocessing import centre_square
+
+Seed = tf.Tensor | None
+
+
+class _Lazy:
+    """A dataclass field that may be set to a function of its value.
+
+    The function is called when the field is first read, and only then.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            raise AttributeError(self._name)  # So the field has no default.
+        value = instance.__dict__[self._name]
+        if callable(value):
+            value = instance.__dict__[self._name] = value()
+        return value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self._name] = value
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Stream:
+    """Encoded images in a given or a drawn order, decoded one by one.
+
+    Attributes:
+        encoded: Takes None (in order of number) or a seed, int64 `[2]`, that
+            may be symbolic; gives a data set of (encoded image, number).
+        decode: Takes one encoded image, gives uint8 `[H, W, 3]`, or an image
+            of no pixels where it cannot be read.
+        renumber: int64 `[N]`: the number by which an image goes instead of
+            its own, -1 leaves it out. None keeps all as they are.
+    """
+
+    encoded: Callable[[Seed], tf.data.Dataset]
+    decode: Callable[[tf.Tensor], tf.Tensor]
+    renumber: np.ndarray | None = None
+
+    def __call__(self, seed: Seed) -> tf.data.Dataset:
+        """Gives (image uint8 `[H, W, 3]`, number int64 `[]`)."""
+
+        def decode(encoded: tf.Tensor, number: tf.Tensor) -> tuple:
+            image = self.decode(encoded)
+            message = "Expected an image that can be read. Received:"
+            with tf.control_dependencies(
+                [tf.debugging.Assert(tf.size(image) > 0, [message, encoded])]
+            ):
+                return tf.identity(image), number
+
+        return self.kept(seed).map(
+            decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+
+    def kept(self, seed: Seed) -> tf.data.Dataset:
+        """Gives (encoded image, number) of the images that are kept."""
+        dataset = self.encoded(seed)
+        if self.renumber is None:
+            return dataset
+        table = captured(self.renumber)
+        return dataset.map(
+            lambda encoded, number: (encoded, tf.gather(table, number))
+        ).filter(lambda _, number: number >= 0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Split:
+    """One split: numbered images, in memory or streamed, labels apart.
+
+    Attributes:
+        name: Such as "cifar10/train".
+        size: N.
+        image_shape: (H, W) that all images share, None where they differ.
+        stream: Takes None for the order of number 0..N-1, or a seed, int64
+            `[2]` and maybe symbolic, for an order drawn from it; gives
+            elements (image uint8 `[H, W, 3]`, number int64 `[]`).
+        labels: int64 `[N]`, -1 where unlabelled; None where there are none
+            at all. May be set to a function, called when first read.
+        class_names: Name of each label.
+        file_names: Of a folder, the relative path of each number.
+        images: uint8 `[N, H, W, 3]` where the split is held in memory.
+        skipped: Files that are left out because they cannot be read.
+    """
+
+    name: str
+    size: int
+    image_shape: tuple[int, int] | None
+    stream: Callable[[Seed], tf.data.Dataset]
+    labels: np.ndarray | None = _Lazy()
+    class_names: tuple[str, ...] | None = None
+    file_names: tuple[str, ...] | None = None
+    images: np.ndarray | None = None
+    skipped: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageData:
+    """The splits of a data set; `test` is None where it has none."""
+
+    name: str
+    train: Split
+    test: Split | None
+
+
+def shuffled_numbers(size: int, seed: Seed) -> tf.data.Dataset:
+    """Numbers 0..size-1 as int64, in order or in one drawn from `seed`."""
+    if seed is None:
+        return tf.data.Dataset.range(size)
+    numbers = tf.range(size, dtype=tf.int64)
+    return tf.data.Dataset.from_tensor_slices(
+        tf.random.experimental.stateless_shuffle(numbers, seed)
+    )
+
+
+def in_memory(
+    name: str,
+    images: np.ndarray,
+    labels: np.ndarray | Callable[[], np.ndarray | None] | None,
+    **fields: Any,
+) -> Split:
+    """Makes a split of images that are there already.
+
+    Args:
+        name: The split's name.
+        images: uint8 `[N, H, W, 3]`.
+        labels: int64 `[N]`, None, or a function of either.
+        **fields: Further fields of `Split`.
+    """
+
+    def stream(seed: Seed) -> tf.data.Dataset:
+        table = captured(images)
+        return shuffled_numbers(len(images), seed).map(
+            lambda number: (tf.gather(table, number), number)
+        )
+
+    return Split(
+        name, len(images), images.shape[1:3], stream, labels,
+        images=images, **fields,
+    )  # fmt: skip
+
+
+def take(
+    split: Split, chosen: np.ndarray, skipped: tuple[str, ...] | None = None
+) -> Split:
+    """Keeps some of a split's images and counts them anew from 0.
+
+    Args:
+        split: A split in memory, or one whose stream is a `Stream`.
+        chosen: int64 `[n]`, ascending: the numbers to keep.
+        skipped: Replaces the split's own where given.
+    """
+
+    def labels() -> np.ndarray | None:
+        return None if split.labels is None else split.labels[chosen]
+
+    file_names = split.file_names
+    if file_names is not None:
+        file_names = tuple(file_names[number] for number in chosen)
+    fields = dict(
+        class_names=split.class_names,
+        file_names=file_names,
+        skipped=split.skipped if skipped is None else skipped,
+    )
+    if split.images is not None:
+        return in_memory(split.name, split.images[chosen], labels, **fields)
+    old = split.stream.renumber
+    if old is None:
+        old = np.arange(split.size)
+    renumber = np.full_like(old, -1)
+    renumber[np.flatnonzero(old >= 0)[chosen]] = np.arange(len(chosen))
+    stream = dataclasses.replace(split.stream, renumber=renumber)
+    return Split(
+        split.name, len(chosen), split.image_shape, stream, labels, **fields
+    )
+
+
+def subset(split: Split, count: int, seed: int) -> Split:
+    """Draws a fixed random subset; the whole split where `count` is 0.
+
+    Args:
+        split: Any split that `load` makes.
+        count: How many images to keep; more than there are keeps all.
+        seed: Which subset: the same seed always draws the same.
+    """
+    if not 0 < count < split.size:
+        return split
+    generator = np.random.default_rng(seed)
+    chosen = generator.choice(split.size, count, replace=False)
+    return take(split, np.sort(chosen))
+
+
+def hold(split: Split, side: int | None) -> Split:
+    """Decodes a streamed split once and keeps its images in memory.
+
+    Images that cannot be read are left out, and named in `skipped`.
+
+    Args:
+        split: A split whose stream is a `Stream`.
+        side: Keep the centre square resized to side x side; None keeps the
+            images as they are, of the shape that they all share.
+    """
+    shape = (*((side, side) if side else split.image_shape), 3)
+
+    def decode(encoded: tf.Tensor, number: tf.Tensor) -> tuple:
+        image = split.stream.decode(encoded)
+        readable = tf.size(image) > 0
+        image = tf.cond(
+            readable,
+            lambda: centre_square(image, side) if side else image,
+            lambda: tf.zeros(shape, tf.uint8),
+        )
+        return tf.ensure_shape(image, shape), number, readable
+
+    images = np.zeros((split.size, *shape), np.uint8)
+    readable = np.zeros(split.size, bool)
+    batches = (
+        split.stream.kept(None)
+        .map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False)
+        .batch(128)
+        .prefetch(2)
+    )
+    for batch, numbers, good in batches.as_numpy_iterator():
+        images[numbers] = batch
+        readable[numbers] = good
+    held = in_memory(
+        split.name, images, lambda: split.labels,
+        class_names=split.class_names, file_names=split.file_names,
+        skipped=split.skipped,
+    )  # fmt: skip
+    if readable.all():
+        return held
+    broken = (split.file_names[i] for i in np.flatnonzero(~readable))
+    return take(
+        held, np.flatnonzero(readable), tuple(sorted({*split.skipped, *broken}))
+    )
+
+
+def captured(array: np.ndarray) -> tf.Tensor:
+    """An eager CPU tensor, which a graph captures and does not contain."""
+    with tf.init_scope(), tf.device("CPU:0"):
+        return tf.constant(array)
