@@ -1,0 +1,31 @@
+"""Unsupervised image representation learning by neighbourhood discovery.
+
+`AND` is a `keras.Model` around any encoder, `Curriculum` the callback that
+discovers neighbourhoods between rounds, `backbones.build` makes encoders.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+# Before TensorFlow is first imported: its log is for its developers. Set the
+# variable to 0 to have it all.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+_PLACES = {
+    "AND": "and_tf.model",
+    "Curriculum": "and_tf.curriculum",
+    "backbones": None,
+    "data": None,
+}
+__all__ = sorted(_PLACES)
+
+
+def __getattr__(name: str) -> object:
+    """Imports on first use, so that `import and_tf` itself is quick."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'and_tf' has no attribute {name!r}")
+    if _PLACES[name] is None:
+        return importlib.import_module(f"and_tf.{name}")
+    return getattr(importlib.import_module(_PLACES[name]), name)

@@ -1,0 +1,108 @@
+"""The memory bank: one embedding for every training sample."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from and_tf.errors import InputError
+
+INITIALISERS = ("unit", "uniform")
+
+
+def blend(
+    old: tf.Tensor, new: tf.Tensor, momentum: float | tf.Tensor
+) -> tf.Tensor:
+    """Equation 8, then the L2 norm: x̃ ← (1−η)x̃ + ηx.
+
+    Args:
+        old: float32 [B, D], rows of the bank.
+        new: float32 [B, D], unit-norm embeddings of the same samples.
+        momentum: η in [0, 1], the weight of the new embedding.
+
+    Returns:
+        float32 [B, D], unit-norm rows.
+    """
+    return tf.math.l2_normalize((1.0 - momentum) * old + momentum * new, axis=1)
+
+
+class MemoryBank(keras.layers.Layer):
+    """N rows of D numbers, updated by equation 8 as samples are seen.
+
+    Args:
+        num_examples: N.
+        embedding_dim: D.
+        momentum: η of equation 8, the weight of the new embedding.
+        initialiser: "unit": uniform on the unit sphere. "uniform": each
+            number uniform in ±√(3/D), as in the authors' code, so that rows
+            have unit norm on average alone; until a row's first update its
+            similarities are then scaled by its norm.
+        seed: Of the initial rows.
+
+    Attributes:
+        rows: float32 [N, D], non-trainable.
+    """
+
+    def __init__(
+        self,
+        num_examples: int,
+        embedding_dim: int,
+        *,
+        momentum: float = 0.5,
+        initialiser: str = "unit",
+        seed: int | None = None,
+        name: str = "memory_bank",
+    ) -> None:
+        super().__init__(name=name, trainable=False, dtype="float32")
+        if initialiser not in INITIALISERS:
+            raise InputError(
+                f"Expected a bank initialisation among "
+                f"{', '.join(INITIALISERS)}. Received: {initialiser!r}."
+            )
+        if not 0.0 < momentum <= 1.0:
+            raise InputError(
+                f"Expected a memory momentum in (0, 1]. Received: {momentum}."
+            )
+        self.momentum = momentum
+        # ONLY_FIRST_REPLICA: every replica writes the same rows, so there is
+        # nothing to aggregate and one copy can be read back.
+        self.rows = self.add_weight(
+            name="rows",
+            shape=(num_examples, embedding_dim),
+            initializer=_initial_rows(initialiser, seed),
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+
+    def update(self, embeddings: tf.Tensor, numbers: tf.Tensor) -> None:
+        """Blends the embeddings of a batch into their rows (equation 8).
+
+        Args:
+            embeddings: float32 [B, D], unit norm.
+            numbers: integer [B], the samples' numbers. Where one occurs more
+                than once, one of its embeddings wins, which one is not
+                defined: batches are drawn without replacement.
+        """
+        old = tf.gather(self.rows.value, numbers)  # [B, D]
+        new = blend(old, embeddings, self.momentum)
+        self.rows.value.scatter_update(tf.IndexedSlices(new, numbers))
+
+    def fill(self, embeddings: tf.Tensor) -> None:
+        """Replaces all rows by `embeddings`, float32 [N, D], normalised."""
+        self.rows.assign(tf.math.l2_normalize(embeddings, axis=1))
+
+
+def _initial_rows(
+    initialiser: str, seed: int | None
+) -> keras.initializers.Initializer:
+    class Rows(keras.initializers.Initializer):
+        def __call__(self, shape, dtype=None):
+            if initialiser == "uniform":
+                limit = (3.0 / shape[1]) ** 0.5
+                draw = keras.initializers.RandomUniform(-limit, limit, seed)
+                return draw(shape, dtype)
+            draw = keras.initializers.RandomNormal(seed=seed)
+            return tf.math.l2_normalize(draw(shape, dtype), axis=1)
+
+    return Rows()

@@ -1,0 +1,161 @@
+"""The objective of a round: equations 2, 3 and 7 of the AND paper.
+
+With p_ij the softmax of x_i · x̃_j / τ over the whole bank, a sample that is
+no anchor has the loss −log p_ii, an anchor −log Σ_{j ∈ {i} ∪ N(i)} p_ij. Both
+are a log-sum-exp over everything less one over a few. The authors' code sums
+the softmax and takes the logarithm after, which underflows; this does not.
+
+The bank is a constant of the objective: gradients reach the embeddings alone.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# A block of a batch's logits, [128, 4096] float32, is 2 MB: it stays in the
+# cache of a CPU core, and the product of a longer one runs no faster there.
+CPU_BLOCK_ROWS = 4096
+# A GPU wants long products; [256, 65536] float32 is 67 MB.
+GPU_BLOCK_ROWS = 65536
+
+
+def losses(
+    embeddings: tf.Tensor,
+    numbers: tf.Tensor,
+    rows: tf.Tensor,
+    neighbours: tf.Tensor,
+    selected: tf.Tensor,
+    temperature: float,
+    block_rows: int = 0,
+) -> tf.Tensor:
+    """The terms of equation 7, one a sample; their mean is the objective.
+
+    Args:
+        embeddings: [B, D], unit norm.
+        numbers: integer [B], each sample's row in the bank.
+        rows: float32 [N, D], the memory bank before this step's update.
+        neighbours: integer [N, k], discovered neighbours of every sample.
+        selected: bool [N], True for the anchors of the round.
+        temperature: τ.
+        block_rows: Rows of the bank taken at a time, see `log_partition`.
+
+    Returns:
+        float32 [B].
+    """
+    embeddings = tf.cast(embeddings, tf.float32)
+    own = log_neighbourhood_mass(
+        embeddings, numbers, rows, neighbours, selected, temperature
+    )
+    return log_partition(embeddings, rows, temperature, block_rows) - own
+
+
+def log_neighbourhood_mass(
+    embeddings: tf.Tensor,
+    numbers: tf.Tensor,
+    rows: tf.Tensor,
+    neighbours: tf.Tensor,
+    selected: tf.Tensor,
+    temperature: float,
+) -> tf.Tensor:
+    """log Σ exp(x_i · x̃_j / τ) over {i} ∪ N(i), or over {i} if i is no anchor.
+
+    Arguments as those of `losses`. Returns: float32 [B].
+    """
+    numbers = tf.cast(numbers, neighbours.dtype)
+    members = tf.concat(
+        [numbers[:, None], tf.gather(neighbours, numbers)], axis=1
+    )  # [B, 1 + k]
+    logits = (
+        tf.einsum("bd,bmd->bm", embeddings, tf.gather(rows, members))
+        / temperature
+    )  # [B, 1 + k]
+    anchor = tf.gather(selected, numbers)[:, None]
+    itself = tf.one_hot(0, tf.shape(members)[1], True, False)[None, :]
+    counted = tf.where(anchor | itself, logits, -float("inf"))
+    return tf.reduce_logsumexp(counted, axis=1)
+
+
+def log_partition(
+    embeddings: tf.Tensor,
+    rows: tf.Tensor,
+    temperature: float,
+    block_rows: int = 0,
+) -> tf.Tensor:
+    """log Σ_n exp(x_i · x̃_n / τ), the denominator of equation 2.
+
+    One visit to each block of the bank gives the sum and, since the gradient
+    is the mean of the rows under p (equation 9), the gradient too: nothing of
+    size B × N is kept, and the backward pass is one multiplication.
+
+    Args:
+        embeddings: float32 [B, D].
+        rows: float32 [N, D], N static; receives no gradient.
+        temperature: τ.
+        block_rows: Rows a block; peak memory is a few B × block_rows × 4
+            bytes whatever N is. 0 chooses by the device.
+
+    Returns:
+        float32 [B].
+    """
+    rows = tf.stop_gradient(tf.convert_to_tensor(rows))
+    block_rows = block_rows or _block_rows()
+
+    @tf.custom_gradient
+    def of(embeddings: tf.Tensor):
+        log_sum, mean_row = _sweep(embeddings, rows, temperature, block_rows)
+
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            return upstream[:, None] * mean_row / temperature
+
+        return log_sum, gradient
+
+    return of(embeddings)
+
+
+def _block_rows() -> int:
+    gpus = tf.config.list_logical_devices("GPU")
+    return GPU_BLOCK_ROWS if gpus else CPU_BLOCK_ROWS
+
+
+def _sweep(
+    embeddings: tf.Tensor, rows: tf.Tensor, temperature: float, block_rows: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns (log Σ_n exp(x·x̃_n/τ) [B], Σ_n p_n x̃_n [B, D])."""
+    num_rows = rows.shape[0]
+    state = (
+        tf.fill([tf.shape(embeddings)[0], 1], -float("inf")),  # running max
+        tf.zeros([tf.shape(embeddings)[0], 1]),  # Σ exp(logit − max)
+        tf.zeros_like(embeddings),  # Σ exp(logit − max) · row
+    )
+
+    def visit(block: tf.Tensor, state: tuple) -> tuple:
+        highest, total, weighted = state
+        logits = tf.matmul(embeddings, block, transpose_b=True) / temperature
+        new = tf.maximum(highest, tf.reduce_max(logits, 1, keepdims=True))
+        weights = tf.exp(logits - new)  # [B, block_rows]
+        shrink = tf.exp(highest - new)
+        total = total * shrink + tf.reduce_sum(weights, 1, keepdims=True)
+        return new, total, weighted * shrink + tf.matmul(weights, block)
+
+    # Whole blocks in a loop, one at a time so that memory stays flat; the
+    # rest apart, so that every shape is static, as XLA needs it.
+    whole = num_rows // block_rows
+    if whole:
+        _, *state = tf.while_loop(
+            lambda i, *_: i < whole,
+            lambda i, *state: (
+                i + 1,
+                *visit(
+                    tf.slice(
+                        rows, [i * block_rows, 0], [block_rows, rows.shape[1]]
+                    ),
+                    state,
+                ),
+            ),
+            (tf.constant(0), *state),
+            parallel_iterations=1,
+        )
+    if num_rows % block_rows:
+        state = visit(rows[whole * block_rows :], state)
+    highest, total, weighted = state
+    return (tf.math.log(total) + highest)[:, 0], weighted / total

@@ -1,0 +1,50 @@
+"""What the replicas of a training step tell each other.
+
+Called inside a training step. With one replica nothing is sent; elsewhere
+these follow `tf.distribute`'s convention that gradients are summed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+def _context() -> tf.distribute.ReplicaContext | None:
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return None
+    return context
+
+
+def gather(tensor: tf.Tensor) -> tf.Tensor:
+    """The [b, …] of all replicas as [B, …], in the order of the replicas."""
+    context = _context()
+    return context.all_gather(tensor, axis=0) if context else tensor
+
+
+def share_of_mean(values: tf.Tensor) -> tf.Tensor:
+    """This replica's term of the mean over the global batch.
+
+    The terms of all replicas add up to the mean over all B values, also where
+    a last batch is spread unevenly.
+
+    Args:
+        values: [b].
+    """
+    context = _context()
+    if context is None:
+        return tf.reduce_mean(values)
+    count = tf.cast(tf.shape(values)[0], values.dtype)
+    total = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
+    return tf.reduce_sum(values) / total
+
+
+def share(losses: Sequence[tf.Tensor]) -> tf.Tensor:
+    """This replica's part of the encoder's own (regularisation) losses."""
+    if not losses:
+        return tf.constant(0.0)
+    context = _context()
+    replicas = context.num_replicas_in_sync if context else 1
+    return tf.add_n([tf.cast(loss, tf.float32) for loss in losses]) / replicas

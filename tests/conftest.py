@@ -1,0 +1,40 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Mapping
+
+import and_tf  # noqa: F401  Sets TensorFlow's log level before its import.
+import numpy as np
+import pytest
+
+GOLDEN = pathlib.Path(__file__).parents[2] / "shared" / "golden"
+
+
+@pytest.fixture
+def golden() -> Callable[[str], Mapping[str, np.ndarray]]:
+    """Reads values that the papers' authors' own code gave.
+
+    They lie beside the project, in ../shared/golden, and are no part of it:
+    where they are missing, the tests that hold against them are skipped, and
+    the NumPy oracles of the same tests files still stand.
+    """
+    if not GOLDEN.is_dir():
+        pytest.skip("../shared/golden is not beside this checkout")
+
+    def read(name: str) -> Mapping[str, np.ndarray]:
+        with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as values:
+            return dict(values)
+
+    return read
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def unit(array: np.ndarray) -> np.ndarray:
+    """Rows of [n, d] at norm 1."""
+    return array / np.linalg.norm(array, axis=-1, keepdims=True)
