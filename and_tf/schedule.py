@@ -113,32 +113,28 @@ class RoundSchedule(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """The rate of a step, counted from 0."""
         c = self._config
-        epoch = tf.cast(step, tf.float32) / float(c["steps_per_epoch"])
-        later = epoch - c["initial_epochs"]
-        initial = later < 0 if c["rounds"] else tf.constant(True)
-        length = tf.where(
-            initial, float(c["initial_epochs"]), float(c["epochs_per_round"])
-        )
-        within = tf.where(
-            initial,
-            epoch,
-            later - tf.floor(later / c["epochs_per_round"])
-            * c["epochs_per_round"],
-        )
-        rate = c["peak"] * self._factor(within / length)
+        per_epoch = c["steps_per_epoch"]
+        first = c["initial_epochs"] * per_epoch  # Steps of round 0,
+        later = max(c["epochs_per_round"] * per_epoch, 1)  # of the others.
+        # In whole steps: in float32 epoch 80 of 200 may come before 2/5.
+        step = tf.cast(step, tf.int64)
+        initial = (step < first) if c["rounds"] else tf.constant(True)
+        within = tf.where(initial, step, (step - first) % later)
+        length = tf.where(initial, tf.cast(first, tf.int64), later)
+        rate = c["peak"] * self._factor(within, length)
         if c["warmup_epochs"]:
             # Half a step in, so that the first step is not lost at rate 0.
-            risen = (within + 0.5 / c["steps_per_epoch"]) / c["warmup_epochs"]
-            rate *= tf.minimum(1.0, risen)
+            risen = tf.cast(within, tf.float32) + 0.5
+            rate *= tf.minimum(1.0, risen / (c["warmup_epochs"] * per_epoch))
         return rate
 
-    def _factor(self, progress: tf.Tensor) -> tf.Tensor:
-        """What the peak is multiplied by at a `progress` in [0, 1)."""
+    def _factor(self, within: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+        """What the peak is multiplied by at a step of a round's steps."""
         schedule = self._config["schedule"]
         if schedule == "step":
-            # A little ahead: 80/200 in float32 must count as 2/5.
-            fifths = tf.floor(progress * 5.0 + 1e-4)
+            fifths = tf.cast(5 * within // length, tf.float32)
             return tf.pow(0.1, tf.maximum(0.0, fifths - 1.0))
+        progress = tf.cast(within / length, tf.float32)
         if schedule == "cosine":
             return 0.5 + 0.5 * tf.cos(math.pi * progress)
         return tf.ones_like(progress)

@@ -1,0 +1,41 @@
+"""When a run is evaluated."""
+
+from __future__ import annotations
+
+import keras
+
+from and_tf.evaluation.run_knn import RunKnn
+from and_tf.schedule import Rounds
+
+
+class Evaluation(keras.callbacks.Callback):
+    """Adds `knn_bank` and, where a round ends, `knn_clean` to the logs.
+
+    Args:
+        knn: Evaluates.
+        plan: The rounds.
+        every: Epochs between evaluations on the bank; 0 is where rounds end.
+    """
+
+    def __init__(self, knn: RunKnn, plan: Rounds, every: int) -> None:
+        super().__init__()
+        self._knn = knn
+        self._plan = plan
+        self._every = every
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Evaluates where it is time."""
+        if logs is None or not self._knn.possible:
+            return
+        done = epoch + 1
+        round_ends = done == self._plan.epochs or (
+            self._plan.of_epoch(done) != self._plan.of_epoch(epoch)
+        )
+        if round_ends or (self._every and done % self._every == 0):
+            bank = self._knn.bank(self.model)
+            if bank is not None:
+                logs["knn_bank"] = bank.top1
+        if round_ends:
+            clean = self._knn.clean(self.model)
+            logs["knn_clean"] = clean.top1
+            logs["knn_clean_top5"] = clean.top5

@@ -1,0 +1,130 @@
+"""Checkpoints: one file an epoch with everything that a run is.
+
+A file is an uncompressed `.npz`, read without pickle. It appears whole or not
+at all, and each array carries a CRC-32, so that a damaged file is noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import zipfile
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from and_tf import files
+from and_tf.errors import InputError
+
+FORMAT = 1
+DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+KEEP = 2  # The newest, and one before it in case it is damaged.
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        directory: Where they lie.
+    """
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.directory = directory
+
+    def save(
+        self,
+        epochs: int,
+        groups: Mapping[str, Iterable[keras.Variable]],
+        notes: dict,
+    ) -> None:
+        """Writes the checkpoint after `epochs` epochs and drops old ones.
+
+        Args:
+            epochs: How many are finished.
+            groups: Variables by what they belong to, such as "encoder", so
+                that one group can be restored without the others.
+            notes: JSON that goes with them.
+        """
+        arrays = {
+            f"{group}/{i:04d}/{variable.path}": np.asarray(variable)
+            for group, variables in groups.items()
+            for i, variable in enumerate(variables)
+        }
+        header = json.dumps({**notes, "format": FORMAT, "epochs": epochs})
+        files.write(
+            self.directory / f"epoch_{epochs:05d}.npz",
+            lambda file: np.savez(file, notes=np.array(header), **arrays),
+        )
+        for path in self.paths()[:-KEEP]:
+            path.unlink(missing_ok=True)
+
+    def paths(self) -> list[pathlib.Path]:
+        """The checkpoints there are, oldest first."""
+        return sorted(self.directory.glob("epoch_*.npz"))
+
+    def latest(self) -> Checkpoint | None:
+        """Reads the newest checkpoint that is whole, None if there is none."""
+        for path in reversed(self.paths()):
+            try:
+                return Checkpoint(path)
+            except InputError:
+                raise
+            except DAMAGE as error:
+                print(f"{path} is damaged ({error}); trying the one before.")
+        return None
+
+
+class Checkpoint:
+    """One checkpoint, read whole.
+
+    Attributes:
+        path: Its file.
+        epochs: Finished epochs.
+        notes: The JSON that was saved with it.
+
+    Raises:
+        InputError: If the file is of a newer format.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        with np.load(path, allow_pickle=False) as data:
+            self.notes: dict[str, Any] = json.loads(str(data["notes"]))
+            if self.notes["format"] > FORMAT:
+                raise InputError(
+                    f"Expected a checkpoint of format {FORMAT} or older. "
+                    f"Received format {self.notes['format']} in {path}: it "
+                    "needs a newer and_tf."
+                )
+            # Reading checks each array's CRC.
+            self._arrays = {k: data[k] for k in data.files if k != "notes"}
+        self.epochs: int = self.notes["epochs"]
+
+    def restore(self, group: str, variables: Iterable[keras.Variable]) -> None:
+        """Assigns a group's arrays to the variables that they were of.
+
+        Raises:
+            InputError: If a shape is another, or there are more or fewer.
+        """
+        variables = list(variables)
+        arrays = [
+            (name, array)
+            for name, array in self._arrays.items()
+            if name.startswith(f"{group}/")
+        ]
+        if len(variables) != len(arrays):
+            raise InputError(
+                f"Expected {len(variables)} arrays of the {group} in "
+                f"{self.path}. Received: {len(arrays)}. It is of another "
+                "model, or was written without this part."
+            )
+        for variable, (name, array) in zip(variables, arrays, strict=True):
+            if tuple(variable.shape) != array.shape:
+                raise InputError(
+                    f"Expected {name} of shape {tuple(variable.shape)} in "
+                    f"{self.path}. Received: {array.shape}. It is of another "
+                    "model or data set."
+                )
+            variable.assign(array)

@@ -1,0 +1,64 @@
+"""How every main starts and ends: quietly, and in one sentence if it fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+
+from absl import app
+
+from and_tf.errors import InputError
+
+
+def run(main: Callable[[Sequence[str]], None]) -> None:
+    """Runs `main` under absl; an `InputError` ends it in one sentence.
+
+    Args:
+        main: Takes the arguments that are left after the flags.
+    """
+
+    def answer(argv: Sequence[str]) -> None:
+        try:
+            if len(argv) > 1:
+                raise InputError(
+                    f"Expected flags alone (--name=value). Received: "
+                    f"{' '.join(argv[1:])!r}. Run with --help for the flags."
+                )
+            main(argv)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            sys.exit(130)
+
+    app.run(answer)
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and looks for GPUs without its lines about it.
+
+    They are written before its log level counts, straight to file descriptor
+    2, so that is turned aside meanwhile; what it caught is shown after all if
+    the import fails. With TF_CPP_MIN_LOG_LEVEL=0 nothing is turned aside, which
+    tells why a GPU is not found.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        return
+    sys.stderr.flush()
+    shown = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices("GPU")
+        except BaseException:
+            aside.seek(0)
+            os.write(shown, aside.read())
+            raise
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)

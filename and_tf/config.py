@@ -1,0 +1,290 @@
+"""What a training run is told: one frozen record, made from flags in mains."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import Any
+
+from absl import flags
+
+from and_tf.errors import InputError
+
+
+def option(default: Any, text: str, **notes: Any) -> Any:
+    """A field with its help text and what else is known of it.
+
+    Args:
+        default: Its default; the type of the flag follows from it.
+        text: The help text.
+        **notes: `choices`, a tuple; `least`, the smallest number allowed;
+            `above`, a bound that is not allowed itself; `free`, True where a
+            resumed run may have another value than before.
+    """
+    return dataclasses.field(
+        default=default, metadata={"help": text, **notes}
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Everything a run depends on; the flags of `and_tf.train`."""
+
+    dataset: str = option(
+        "cifar10",
+        "A TFDS name, `folder` (a directory of images, --data_dir), or "
+        "`digits` (scikit-learn's, inside the package).",
+    )
+    data_dir: str = option(
+        "",
+        "Where data sets lie, or the directory of images. Empty: TFDS' own "
+        "default.",
+        free=True,
+    )
+    label_key: str = option(
+        "", "Which label to evaluate with; cifar100 also has coarse_label."
+    )
+    train_split: str = option("", "TFDS split to learn from. Empty: its own.")
+    test_split: str = option("", "TFDS split to evaluate on. Empty: its own.")
+    max_train_examples: int = option(
+        0, "A fixed random subset of so many training images. 0: all.", least=0
+    )
+    max_test_examples: int = option(
+        0, "A fixed random subset of so many test images. 0: all.", least=0
+    )
+    memory_gib: float = option(
+        4.0,
+        "Splits of up to so many GiB are held in memory, others streamed.",
+        least=0.0,
+        free=True,
+    )
+    run_dir: str = option(
+        "", "What the run writes to. Empty: runs/<dataset>.", free=True
+    )
+    resume: bool = option(
+        False, "Go on with the run in --run_dir where there is one.", free=True
+    )
+
+    backbone: str = option(
+        "resnet18",
+        "The encoder.",
+        choices=("small", "alexnet", "resnet18", "resnet50", "resnet101"),
+    )
+    image_size: int = option(
+        0,
+        "Side of the encoder's square input. 0: the images' own where they "
+        "share one up to 96, else 224.",
+        least=0,
+    )
+    embedding_dim: int = option(128, "D, the embedding's size.", least=2)
+    temperature: float = option(
+        0.1, "τ of equation 2, in training and discovery.", above=0.0
+    )
+    memory_momentum: float = option(
+        0.5, "η of equation 8: the weight of the new embedding.", above=0.0
+    )
+    bank_initialiser: str = option(
+        "unit",
+        "The memory bank's first rows: on the unit sphere, or uniform in "
+        "±sqrt(3/D) as in the authors' code.",
+        choices=("unit", "uniform"),
+    )
+    neighbourhood_size: int = option(
+        1, "k of equation 1, neighbours beside the sample itself.", least=1
+    )
+
+    rounds: int = option(
+        4, "R of equation 6. 0: instance learning alone.", least=0
+    )
+    epochs_per_round: int = option(200, "Epochs of each round.", least=1)
+    initial_epochs: int = option(
+        -1,
+        "Epochs of instance learning before round 1. -1: as many as a round "
+        "has; 0: start from a random encoder.",
+        least=-1,
+    )
+    selection: str = option(
+        "curriculum",
+        "Which samples become anchors: r/R of them in round r, all in one "
+        "discovery, or none.",
+        choices=("curriculum", "one_off", "none"),
+    )
+
+    batch_size: int = option(128, "Images a step, over all devices.", least=2)
+    learning_rate: float = option(0.03, "At the top of a round.", above=0.0)
+    learning_rate_schedule: str = option(
+        "step",
+        "Within a round: step (×0.1 after 2/5 and every further 1/5), "
+        "cosine, constant.",
+        choices=("step", "cosine", "constant"),
+    )
+    warmup_epochs: float = option(
+        0.0, "Of every round, rising linearly.", least=0.0
+    )
+    weight_decay: float = option(
+        5e-4, "Added to the gradient, as torch's SGD does.", least=0.0
+    )
+    crop_area: float = option(
+        0.2, "Smallest share of an image that a crop shows.", above=0.0
+    )
+    colour_jitter: float = option(
+        0.4, "Of brightness, contrast, saturation and hue.", least=0.0
+    )
+    greyscale: float = option(
+        0.2, "Probability that a view is grey.", least=0.0
+    )
+    flip: float = option(
+        0.0, "Probability of a mirrored view; the paper has none.", least=0.0
+    )
+    augment_on_device: bool = option(
+        False,
+        "Augment inside the training step, for an accelerator that outruns "
+        "the CPU.",
+        free=True,
+    )
+
+    precision: str = option(
+        "float32",
+        "Keras precision policy; norm and loss are always float32.",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    strategy: str = option(
+        "auto",
+        "auto: none for up to one GPU, mirrored from two.",
+        choices=("auto", "default", "mirrored", "multi_worker"),
+        free=True,
+    )
+    loss_block_rows: int = option(
+        0,
+        "Rows of the memory bank that the loss takes at a time. 0: by the "
+        "device.",
+        least=0,
+        free=True,
+    )
+    seed: int = option(0, "Of everything random.", least=0)
+
+    evaluate_every: int = option(
+        1,
+        "Epochs between kNN evaluations on the bank. 0: at the end of rounds "
+        "alone, where the clean gallery is evaluated too.",
+        least=0,
+        free=True,
+    )
+    knn_neighbours: int = option(200, "K of the kNN evaluation.", least=1)
+    knn_temperature: float = option(
+        0.1, "τ of the kNN evaluation's weights.", above=0.0
+    )
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check(field, getattr(self, field.name))
+        if self.dataset == "folder" and not self.data_dir:
+            raise InputError(
+                "Expected --data_dir, a directory of images, with "
+                "--dataset=folder. Received none."
+            )
+        for name, most in (
+            ("memory_momentum", 1.0),
+            ("crop_area", 1.0),
+            ("greyscale", 1.0),
+            ("flip", 1.0),
+            ("colour_jitter", 1.0),
+        ):
+            if getattr(self, name) > most:
+                raise InputError(
+                    f"Expected --{name} of at most {most:g}. Received: "
+                    f"{getattr(self, name):g}."
+                )
+
+    @property
+    def run_directory(self) -> pathlib.Path:
+        """Where the run writes."""
+        return pathlib.Path(self.run_dir or f"runs/{self.dataset}")
+
+    @property
+    def first_round_epochs(self) -> int:
+        """Epochs of instance learning, with -1 resolved."""
+        if self.initial_epochs < 0:
+            return self.epochs_per_round
+        return self.initial_epochs
+
+    def differences(self, other: TrainConfig) -> list[str]:
+        """Names of the fields in which two configs are different runs."""
+        return [
+            field.name
+            for field in dataclasses.fields(self)
+            if not field.metadata.get("free")
+            and getattr(self, field.name) != getattr(other, field.name)
+        ]
+
+    def to_flagfile(self) -> str:
+        """Lines of a flagfile that makes this config again."""
+        return "".join(
+            f"--{name}={value}\n"
+            for name, value in dataclasses.asdict(self).items()
+        )
+
+
+def _check(field: dataclasses.Field, value: Any) -> None:
+    notes = field.metadata
+    flag = f"--{field.name}"
+    if "choices" in notes and value not in notes["choices"]:
+        raise InputError(
+            f"Expected {flag} to be one of {', '.join(notes['choices'])}. "
+            f"Received: {value!r}."
+        )
+    if "least" in notes and not value >= notes["least"]:
+        raise InputError(
+            f"Expected {flag} of at least {notes['least']}. Received: {value}."
+        )
+    if "above" in notes and not value > notes["above"]:
+        raise InputError(
+            f"Expected {flag} above {notes['above']:g}. Received: {value}."
+        )
+
+
+def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines one flag for each field of a config class."""
+    define = {
+        bool: flags.DEFINE_bool,
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        str: flags.DEFINE_string,
+    }
+    for field in dataclasses.fields(config):
+        text = field.metadata["help"]
+        if "choices" in field.metadata:
+            flags.DEFINE_enum(
+                field.name,
+                field.default,
+                field.metadata["choices"],
+                text,
+                flag_values=values,
+            )
+        else:
+            define[type(field.default)](
+                field.name, field.default, text, flag_values=values
+            )
+
+
+def from_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> Any:
+    """Makes a config from parsed flags."""
+    return config(
+        **{
+            field.name: values[field.name].value
+            for field in dataclasses.fields(config)
+        }
+    )
+
+
+def from_flagfile(config: type, path: pathlib.Path) -> Any:
+    """Makes a config from a flagfile, as a run directory has one."""
+    values = flags.FlagValues()
+    define_flags(config, values)
+    try:
+        values(["", f"--flagfile={path}"])
+    except flags.Error as error:
+        raise InputError(
+            f"Expected a flagfile of this version in {path}. Received: {error}"
+        ) from error
+    return from_flags(config, values)

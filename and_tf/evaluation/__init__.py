@@ -1,0 +1,1 @@
+"""Protocols that tell how good an encoder is."""

@@ -1,0 +1,47 @@
+"""Embeddings of whole splits, as every protocol starts from them."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from and_tf.data.pipeline import clean_batches
+from and_tf.data.split import Split
+
+BATCH = 512
+
+
+def embed(model: keras.Model, split: Split, image_size: int) -> np.ndarray:
+    """Embeds the clean view of every image, in order of number.
+
+    Args:
+        model: Images [B, S, S, 3] to embeddings [B, D].
+        split: N images.
+        image_size: S.
+
+    Returns:
+        float32 [N, D].
+    """
+    batches = clean_batches(split, image_size, BATCH)
+    return model.predict(batches.map(lambda images, _: images), verbose=0)
+
+
+def pixels(split: Split, side: int) -> np.ndarray:
+    """The images themselves as features: small, centred, unit norm.
+
+    Args:
+        split: N images.
+        side: Of the square that each image is averaged down to.
+
+    Returns:
+        float32 [N, side · side · 3].
+    """
+    batches = [
+        images.numpy().astype(np.float32).reshape(len(images), -1)
+        for images, _ in clean_batches(split, side, BATCH)
+    ]
+    features = np.concatenate(batches)
+    # An image's own mean says how bright it is, and would make all alike.
+    features -= features.mean(axis=1, keepdims=True)
+    norm = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.maximum(norm, 1e-6)

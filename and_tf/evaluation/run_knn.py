@@ -1,0 +1,97 @@
+"""The kNN figures of a run: which gallery, which queries, which baselines."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from and_tf.data.split import ImageData
+from and_tf.evaluation.embeddings import embed, pixels
+from and_tf.evaluation.knn import Knn, weighted_knn
+
+PIXEL_SIDE = 16
+
+
+class RunKnn:
+    """Weighted kNN on a data set, in the two galleries that figures name.
+
+    The *bank* gallery is the training memory bank, augmented and averaged
+    over epochs: what the authors report. The *clean* gallery is the training
+    images' own embeddings, computed again. Queries are the clean embeddings
+    of the test split; without one, of each training image against all others.
+
+    Args:
+        data: The data set.
+        image_size: Side of the encoder's input.
+        neighbours: K.
+        temperature: τ.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        image_size: int,
+        neighbours: int = 200,
+        temperature: float = 0.1,
+    ) -> None:
+        self._data = data
+        self._size = image_size
+        self._options = {"neighbours": neighbours, "temperature": temperature}
+
+    @property
+    def possible(self) -> bool:
+        """Whether both sides have labels."""
+        sides = [self._data.train, self._data.test or self._data.train]
+        return all(
+            side.labels is not None and (side.labels >= 0).any()
+            for side in sides
+        )
+
+    @property
+    def protocol(self) -> dict:
+        """What a figure has to be read with."""
+        return {
+            "classifier": "weighted kNN",
+            "K": self._options["neighbours"],
+            "temperature": self._options["temperature"],
+            "queries": self._data.test.name
+            if self._data.test
+            else f"{self._data.train.name}, leave one out",
+            "gallery_last": "clean embeddings of the training images",
+            "gallery_best": "memory bank, best epoch on the queries",
+        }
+
+    def bank(self, model: keras.Model) -> Knn | None:
+        """Test images against the bank's rows; None without a test split."""
+        if self._data.test is None:
+            return None
+        queries = embed(model, self._data.test, self._size)
+        return self._classify(queries, np.asarray(model.bank.rows))
+
+    def clean(self, model: keras.Model) -> Knn:
+        """Against the training images' own embeddings."""
+        gallery = embed(model, self._data.train, self._size)
+        if self._data.test is None:
+            return self._classify(gallery, gallery)
+        return self._classify(
+            embed(model, self._data.test, self._size), gallery
+        )
+
+    def raw_pixels(self) -> Knn:
+        """The images themselves, at most 16×16, as embeddings."""
+        side = min(PIXEL_SIDE, self._size)
+        gallery = pixels(self._data.train, side)
+        if self._data.test is None:
+            return self._classify(gallery, gallery)
+        return self._classify(pixels(self._data.test, side), gallery)
+
+    def _classify(self, queries: np.ndarray, gallery: np.ndarray) -> Knn:
+        test = self._data.test
+        return weighted_knn(
+            queries,
+            (test or self._data.train).labels,
+            gallery,
+            self._data.train.labels,
+            leave_one_out=test is None,
+            **self._options,
+        )

@@ -1,0 +1,51 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from and_tf.errors import InputError
+
+
+def write(path: pathlib.Path, fill: Callable[[BinaryIO], None]) -> None:
+    """Writes a file beside its place, then moves it there.
+
+    A reader, or a run that was killed in between, sees the old file or the
+    new one.
+
+    Args:
+        path: The file; its directory is made.
+        fill: Writes the content to an open binary file.
+
+    Raises:
+        InputError: If there is no room, or no right to write.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            f"Expected to write {path}. Received: {error.strerror or error}. "
+            "Make room or change the directory, then run again with --resume; "
+            "what was written before is whole."
+        ) from error
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes UTF-8 text, whole or not at all."""
+    write(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Writes indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")

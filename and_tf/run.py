@@ -1,0 +1,260 @@
+"""A training run, from its config to its result: where the parts are wired."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import keras
+
+from and_tf import backbones, data, strategy, summary
+from and_tf.augmentation import RandomView, ViewConfig
+from and_tf.callbacks.evaluation import Evaluation
+from and_tf.callbacks.progress import Progress
+from and_tf.callbacks.recorder import Recorder, state
+from and_tf.callbacks.speed import Speed
+from and_tf.callbacks.tensorboard import TensorBoardWriter
+from and_tf.checkpoint import Checkpoint
+from and_tf.config import TrainConfig
+from and_tf.curriculum import Curriculum
+from and_tf.data.normalisation import normalisation
+from and_tf.data.pictures import pictures
+from and_tf.data.pipeline import clean_batches, steps_per_epoch, train_batches
+from and_tf.data.split import ImageData
+from and_tf.discovery import Neighbourhoods
+from and_tf.errors import InputError
+from and_tf.evaluation.run_knn import RunKnn
+from and_tf.model import AND
+from and_tf.optimiser import CoupledSGD
+from and_tf.run_directory import RunDirectory
+from and_tf.schedule import Rounds, RoundSchedule
+
+
+def train(config: TrainConfig) -> dict[str, Any]:
+    """Trains, or goes on training, and leaves a run directory behind.
+
+    Args:
+        config: The run.
+
+    Returns:
+        The content of result.json.
+
+    Raises:
+        InputError: For everything that a user can mend.
+    """
+    directory = RunDirectory(config.run_directory)
+    checkpoint = directory.claim(config)
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    images = load_images(config)
+    summary.print_start(images, config)
+
+    notes = checkpoint.notes if checkpoint else first_notes(config, images)
+    with strategy.build(config.strategy).scope():
+        model = build_model(config, images, notes["encoder"])
+    knn = RunKnn(
+        images,
+        notes["encoder"]["image_size"],
+        config.knn_neighbours,
+        config.knn_temperature,
+    )
+    if checkpoint:
+        restore(model, checkpoint, images)
+    else:
+        notes["baselines"] = baselines(model, knn, images)
+    summary.print_baselines(notes["baselines"])
+    board = TensorBoardWriter(
+        directory.tensorboard, dataclasses.asdict(config)
+    )
+    recorder = fit(config, directory, model, images, knn, notes, board)
+    return summary.finish(
+        config, directory, model, images, knn, recorder, board, notes
+    )
+
+
+def load_images(config: TrainConfig) -> ImageData:
+    """Loads the data set that a config names."""
+    return data.load(
+        config.dataset,
+        config.data_dir or None,
+        image_size=config.image_size,
+        label_key=config.label_key,
+        train_split=config.train_split,
+        test_split=config.test_split,
+        max_train_examples=config.max_train_examples,
+        max_test_examples=config.max_test_examples,
+        seed=config.seed,
+        memory_limit=int(config.memory_gib * 2**30),
+    )
+
+
+def first_notes(config: TrainConfig, images: ImageData) -> dict[str, Any]:
+    """What the checkpoints of a new run carry beside its arrays.
+
+    `encoder` alone is enough to build the encoder again, without the data.
+    """
+    mean, std = normalisation(config.dataset)
+    return {
+        "encoder": {
+            "name": config.backbone,
+            "image_size": data.resolve_image_size(
+                images.train.image_shape, config.image_size
+            ),
+            "embedding_dim": config.embedding_dim,
+            "mean": mean,
+            "std": std,
+        },
+        "num_examples": images.train.size,
+        "history": [],
+        "seconds": 0.0,
+        "baselines": {},
+    }
+
+
+def view_config(config: TrainConfig, image_size: int) -> ViewConfig:
+    """How the run augments."""
+    return ViewConfig(
+        image_size=image_size,
+        crop_area=(config.crop_area, 1.0),
+        brightness=config.colour_jitter,
+        contrast=config.colour_jitter,
+        saturation=config.colour_jitter,
+        hue=min(config.colour_jitter, 0.5),
+        greyscale=config.greyscale,
+        flip=config.flip,
+    )
+
+
+def build_model(
+    config: TrainConfig, images: ImageData, encoder: dict[str, Any]
+) -> AND:
+    """Makes the compiled model of a run, with fresh weights."""
+    augmenter = None
+    if config.augment_on_device:
+        augmenter = RandomView(view_config(config, encoder["image_size"]))
+    model = AND(
+        backbones.build(**encoder),
+        images.train.size,
+        neighbourhood_size=config.neighbourhood_size,
+        temperature=config.temperature,
+        memory_momentum=config.memory_momentum,
+        bank_initialiser=config.bank_initialiser,
+        augmenter=augmenter,
+        block_rows=config.loss_block_rows,
+        seed=config.seed,
+    )
+    rate = RoundSchedule(
+        config.learning_rate,
+        config.learning_rate_schedule,
+        steps_per_epoch(images.train, config.batch_size),
+        rounds=config.rounds,
+        epochs_per_round=config.epochs_per_round,
+        initial_epochs=config.first_round_epochs,
+        warmup_epochs=config.warmup_epochs,
+    )
+    model.compile(CoupledSGD(rate, weight_decay=config.weight_decay))
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def restore(model: AND, checkpoint: Checkpoint, images: ImageData) -> None:
+    """Puts a run's state back into its model."""
+    num_examples = checkpoint.notes["num_examples"]
+    if num_examples != images.train.size:
+        raise InputError(
+            f"Expected the {num_examples:,} training images that the run "
+            f"began with, since the memory bank has a row for each. "
+            f"Received: {images.train.size:,}. Restore the data, or begin "
+            "another run with another --run_dir."
+        )
+    for group, variables in state(model).items():
+        checkpoint.restore(group, variables)
+
+
+def baselines(model: AND, knn: RunKnn, images: ImageData) -> dict[str, float]:
+    """kNN top-1 of what no training gives, by name.
+
+    Not for what is streamed, where each would be one more pass over the disk,
+    nor without labels.
+    """
+    if images.train.images is None or not knn.possible:
+        return {}
+    return {
+        "raw pixels": knn.raw_pixels().top1,
+        "untrained encoder": knn.clean(model).top1,
+    }
+
+
+def fit(
+    config: TrainConfig,
+    directory: RunDirectory,
+    model: AND,
+    images: ImageData,
+    knn: RunKnn,
+    notes: dict[str, Any],
+    board: TensorBoardWriter,
+) -> Recorder:
+    """Trains the epochs that are missing; returns what was recorded."""
+    plan = Rounds(
+        config.rounds, config.epochs_per_round, config.first_round_epochs
+    )
+    history = list(notes["history"])
+
+    def keep(found: Neighbourhoods) -> None:
+        directory.write_neighbourhoods(found)
+        board.write_neighbourhoods(
+            found,
+            functools.partial(pictures, images.train),
+            images.train.labels,
+            len(history),
+            images.train.class_names,
+        )
+
+    size = notes["encoder"]["image_size"]
+    curriculum = Curriculum(
+        plan.rounds,
+        plan.epochs_per_round,
+        plan.initial_epochs,
+        selection=config.selection,
+        images=clean_batches(images.train, size, 512),
+        labels=images.train.labels,
+        on_discovery=keep,
+    )
+    recorder = Recorder(directory, notes, history, notes["seconds"])
+    steps = steps_per_epoch(images.train, config.batch_size)
+    if len(history) == plan.epochs:
+        recorder.set_model(model)
+        return recorder
+    model.fit(
+        train_batches(
+            images.train,
+            view_config(config, size),
+            batch_size=config.batch_size,
+            seed=config.seed,
+            epochs=plan.epochs,
+            first_epoch=len(history),
+            on_device=config.augment_on_device,
+        ),
+        initial_epoch=len(history),
+        epochs=plan.epochs,
+        steps_per_epoch=steps,
+        # The order is important: what a callback adds to the logs of an
+        # epoch, those after it see.
+        # 1. The rounds, before the clock of the epoch starts.
+        # 2. The clock, before anything that is not training.
+        # 3. Evaluation, so that its figures are recorded.
+        # 4. The record, so that nothing is shown that is not kept.
+        # 5. What people watch.
+        callbacks=[
+            curriculum,
+            Speed(images.train.size),
+            Evaluation(knn, plan, config.evaluate_every),
+            recorder,
+            board,
+            Progress(plan.epochs, steps, plan.rounds, len(history)),
+        ],
+        shuffle=False,
+        verbose=0,
+    )
+    return recorder

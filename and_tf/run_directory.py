@@ -1,0 +1,157 @@
+"""A run's directory: what lies where, and whose it is."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import io
+import pathlib
+
+import numpy as np
+
+from and_tf import config as configs
+from and_tf import files
+from and_tf.checkpoint import Checkpoint, Checkpoints
+from and_tf.config import TrainConfig
+from and_tf.discovery import Neighbourhoods
+from and_tf.errors import InputError
+
+COLUMNS = (
+    "epoch",
+    "round",
+    "loss",
+    "learning_rate",
+    "images_per_second",
+    "seconds",
+    "anchors",
+    "consistency",
+    "consistency_all",
+    "knn_bank",
+    "knn_clean",
+    "knn_clean_top5",
+)
+VERSIONS = ("tensorflow", "keras", "keras-cv", "tensorflow-datasets", "numpy")
+
+
+class RunDirectory:
+    """flags.cfg, metrics.csv, result.json, checkpoints/, tensorboard/, …
+
+    Args:
+        path: The directory; need not exist.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self.checkpoints = Checkpoints(path / "checkpoints")
+        self.flagfile = path / "flags.cfg"
+        self.result = path / "result.json"
+        self.metrics = path / "metrics.csv"
+        self.tensorboard = path / "tensorboard"
+        self.neighbourhoods = path / "neighbourhoods"
+        self.curves = path / "curves.png"
+
+    def gallery(self, round_number: int) -> pathlib.Path:
+        """The picture of a round's neighbourhoods."""
+        return self.path / f"neighbourhoods_round_{round_number}.png"
+
+    def claim(self, config: TrainConfig) -> Checkpoint | None:
+        """Makes the directory this run's, or finds it to be so.
+
+        Args:
+            config: The run.
+
+        Returns:
+            The checkpoint to go on from, None for a new run.
+
+        Raises:
+            InputError: If it holds a run and `config` does not resume, or
+                resumes another, or something else lies there.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(
+                f"Expected a directory for --run_dir. Received the file "
+                f"{self.path}."
+            )
+        if self.flagfile.exists():
+            return self._take_up(config)
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise InputError(
+                f"Expected a new directory, or a run's, for --run_dir. "
+                f"Received: {self.path}, which holds something else."
+            )
+        files.write_text(self.flagfile, config.to_flagfile())
+        return None
+
+    def _take_up(self, config: TrainConfig) -> Checkpoint | None:
+        before = self.config()
+        if not config.resume:
+            raise InputError(
+                f"Expected a new --run_dir. Received: {self.path}, which "
+                f"holds a run of {before.backbone} on {before.dataset}. Add "
+                "--resume to go on with it, or name another."
+            )
+        names = config.differences(before)
+        if names:
+            differences = ", ".join(
+                f"{name} {getattr(before, name)!r} (now "
+                f"{getattr(config, name)!r})"
+                for name in names
+            )
+            raise InputError(
+                f"Expected the flags of the run in {self.path} to resume it. "
+                f"It has {differences}. Use these, or name another --run_dir."
+            )
+        files.write_text(self.flagfile, config.to_flagfile())
+        return self.checkpoints.latest()
+
+    def config(self) -> TrainConfig:
+        """The config that the run was made with.
+
+        Raises:
+            InputError: If this is no run's directory.
+        """
+        if not self.flagfile.is_file():
+            raise InputError(
+                f"Expected the directory of a run, with flags.cfg in it. "
+                f"Received: {self.path}, which has none. Train one with "
+                "python -m and_tf.train --run_dir=…"
+            )
+        return configs.from_flagfile(TrainConfig, self.flagfile)
+
+    def write_metrics(self, history: list[dict]) -> None:
+        """Writes metrics.csv, a row an epoch."""
+        text = io.StringIO()
+        rows = csv.DictWriter(
+            text, COLUMNS, extrasaction="ignore", lineterminator="\n"
+        )
+        rows.writeheader()
+        rows.writerows(history)
+        files.write_text(self.metrics, text.getvalue())
+
+    def write_neighbourhoods(self, found: Neighbourhoods) -> None:
+        """Writes neighbourhoods/round_<r>.npz."""
+        files.write(
+            self.neighbourhoods / f"round_{found.round}.npz",
+            lambda file: np.savez_compressed(
+                file,
+                neighbours=found.neighbours,
+                entropy=found.entropy,
+                selected=found.selected,
+            ),
+        )
+
+    def read_neighbourhoods(self, round_number: int) -> Neighbourhoods:
+        """Reads neighbourhoods/round_<r>.npz."""
+        path = self.neighbourhoods / f"round_{round_number}.npz"
+        with np.load(path, allow_pickle=False) as data:
+            return Neighbourhoods(
+                round_number,
+                data["entropy"],
+                data["neighbours"],
+                data["selected"],
+            )
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that a run's numbers depend on."""
+    return {name: importlib.metadata.version(name) for name in VERSIONS}

@@ -1,0 +1,226 @@
+"""What a run says at its beginning and leaves behind at its end."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import os
+import platform
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from and_tf import figures, files
+from and_tf.callbacks.recorder import Recorder
+from and_tf.callbacks.tensorboard import TensorBoardWriter
+from and_tf.config import TrainConfig
+from and_tf.data.pictures import pictures
+from and_tf.data.split import ImageData, Split
+from and_tf.evaluation.embeddings import embed
+from and_tf.evaluation.run_knn import RunKnn
+from and_tf.model import AND
+from and_tf.run_directory import RunDirectory, versions
+
+
+def print_start(images: ImageData, config: TrainConfig) -> None:
+    """On what it runs, and a line a split: how many images of what size."""
+    gpus = tf.config.list_physical_devices("GPU")
+    device = f"{len(gpus)} GPU" if gpus else f"{os.cpu_count()} CPU cores"
+    print(f"{config.backbone} on {device}, {config.precision}")
+    for split in (images.train, images.test):
+        if split is None:
+            continue
+        size = "mixed sizes"
+        if split.image_shape:
+            size = "×".join(map(str, split.image_shape))
+        held = "in memory" if split.images is not None else "streamed"
+        print(f"{split.name}: {split.size:,} images, {size}, {held}")
+        if split.skipped:
+            shown = ", ".join(split.skipped[:3])
+            more = ", …" if len(split.skipped) > 3 else ""
+            print(
+                f"  left out {len(split.skipped)} that cannot be read: "
+                f"{shown}{more}"
+            )
+
+
+def print_baselines(baselines: dict[str, float]) -> None:
+    """kNN top-1 of what training has to beat."""
+    for name, top1 in baselines.items():
+        print(f"{name + ':':19}kNN {100 * top1:.1f} %", flush=True)
+
+
+def finish(
+    config: TrainConfig,
+    directory: RunDirectory,
+    model: AND,
+    images: ImageData,
+    knn: RunKnn,
+    recorder: Recorder,
+    board: TensorBoardWriter,
+    notes: dict[str, Any],
+) -> dict[str, Any]:
+    """Writes result.json and the pictures, and prints the table of rounds.
+
+    Returns:
+        The content of result.json.
+    """
+    history = recorder.history
+    result = make_result(config, images, knn, history, notes, recorder.seconds)
+    files.write_json(directory.result, result)
+    written = draw(directory, images, result, history)
+    board.write_result(
+        {
+            key: result[key]
+            for key in ("knn_top1_last", "knn_top1_best")
+            if result[key] is not None
+        },
+        len(history),
+    )
+    board.write_projector(
+        embed(model, images.train, notes["encoder"]["image_size"]),
+        functools.partial(pictures, images.train),
+        images.train.labels,
+        images.train.class_names,
+    )
+    board.close()
+    print_table(result)
+    print_files(directory, written)
+    return result
+
+
+def make_result(
+    config: TrainConfig,
+    images: ImageData,
+    knn: RunKnn,
+    history: list[dict],
+    notes: dict[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
+    """Collects the content of result.json."""
+    last = history[-1]
+    bank = [row["knn_bank"] for row in history if "knn_bank" in row]
+    return {
+        "dataset": config.dataset,
+        "backbone": config.backbone,
+        "num_examples": images.train.size,
+        "image_size": notes["encoder"]["image_size"],
+        "rounds": config.rounds,
+        "epochs": len(history),
+        "seconds": round(seconds, 1),
+        "train_images_per_second": round(
+            float(np.median([row["images_per_second"] for row in history])), 1
+        ),
+        "knn_top1_last": last.get("knn_clean"),
+        "knn_top5_last": last.get("knn_clean_top5"),
+        "knn_top1_best": max(bank, default=None),
+        "knn_protocol": knn.protocol if knn.possible else None,
+        "knn_baselines": notes["baselines"],
+        "neighbourhoods": _rounds(history),
+        "seed": config.seed,
+        "machine": {
+            "cpus": os.cpu_count(),
+            "processor": platform.machine(),
+            "gpus": len(tf.config.list_physical_devices("GPU")),
+        },
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(
+            timespec="seconds"
+        ),
+        "versions": versions(),
+    }
+
+
+def _rounds(history: list[dict]) -> list[dict[str, Any]]:
+    """A dict a round: its anchors, their consistency, its last kNN."""
+    rounds: dict[int, dict[str, Any]] = {}
+    for row in history:
+        rounds[row["round"]] = {
+            "round": row["round"],
+            "epochs": rounds.get(row["round"], {"epochs": 0})["epochs"] + 1,
+            "selected": row["anchors"],
+            "consistency": row.get("consistency"),
+            "consistency_all": row.get("consistency_all"),
+            "knn_clean": row.get("knn_clean"),
+            "knn_bank": row.get("knn_bank"),
+        }
+    return list(rounds.values())
+
+
+def draw(
+    directory: RunDirectory,
+    images: ImageData,
+    result: dict[str, Any],
+    history: list[dict],
+) -> list[str]:
+    """Draws the curves and the last gallery; returns what to say of them."""
+    figures.curves(
+        history,
+        directory.curves,
+        baselines=result["knn_baselines"],
+        title=f"{result['backbone']} on {result['dataset']}",
+        rounds=result["rounds"],
+    )
+    written = [f"{directory.curves.name}: the curves of the run"]
+    found = sorted(directory.neighbourhoods.glob("round_*.npz"))
+    if found:
+        last = max(int(path.stem.removeprefix("round_")) for path in found)
+        _draw_gallery(directory, images.train, last)
+        written.append(
+            f"{directory.gallery(last).name}: anchors and their neighbours"
+        )
+    return written
+
+
+def _draw_gallery(directory: RunDirectory, train: Split, number: int) -> None:
+    figures.gallery(
+        functools.partial(pictures, train),
+        directory.read_neighbourhoods(number),
+        directory.gallery(number),
+        labels=train.labels,
+        class_names=train.class_names,
+    )
+
+
+def print_table(result: dict[str, Any]) -> None:
+    """One line each for the baselines and the rounds."""
+
+    def percent(share: float | None) -> str:
+        return "" if share is None else f"{100 * share:.1f} %"
+
+    def line(name: str, knn: str, anchors: str = "", agree: str = "") -> None:
+        text = f"{name:20}{knn:>10}{anchors:>11}{agree:>14}"
+        print(text.rstrip())
+
+    print()
+    line("", "kNN top-1", "anchors", "consistency")
+    for name, top1 in result["knn_baselines"].items():
+        line(name, percent(top1))
+    for row in result["neighbourhoods"]:
+        number, anchors = row["round"], row["selected"]
+        line(
+            f"round {number}" if number else "instance learning",
+            percent(row["knn_clean"]),
+            f"{anchors:,}" if anchors else "",
+            percent(row["consistency"]),
+        )
+    if result["knn_protocol"]:
+        protocol = result["knn_protocol"]
+        print(
+            f"kNN: K = {protocol['K']}, τ = {protocol['temperature']:g}, "
+            f"queries {protocol['queries']}, gallery "
+            f"{protocol['gallery_last']}"
+        )
+
+
+def print_files(directory: RunDirectory, pictures_written: list[str]) -> None:
+    """Names what the run wrote."""
+    print(f"\nwrote {directory.path}/")
+    for text in (
+        *pictures_written,
+        "result.json: the figures, with their protocol",
+        "metrics.csv: a row an epoch",
+        "checkpoints/, neighbourhoods/, flags.cfg",
+        f"tensorboard/: tensorboard --logdir {directory.path}",
+    ):
+        print(f"  {text}")

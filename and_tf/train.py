@@ -1,0 +1,31 @@
+"""Trains an encoder on images without labels.
+
+    python -m and_tf.train --flagfile=configs/cifar100.flags
+
+writes runs/<dataset>/, or --run_dir; watch it with
+
+    tensorboard --logdir runs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from and_tf import cli
+from and_tf.config import TrainConfig, define_flags, from_flags
+
+define_flags(TrainConfig)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Reads the flags, before TensorFlow takes its seconds to start."""
+    del argv
+    config = from_flags(TrainConfig)
+    cli.import_tensorflow()
+    from and_tf import run
+
+    run.train(config)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,97 @@
+"""A finished run, taken up again to be evaluated or deployed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+from and_tf import files, run
+from and_tf.checkpoint import Checkpoint
+from and_tf.config import TrainConfig
+from and_tf.data.split import ImageData
+from and_tf.errors import InputError
+from and_tf.evaluation.run_knn import RunKnn
+from and_tf.model import AND
+from and_tf.run_directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A run with its data and its restored model."""
+
+    directory: RunDirectory
+    config: TrainConfig
+    checkpoint: Checkpoint
+    images: ImageData
+    model: AND
+
+
+def load(path: pathlib.Path, data_dir: str = "") -> Trained:
+    """Loads a run's data and restores its model from the newest checkpoint.
+
+    Args:
+        path: The run's directory.
+        data_dir: Where its data lie now; empty where they lay in training.
+
+    Raises:
+        InputError: If it is no run, or has no checkpoint.
+    """
+    directory = RunDirectory(path)
+    config = directory.config()
+    if data_dir:
+        config = dataclasses.replace(config, data_dir=data_dir)
+    checkpoint = directory.checkpoints.latest()
+    if checkpoint is None:
+        raise InputError(
+            f"Expected a checkpoint in {directory.checkpoints.directory}. "
+            "Received none: the run has not finished an epoch."
+        )
+    images = run.load_images(config)
+    model = run.build_model(config, images, checkpoint.notes["encoder"])
+    run.restore(model, checkpoint, images)
+    return Trained(directory, config, checkpoint, images, model)
+
+
+def evaluate_knn(
+    trained: Trained, neighbours: int = 200, temperature: float = 0.1
+) -> dict[str, Any]:
+    """Prints weighted kNN in both galleries and adds it to result.json.
+
+    Raises:
+        InputError: If the data set has no labels.
+    """
+    size = trained.checkpoint.notes["encoder"]["image_size"]
+    knn = RunKnn(trained.images, size, neighbours, temperature)
+    if not knn.possible:
+        raise InputError(
+            f"Expected labels for --protocols=knn. Received none in "
+            f"{trained.images.name}: class sub-folders, or a data set with "
+            "labels, have them."
+        )
+    clean, bank = knn.clean(trained.model), knn.bank(trained.model)
+    figures = {
+        "protocol": knn.protocol,
+        "epochs": trained.checkpoint.epochs,
+        "clean_top1": clean.top1,
+        "clean_top5": clean.top5,
+    }
+    print(
+        f"kNN, K = {clean.neighbours}, τ = {temperature:g}, after "
+        f"{trained.checkpoint.epochs} epochs\n"
+        f"  clean gallery  top-1 {100 * clean.top1:.2f} %  "
+        f"top-5 {100 * clean.top5:.2f} %"
+    )
+    if bank is not None:
+        figures |= {"bank_top1": bank.top1, "bank_top5": bank.top5}
+        print(
+            f"  memory bank    top-1 {100 * bank.top1:.2f} %  "
+            f"top-5 {100 * bank.top5:.2f} %"
+        )
+    result = {}
+    if trained.directory.result.is_file():
+        result = json.loads(trained.directory.result.read_text())
+    result.setdefault("evaluation", {})["knn"] = figures
+    files.write_json(trained.directory.result, result)
+    return figures

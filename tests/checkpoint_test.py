@@ -1,0 +1,117 @@
+"""Checkpoints: whole or not at all, and only for what they are of."""
+
+from __future__ import annotations
+
+import errno
+
+import keras
+import numpy as np
+import pytest
+
+from and_tf import files
+from and_tf.checkpoint import Checkpoints
+from and_tf.errors import InputError
+
+
+@pytest.fixture
+def groups(rng):
+    return {
+        "encoder": [
+            keras.Variable(rng.normal(size=(3, 2)), name="kernel"),
+            keras.Variable(rng.normal(size=2), name="kernel"),
+        ],
+        "method": [
+            keras.Variable(np.array([True, False]), dtype="bool"),
+            keras.Variable(np.array([7, 8]), dtype="int32"),
+        ],
+    }
+
+
+def blank(groups):
+    return {
+        name: [
+            keras.Variable(np.zeros(v.shape), dtype=v.dtype) for v in variables
+        ]
+        for name, variables in groups.items()
+    }
+
+
+def test_restores_each_group_to_the_bit(groups, tmp_path):
+    store = Checkpoints(tmp_path / "checkpoints")
+    store.save(3, groups, {"history": [{"loss": 1.5}]})
+    latest, new = store.latest(), blank(groups)
+    assert (latest.epochs, latest.notes["history"]) == (3, [{"loss": 1.5}])
+    for name, variables in new.items():
+        latest.restore(name, variables)
+        for old, again in zip(groups[name], variables, strict=True):
+            np.testing.assert_array_equal(old, again)
+
+
+def test_keeps_the_last_two(groups, tmp_path):
+    store = Checkpoints(tmp_path)
+    for epochs in (9, 10, 11):
+        store.save(epochs, groups, {})
+    assert [p.name for p in store.paths()] == [
+        "epoch_00010.npz",
+        "epoch_00011.npz",
+    ]
+    assert len(list(tmp_path.iterdir())) == 2  # And nothing temporary.
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
+def test_takes_the_one_before_a_damaged_one(groups, tmp_path, damage, capsys):
+    store = Checkpoints(tmp_path)
+    store.save(1, groups, {})
+    store.save(2, groups, {})
+    path = store.paths()[-1]
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        kernel = np.asarray(groups["encoder"][0]).tobytes()
+        content[content.index(kernel)] ^= 1
+    path.write_bytes(
+        {"truncated": content[:-50], "flipped": content, "empty": b""}[damage]
+    )
+    assert store.latest().epochs == 1
+    assert f"{path} is damaged" in capsys.readouterr().out
+
+
+def test_none_where_there_is_none(tmp_path):
+    assert Checkpoints(tmp_path / "nowhere").latest() is None
+
+
+def test_reads_no_pickle(groups, tmp_path, capsys):
+    np.savez(tmp_path / "epoch_00001.npz", notes=np.array([{}], object))
+    assert Checkpoints(tmp_path).latest() is None
+    assert "damaged" in capsys.readouterr().out
+
+
+def test_refuses_another_model_and_a_newer_format(
+    groups, tmp_path, monkeypatch
+):
+    store = Checkpoints(tmp_path)
+    store.save(1, groups, {})
+    with pytest.raises(InputError, match="Expected 1 arrays of the encoder"):
+        store.latest().restore("encoder", groups["encoder"][:1])
+    with pytest.raises(InputError, match=r"of shape \(9,\).*Received: \(2,\)"):
+        store.latest().restore(
+            "method", [groups["method"][0], keras.Variable(np.zeros(9))]
+        )
+    with pytest.raises(InputError, match="Received: 0"):
+        store.latest().restore("optimiser", groups["encoder"])
+    monkeypatch.setattr("and_tf.checkpoint.FORMAT", 0)
+    with pytest.raises(InputError, match="format 0 or older.*format 1"):
+        store.latest()
+
+
+def test_a_full_disk_leaves_the_last_one_whole(groups, tmp_path, monkeypatch):
+    store = Checkpoints(tmp_path)
+    store.save(1, groups, {})
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(InputError, match="No space left on device.*--resume"):
+        store.save(2, groups, {})
+    assert store.latest().epochs == 1
+    assert len(list(tmp_path.iterdir())) == 1

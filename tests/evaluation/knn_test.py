@@ -1,0 +1,74 @@
+"""Weighted kNN, against the authors' values and votes counted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from and_tf.errors import InputError
+from and_tf.evaluation.knn import weighted_knn
+from tests.conftest import unit
+
+
+@pytest.mark.parametrize(("k", "t"), [(200, 0.1), (20, 0.07), (1, 0.1)])
+def test_reproduces_the_authors_accuracy(golden, k, t):
+    g = golden("knn")
+    result = weighted_knn(
+        g["test_features"],
+        g["test_labels"],
+        g["train_features"],
+        g["train_labels"],
+        neighbours=k,
+        temperature=t,
+    )
+    expected = float(g[f"accuracy_k{k}_t{t}"])
+    expected = expected / 100 if expected > 1 else expected
+    np.testing.assert_allclose(result.top1, expected, atol=1e-5)
+
+
+def count_votes(query, gallery, labels, k, t, classes):
+    similarity = gallery @ query
+    ballots = np.zeros(classes)
+    for i in np.argsort(-similarity)[:k]:
+        ballots[labels[i]] += np.exp(similarity[i] / t)
+    return np.argsort(-ballots, kind="stable")
+
+
+def test_counts_votes(rng):
+    gallery = unit(rng.normal(size=(90, 6)))
+    labels = rng.integers(0, 9, 90)
+    queries, truth = unit(rng.normal(size=(40, 6))), rng.integers(0, 9, 40)
+    result = weighted_knn(
+        queries, truth, gallery, labels, neighbours=15, temperature=0.2
+    )
+    orders = [count_votes(q, gallery, labels, 15, 0.2, 9) for q in queries]
+    np.testing.assert_array_equal(result.predictions, [o[0] for o in orders])
+    assert result.top1 == np.mean([o[0] == t for o, t in zip(orders, truth)])
+    assert result.top5 == np.mean([t in o[:5] for o, t in zip(orders, truth)])
+
+
+def test_leave_one_out_asks_everybody_else(rng):
+    gallery = unit(rng.normal(size=(30, 4)))
+    labels = rng.integers(0, 3, 30)
+    labels[4] = -1
+    result = weighted_knn(
+        gallery, labels, gallery, labels, neighbours=1, leave_one_out=True
+    )
+    similarity = gallery @ gallery.T
+    np.fill_diagonal(similarity, -2)
+    similarity[:, 4] = -2
+    asked = labels >= 0
+    nearest = labels[similarity.argmax(1)]
+    assert result.top1 == (nearest == labels)[asked].mean()
+
+
+def test_takes_all_of_a_small_gallery(rng):
+    gallery = unit(rng.normal(size=(8, 4)))
+    result = weighted_knn(gallery, np.zeros(8, int), gallery, np.zeros(8, int))
+    assert (result.neighbours, result.top1) == (8, 1.0)
+
+
+def test_refuses_without_labels(rng):
+    gallery = unit(rng.normal(size=(8, 4)))
+    with pytest.raises(InputError, match="Expected labels"):
+        weighted_knn(gallery, np.full(8, -1), gallery, np.zeros(8, int))

@@ -1,0 +1,84 @@
+"""A run's directory is its own."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+
+from and_tf.config import TrainConfig
+from and_tf.discovery import Neighbourhoods
+from and_tf.errors import InputError
+from and_tf.run_directory import RunDirectory
+
+CONFIG = TrainConfig(dataset="digits", backbone="small")
+
+
+@pytest.fixture
+def directory(tmp_path):
+    directory = RunDirectory(tmp_path / "run")
+    assert directory.claim(CONFIG) is None
+    return directory
+
+
+def test_keeps_its_flags(directory):
+    assert directory.config() == CONFIG
+
+
+def test_is_never_overwritten_silently(directory):
+    with pytest.raises(InputError, match="run of small on digits. Add --resume"):
+        directory.claim(CONFIG)
+
+
+@pytest.mark.parametrize(
+    "other", [{"dataset": "cifar10"}, {"backbone": "resnet18"}, {"seed": 3}]
+)
+def test_is_not_resumed_by_another_run(directory, other):
+    name, value = next(iter(other.items()))
+    other = dataclasses.replace(CONFIG, resume=True, **other)
+    with pytest.raises(
+        InputError, match=rf"It has {name} .*\(now {value!r}\)"
+    ):
+        directory.claim(other)
+    assert directory.config() == CONFIG
+
+
+def test_resumes_with_flags_that_change_no_result(directory):
+    again = dataclasses.replace(CONFIG, resume=True, data_dir="moved")
+    assert directory.claim(again) is None  # No epoch was finished.
+    assert directory.config() == again
+
+
+def test_refuses_what_is_no_run(tmp_path):
+    (tmp_path / "letter.txt").write_text("Dear")
+    with pytest.raises(InputError, match="which holds something else"):
+        RunDirectory(tmp_path).claim(CONFIG)
+    with pytest.raises(InputError, match="Received the file"):
+        RunDirectory(tmp_path / "letter.txt").claim(CONFIG)
+    with pytest.raises(InputError, match="with flags.cfg in it"):
+        RunDirectory(tmp_path).config()
+
+
+def test_metrics_and_neighbourhoods_can_be_read_back(directory, rng):
+    directory.write_metrics(
+        [{"epoch": 0, "round": 0, "loss": 2.5}, {"epoch": 1, "knn_bank": 0.5}]
+    )
+    with open(directory.metrics, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert (rows[0]["loss"], rows[0]["knn_bank"]) == ("2.5", "")
+
+    found = Neighbourhoods(
+        2,
+        rng.random(5).astype(np.float32),
+        rng.integers(0, 5, (5, 3)).astype(np.int32),
+        rng.random(5) < 0.5,
+    )
+    directory.write_neighbourhoods(found)
+    again = directory.read_neighbourhoods(2)
+    for name in ("entropy", "neighbours", "selected"):
+        np.testing.assert_array_equal(
+            getattr(found, name), getattr(again, name)
+        )
