@@ -216,7 +216,7 @@ def hold(split: Split, side: int | None) -> Split:
     """
     shape = (*((side, side) if side else split.image_shape), 3)
 
-    def decode(encoded: tf.Tensor, number: tf.Tensor) -> tuple:
+    def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = split.stream.decode(encoded)
         readable = tf.size(image) > 0
         image = tf.cond(
@@ -224,17 +224,20 @@ def hold(split: Split, side: int | None) -> Split:
             lambda: centre_square(image, side) if side else image,
             lambda: tf.zeros(shape, tf.uint8),
         )
-        return tf.ensure_shape(image, shape), number, readable
+        return tf.ensure_shape(image, shape), readable
 
+    def decode_batch(encoded: tf.Tensor, numbers: tf.Tensor) -> tuple:
+        types = tf.uint8, tf.bool
+        return *tf.map_fn(decode, encoded, fn_output_signature=types), numbers
+
+    # A loop in each batch: of small images, tf.data's own work for every
+    # element would take as long as the decoding.
     images = np.zeros((split.size, *shape), np.uint8)
     readable = np.zeros(split.size, bool)
-    batches = (
-        split.stream.kept(None)
-        .map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False)
-        .batch(128)
-        .prefetch(2)
-    )
-    for batch, numbers, good in batches.as_numpy_iterator():
+    batches = split.stream.kept(None).batch(64)
+    for batch, good, numbers in batches.map(
+        decode_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False
+    ).as_numpy_iterator():
         images[numbers] = batch
         readable[numbers] = good
     held = in_memory(
