@@ -1,0 +1,127 @@
+"""Encoders: raw pixels in, unit-norm embeddings out.
+
+Each is a functional `keras.Model` that normalises its own input, so that it
+can be trained, evaluated and exported on the same pixel values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from and_tf.backbones import alexnet, resnet, small
+from and_tf.backbones.conv_norm import INITIALISER
+from and_tf.errors import InputError
+
+NAMES = ("small", "alexnet", *resnet.DEPTHS)
+STEMS = ("auto", "cifar", "imagenet")
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet's channels, pixels in 0..1
+STD = (0.229, 0.224, 0.225)
+SMALLEST_IMAGE = 8  # pixels a side
+_LARGEST_CIFAR_IMAGE = 64
+
+
+def build(
+    name: str,
+    image_size: int,
+    embedding_dim: int = 128,
+    *,
+    stem: str = "auto",
+    width: float = 1.0,
+    mean: Sequence[float] = MEAN,
+    std: Sequence[float] = STD,
+) -> keras.Model:
+    """An untrained encoder, named after its backbone.
+
+    Initial weights follow from `keras.utils.set_random_seed`. The trunk
+    computes in the dtype of the global policy, the normalisations of input
+    and embedding in float32 under any.
+
+    Args:
+        name: One of `NAMES`.
+        image_size: Side of the images, S.
+        embedding_dim: D.
+        stem: "cifar" keeps the first layers at or near full resolution,
+            "imagenet" shrinks images at once, "auto" is "cifar" up to 64
+            pixels a side. "small" has one stem and takes "auto" alone.
+        width: Factor of the trunk's channel counts.
+        mean: Per channel, subtracted from pixel values scaled to 0..1.
+        std: Per channel, what the difference is divided by.
+
+    Returns:
+        A model from pixel values 0..255, uint8 or float32 [B, S, S, 3], to
+        float32 [B, D] of unit norm. The last layer is "embedding"; see
+        `feature_layers` for those before.
+
+    Raises:
+        InputError: If an argument is none of what is described here.
+    """
+    _check(name, image_size, embedding_dim, stem, width)
+    if stem == "auto":
+        stem = "cifar" if image_size <= _LARGEST_CIFAR_IMAGE else "imagenet"
+    images = keras.Input((image_size, image_size, 3), name="images")
+    x = layers.Rescaling(
+        [1 / (255 * deviation) for deviation in std],
+        [
+            -centre / deviation
+            for centre, deviation in zip(mean, std, strict=True)
+        ],
+        dtype="float32",
+        name="normalise",
+    )(images)
+    if name == "small":
+        x = small.trunk(x, width)
+    elif name == "alexnet":
+        x = alexnet.trunk(x, stem, width)
+    else:
+        x = resnet.trunk(name, x, stem, width)
+    x = layers.Dense(
+        embedding_dim,
+        kernel_initializer=INITIALISER,
+        dtype="float32",
+        name="projection",
+    )(x)
+    x = layers.UnitNormalization(dtype="float32", name="embedding")(x)
+    return keras.Model(images, x, name=name)
+
+
+def feature_layers(encoder: keras.Model) -> tuple[str, ...]:
+    """Names of the layers whose outputs are the encoder's feature maps.
+
+    Args:
+        encoder: One that `build` made.
+
+    Returns:
+        From input to output: "conv1" to "conv5" of AlexNet, after the ReLU
+        and before pooling, or "stage1" to the last stage of the others. The
+        output of each is [B, H, W, C].
+    """
+    names = (layer.name for layer in encoder.layers)
+    return tuple(n for n in names if re.fullmatch(r"(conv|stage)\d+", n))
+
+
+def _check(
+    name: str, image_size: int, embedding_dim: int, stem: str, width: float
+) -> None:
+    stems = ("auto",) if name == "small" else STEMS
+    wrong = (
+        (name not in NAMES, f"a backbone among {', '.join(NAMES)}", name),
+        (
+            image_size < SMALLEST_IMAGE,
+            f"an image_size of {SMALLEST_IMAGE} or more",
+            image_size,
+        ),
+        (embedding_dim < 1, "an embedding_dim of 1 or more", embedding_dim),
+        (
+            stem not in stems,
+            f"a stem among {', '.join(stems)} for the backbone {name}",
+            stem,
+        ),
+        (width <= 0, "a width above 0", width),
+    )
+    for is_wrong, expected, received in wrong:
+        if is_wrong:
+            raise InputError(f"Expected {expected}. Received: {received!r}.")

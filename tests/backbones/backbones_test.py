@@ -1,0 +1,137 @@
+"""What all encoders promise: input, output, names, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from and_tf import backbones
+from and_tf.errors import InputError
+
+NARROW = 0.125
+# A ResNet101 is a ResNet50 with more of the same.
+KINDS = ("small", "alexnet", "resnet18", "resnet50")
+
+
+def _pixels(size: int, batch: int = 3) -> np.ndarray:
+    shape = (batch, size, size, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+@pytest.fixture(params=["mixed_bfloat16", "mixed_float16"])
+def policy(request: pytest.FixtureRequest) -> Iterator[str]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize("name", backbones.NAMES)
+def test_embeddings_have_unit_norm(name):
+    size, dim = 20, 5
+    encoder = backbones.build(name, size, dim, width=NARROW)
+    assert encoder.name == name
+    assert encoder.input_shape == (None, size, size, 3)
+    assert encoder.layers[-1].name == "embedding"
+    embeddings = encoder(_pixels(size))
+    assert embeddings.dtype == tf.float32 and embeddings.shape == (3, dim)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, 1e-5)
+
+
+def test_any_way_of_giving_pixels_is_the_same():
+    encoder = backbones.build("small", 16, 4, width=NARROW)
+    pixels = _pixels(16)
+    expected = encoder(pixels.astype(np.float32))
+    batches = tf.data.Dataset.from_tensors(pixels)
+    for embeddings in (
+        encoder(pixels),
+        encoder.predict(pixels, verbose=0),
+        encoder.predict(pixels.astype(np.float32), verbose=0),
+        encoder.predict(batches, verbose=0),
+    ):
+        np.testing.assert_allclose(embeddings, expected, atol=1e-6)
+
+
+def test_pixels_are_normalised():
+    mean, std = (0.1, 0.5, 0.9), (0.2, 0.3, 0.4)
+    encoder = backbones.build("small", 8, mean=mean, std=std)
+    normalise = keras.Model(
+        encoder.input, encoder.get_layer("normalise").output
+    )
+    pixels = _pixels(8)
+    expected = (pixels / 255 - np.array(mean)) / np.array(std)
+    np.testing.assert_allclose(normalise(pixels), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_mixed_precision_keeps_both_ends_in_float32(policy, name):
+    encoder = backbones.build(name, 8, 6, width=NARROW)
+    pixels = _pixels(8) + np.float32(0.25)  # which bfloat16 would round off
+    ends = ("normalise", "embedding")
+    outputs = [encoder.get_layer(end).output for end in ends]
+    normalised, embeddings = keras.Model(encoder.input, outputs)(pixels)
+    half = policy.removeprefix("mixed_")
+    feature = backbones.feature_layers(encoder)[0]
+    assert encoder.get_layer(feature).output.dtype == half
+    assert normalised.dtype == embeddings.dtype == tf.float32
+    expected = (pixels / 255 - backbones.MEAN) / backbones.STD
+    np.testing.assert_allclose(normalised, expected, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, 1e-5)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_gradient_reaches_every_trainable_weight(name):
+    encoder = backbones.build(name, 16, 4, width=NARROW)
+    pixels, direction = _pixels(16, 8), np.float32([1, 2, -1, 0.5])
+    with tf.GradientTape() as tape:
+        embeddings = encoder(pixels, training=True)
+        loss = tf.reduce_mean(embeddings**2 @ direction[:, None])
+    gradients = tape.gradient(loss, encoder.trainable_weights)
+    for weight, gradient in zip(
+        encoder.trainable_weights, gradients, strict=True
+    ):
+        assert gradient is not None, weight.path
+        assert np.abs(gradient).max() > 0, weight.path
+
+
+@pytest.mark.parametrize("name", ["small", "alexnet", "resnet50"])
+def test_feature_layers_run_from_input_to_output(name):
+    encoder = backbones.build(name, 32, width=NARROW)
+    names = backbones.feature_layers(encoder)
+    outputs = [encoder.get_layer(n).output for n in names]
+    maps = keras.Model(encoder.input, outputs)(_pixels(32))
+    sides = [m.shape[1] for m in maps]
+    assert all(m.ndim == 4 for m in maps)
+    assert sides == sorted(sides, reverse=True)
+    assert list(names) == sorted(names)
+
+
+def test_the_global_seed_decides_the_weights():
+    def weights(seed: int) -> list[np.ndarray]:
+        keras.utils.set_random_seed(seed)
+        return backbones.build("small", 8, width=NARROW).get_weights()
+
+    first, again, other = weights(0), weights(0), weights(1)
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert np.abs(first[0] - other[0]).max() > 0
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"name": "vgg"}, "small, alexnet, resnet18.* Received: 'vgg'"),
+        ({"image_size": 7}, "image_size of 8 or more. Received: 7"),
+        ({"embedding_dim": 0}, "embedding_dim of 1 or more. Received: 0"),
+        ({"stem": "vit"}, "auto, cifar, imagenet.* Received: 'vit'"),
+        ({"name": "small", "stem": "cifar"}, "among auto .*small"),
+        ({"width": 0.0}, "width above 0"),
+    ],
+)
+def test_says_what_was_expected(arguments, words):
+    with pytest.raises(InputError, match=words):
+        backbones.build(**{"name": "resnet18", "image_size": 32} | arguments)

@@ -1,0 +1,67 @@
+"""Convolution and batch norm in torch's conventions."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from and_tf.backbones.conv_norm import conv_norm, scaled
+
+
+def _ones_summed(zeros: int | None) -> np.ndarray:
+    """A 3×3 kernel of ones with stride 2 over a 4×4 image of ones."""
+    x = keras.Input((4, 4, 1))
+    model = keras.Model(x, conv_norm(x, 1, 3, 2, name="c", zeros=zeros))
+    layer = model.get_layer("c_conv")
+    layer.set_weights([np.ones((3, 3, 1, 1))])
+    sums = keras.Model(x, layer.output)(np.ones((1, 4, 4, 1)))
+    return np.squeeze(sums)
+
+
+def test_zeros_pad_both_sides_as_torch_does():
+    np.testing.assert_array_equal(_ones_summed(1), [[4, 6], [6, 9]])
+
+
+def test_without_zeros_keras_pads_the_end():
+    np.testing.assert_array_equal(_ones_summed(None), [[9, 6], [6, 4]])
+
+
+def test_kernels_start_uniform_within_the_root_of_fan_in():
+    x = keras.Input((8, 8, 16))
+    model = keras.Model(x, conv_norm(x, 64, 3, name="c"))
+    kernel = model.get_layer("c_conv").kernel.numpy()
+    bound = 1 / np.sqrt(3 * 3 * 16)
+    assert 0.99 * bound < np.abs(kernel).max() <= bound
+    assert np.std(kernel) == pytest.approx(bound / np.sqrt(3), rel=0.02)
+
+
+@pytest.mark.parametrize("activation", [True, False])
+def test_training_output_is_normalised(activation):
+    x = keras.Input((6, 6, 2))
+    y = conv_norm(x, 8, 3, name="c", activation=activation)
+    assert keras.Model(x, y).layers[-1].name == "c"
+    images = np.random.default_rng(0).normal(size=(32, 6, 6, 2))
+    out = np.asarray(keras.Model(x, y)(images, training=True))
+    if activation:
+        assert out.min() == 0
+    else:
+        np.testing.assert_allclose(out.mean((0, 1, 2)), 0, atol=1e-5)
+        np.testing.assert_allclose(out.std((0, 1, 2)), 1, atol=1e-3)
+
+
+def test_moving_average_has_torchs_momentum():
+    x = keras.Input((2, 2, 1))
+    model = keras.Model(x, conv_norm(x, 1, 1, name="c"))
+    model.get_layer("c_conv").set_weights([np.ones((1, 1, 1, 1))])
+    model(np.full((1, 2, 2, 1), 5.0), training=True)
+    norm = model.get_layer("c_norm")
+    np.testing.assert_allclose(norm.moving_mean, [0.1 * 5.0], 1e-6)
+
+
+@pytest.mark.parametrize(
+    "filters, width, expected",
+    [(64, 1.0, 64), (64, 0.25, 16), (96, 0.3, 32), (32, 0.01, 8)],
+)
+def test_scaled_counts_are_multiples_of_eight(filters, width, expected):
+    assert scaled(filters, width) == expected

@@ -1,0 +1,41 @@
+"""The small network, held against arithmetic by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from and_tf import backbones
+
+
+@pytest.mark.parametrize("size, dim", [(32, 128), (8, 16)])
+def test_parameters_follow_from_the_layers(size, dim):
+    def conv_norm(side: int, channels: int, filters: int) -> int:
+        return side * side * channels * filters + 2 * filters
+
+    def block(channels: int, filters: int) -> int:
+        return (
+            conv_norm(3, channels, filters)
+            + conv_norm(3, filters, filters)
+            + conv_norm(1, channels, filters)
+        )
+
+    encoder = backbones.build("small", size, dim)
+    count = sum(math.prod(w.shape) for w in encoder.trainable_weights)
+    trunk = conv_norm(4, 3, 32) + block(32, 64) + block(64, 96)
+    assert count == trunk + 97 * dim
+
+
+@pytest.mark.parametrize(
+    "size, sides", [(32, [8, 4]), (16, [4, 2]), (8, [2, 1]), (20, [5, 3])]
+)
+@pytest.mark.parametrize(
+    "width, channels", [(1.0, [64, 96]), (0.5, [32, 48]), (0.01, [8, 8])]
+)
+def test_maps_shrink_to_an_eighth(size, sides, width, channels):
+    encoder = backbones.build("small", size, width=width)
+    names = backbones.feature_layers(encoder)
+    assert names == ("stage1", "stage2")
+    shapes = [encoder.get_layer(n).output.shape for n in names]
+    assert shapes == [(None, side, side, c) for side, c in zip(sides, channels)]
