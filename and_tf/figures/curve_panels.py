@@ -1,0 +1,187 @@
+"""What each panel of a run's curves shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from and_tf.figures import canvas
+from and_tf.figures.canvas import Colour
+from and_tf.figures.round_bands import History, Span
+
+LABEL_GAP = 10  # Pixels between a curve's end and its name.
+LABEL_HEIGHT = 17
+FEW = 40  # Points, up to which each gets a mark; one alone has no line.
+KNN = {  # By key of the history: name, colour.
+    "knn_clean": ("clean gallery", canvas.BLUE),
+    "knn_bank": ("memory bank", canvas.ORANGE),
+}
+
+
+def series(history: History, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """The epochs that have a finite `key`, counted from 1, and its values.
+
+    Returns:
+        Two float64 arrays [m].
+    """
+    points = [
+        (row["epoch"] + 1, row[key])
+        for row in history
+        if row.get(key) is not None and np.isfinite(row[key])
+    ]
+    epochs, values = np.array(points, np.float64).reshape(-1, 2).T
+    return epochs, values
+
+
+def draw_knn(
+    axes: Axes, history: History, baselines: Mapping[str, float]
+) -> None:
+    """Draws accuracies in percent, and horizontal lines to hold them to."""
+    labels = []
+    for key, (name, colour) in KNN.items():
+        epochs, values = series(history, key)
+        if len(epochs):
+            _draw_line(axes, epochs, 100 * values, colour)
+            last = 100 * values[-1]
+            labels.append((last, f"{name} {last:.1f} %", colour))
+    for name, value in baselines.items():
+        percent = 100 * value
+        axes.axhline(
+            percent,
+            color=canvas.css(canvas.GREY),
+            linestyle=(0, (4, 3)),
+            linewidth=1.2,
+        )
+        labels.append((percent, f"{name} {percent:.1f} %", canvas.GREY))
+    _name_ends(axes, labels)
+
+
+def draw_loss(axes: Axes, history: History) -> None:
+    """Draws the mean loss of every epoch."""
+    epochs, values = series(history, "loss")
+    _draw_line(axes, epochs, values, canvas.INK)
+    _name_ends(axes, [(values[-1], f"{values[-1]:.3f}", canvas.INK)])
+
+
+def draw_rate(axes: Axes, history: History) -> None:
+    """Draws the learning rate, which holds for the epoch before its point."""
+    epochs, values = series(history, "learning_rate")
+    if values.min() > 0 and values.max() > 5 * values.min():
+        axes.set_yscale("log")
+        axes.minorticks_off()
+    _draw_line(axes, epochs, values, canvas.PURPLE, few=1, steps="steps-pre")
+    _name_ends(axes, [(values[-1], f"{values[-1]:.2g}", canvas.PURPLE)])
+
+
+def draw_anchors(axes: Axes, spans: Sequence[Span]) -> None:
+    """Draws each round's anchors, parted by their neighbours' consistency."""
+    names = []
+    for span in spans:
+        anchors = span.first("anchors") or 0
+        share = span.first("consistency")
+        if not anchors:
+            continue
+        if share is None:
+            _draw_bar(axes, span, 0, anchors, canvas.SKY)
+        else:
+            agree = share * anchors
+            _draw_bar(axes, span, 0, agree, canvas.GREEN)
+            _draw_bar(axes, span, agree, anchors, canvas.VERMILION)
+            names = [
+                (agree / 2, "✓ same class", canvas.GREEN),
+                ((agree + anchors) / 2, "✗ another class", canvas.VERMILION),
+            ]
+        _name_bar(axes, span, anchors, share)
+    axes.margins(y=0.2)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    _name_ends(axes, names)
+
+
+def _draw_bar(
+    axes: Axes, span: Span, bottom: float, top: float, colour: Colour
+) -> None:
+    axes.bar(
+        (span.begin + span.end) / 2,
+        top - bottom,
+        width=0.96 * (span.end - span.begin),
+        bottom=bottom,
+        color=canvas.css(colour),
+    )
+
+
+def _name_bar(
+    axes: Axes, span: Span, anchors: float, share: float | None
+) -> None:
+    """Writes count and share above a round's bar, as far as it is wide."""
+    texts = [f"{anchors:,.0f}"]
+    if share is not None:
+        percent = 100 * share
+        texts = [f"{anchors:,.0f}, {percent:.1f} % ✓", f"{percent:.0f} %"]
+    axes.text(
+        (span.begin + span.end) / 2,
+        anchors,
+        span.fitting(axes, texts),
+        size=10,
+        color=canvas.css(canvas.INK),
+        horizontalalignment="center",
+        verticalalignment="bottom",
+    )
+
+
+def _draw_line(
+    axes: Axes,
+    epochs: np.ndarray,
+    values: np.ndarray,
+    colour: Colour,
+    few: int = FEW,
+    steps: str = "default",
+) -> None:
+    """Draws one curve, its points marked where they are few."""
+    axes.plot(
+        epochs,
+        values,
+        color=canvas.css(colour),
+        linewidth=1.8,
+        drawstyle=steps,
+        marker="o" if len(epochs) <= few else "",
+        markersize=4,
+        clip_on=False,
+        zorder=3,
+    )
+
+
+def _name_ends(axes: Axes, labels: list[tuple[float, str, Colour]]) -> None:
+    """Names curves at the right, where they end; there is no legend.
+
+    Args:
+        axes: With all its curves.
+        labels: (value on the y axis, text, colour); those too close to one
+            another are moved apart.
+    """
+    axes.get_ylim()  # Settles the limits that the curves ask for.
+    to_axes = axes.transData + axes.transAxes.inverted()
+    labels = sorted(labels, key=lambda label: label[0])
+    heights = [to_axes.transform((1, value))[1] for value, _, _ in labels]
+    box = axes.get_window_extent()
+    apart = spread(heights, LABEL_HEIGHT / box.height)
+    for height, (_, text, colour) in zip(apart, labels, strict=True):
+        axes.text(
+            1 + LABEL_GAP / box.width,
+            height,
+            text,
+            transform=axes.transAxes,
+            size=10.5,
+            color=canvas.css(colour),
+            verticalalignment="center",
+            parse_math=False,
+        )
+
+
+def spread(places: Sequence[float], room: float) -> list[float]:
+    """Moves ascending places up until each is `room` above the one before."""
+    moved = list(places)
+    for i in range(1, len(moved)):
+        moved[i] = max(moved[i], moved[i - 1] + room)
+    return moved
