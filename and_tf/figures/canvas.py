@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pathlib
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -79,19 +81,28 @@ def write(
         color=css(colour),
         parse_math=False,
     )
-    while room and line.get_window_extent().width > room:
-        text = text[:-1]
-        line.set_text(text + "…")
+    with _any_script():
+        while room and line.get_window_extent().width > room:
+            text = text[:-1]
+            line.set_text(text + "…")
 
 
 def pixels(figure: Figure) -> np.ndarray:
     """Draws the figure: uint8 [height, width, 3]."""
-    with warnings.catch_warnings():
-        # A class name may use a script that the font lacks: it is then drawn
-        # as boxes, which says enough.
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
+    with _any_script():
         figure.canvas.draw()
     return np.array(figure.canvas.buffer_rgba())[..., :3]
+
+
+@contextlib.contextmanager
+def _any_script() -> Iterator[None]:
+    """Lets a class have a name in letters that the font lacks.
+
+    They are drawn as boxes, which says it better than a warning for each.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        yield
 
 
 def encode_png(image: np.ndarray) -> bytes:

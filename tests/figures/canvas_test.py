@@ -29,7 +29,7 @@ def test_text_stands_where_it_is_put_and_is_no_formula(
     recwarn: pytest.WarningsRecorder,
 ) -> None:
     figure = canvas.new_figure(200, 100)
-    canvas.write(figure, 60, 70, r"$H \frac$ 猫", size=12)
+    canvas.write(figure, 60, 70, r"$H \frac$ 猫", size=12, room=100)
 
     rows, columns = np.nonzero((canvas.pixels(figure) < 128).any(-1))
 

@@ -1,0 +1,195 @@
+"""One line of metrics an epoch and, on a terminal, a bar within it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TextIO
+
+import keras
+
+REFRESH = 0.1  # Seconds between two updates of the bar.
+LONGEST_BAR = 30  # Characters.
+
+
+class Progress(keras.callbacks.Callback):
+    """Says how training goes: fit with `verbose=0` and put this one last.
+
+    It shows what Keras and the callbacks before it leave in an epoch's logs,
+    of `loss`, `round`, `learning_rate`, `images_per_second`, `knn_bank`,
+    `knn_clean` (fractions), and, where a round begins, `anchors` and
+    `consistency`:
+
+        epoch 12/50  round 1/4  loss 5.312  lr 0.030  ...  ETA 12:33
+
+    The ETA takes the mean time of this process' epochs, with whatever other
+    callbacks did meanwhile.
+
+    Args:
+        epochs: The number of the last epoch, counted from 1.
+        steps_per_epoch: None or 0 where it is unknown.
+        rounds: R.
+        first_epoch: Epochs that an earlier process has finished.
+        stream: Where to; None is standard output. The bar is drawn only if
+            this is a terminal.
+        clock: Seconds from any fixed moment.
+    """
+
+    # Keras else waits for the device after every step, to hand us its logs.
+    async_safe = True
+
+    def __init__(
+        self,
+        epochs: int,
+        steps_per_epoch: int | None,
+        rounds: int,
+        first_epoch: int = 0,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__()
+        self._epochs = epochs
+        self._steps = steps_per_epoch or 0
+        self._rounds = rounds
+        self._first_epoch = first_epoch
+        self._stream = stream or sys.stdout
+        self._clock = clock
+        self._bar = _TransientLine(self._stream)
+        self._lock = threading.Lock()
+        self._began = self._drawn = clock()
+        self._epoch = first_epoch
+        self._round: float | None = None
+
+    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
+        """Starts the clock."""
+        self._began = self._drawn = self._clock()
+
+    def on_epoch_begin(
+        self, epoch: int, logs: Mapping[str, float] | None = None
+    ) -> None:
+        """Notes which epoch it is."""
+        self._epoch = epoch
+
+    def on_train_batch_end(
+        self, batch: int, logs: Mapping[str, float] | None = None
+    ) -> None:
+        """Redraws the bar, unless it was drawn a moment ago."""
+        with self._lock:
+            now = self._clock()
+            if self._bar.possible and now - self._drawn >= REFRESH:
+                self._drawn = now
+                self._bar.show(self._bar_text(batch + 1, logs or {}))
+
+    def on_epoch_end(
+        self, epoch: int, logs: Mapping[str, float] | None = None
+    ) -> None:
+        """Puts the epoch's line in the place of the bar."""
+        logs = logs or {}
+        fields = [self._place(epoch), *describe(logs, self._rounds)]
+        fields.append(f"ETA {self._eta(epoch + 1)}")
+        fields += _measured(logs, anchors=logs.get("round") != self._round)
+        self._round = logs.get("round")
+        self._bar.clear()
+        print("  ".join(fields), file=self._stream, flush=True)
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Leaves no bar behind."""
+        self._bar.clear()
+
+    def _place(self, epoch: int) -> str:
+        return f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}"
+
+    def _eta(self, finished: float) -> str:
+        """The time left when `finished` epochs are, the last one in part."""
+        here = finished - self._first_epoch
+        if here <= 0:
+            return "?"
+        elapsed = self._clock() - self._began
+        return duration(elapsed / here * max(0, self._epochs - finished))
+
+    def _bar_text(self, done: int, logs: Mapping[str, float]) -> str:
+        left = self._place(self._epoch)
+        right = f"  loss {logs['loss']:.3f}" if "loss" in logs else ""
+        share = done / self._steps if self._steps else 0
+        right += f"  ETA {self._eta(self._epoch + min(share, 1))}"
+        if not self._steps:
+            return f"{left}  step {done}{right}"
+        right = f" {done}/{self._steps}{right}"
+        room = shutil.get_terminal_size().columns - len(left) - len(right) - 5
+        return f"{left}  {bar(share, min(room, LONGEST_BAR))}{right}"
+
+
+def describe(logs: Mapping[str, float], rounds: int) -> list[str]:
+    """What every epoch's line shows of its logs, in columns."""
+    fields = []
+    if "round" in logs:
+        number = int(logs["round"])
+        name = f"round {number}/{rounds}" if number else "instance"
+        fields.append(name.ljust(len(f"round {rounds}/{rounds}")))
+    if "loss" in logs:
+        fields.append(f"loss {logs['loss']:6.3f}")
+    if "learning_rate" in logs:
+        fields.append(f"lr {logs['learning_rate']:<#7.2g}")
+    if "images_per_second" in logs:
+        fields.append(f"{logs['images_per_second']:>6,.0f} images/s")
+    return fields
+
+
+def _measured(logs: Mapping[str, float], anchors: bool) -> list[str]:
+    """What only some epochs' lines show, at their ends."""
+    fields = []
+    for gallery in ("bank", "clean"):
+        if f"knn_{gallery}" in logs:
+            percent = 100 * logs[f"knn_{gallery}"]
+            fields.append(f"kNN {gallery} {percent:.1f} %")
+    if anchors and logs.get("anchors"):
+        field = f"{logs['anchors']:,.0f} anchors"
+        if "consistency" in logs:
+            field += f" ({100 * logs['consistency']:.1f} % consistent)"
+        fields.append(field)
+    return fields
+
+
+def duration(seconds: float) -> str:
+    """Seconds as "0:07", "12:33", "1:02:33" or "2 d 1:02:33"."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if not days and not hours:
+        return f"{minutes}:{seconds:02}"
+    clock = f"{hours}:{minutes:02}:{seconds:02}"
+    return f"{days} d {clock}" if days else clock
+
+
+def bar(share: float, width: int) -> str:
+    """A share of 0 to 1 as "[====>     ]" with `width` characters inside."""
+    if width < 1:
+        return ""
+    done = int(min(share, 1) * width)
+    return f"[{'=' * done + '>' * (done < width):<{width}}]"
+
+
+class _TransientLine:
+    """A line on a terminal that the next one, or nothing, replaces."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.possible = stream.isatty()
+        self._stream = stream
+        self._shown = 0  # Characters.
+
+    def show(self, text: str) -> None:
+        """Puts the text, cut to the terminal's width, in place of the last."""
+        # The last column stays free: some terminals wrap as it is filled.
+        text = text[: shutil.get_terminal_size().columns - 1]
+        self._stream.write(f"\r{text:<{self._shown}}")
+        self._stream.flush()
+        self._shown = len(text)
+
+    def clear(self) -> None:
+        """Leaves an empty line."""
+        if self._shown:
+            self._stream.write(f"\r{'':<{self._shown}}\r")
+            self._shown = 0

@@ -1,0 +1,181 @@
+"""A run in TensorBoard: scalars, neighbourhoods, flags and embeddings."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins import projector
+from tensorboard.plugins.hparams import api as hparams
+
+from and_tf import figures
+from and_tf.discovery import Neighbourhoods
+from and_tf.figures.tiles import Images, take
+
+TAGS = {  # By key of an epoch's logs.
+    "loss": "loss",
+    "learning_rate": "learning_rate",
+    "images_per_second": "images_per_second",
+    "knn_bank": "knn/bank",
+    "knn_clean": "knn/clean",
+    "anchors": "neighbourhoods/anchors",
+    "consistency": "neighbourhoods/consistency",
+    "consistency_all": "neighbourhoods/consistency_all",
+}
+MOST_POINTS = 5000  # That the projector moves smoothly.
+THUMBNAIL = 32  # Pixels a side of a point's image.
+
+
+class TensorBoardWriter(keras.callbacks.Callback):
+    """Writes what a run's logs hold, and what its main hands over.
+
+    A step is the number of finished epochs. Nothing is ever deleted: a resumed
+    run appends a file, and of epochs that are in two files, as the earlier
+    process was stopped after its last checkpoint, TensorBoard shows the later.
+
+    Args:
+        directory: The run's folder for TensorBoard.
+        flags: What the run was started with, by name, for the HParams tab;
+            what is no number, text or bool is shown as text.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        flags: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__()
+        self._directory = pathlib.Path(directory)
+        self._writer = tf.summary.create_file_writer(str(directory))
+        if flags:
+            with self._writer.as_default(step=0):
+                hparams.hparams(
+                    {name: _plain(value) for name, value in flags.items()}
+                )
+
+    def on_epoch_end(
+        self, epoch: int, logs: Mapping[str, float] | None = None
+    ) -> None:
+        """Writes the epoch's scalars."""
+        with self._writer.as_default(step=epoch + 1):
+            for key, tag in TAGS.items():
+                if key in (logs or {}):
+                    tf.summary.scalar(tag, logs[key])
+        self._writer.flush()
+
+    def write_result(self, result: Mapping[str, float], step: int) -> None:
+        """Writes final figures as scalars "final/<name>".
+
+        The HParams tab shows them beside the flags; by this name they come
+        among the few that it shows unasked.
+
+        Args:
+            result: Numbers by name.
+            step: Epochs finished.
+        """
+        with self._writer.as_default(step=step):
+            for name, value in result.items():
+                tf.summary.scalar(f"final/{name}", value)
+        self._writer.flush()
+
+    def write_neighbourhoods(
+        self,
+        neighbourhoods: Neighbourhoods,
+        images: Images,
+        labels: np.ndarray | None,
+        step: int,
+        class_names: Sequence[str] | None = None,
+    ) -> None:
+        """Writes what a round discovered: entropies and a picture.
+
+        Args:
+            neighbourhoods: Of N samples.
+            images: uint8 [N, H, W, 3], or a function from sample numbers,
+                int64 [m], to those images.
+            labels: int64 [N], −1 where unlabelled, or None.
+            step: Epochs finished before the round.
+            class_names: Names of the labels, or None.
+        """
+        picture = figures.gallery_array(
+            images, neighbourhoods, labels=labels, class_names=class_names
+        )
+        selected = neighbourhoods.selected
+        with self._writer.as_default(step=step):
+            for name, chosen in (
+                ("selected", selected),
+                ("unselected", ~selected),
+            ):
+                if chosen.any():
+                    tf.summary.histogram(
+                        f"entropy/{name}", neighbourhoods.entropy[chosen]
+                    )
+            tf.summary.image("neighbourhoods", picture[np.newaxis])
+        self._writer.flush()
+
+    def write_projector(
+        self,
+        embeddings: np.ndarray,
+        images: Images,
+        labels: np.ndarray | None = None,
+        class_names: Sequence[str] | None = None,
+    ) -> None:
+        """Writes points with thumbnails for the embedding projector.
+
+        Args:
+            embeddings: float [N, D]; of more than 5,000, as many are shown,
+                evenly spread over the sample numbers.
+            images: uint8 [N, H, W, 3], or a function from sample numbers,
+                int64 [m], to those images.
+            labels: int64 [N], −1 where unlabelled, or None.
+            class_names: Names of the labels, or None.
+        """
+        count = min(len(embeddings), MOST_POINTS)
+        numbers = np.arange(count) * len(embeddings) // count
+        sheet = figures.sprite(take(images, numbers), THUMBNAIL)
+        (self._directory / "sprite.png").write_bytes(figures.encode_png(sheet))
+        np.savetxt(
+            self._directory / "embeddings.tsv",
+            embeddings[numbers],
+            fmt="%.5g",
+            delimiter="\t",
+        )
+        (self._directory / "metadata.tsv").write_text(
+            _metadata(numbers, labels, class_names), encoding="utf-8"
+        )
+        config = projector.ProjectorConfig()
+        points = config.embeddings.add()
+        points.tensor_name = "embeddings"
+        points.tensor_path = "embeddings.tsv"
+        points.metadata_path = "metadata.tsv"
+        points.sprite.image_path = "sprite.png"
+        points.sprite.single_image_dim.extend([THUMBNAIL, THUMBNAIL])
+        projector.visualize_embeddings(str(self._directory), config)
+
+    def close(self) -> None:
+        """Ends the file; nothing can be written after."""
+        self._writer.close()
+
+
+def _plain(value: object) -> bool | int | float | str:
+    """The value as a type that the HParams tab takes."""
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def _metadata(
+    numbers: np.ndarray,
+    labels: np.ndarray | None,
+    class_names: Sequence[str] | None,
+) -> str:
+    """The projector's table: a line a point, headed if it has two columns."""
+    if labels is None:
+        return "".join(f"{number}\n" for number in numbers)
+    lines = ["class\tnumber\n"]
+    for number in numbers:
+        label = labels[number]
+        name = class_names[label] if class_names and label >= 0 else label
+        lines.append(f"{' '.join(str(name).split())}\t{number}\n")
+    return "".join(lines)
