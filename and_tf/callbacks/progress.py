@@ -117,7 +117,7 @@ class Progress(keras.callbacks.Callback):
         right += f"  ETA {self._eta(self._epoch + min(share, 1))}"
         if not self._steps:
             return f"{left}  step {done}{right}"
-        right = f" {done}/{self._steps}{right}"
+        right = f" {done:>{len(str(self._steps))}}/{self._steps}{right}"
         room = shutil.get_terminal_size().columns - len(left) - len(right) - 5
         return f"{left}  {bar(share, min(room, LONGEST_BAR))}{right}"
 
