@@ -7,13 +7,13 @@ with batches of 128:
   and ReLU wait on memory, and convolutions of few channels fill no registers.
 - Strided convolutions shrink the maps; max-pooling's gradient costs as much
   as a convolution's.
-- A 3×3 convolution of 128 to 128 channels takes four times as long to train
-  as one of 96 to 96, for 1.8 times the work: 16 · 6 channels is the most whose
-  kernels and gradients fit the cores' caches.
+- A 3×3 convolution of 128 to 128 channels takes five times as long to train
+  as one of 96 to 96, for 1.8 times the work: its kernel and gradient no
+  longer fit a core's cache.
 
 It trains at about 2,400 images a second there, a ResNet18 of a quarter of the
-width at 280, and after equal short times of supervised training on CIFAR-100's
-20 superclasses was right on twice as many held-out images.
+width at less than 300, and after equal short times of supervised training on
+CIFAR-100's 20 superclasses was right on twice as many held-out images.
 """
 
 from __future__ import annotations
