@@ -1,5 +1,157 @@
-"""Data sets as splits of numbered images."""
+"""Data sets as splits of numbered images: `load` gives one by its name."""
 
-from and_tf.data.split import ImageData, Split
+from __future__ import annotations
 
-__all__ = ["ImageData", "Split"]
+import math
+
+from and_tf.data.split import ImageData, Split, hold, subset
+from and_tf.errors import InputError
+
+__all__ = ["ImageData", "Split", "load", "resolve_image_size"]
+
+MEMORY_LIMIT = 4 * 2**30  # Bytes.
+
+# Training and test split, where they are not "train" and "test" or else
+# "validation".
+_SPLITS = {
+    "imagenet2012": ("train", "validation"),  # Its test split has no labels.
+    "stl10": ("train+unlabelled", "test"),
+}
+_LARGEST_OWN_SIZE = 96
+_USUAL_SIZE = 224
+
+
+def load(
+    name: str,
+    data_dir: str | None = None,
+    *,
+    image_size: int = 0,
+    label_key: str = "",
+    train_split: str = "",
+    test_split: str = "",
+    max_train_examples: int = 0,
+    max_test_examples: int = 0,
+    seed: int = 0,
+    memory_limit: int = MEMORY_LIMIT,
+) -> ImageData:
+    """Loads a data set; what fits is decoded once and held in memory.
+
+    A split whose images share one square size of at most 2 image_size is held
+    as it is. Of other splits the centre square is held, resized: to
+    image_size for testing, and for training to 8/7 of it, or to what the
+    images have where they share a shape with less.
+
+    Args:
+        name: A name of TFDS, "folder" or "digits".
+        data_dir: The folder of images, or where TFDS keeps its data; None
+            asks TFDS.
+        image_size: Side of the images that the encoder will see, in pixels; 0
+            takes what `resolve_image_size` says.
+        label_key: Which label, where a TFDS data set has several.
+        train_split: The training split as TFDS writes it, such as
+            "train[:10%]", or the training folder; "" takes the usual one.
+        test_split: The same for the test split.
+        max_train_examples: Keeps a random subset of this size; 0 keeps all.
+        max_test_examples: The same for the test split.
+        seed: Draws the subsets, and nothing else.
+        memory_limit: In bytes; a larger split is streamed.
+
+    Raises:
+        InputError: There is no such data set, split or label, or the data
+            cannot be had or read.
+    """
+    data = _read(name, data_dir, label_key, train_split, test_split)
+    train = subset(data.train, max_train_examples, seed)
+    size = resolve_image_size(image_size, train)
+    train = _held(train, size, round(size * 8 / 7), memory_limit)
+    test = data.test and subset(data.test, max_test_examples, seed)
+    test = test and _held(test, size, size, memory_limit)
+    return ImageData(data.name, train, test)
+
+
+def resolve_image_size(image_size: int, train: Split) -> int:
+    """The side of the images that an encoder sees, in pixels.
+
+    Args:
+        image_size: Taken where it is not 0.
+        train: Its images' shorter side is taken where they share it and it is
+            at most 96; 224 otherwise.
+    """
+    if image_size:
+        return image_size
+    own = min(train.image_shape or (math.inf,))
+    return own if own <= _LARGEST_OWN_SIZE else _USUAL_SIZE
+
+
+def _read(
+    name: str,
+    data_dir: str | None,
+    label_key: str,
+    train_split: str,
+    test_split: str,
+) -> ImageData:
+    """Finds the data set; nothing is decoded yet."""
+    from and_tf.data import digits, folder
+
+    if name == "folder" and not label_key:
+        return folder.read(data_dir, train_split, test_split)
+    if name == "digits" and not (label_key or train_split or test_split):
+        return digits.read()
+    if name in ("folder", "digits"):
+        raise InputError(
+            f"Expected --dataset={name} without --label_key"
+            f"{', as sub-folders are its labels' if name == 'folder' else ''}"
+            f"{', --train_split, --test_split' if name == 'digits' else ''}. "
+            "Received one of them. Leave it out."
+        )
+    return _read_tfds(name, data_dir, label_key, train_split, test_split)
+
+
+def _read_tfds(
+    name: str,
+    data_dir: str | None,
+    label_key: str,
+    train_split: str,
+    test_split: str,
+) -> ImageData:
+    from and_tf.data import cifar10, from_tfds
+
+    prepare = cifar10.prepare if name == "cifar10" else from_tfds.download
+    builder = from_tfds.open_builder(name, data_dir, prepare)
+    usual_train, usual_test = _SPLITS.get(builder.name, ("train", ""))
+    if not test_split:
+        found = [s for s in ("test", "validation") if s in builder.info.splits]
+        test_split = usual_test or (found[0] if found else "")
+    train = from_tfds.read(builder, train_split or usual_train, label_key)
+    test = None
+    if test_split:
+        test = from_tfds.read(builder, test_split, label_key)
+    return ImageData(name, train, test)
+
+
+def _held(split: Split, size: int, side: int, memory_limit: int) -> Split:
+    """Holds a split in memory where it fits, else leaves it a stream.
+
+    Args:
+        split: Any split that is not held yet, or is so from the beginning.
+        size: Side of the images that the encoder sees.
+        side: Side that is held of images that are not held as they are.
+        memory_limit: In bytes.
+    """
+    if split.images is not None:
+        return split
+    shape = split.image_shape
+    if shape and shape[0] == shape[1] <= 2 * size:
+        kept, side = shape, None
+    else:
+        side = min(side, *(shape or (side,)))
+        kept = side, side
+    if 3 * split.size * math.prod(kept) > memory_limit:
+        return split
+    held = hold(split, side)
+    if not held.size:
+        raise InputError(
+            f"Expected images in {split.name}. Received {split.size} files, "
+            f"of which none can be read, such as {held.skipped[0]}."
+        )
+    return held

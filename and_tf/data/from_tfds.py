@@ -52,7 +52,7 @@ def open_builder(
     except (ValueError, RuntimeError, AssertionError) as error:
         raise InputError(
             "Expected a data set that TFDS can open. Received: --dataset="
-            f"{name}, of which it says: {first_line(error)}"
+            f"{name}, of which it says: {_first_line(error)}"
         ) from error
     if not builder.info.splits:
         raise InputError(
@@ -62,29 +62,41 @@ def open_builder(
     return builder
 
 
-def download(
+def download(builder: tfds.core.DatasetBuilder) -> None:
+    """Lets TFDS download and prepare a data set.
+
+    Raises:
+        InputError: There is no connection, or TFDS fails.
+    """
+    if failure := try_download(builder):
+        raise InputError(
+            f"Expected TFDS to download {builder.name} into "
+            f"{builder.data_dir}. Received: {failure} Give the directory where "
+            "it is prepared with --data_dir, or use another --dataset."
+        )
+
+
+def try_download(
     builder: tfds.core.DatasetBuilder, download_dir: str | None = None
-) -> None:
+) -> str:
     """Lets TFDS download and prepare a data set.
 
     Args:
         builder: The data set, not prepared yet.
         download_dir: Where downloaded files go; None asks TFDS.
 
-    Raises:
-        InputError: There is no connection, or TFDS fails.
+    Returns:
+        Why it did not succeed; empty where it did.
     """
     for url in sorted(builder.url_infos)[:1]:
-        _check_connection(url)
+        if failure := _connection_failure(url):
+            return failure
     announce(f"{builder.name}: download and prepare into {builder.data_dir}")
     try:
         builder.download_and_prepare(download_dir=download_dir)
     except Exception as error:  # Each builder has its own ways to fail.
-        raise InputError(
-            f"Expected TFDS to prepare {builder.name} in {builder.data_dir}. "
-            f"Received: {type(error).__name__}: {first_line(error)} Give the "
-            "directory where it is prepared with --data_dir."
-        ) from error
+        return f"{type(error).__name__}: {_first_line(error)}"
+    return ""
 
 
 def read(
@@ -128,7 +140,7 @@ def announce(what: str) -> None:
     print(what, file=sys.stderr, flush=True)
 
 
-def first_line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     """The first line of an error's message."""
     return (str(error).strip().splitlines() or [""])[0]
 
@@ -235,24 +247,18 @@ def _label_key(builder: tfds.core.DatasetBuilder, wanted: str) -> str:
     return classes[0] if len(classes) == 1 else ""
 
 
-def _check_connection(url: str) -> None:
+def _connection_failure(url: str) -> str:
     """Asks for an answer first: TFDS would try again for minutes."""
     import requests
 
     if not url.startswith("http"):
-        return
+        return ""
+    host = urllib.parse.urlparse(url).hostname
     try:
         status = requests.head(url, timeout=_ANSWER_SECONDS).status_code
-        received = f"HTTP status {status}"
     except requests.RequestException as error:
-        status, received = 503, type(error).__name__
-    if status >= 500:
-        host = urllib.parse.urlparse(url).hostname
-        raise InputError(
-            f"Expected an answer from {host}. Received: {received}. Give the "
-            "directory where the data set is prepared with --data_dir, or use "
-            "another --dataset."
-        )
+        return f"no answer from {host} ({type(error).__name__})."
+    return f"status {status} from {host}." if status >= 500 else ""
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -1,0 +1,218 @@
+"""A folder of image files, with or without a sub-folder for each class."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+from and_tf.data.split import ImageData, Seed, Split, Stream, shuffled_numbers
+from and_tf.errors import InputError
+
+_EXTENSIONS = (
+    ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
+)  # fmt: skip
+# Whatever a file is called, no other decoder sees it: Pillow has many, and
+# some start other programs.
+_FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
+_TEST_NAMES = ("test", "val", "validation")
+_ORIENTATION = 0x0112  # EXIF; from 5 on, the image lies on its side.
+
+
+def read(
+    data_dir: str | None, train_split: str = "", test_split: str = ""
+) -> ImageData:
+    """Makes streamed splits of a folder's images.
+
+    Files whose header cannot be read are left out, and named in `skipped`.
+
+    Args:
+        data_dir: Holds the folders train and test (or val, or validation), or
+            else the training images alone. In each, images lie in a
+            sub-folder for each class, as deep as they like, or loosely.
+        train_split: Another name for the folder train.
+        test_split: Another name for the folder test.
+
+    Raises:
+        InputError: The folder is missing, or holds no readable image.
+    """
+    if not data_dir or not os.path.isdir(data_dir):
+        raise InputError(
+            "Expected --dataset=folder with --data_dir, a folder of images. "
+            f"Received: --data_dir={data_dir or ''}, which is "
+            f"{'no folder' if data_dir else 'none'}."
+        )
+    roots = _split_folders(data_dir, train_split, test_split)
+    files = [tuple(_image_files(os.path.join(data_dir, r))) for r in roots]
+    classes = sorted({
+        parts[0] for paths in files for parts in paths if len(parts) > 1
+    })  # fmt: skip
+    splits = [
+        _split(data_dir, root, paths, classes)
+        for root, paths in zip(roots, files)
+    ]
+    return ImageData("folder", splits[0], splits[1] if splits[1:] else None)
+
+
+def read_image(path: str | bytes) -> np.ndarray:
+    """Decodes an image file to uint8 `[H, W, 3]`, upright.
+
+    Of an animation it is the first frame. What is transparent shows white,
+    as cut-outs and drawings are made to stand on a page; the colour that a
+    file stores under it means nothing.
+
+    Raises:
+        OSError, ValueError and others: Pillow cannot read the file.
+    """
+    with Image.open(path, formats=_FORMATS) as file:
+        image = ImageOps.exif_transpose(file)
+        if image.mode.startswith(("I", "F")):
+            return _from_deep_grey(image)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image)
+        return np.asarray(image.convert("RGB"))
+
+
+def _from_deep_grey(image: Image.Image) -> np.ndarray:
+    """Grey of 16 bits to 8; Pillow itself would clip it at 255."""
+    values = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
+        raise ValueError(f"pixels of mode {image.mode} have no known range")
+    grey = np.rint(values.astype(np.float32) / 257).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=-1)
+
+
+def _split_folders(
+    data_dir: str, train_split: str, test_split: str
+) -> list[str]:
+    """Chooses the folder of each split, relative to `data_dir`."""
+
+    def exists(name: str) -> bool:
+        return os.path.isdir(os.path.join(data_dir, name))
+
+    for name in (train_split, test_split):
+        if name and not exists(name):
+            raise InputError(
+                f"Expected the folder of a split in {data_dir}. Received: "
+                f"{name!r}, which it does not hold."
+            )
+    if not train_split and not exists("train"):
+        if test_split:
+            raise InputError(
+                f"Expected a folder train in {data_dir} beside {test_split}. "
+                "Received none. Name it with --train_split."
+            )
+        return ["."]
+    tests = (test_split,) if test_split else filter(exists, _TEST_NAMES)
+    return [train_split or "train", *list(tests)[:1]]
+
+
+def _image_files(root: str) -> Iterator[tuple[str, ...]]:
+    """Gives the parts of each image's path below `root`, in sorted order.
+
+    Links are followed, but no folder is entered twice.
+    """
+    entered = set()
+
+    def visit(parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        folder = os.path.join(root, *parts)
+        place = os.path.realpath(folder)
+        if place in entered:
+            return
+        entered.add(place)
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted((e.name, e.is_dir()) for e in entries)
+        except OSError as error:
+            raise InputError(
+                f"Expected a folder that can be read. Received: {folder}: "
+                f"{error.strerror}."
+            ) from error
+        for name, is_dir in found:
+            if name.startswith("."):
+                continue
+            if is_dir:
+                yield from visit((*parts, name))
+            elif name.lower().endswith(_EXTENSIONS):
+                yield (*parts, name)
+
+    return visit(())
+
+
+def _split(
+    data_dir: str,
+    root: str,
+    paths: tuple[tuple[str, ...], ...],
+    classes: list[str],
+) -> Split:
+    """Makes a split of the image files below `root`."""
+    names = [os.path.normpath(os.path.join(root, *parts)) for parts in paths]
+    files = [os.path.join(data_dir, name) for name in names]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        shapes = list(pool.map(_header_shape, files))
+    good = [number for number, shape in enumerate(shapes) if shape]
+    if not good:
+        raise InputError(
+            f"Expected images ({', '.join(_EXTENSIONS)}) in "
+            f"{os.path.join(data_dir, root)}. Received: "
+            f"{len(files) or 'none'}{' that cannot be read' if files else ''}."
+        )
+    label_of = {name: label for label, name in enumerate(classes)}
+    labels = [label_of[p[0]] if len(p) > 1 else -1 for p in paths]
+    labels = np.array([labels[number] for number in good], np.int64)
+    labelled = bool((labels >= 0).any())
+    shared = {shapes[number] for number in good}
+    return Split(
+        name=f"folder/{'train' if root == '.' else root}",
+        size=len(good),
+        image_shape=shared.pop() if len(shared) == 1 else None,
+        stream=_stream([files[number] for number in good]),
+        labels=labels if labelled else None,
+        class_names=tuple(classes) if labelled else None,
+        file_names=tuple(names[number] for number in good),
+        skipped=tuple(n for n, shape in zip(names, shapes) if not shape),
+    )
+
+
+def _header_shape(path: str) -> tuple[int, int] | None:
+    """Reads (H, W) of an upright image; None where there is no image."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            width, height = image.size
+            # Of a PNG whose header has no EXIF, asking would decode it all.
+            if image.format != "PNG" or "exif" in image.info:
+                if image.getexif().get(_ORIENTATION, 1) >= 5:
+                    return width, height
+            return height, width
+    except Exception:  # Pillow answers broken files with many kinds.
+        return None
+
+
+def _stream(files: list[str]) -> Stream:
+    """Streams image files; their paths are what is shuffled."""
+    table = np.array([os.fsencode(file) for file in files])
+
+    def encoded(seed: Seed) -> tf.data.Dataset:
+        return shuffled_numbers(len(files), seed).map(
+            lambda number: (tf.gather(table, number), number)
+        )
+
+    def decode(path: tf.Tensor) -> tf.Tensor:
+        image = tf.numpy_function(_read_or_none, [path], tf.uint8)
+        return tf.ensure_shape(image, (None, None, 3))
+
+    return Stream(encoded, decode)
+
+
+def _read_or_none(path: bytes) -> np.ndarray:
+    """Decodes an image file; an image of no pixels where that fails."""
+    try:
+        return read_image(path)
+    except Exception:  # Pillow answers broken files with many kinds.
+        return np.zeros((0, 0, 3), np.uint8)
