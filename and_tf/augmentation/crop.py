@@ -99,6 +99,30 @@ def resample(
     return tf.reshape(planes, [-1, 3, size, size])
 
 
+def resample_one(
+    image: tf.Tensor, box: tf.Tensor, flip: tf.Tensor, size: int
+) -> tf.Tensor:
+    """What `resample` does, for one image of any size.
+
+    Several times faster on a photograph, where a weight matrix is nearly
+    empty; the kernel cannot take a batch of different boxes, nor XLA.
+
+    Args:
+        image: `[H, W, 3]`, any dtype.
+        box: int32 `[4]`.
+        flip: bool `[]`.
+        size: Side S of the result, in pixels.
+
+    Returns:
+        float32 `[3, S, S]`: colour planes.
+    """
+    top, left, height, width = tf.unstack(box)
+    image = image[top : top + height, left : left + width]
+    image = tf.image.resize(image, [size, size], antialias=True)
+    image = tf.where(flip, image[:, ::-1], image)
+    return tf.transpose(tf.cast(image, tf.float32), [2, 0, 1])
+
+
 def _weights(
     start: tf.Tensor, length: tf.Tensor, centres: tf.Tensor, extent: tf.Tensor
 ) -> tf.Tensor:

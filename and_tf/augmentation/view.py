@@ -79,9 +79,6 @@ class RandomView(VectorizedBaseImageAugmentationLayer):
     views, float32 `[B, S, S, 3]` with values 0..255. It always computes in
     float32: bfloat16 has too few digits for 256 levels.
 
-    `crop`, or `crop_one` for images of different sizes, and `recolour` are
-    the two halves of a call.
-
     Args:
         config: The recipe.
     """
@@ -91,7 +88,7 @@ class RandomView(VectorizedBaseImageAugmentationLayer):
         # deterministic TensorFlow refuses. Nothing here draws from it, and
         # a checkpoint should not carry it.
         super().__init__(seed=1, dtype="float32")
-        self._random_generator = None
+        del self._random_generator
         self.config = config
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -103,62 +100,40 @@ class RandomView(VectorizedBaseImageAugmentationLayer):
         # The base class passes images alone on to `augment_images`.
         return {"images": self.augment_images(**inputs)}
 
-    def augment_images(
-        self, images: tf.Tensor, draws: tf.Tensor
-    ) -> tf.Tensor:
+    def augment_images(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         """Views `[B, S, S, 3]` of float32 images `[B, H, W, 3]`."""
-        return self.recolour(self.crop(images, draws), draws)
-
-    def crop(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """The geometric half of a view, for a batch.
-
-        Args:
-            images: float32 `[B, H, W, 3]`.
-            draws: float32 `[B, DRAWS]`.
-
-        Returns:
-            float32 `[B, 3, S, S]`: colour planes.
-        """
         boxes, flip = self._boxes(tf.shape(images)[1:3], draws)
-        return crop.resample(images, boxes, flip, self.config.image_size)
+        planes = crop.resample(images, boxes, flip, self.config.image_size)
+        return self._recolour(planes, draws)
 
-    def crop_one(self, image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """The geometric half of a view, for one image of any size.
+    def augment_one(self, image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """The view of one image, which may be large.
 
-        It is `crop` of a batch of one, up to rounding, and several times
-        faster on a photograph, of which each weight matrix is nearly empty.
+        It is the view that a call gives, up to rounding. On a photograph it
+        is several times faster: see `crop.resample_one`.
 
         Args:
             image: `[H, W, 3]`, any dtype.
             draws: float32 `[DRAWS]`.
 
         Returns:
-            float32 `[3, S, S]`: colour planes.
+            float32 `[S, S, 3]`, values 0..255.
         """
-        boxes, flip = self._boxes(tf.shape(image)[:2], draws[tf.newaxis])
-        top, left, height, width = tf.unstack(boxes[0])
-        image = image[top : top + height, left : left + width]
-        size = self.config.image_size
-        image = tf.image.resize(image, [size, size], antialias=True)
-        image = tf.where(flip, image[:, ::-1], image)
-        return tf.transpose(image, [2, 0, 1])
+        draws = draws[tf.newaxis]
+        boxes, flip = self._boxes(tf.shape(image)[:2], draws)
+        planes = crop.resample_one(
+            image, boxes[0], flip[0], self.config.image_size
+        )
+        return self._recolour(planes[tf.newaxis], draws)[0]
 
-    def recolour(self, planes: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """The colours' half of a view.
-
-        Args:
-            planes: float32 `[B, 3, S, S]`: what `crop` returned.
-            draws: float32 `[B, DRAWS]`.
-
-        Returns:
-            float32 `[B, S, S, 3]`, values 0..255.
-        """
+    def _recolour(self, planes: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        """Images `[B, S, S, 3]` of colour planes `[B, 3, S, S]`."""
         config, draws = self.config, _columns(draws)
         order = tf.cast(draws["order"][:, 0] * len(colour.ORDERS), tf.int32)
-        spread = [config.brightness, config.contrast, config.saturation]
+        spread = (config.brightness, config.contrast, config.saturation)
         low = [max(0.0, 1.0 - value) for value in spread]
-        width = [1.0 + v - l for v, l in zip(spread, low, strict=True)]
-        factors = low + draws["factors"] * width
+        high = [1.0 + value for value in spread]
+        factors = low + draws["factors"] * tf.subtract(high, low)
         hue = (2.0 * draws["hue"][:, 0] - 1.0) * config.hue
         chosen = draws["greyscale"][:, 0] < config.greyscale
 

@@ -1,0 +1,201 @@
+"""Batches for training and for evaluation, of any split.
+
+Nothing here keeps a random state: an epoch's order and every view follow
+from (seed, epoch, sample), so a run that is resumed at an epoch sees exactly
+what the uninterrupted run saw from there on.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from and_tf.augmentation import RandomView, ViewConfig, draw
+from and_tf.data.split import Split, captured
+from and_tf.errors import InputError
+from and_tf.preprocessing import centre_square
+
+# Up to this side a whole batch of views fits a core's cache and is computed
+# at once; larger views are faster one by one (96 pixels: about twice).
+_LARGEST_VECTORISED = 64
+
+
+def train_batches(
+    split: Split,
+    view: ViewConfig,
+    *,
+    batch_size: int,
+    seed: int,
+    epochs: int,
+    first_epoch: int = 0,
+    on_device: bool = False,
+) -> tf.data.Dataset:
+    """Random views of a split, epoch after epoch.
+
+    The last batch of an epoch may be smaller; no batch spans two epochs.
+
+    Args:
+        split: N images.
+        view: The recipe of a view, of side S.
+        batch_size: b.
+        seed: The run's seed.
+        epochs: Where to stop: epochs `first_epoch` to `epochs` - 1 are given.
+        first_epoch: Where to begin.
+        on_device: Leave the augmentation to the model: images are then what
+            a `RandomView` is called with, `{"images": uint8 [b, H, W, 3],
+            "draws": float32 [b, DRAWS]}`. Images that differ in size become
+            their centre squares first.
+
+    Returns:
+        Batches of (images float32 `[b, S, S, 3]` with values 0..255, numbers
+        int64 `[b]`).
+
+    Raises:
+        InputError: If `batch_size` is not in 1..N.
+    """
+    steps = steps_per_epoch(split, batch_size)
+    epoch_numbers = tf.data.Dataset.range(first_epoch, epochs)
+    small = on_device or view.image_size <= _LARGEST_VECTORISED
+    make = _gathered if split.images is not None and small else _streamed
+    dataset = make(split, view, batch_size, seed, epoch_numbers, on_device)
+    num_batches = steps * max(0, epochs - first_epoch)
+    return _finish(
+        dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
+    )
+
+
+def steps_per_epoch(split: Split, batch_size: int) -> int:
+    """How many batches an epoch has, the last one maybe smaller.
+
+    Raises:
+        InputError: If `batch_size` is not in 1..N.
+    """
+    _check(batch_size)
+    if batch_size > split.size:
+        raise InputError(
+            f"Expected a batch size of at most {split.size}, for "
+            f"{split.name} has no more images. Received: {batch_size}."
+        )
+    return -(-split.size // batch_size)
+
+
+def clean_batches(
+    split: Split, image_size: int, batch_size: int
+) -> tf.data.Dataset:
+    """The clean view of every image, once, in order of number.
+
+    Args:
+        split: N images.
+        image_size: S.
+        batch_size: b; it may exceed N.
+
+    Returns:
+        Batches of (images uint8 `[b, S, S, 3]`, numbers int64 `[b]`).
+
+    Raises:
+        InputError: If `batch_size` is below 1.
+    """
+    _check(batch_size)
+
+    def clean(images: tf.Tensor, numbers: tf.Tensor) -> tuple:
+        return centre_square(images, image_size), numbers
+
+    if split.images is None:
+        dataset = split.stream(None)
+        dataset = dataset.map(clean, num_parallel_calls=tf.data.AUTOTUNE)
+        return _finish(dataset.batch(batch_size))
+
+    images = captured(split.images)
+    numbers = tf.range(split.size, dtype=tf.int64)
+
+    def batch(start: tf.Tensor) -> tuple:
+        end = start + batch_size
+        return clean(images[start:end], numbers[start:end])
+
+    starts = tf.data.Dataset.range(0, split.size, batch_size)
+    return _finish(starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
+
+
+def _gathered(
+    split: Split,
+    view: ViewConfig,
+    batch_size: int,
+    seed: int,
+    epochs: tf.data.Dataset,
+    on_device: bool,
+) -> tf.data.Dataset:
+    """Batches of a split in memory, each gathered and augmented at once."""
+    images = captured(split.images)
+    augment = RandomView(view)
+
+    def numbered(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(split.size, dtype=tf.int64), _order_seed(seed, epoch)
+        )
+        draws = draw(seed, epoch, split.size)
+
+        def batch(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            numbers = order[start : start + batch_size]
+            return tf.gather(draws, numbers), numbers
+
+        return tf.data.Dataset.range(0, split.size, batch_size).map(batch)
+
+    def augmented(draws: tf.Tensor, numbers: tf.Tensor) -> tuple:
+        inputs = {"images": tf.gather(images, numbers), "draws": draws}
+        return inputs if on_device else augment(inputs), numbers
+
+    # The costly map is outside, so it does not drain where epochs meet.
+    return epochs.flat_map(numbered).map(
+        augmented, num_parallel_calls=tf.data.AUTOTUNE
+    )
+
+
+def _streamed(
+    split: Split,
+    view: ViewConfig,
+    batch_size: int,
+    seed: int,
+    epochs: tf.data.Dataset,
+    on_device: bool,
+) -> tf.data.Dataset:
+    """Batches of images that are augmented one by one."""
+    augment = RandomView(view)
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        all_draws = draw(seed, epoch, split.size)
+
+        def augmented(image: tf.Tensor, number: tf.Tensor) -> tuple:
+            draws = tf.gather(all_draws, number)
+            if not on_device:
+                return augment.augment_one(image, draws), number
+            if split.image_shape is None:
+                # A batch needs one size; this one leaves the crop its choice.
+                image = centre_square(image, round(view.image_size * 8 / 7))
+            return {"images": image, "draws": draws}, number
+
+        dataset = split.stream(_order_seed(seed, epoch))
+        return dataset.map(
+            augmented, num_parallel_calls=tf.data.AUTOTUNE
+        ).batch(batch_size)
+
+    return epochs.flat_map(one_epoch)
+
+
+def _order_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:
+    """int64 `[2]`, another seed than that of the epoch's draws."""
+    key = tf.stack([tf.cast(seed, tf.int64), epoch])
+    return tf.random.experimental.stateless_fold_in(key, 1)
+
+
+def _finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    # Batches are computed beside each other; threads within an operation
+    # only get in their way.
+    options = tf.data.Options()
+    options.threading.max_intra_op_parallelism = 1
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _check(batch_size: int) -> None:
+    if batch_size < 1:
+        raise InputError(
+            f"Expected a batch size of at least 1. Received: {batch_size}."
+        )
