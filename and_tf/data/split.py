@@ -215,6 +215,24 @@ def hold(split: Split, side: int | None) -> Split:
             images as they are, of the shape that they all share.
     """
     shape = (*((side, side) if side else split.image_shape), 3)
+    images, readable = _decode_all(split, shape, side)
+    held = in_memory(
+        split.name, images, lambda: split.labels,
+        class_names=split.class_names, file_names=split.file_names,
+        skipped=split.skipped,
+    )  # fmt: skip
+    if readable.all():
+        return held
+    broken = (split.file_names[i] for i in np.flatnonzero(~readable))
+    return take(
+        held, np.flatnonzero(readable), tuple(sorted({*split.skipped, *broken}))
+    )
+
+
+def _decode_all(
+    split: Split, shape: tuple[int, int, int], side: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decodes all images of a split: uint8 `[N, *shape]`, readable `[N]`."""
 
     def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = split.stream.decode(encoded)
@@ -240,17 +258,7 @@ def hold(split: Split, side: int | None) -> Split:
     ).as_numpy_iterator():
         images[numbers] = batch
         readable[numbers] = good
-    held = in_memory(
-        split.name, images, lambda: split.labels,
-        class_names=split.class_names, file_names=split.file_names,
-        skipped=split.skipped,
-    )  # fmt: skip
-    if readable.all():
-        return held
-    broken = (split.file_names[i] for i in np.flatnonzero(~readable))
-    return take(
-        held, np.flatnonzero(readable), tuple(sorted({*split.skipped, *broken}))
-    )
+    return images, readable
 
 
 def captured(array: np.ndarray) -> tf.Tensor:

@@ -1,0 +1,226 @@
+"""Folders of image files, against Pillow and hand-made files."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from and_tf.data import folder
+from and_tf.data.split import hold
+from and_tf.errors import InputError
+
+
+def _write(path: pathlib.Path, colour: int = 0, size=(5, 4), **options) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (colour, 0, 0)).save(path, **options)
+
+
+def _colours(images: np.ndarray) -> list[int]:
+    return [int(colour) for colour in images[:, 0, 0, 0]]
+
+
+@pytest.fixture
+def photos(tmp_path: pathlib.Path) -> pathlib.Path:
+    """Two classes to train on, one of them and a third to test with."""
+    _write(tmp_path / "train/cat/b.png", 10)
+    _write(tmp_path / "train/cat/deep/deeper/A.PNG", 20)
+    _write(tmp_path / "train/cat-big/z.bmp", 30)
+    _write(tmp_path / "val/cow/c.gif", 40)
+    _write(tmp_path / "val/cat/d.webp", 50, lossless=True)
+    (tmp_path / "train/cat/notes.txt").write_text("no image")
+    (tmp_path / "train/cat/.hidden.png").write_text("no image")
+    return tmp_path
+
+
+def test_classes_splits_and_order(photos: pathlib.Path) -> None:
+    data = folder.read(str(photos))
+    train, test = hold(data.train, None), hold(data.test, None)
+    assert train.file_names == (
+        "train/cat/b.png", "train/cat/deep/deeper/A.PNG", "train/cat-big/z.bmp",
+    )  # fmt: skip
+    assert _colours(train.images) == [10, 20, 30]
+    assert train.class_names == test.class_names == ("cat", "cat-big", "cow")
+    assert train.labels.tolist() == [0, 0, 1]
+    assert test.labels.tolist() == [0, 2]
+    assert test.file_names == ("val/cat/d.webp", "val/cow/c.gif")
+    assert _colours(test.images) == [50, 40]
+    assert (train.image_shape, train.skipped) == ((4, 5), ())
+
+
+def test_split_folders_can_be_named(photos: pathlib.Path) -> None:
+    data = folder.read(str(photos), "val", "train")
+    assert (data.train.size, data.test.size) == (2, 3)
+    _write(photos / "test/cat/e.png")
+    assert folder.read(str(photos)).test.name == "folder/test"
+    assert folder.read(str(photos), test_split="val").test.size == 2
+    with pytest.raises(InputError, match="'holdout'"):
+        folder.read(str(photos), "holdout")
+    with pytest.raises(InputError, match="--train_split"):
+        folder.read(str(photos / "val"), test_split="cat")
+
+
+def test_images_without_classes_have_no_labels(tmp_path: pathlib.Path) -> None:
+    _write(tmp_path / "b.png", 1)
+    _write(tmp_path / "a.png", 2, size=(2, 2))
+    data = folder.read(str(tmp_path))
+    assert data.test is None
+    assert data.train.labels is None and data.train.class_names is None
+    assert data.train.file_names == ("a.png", "b.png")
+    assert data.train.image_shape is None
+    _write(tmp_path / "cat/c.png")
+    assert folder.read(str(tmp_path)).train.labels.tolist() == [-1, -1, 0]
+
+
+def test_streams_in_an_order_drawn_from_a_seed(photos: pathlib.Path) -> None:
+    train = folder.read(str(photos)).train
+    dataset = tf.data.Dataset.range(20).flat_map(
+        lambda epoch: train.stream(tf.stack([np.int64(1), epoch]))
+    )
+    orders = []
+    for image, number in dataset:
+        assert image[0, 0, 0] == [10, 20, 30][number]
+        orders.append(int(number))
+    orders = np.reshape(orders, (20, 3))
+    assert (np.sort(orders) == range(3)).all()
+    assert len(np.unique(orders, axis=0)) > 1
+
+
+def _mode_image(mode: str) -> tuple[Image.Image, list[int]]:
+    """An image of 3x2 equal pixels, and the RGB that they must become."""
+    size = 3, 2
+    if mode == "P, transparent":
+        image = Image.new("P", size, 1)
+        image.putpalette([1, 2, 3, 4, 5, 6])
+        image.info["transparency"] = 1
+        return image, [255, 255, 255]
+    if mode == "P":
+        image = Image.new("P", size, 1)
+        image.putpalette([1, 2, 3, 40, 50, 60])
+        return image, [40, 50, 60]
+    if mode == "I;16":
+        deep = np.full(size[::-1], 100 * 257 + 100, np.uint16)
+        return Image.fromarray(deep), [100] * 3
+    if mode == "I;16B":
+        deep = np.full(size[::-1], 200 * 257, ">u2")
+        return Image.frombytes(mode, size, deep.tobytes()), [200] * 3
+    colour, expected = {
+        "1": (1, [255] * 3),
+        "L": (77, [77] * 3),
+        "LA": ((0, 51), [204] * 3),  # A fifth of black on white.
+        "RGB": ((1, 2, 3), [1, 2, 3]),
+        "RGBA": ((255, 0, 100, 51), [255, 204, 224]),
+        "CMYK": ((0, 255, 255, 0), [255, 0, 0]),
+    }[mode]
+    return Image.new(mode, size, colour), expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        ("1", "png"), ("L", "jpg"), ("LA", "png"), ("P", "gif"), ("P", "png"),
+        ("P, transparent", "png"), ("RGB", "tif"), ("RGBA", "png"),
+        ("RGBA", "webp"), ("I;16", "png"), ("I;16", "tif"), ("I;16B", "tif"),
+        ("CMYK", "tif"), ("CMYK", "jpg"),
+    ],
+)  # fmt: skip
+def test_modes_become_rgb(
+    tmp_path: pathlib.Path, mode: str, suffix: str
+) -> None:
+    path = tmp_path / f"image.{suffix}"
+    image, expected = _mode_image(mode)
+    image.save(path, **({"lossless": True} if suffix == "webp" else {}))
+    pixels = folder.read_image(path)
+    assert (pixels.shape, pixels.dtype) == ((2, 3, 3), np.uint8)
+    np.testing.assert_allclose(
+        pixels.astype(int), np.broadcast_to(expected, (2, 3, 3)), atol=2
+    )
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_images_are_turned_upright(tmp_path: pathlib.Path, suffix: str) -> None:
+    path = tmp_path / f"image.{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # To be turned clockwise by a quarter.
+    pixels = np.zeros((16, 8, 3), np.uint8)
+    pixels[:, :, 0] = np.arange(16)[:, None] * 16
+    Image.fromarray(pixels).save(path, exif=exif)
+    split = folder.read(str(tmp_path)).train
+    assert split.image_shape == (8, 16)
+    image = hold(split, None).images[0].astype(int)
+    np.testing.assert_allclose(image, np.rot90(pixels, -1), atol=12)
+
+
+@pytest.fixture
+def broken(tmp_path: pathlib.Path) -> pathlib.Path:
+    """Two good images among five that cannot be read."""
+    _write(tmp_path / "a/good.png", 10)
+    _write(tmp_path / "b/good.png", 20)
+    (tmp_path / "a/empty.jpg").touch()
+    (tmp_path / "a/text.jpg").write_text("this is no image")
+    (tmp_path / "b/vector.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n")
+    _write(tmp_path / "b/cut.bmp", size=(40, 30))
+    cut = tmp_path / "b/cut.bmp"
+    cut.write_bytes(cut.read_bytes()[:500])
+    Image.new("F", (5, 4)).save(tmp_path / "b/depth.tif")
+    return tmp_path
+
+
+def test_what_cannot_be_read_is_left_out(broken: pathlib.Path) -> None:
+    split = folder.read(str(broken)).train
+    assert split.skipped == ("a/empty.jpg", "a/text.jpg", "b/vector.png")
+    held = hold(split, 4)
+    assert held.skipped == (
+        "a/empty.jpg", "a/text.jpg", "b/cut.bmp", "b/depth.tif", "b/vector.png",
+    )  # fmt: skip
+    assert held.file_names == ("a/good.png", "b/good.png")
+    assert held.labels.tolist() == [0, 1]
+    assert _colours(held.images) == [10, 20]
+
+
+def test_a_stream_names_the_file_that_it_cannot_read(
+    broken: pathlib.Path,
+) -> None:
+    split = folder.read(str(broken)).train
+    with pytest.raises(tf.errors.InvalidArgumentError, match="b/cut.bmp"):
+        list(split.stream(None))
+
+
+def test_pillows_limit_on_pixels_is_an_error_of_one_file(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path / "bomb.png", size=(30, 30))
+    _write(tmp_path / "good.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    split = folder.read(str(tmp_path)).train
+    assert split.file_names == ("good.png",)
+    assert split.skipped == ("bomb.png",)
+
+
+def test_links_are_followed_but_never_round(tmp_path: pathlib.Path) -> None:
+    _write(tmp_path / "elsewhere/a.png")
+    photos = tmp_path / "photos"
+    _write(photos / "dog/b.png")
+    os.symlink(tmp_path / "elsewhere", photos / "cat")
+    os.symlink(photos, photos / "dog/loop")
+    os.symlink(photos / "dog", photos / "dog/self")
+    os.symlink(tmp_path / "nowhere.png", photos / "dog/dangling.png")
+    split = folder.read(str(photos)).train
+    assert split.file_names == ("cat/a.png", "dog/b.png")
+    assert split.skipped == ("dog/dangling.png",)
+
+
+def test_what_is_no_folder_of_images(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(InputError, match="--data_dir"):
+        folder.read(None)
+    with pytest.raises(InputError, match="no folder"):
+        folder.read(str(tmp_path / "missing"))
+    with pytest.raises(InputError, match="Received: none"):
+        folder.read(str(tmp_path))
+    (tmp_path / "x.png").touch()
+    with pytest.raises(InputError, match="Received: 1 that cannot be read"):
+        folder.read(str(tmp_path))
