@@ -1,6 +1,6 @@
 """Augmentation: random views of images, keyed by (seed, epoch, sample).
 
-The only place in the project that knows of keras-cv.
+The only place in the package that knows of keras-cv.
 """
 
 from and_tf.augmentation.view import DRAWS, RandomView, ViewConfig, draw

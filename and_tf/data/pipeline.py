@@ -14,9 +14,9 @@ from and_tf.data.split import Split, captured
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
 
-# Up to this side a whole batch of views fits a core's cache and is computed
-# at once; larger views are faster one by one (96 pixels: about twice).
-_LARGEST_VECTORISED = 64
+# Up to this side a whole batch of views is computed at once. Larger ones fall
+# out of the cache and are faster one by one: at 224 pixels by half the time.
+_LARGEST_VECTORISED = 96
 
 
 def train_batches(

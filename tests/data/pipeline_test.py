@@ -1,0 +1,193 @@
+"""Batches of splits in memory and streamed, epoch after epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from and_tf.augmentation import DRAWS, RandomView, ViewConfig, draw
+from and_tf.data.pipeline import clean_batches, steps_per_epoch, train_batches
+from and_tf.data.split import Split, in_memory, shuffled_numbers
+from and_tf.errors import InputError
+from and_tf.preprocessing import centre_square
+
+N = 10
+VIEW = ViewConfig(8)
+
+
+def _held(size: int = N, side: int = 9) -> Split:
+    shape = size, side, side, 3
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    return in_memory("toy/train", images, labels=None)
+
+
+def _streamed(size: int = N) -> Split:
+    """Images of different sizes, encoded until they are needed."""
+    rng = np.random.default_rng(0)
+    shapes = [(7 + i, 18 - i, 3) for i in range(size)]
+    encoded = tf.stack(
+        [
+            tf.io.encode_png(rng.integers(0, 256, shape, np.uint8))
+            for shape in shapes
+        ]
+    )
+
+    def stream(seed: tf.Tensor | None) -> tf.data.Dataset:
+        return shuffled_numbers(size, seed).map(
+            lambda number: (tf.io.decode_png(encoded[number], 3), number)
+        )
+
+    return Split("toy/train", size, None, stream, labels=None)
+
+
+both = pytest.mark.parametrize("make", [_held, _streamed])
+
+
+def _train(split: Split, **changes) -> tf.data.Dataset:
+    arguments = dict(batch_size=4, seed=1, epochs=3) | changes
+    return train_batches(split, VIEW, **arguments)
+
+
+def _images(split: Split) -> list[np.ndarray]:
+    """The images by number, whatever their sizes."""
+    return [image.numpy() for image, _ in split.stream(None)]
+
+
+def _numbers(batches: tf.data.Dataset) -> list[list[int]]:
+    return [numbers.numpy().tolist() for _, numbers in batches]
+
+
+@both
+def test_an_epoch_has_every_image_once(make):
+    batches = _train(make())
+    images, numbers = batches.element_spec
+    assert images == tf.TensorSpec([None, 8, 8, 3], tf.float32)
+    assert numbers == tf.TensorSpec([None], tf.int64)
+    assert batches.cardinality() == 9
+    numbers = _numbers(batches)
+    assert [len(batch) for batch in numbers] == [4, 4, 2] * 3
+    for start in 0, 3, 6:
+        assert sorted(sum(numbers[start : start + 3], [])) == [*range(N)]
+
+
+@both
+def test_order_follows_from_seed_and_epoch(make):
+    split = make()
+    orders = [
+        np.concatenate(_numbers(_train(split, seed=seed))).reshape(3, N)
+        for seed in (1, 2)
+    ]
+    assert len(np.unique(np.concatenate(orders), axis=0)) == 6
+
+
+@both
+@pytest.mark.parametrize("on_device", [False, True])
+def test_a_resumed_run_sees_the_same_to_the_bit(make, on_device):
+    split = make()
+    whole = [*_train(split, on_device=on_device)][3 * 2 :]
+    resumed = [*_train(split, on_device=on_device, first_epoch=2)]
+    assert len(resumed) == 3
+    for expected, batch in zip(whole, resumed, strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, batch, expected)
+
+
+@both
+def test_a_view_follows_from_seed_epoch_and_number(make):
+    split = make()
+    images, augment = _images(split), RandomView(VIEW)
+    batches = [*_train(split, seed=7, epochs=2)]
+    for epoch in range(2):
+        draws = draw(7, epoch, N)
+        for views, numbers in batches[3 * epoch : 3 * epoch + 3]:
+            for view, i in zip(views, numbers.numpy(), strict=True):
+                expected = augment.augment_one(images[i], draws[i])
+                np.testing.assert_allclose(view, expected, atol=0.01)
+
+
+@both
+def test_batch_size_changes_neither_order_nor_views(make):
+    split = make()
+    one, other = (
+        [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+        for batches in (_train(split), _train(split, batch_size=7))
+    )
+    np.testing.assert_array_equal(one[1], other[1])
+    np.testing.assert_allclose(one[0], other[0], atol=0.01)
+
+
+def test_on_device_leaves_the_views_to_the_model():
+    split, augment = _held(), RandomView(VIEW)
+    batches = _train(split, on_device=True)
+    assert batches.element_spec[0] == {
+        "images": tf.TensorSpec([None, 9, 9, 3], tf.uint8),
+        "draws": tf.TensorSpec([None, DRAWS], tf.float32),
+    }
+    for (views, numbers), (inputs, same) in zip(
+        _train(split), batches, strict=True
+    ):
+        np.testing.assert_array_equal(numbers, same)
+        np.testing.assert_array_equal(
+            inputs["images"], split.images[numbers.numpy()]
+        )
+        np.testing.assert_allclose(augment(inputs), views, atol=0.01)
+
+
+def test_on_device_makes_sizes_equal():
+    split = _streamed()
+    images = _images(split)
+    for inputs, numbers in _train(split, on_device=True, epochs=1):
+        expected = [centre_square(images[i], 9) for i in numbers.numpy()]
+        np.testing.assert_array_equal(inputs["images"], expected)
+
+
+def test_large_views_of_a_split_in_memory():
+    split, view = _held(size=3, side=110), ViewConfig(100)
+    augment, draws = RandomView(view), draw(1, 0, 3)
+    batches = train_batches(split, view, batch_size=2, seed=1, epochs=1)
+    for views, numbers in batches:
+        inputs = {
+            "images": tf.constant(split.images[numbers.numpy()]),
+            "draws": tf.gather(draws, numbers),
+        }
+        np.testing.assert_allclose(views, augment(inputs), atol=0.02)
+
+
+def test_no_epoch_is_left():
+    assert not [*_train(_held(), first_epoch=3)]
+
+
+@pytest.mark.parametrize(
+    "batch_size, steps", [(1, 10), (3, 4), (5, 2), (9, 2), (10, 1)]
+)
+def test_steps_per_epoch(batch_size, steps):
+    assert steps_per_epoch(_held(), batch_size) == steps
+
+
+@pytest.mark.parametrize("function", [steps_per_epoch, None])
+def test_batch_sizes_that_cannot_be(function):
+    call = function or (lambda split, size: _train(split, batch_size=size))
+    with pytest.raises(InputError, match="at least 1. Received: 0"):
+        call(_held(), 0)
+    with pytest.raises(InputError, match="at most 10, .* Received: 11"):
+        call(_held(), 11)
+
+
+@both
+@pytest.mark.parametrize("size, batch_size", [(8, 3), (9, 10), (9, 64)])
+def test_clean_batches(make, size, batch_size):
+    split = make()
+    batches = clean_batches(split, size, batch_size)
+    assert batches.element_spec[0].shape == (None, size, size, 3)
+    views, numbers = (
+        np.concatenate(parts) for parts in zip(*batches, strict=True)
+    )
+    np.testing.assert_array_equal(numbers, np.arange(N))
+    assert views.dtype == np.uint8 and numbers.dtype == np.int64
+    expected = [centre_square(image, size) for image in _images(split)]
+    np.testing.assert_array_equal(views, expected)
+
+
+def test_clean_batches_need_a_batch_size():
+    with pytest.raises(InputError, match="at least 1. Received: -2"):
+        clean_batches(_held(), 8, -2)
