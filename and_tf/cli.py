@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
-from absl import app
+from absl import app, flags, logging
 
 from and_tf.errors import InputError
 
@@ -20,6 +20,8 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     """
 
     def answer(argv: Sequence[str]) -> None:
+        if flags.FLAGS["verbosity"].using_default_value:
+            logging.set_verbosity(logging.WARNING)
         try:
             if len(argv) > 1:
                 raise InputError(

@@ -85,9 +85,10 @@ class TrainConfig:
     )
     bank_initialiser: str = option(
         "unit",
-        "The memory bank's first rows: on the unit sphere, or uniform in "
-        "±sqrt(3/D) as in the authors' code.",
-        choices=("unit", "uniform"),
+        "The memory bank's first rows: random on the unit sphere; uniform in "
+        "±sqrt(3/D), as in the authors' code; or the untrained encoder's "
+        "embeddings, which saves short runs an epoch that learns noise.",
+        choices=("unit", "uniform", "encoder"),
     )
     neighbourhood_size: int = option(
         1, "k of equation 1, neighbours beside the sample itself.", least=1

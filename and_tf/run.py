@@ -7,6 +7,7 @@ import functools
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from and_tf import backbones, data, strategy, summary
 from and_tf.augmentation import RandomView, ViewConfig
@@ -63,6 +64,8 @@ def train(config: TrainConfig) -> dict[str, Any]:
         restore(model, checkpoint, images)
     else:
         notes["baselines"] = baselines(model, knn, images)
+        if config.bank_initialiser == "encoder":
+            model.fill_bank(clean_views(images, notes))
     summary.print_baselines(notes["baselines"])
     board = TensorBoardWriter(
         directory.tensorboard, dataclasses.asdict(config)
@@ -99,7 +102,7 @@ def first_notes(config: TrainConfig, images: ImageData) -> dict[str, Any]:
         "encoder": {
             "name": config.backbone,
             "image_size": data.resolve_image_size(
-                images.train.image_shape, config.image_size
+                config.image_size, images.train
             ),
             "embedding_dim": config.embedding_dim,
             "mean": mean,
@@ -139,7 +142,9 @@ def build_model(
         neighbourhood_size=config.neighbourhood_size,
         temperature=config.temperature,
         memory_momentum=config.memory_momentum,
-        bank_initialiser=config.bank_initialiser,
+        bank_initialiser="uniform"
+        if config.bank_initialiser == "uniform"
+        else "unit",
         augmenter=augmenter,
         block_rows=config.loss_block_rows,
         seed=config.seed,
@@ -186,6 +191,11 @@ def baselines(model: AND, knn: RunKnn, images: ImageData) -> dict[str, float]:
     }
 
 
+def clean_views(images: ImageData, notes: dict[str, Any]) -> tf.data.Dataset:
+    """Every training image once, as an evaluation sees it, with its number."""
+    return clean_batches(images.train, notes["encoder"]["image_size"], 512)
+
+
 def fit(
     config: TrainConfig,
     directory: RunDirectory,
@@ -217,7 +227,7 @@ def fit(
         plan.epochs_per_round,
         plan.initial_epochs,
         selection=config.selection,
-        images=clean_batches(images.train, size, 512),
+        images=clean_views(images, notes),
         labels=images.train.labels,
         on_discovery=keep,
     )

@@ -37,6 +37,9 @@ class Recorder(keras.callbacks.Callback):
         seconds: That the run took before.
     """
 
+    # Keras else waits for the device after every step, to hand us its logs.
+    async_safe = True
+
     def __init__(
         self,
         directory: RunDirectory,

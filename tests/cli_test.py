@@ -1,0 +1,100 @@
+"""Mains as a user meets them: real processes."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def call(*arguments: str, cwd: pathlib.Path = ROOT):
+    """Runs `python -m …` in a process of its own, its log level unset."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "TF_CPP_MIN_LOG_LEVEL"
+    }
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=cwd,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--backbone=vgg"], "should be one of <small|alexnet|resnet18"),
+        (["--temperature=0"], "error: Expected --temperature above 0."),
+        (["--rounds=two"], "invalid literal"),
+        (["--roundz=2"], "Unknown command line flag 'roundz'"),
+        (["--batch_size=1"], "--batch_size of at least 2. Received: 1."),
+        (["stray"], "error: Expected flags alone"),
+        (["--dataset=folder"], "error: Expected --data_dir"),
+    ],
+)
+def test_wrong_flags_end_in_one_sentence(arguments, message):
+    result = call("and_tf.train", *arguments)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "error: Expected --run_dir"),
+        (["--run_dir=nowhere"], "error: Expected the directory of a run"),
+        (["--run_dir=x", "--protocols=knn,taste"], "Received: taste."),
+        (["--run_dir=x", "--knn_neighbours=0"], "Received: 0, 0.1."),
+    ],
+)
+def test_evaluate_answers_in_one_sentence(arguments, message, tmp_path):
+    result = call("and_tf.evaluate", *arguments, cwd=tmp_path)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_trains_evaluates_and_resumes(tmp_path):
+    """The commands of the README, one after another, on real images."""
+    arguments = [
+        "and_tf.train",
+        "--dataset=digits",
+        "--backbone=small",
+        "--run_dir=run",
+        "--rounds=2",
+        "--epochs_per_round=1",
+        "--batch_size=128",
+    ]
+    trained = call(*arguments, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stderr == ""
+    lines = trained.stdout.splitlines()
+    assert sum(line.startswith("epoch ") for line in lines) == 3
+    for name in ("raw pixels", "untrained encoder", "round 2"):
+        assert any(line.startswith(name) for line in lines)
+
+    again = call(*arguments, cwd=tmp_path)
+    assert again.returncode == 1
+    assert "Add --resume to go on with it" in again.stderr
+
+    before = (tmp_path / "run" / "metrics.csv").read_bytes()
+    resumed = call(*arguments, "--resume", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert not any(
+        line.startswith("epoch ") for line in resumed.stdout.splitlines()
+    )
+    assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
+
+    evaluated = call("and_tf.evaluate", "--run_dir=run", cwd=tmp_path)
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert "clean gallery  top-1" in evaluated.stdout

@@ -1,0 +1,280 @@
+"""Whole runs on small real images: what they write, resume and refuse."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from and_tf import run, trained
+from and_tf.config import TrainConfig, from_flagfile
+from and_tf.errors import InputError
+from and_tf.evaluation.knn import weighted_knn
+from and_tf.run_directory import RunDirectory
+
+
+@pytest.fixture(autouse=True)
+def default_precision():
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def digits(tmp_path, name="run", **changes) -> TrainConfig:
+    """A run of seconds."""
+    return TrainConfig(
+        **{
+            "dataset": "digits",
+            "backbone": "small",
+            "embedding_dim": 32,
+            "rounds": 2,
+            "epochs_per_round": 2,
+            "batch_size": 100,
+            "max_train_examples": 450,
+            "max_test_examples": 150,
+            "run_dir": str(tmp_path / name),
+            **changes,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One finished run, its config and its result."""
+    config = digits(tmp_path_factory.mktemp("finished"))
+    return config, run.train(config), RunDirectory(config.run_directory)
+
+
+def test_result_has_what_is_promised(finished):
+    config, result, directory = finished
+    assert json.loads(directory.result.read_text()) == result
+    assert result["dataset"] == "digits"
+    assert result["epochs"] == 6
+    assert (result["seconds"], result["train_images_per_second"]) > (0, 0)
+    assert result["knn_protocol"]["K"] == 200
+    assert set(result["knn_baselines"]) == {"raw pixels", "untrained encoder"}
+    rounds = result["neighbourhoods"]
+    assert [r["round"] for r in rounds] == [0, 1, 2]
+    assert [r["selected"] for r in rounds] == [0, 225, 450]
+    assert rounds[1]["consistency"] > rounds[1]["consistency_all"] > 0.5
+    assert set(result["versions"]) >= {"tensorflow", "keras", "keras-cv"}
+
+
+def test_directory_has_what_is_promised(finished):
+    config, result, directory = finished
+    assert from_flagfile(TrainConfig, directory.flagfile) == config
+    with open(directory.metrics, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == list("012345")
+    best = max(float(row["knn_bank"]) for row in rows)
+    assert best == result["knn_top1_best"]
+    assert float(rows[-1]["knn_clean"]) == result["knn_top1_last"]
+    assert len(directory.checkpoints.paths()) == 2
+    for path in (directory.curves, directory.gallery(2)):
+        with Image.open(path) as picture:
+            assert min(picture.size) > 100
+    found = directory.read_neighbourhoods(1)
+    assert found.neighbours.shape == (450, 1)
+    assert found.selected.sum() == 225
+    assert list(directory.tensorboard.glob("events.out.tfevents.*"))
+
+
+def test_learns(finished):
+    """Better than the untrained encoder and, by rounds, than it began."""
+    _, result, _ = finished
+    assert result["knn_top1_last"] > result["knn_baselines"]["untrained encoder"]
+
+
+def test_evaluation_agrees_with_the_training(finished):
+    config, result, _ = finished
+    again = trained.load(config.run_directory)
+    figures = trained.evaluate_knn(again)
+    assert figures["clean_top1"] == result["knn_top1_last"]
+    written = json.loads((config.run_directory / "result.json").read_text())
+    assert written["evaluation"]["knn"] == figures
+    # And with a plain count over the model's own predictions.
+    predict = lambda split: again.model.predict(split.images, verbose=0)  # noqa: E731
+    train, test = again.images.train, again.images.test
+    expected = weighted_knn(
+        predict(test), test.labels, predict(train), train.labels
+    )
+    assert figures["clean_top1"] == expected.top1
+
+
+class Stop(keras.callbacks.Callback):
+    """Ends a process' training as an interruption would."""
+
+    class Interruption(Exception):
+        pass
+
+    def __init__(self, epoch):
+        super().__init__()
+        self._epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self._epoch:
+            raise self.Interruption
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 5])
+def test_resumed_run_is_the_same_run(finished, tmp_path, monkeypatch, epoch):
+    whole = finished[2]
+    config = digits(tmp_path)
+    progress = run.Progress
+    monkeypatch.setattr(run, "Progress", lambda *_: Stop(epoch))
+    with pytest.raises(Stop.Interruption):
+        run.train(config)
+    monkeypatch.setattr(run, "Progress", progress)
+    run.train(dataclasses.replace(config, resume=True))
+
+    parts = RunDirectory(config.run_directory)
+    with (
+        np.load(whole.checkpoints.paths()[-1]) as expected,
+        np.load(parts.checkpoints.paths()[-1]) as received,
+    ):
+        assert expected.files == received.files
+        for name in set(expected.files) - {"notes"}:
+            np.testing.assert_array_equal(
+                expected[name], received[name], err_msg=name
+            )
+    timed = {"seconds", "images_per_second"}
+    with open(whole.metrics) as first, open(parts.metrics) as second:
+        for a, b in zip(csv.DictReader(first), csv.DictReader(second)):
+            assert {k: a[k] for k in a if k not in timed} == {
+                k: b[k] for k in b if k not in timed
+            }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"selection": "one_off", "neighbourhood_size": 5},
+        {"initial_epochs": 0, "bank_initialiser": "uniform"},
+        {"rounds": 0, "learning_rate_schedule": "cosine"},
+        {"augment_on_device": True, "precision": "mixed_bfloat16"},
+        {"flip": 0.5, "loss_block_rows": 64, "warmup_epochs": 0.5},
+    ],
+    ids=lambda changes: "-".join(changes),
+)
+def test_what_the_paper_varies(tmp_path, changes):
+    config = digits(
+        tmp_path, **{"epochs_per_round": 1, "rounds": 1, **changes}
+    )
+    result = run.train(config)
+    assert result["epochs"] == len(
+        RunDirectory(config.run_directory).metrics.read_text().splitlines()
+    ) - 1
+    assert 0.2 < result["knn_top1_last"] <= 1
+
+
+def test_views_drawn_on_the_device_are_the_same(tmp_path):
+    results = [
+        run.train(
+            digits(
+                tmp_path, name, rounds=0, epochs_per_round=1,
+                augment_on_device=on_device,
+            )
+        )
+        for name, on_device in (("cpu", False), ("device", True))
+    ]  # fmt: skip
+    losses = [
+        RunDirectory(tmp_path / name).metrics.read_text().split(",")[14]
+        for name in ("cpu", "device")
+    ]
+    np.testing.assert_allclose(*map(float, losses), rtol=1e-4)
+    assert results[0]["epochs"] == results[1]["epochs"] == 1
+
+
+def folder(path, labelled, test, count=24):
+    """Images of two kinds of noise, of mixed sizes, one of them broken."""
+    rng = np.random.default_rng(1)
+    for split in ("train", "test") if test else ("",):
+        for i in range(count):
+            kind = "dark" if i % 2 else "light"
+            place = path / split / (kind if labelled else "")
+            place.mkdir(parents=True, exist_ok=True)
+            pixels = rng.integers(0, 99, (12 + i % 3, 14, 3), np.uint8)
+            pixels += np.uint8(0 if i % 2 else 150)
+            Image.fromarray(pixels).save(place / f"{i:02}.png")
+    (place / "broken.png").write_bytes(b"not an image")
+    return str(path)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize("memory_gib", [4.0, 0.0])
+def test_folders(tmp_path, capsys, labelled, test, memory_gib):
+    config = digits(
+        tmp_path,
+        dataset="folder",
+        data_dir=folder(tmp_path / "images", labelled, test),
+        image_size=8,
+        rounds=1,
+        epochs_per_round=1,
+        batch_size=8,
+        max_train_examples=0,
+        max_test_examples=0,
+        memory_gib=memory_gib,
+    )
+    result = run.train(config)
+    printed = capsys.readouterr().out
+    assert "left out 1 that cannot be read" in printed
+    assert ("streamed" in printed) == (memory_gib == 0)
+    assert result["num_examples"] == 24
+    if not labelled:
+        assert result["knn_top1_last"] is None
+        with pytest.raises(InputError, match="Expected labels"):
+            trained.evaluate_knn(trained.load(config.run_directory))
+    else:
+        assert result["knn_top1_last"] > 0.9  # Dark and light are far apart.
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"neighbourhood_size": 450}, "from 1 to 449.*Received: 450"),
+        ({"batch_size": 451}, "450"),
+        ({"dataset": "cifar11"}, "cifar10"),
+        ({"strategy": "multi_worker"}, "--strategy=auto, default or mirrored"),
+        ({"image_size": 4}, "8 or more. Received: 4"),
+    ],
+)
+def test_refuses(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        run.train(digits(tmp_path, **changes))
+
+
+def test_another_number_of_images_is_another_run(tmp_path):
+    images = folder(tmp_path / "images", True, False)
+    config = digits(
+        tmp_path, dataset="folder", data_dir=images, image_size=8, rounds=0,
+        epochs_per_round=1, batch_size=8, max_train_examples=0,
+        max_test_examples=0,
+    )  # fmt: skip
+    run.train(config)
+    next((tmp_path / "images" / "dark").glob("0*.png")).unlink()
+    with pytest.raises(InputError, match="Expected the 24 training images"):
+        run.train(dataclasses.replace(config, resume=True))
+
+
+def test_nan_loss_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
+    config = digits(tmp_path, learning_rate=1e30, rounds=0, epochs_per_round=3)
+    with pytest.raises(InputError, match="Expected a finite loss.*epoch 1.*no"):
+        run.train(config)
+
+    good = digits(tmp_path, "good", rounds=0, epochs_per_round=3)
+    recorded = run.Recorder.on_epoch_end
+
+    def poison(self, epoch, logs=None):
+        if epoch == 1:
+            logs["loss"] = float("nan")
+        recorded(self, epoch, logs)
+
+    monkeypatch.setattr(run.Recorder, "on_epoch_end", poison)
+    with pytest.raises(InputError, match="epoch 2.*kept in .*epoch_00001"):
+        run.train(good)
+    assert RunDirectory(good.run_directory).checkpoints.latest().epochs == 1
