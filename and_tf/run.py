@@ -12,6 +12,7 @@ import tensorflow as tf
 from and_tf import backbones, data, strategy, summary
 from and_tf.augmentation import RandomView, ViewConfig
 from and_tf.callbacks.evaluation import Evaluation
+from and_tf.callbacks.finite_loss import FiniteLoss
 from and_tf.callbacks.progress import Progress
 from and_tf.callbacks.recorder import Recorder, state
 from and_tf.callbacks.speed import Speed
@@ -253,12 +254,14 @@ def fit(
         # epoch, those after it see.
         # 1. The rounds, before the clock of the epoch starts.
         # 2. The clock, before anything that is not training.
-        # 3. Evaluation, so that its figures are recorded.
-        # 4. The record, so that nothing is shown that is not kept.
-        # 5. What people watch.
+        # 3. The loss, before anything is done with a broken model.
+        # 4. Evaluation, so that its figures are recorded.
+        # 5. The record, so that nothing is shown that is not kept.
+        # 6. What people watch.
         callbacks=[
             curriculum,
             Speed(images.train.size),
+            FiniteLoss(directory.checkpoints),
             Evaluation(knn, plan, config.evaluate_every),
             recorder,
             board,

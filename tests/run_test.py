@@ -34,6 +34,7 @@ def digits(tmp_path, name="run", **changes) -> TrainConfig:
             "rounds": 2,
             "epochs_per_round": 2,
             "batch_size": 100,
+            "bank_initialiser": "encoder",
             "max_train_examples": 450,
             "max_test_examples": 150,
             "run_dir": str(tmp_path / name),
@@ -60,7 +61,7 @@ def test_result_has_what_is_promised(finished):
     rounds = result["neighbourhoods"]
     assert [r["round"] for r in rounds] == [0, 1, 2]
     assert [r["selected"] for r in rounds] == [0, 225, 450]
-    assert rounds[1]["consistency"] > rounds[1]["consistency_all"] > 0.5
+    assert rounds[1]["consistency"] > rounds[1]["consistency_all"] > 0.3
     assert set(result["versions"]) >= {"tensorflow", "keras", "keras-cv"}
 
 
@@ -267,14 +268,16 @@ def test_nan_loss_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
         run.train(config)
 
     good = digits(tmp_path, "good", rounds=0, epochs_per_round=3)
-    recorded = run.Recorder.on_epoch_end
+    begin = run.Speed.on_epoch_begin
 
     def poison(self, epoch, logs=None):
+        begin(self, epoch, logs)
         if epoch == 1:
-            logs["loss"] = float("nan")
-        recorded(self, epoch, logs)
+            self.model.encoder.trainable_weights[0].assign(
+                np.nan * self.model.encoder.trainable_weights[0]
+            )
 
-    monkeypatch.setattr(run.Recorder, "on_epoch_end", poison)
+    monkeypatch.setattr(run.Speed, "on_epoch_begin", poison)
     with pytest.raises(InputError, match="epoch 2.*kept in .*epoch_00001"):
         run.train(good)
     assert RunDirectory(good.run_directory).checkpoints.latest().epochs == 1

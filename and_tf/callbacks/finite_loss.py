@@ -1,0 +1,60 @@
+"""Stops a training whose loss is no number any more."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+from and_tf.checkpoint import Checkpoints
+from and_tf.errors import InputError
+
+EVERY = 50  # Steps; looking makes a GPU wait.
+
+
+class FiniteLoss(keras.callbacks.Callback):
+    """Raises an `InputError` at a NaN or infinite loss.
+
+    It stands before what evaluates or keeps an epoch, so that the last
+    checkpoint is of a good one.
+
+    Args:
+        checkpoints: The run's, to name the last good one.
+    """
+
+    # Keras else waits for the device after every step, to hand us its logs.
+    async_safe = True
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Notes which epoch it is."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Looks now and then."""
+        if logs and batch % EVERY == 0:
+            self._check(logs["loss"])
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Looks at the epoch's mean."""
+        if logs:
+            self._check(logs["loss"])
+
+    def _check(self, loss: float) -> None:
+        if math.isfinite(loss):
+            return
+        kept = self._checkpoints.paths()
+        raise InputError(
+            f"Expected a finite loss. Received: {loss} in epoch "
+            f"{self._epoch + 1}. Try a lower --learning_rate, or "
+            "--warmup_epochs; "
+            + (
+                f"the last good state is kept in {kept[-1]}."
+                if kept
+                else "no epoch was finished, so there is no checkpoint."
+            )
+        )
