@@ -115,9 +115,10 @@ def _read_tfds(
     test_split: str,
 ) -> ImageData:
     from and_tf.data import cifar10, from_tfds
+    from and_tf.data.builder import download, open_builder
 
-    prepare = cifar10.prepare if name == "cifar10" else from_tfds.download
-    builder = from_tfds.open_builder(name, data_dir, prepare)
+    prepare = cifar10.prepare if name == "cifar10" else download
+    builder = open_builder(name, data_dir, prepare)
     usual_train, usual_test = _SPLITS.get(builder.name, ("train", ""))
     if not test_split:
         found = [s for s in ("test", "validation") if s in builder.info.splits]

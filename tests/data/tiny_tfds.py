@@ -1,0 +1,74 @@
+"""Two tiny data sets that TFDS itself prepares, for tests."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+SHARDS = 3
+
+
+class TinyColour(tfds.core.GeneratorBasedBuilder):
+    """Images that differ in size, two labels and a mask; three splits."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    SIZES = {"train": 11, "test": 4, "unlabelled": 5}
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = tfds.features.FeaturesDict({
+            "image": tfds.features.Image(shape=(None, None, 3)),
+            "mask": tfds.features.Image(shape=(None, None, 1)),
+            "label": tfds.features.ClassLabel(names=["a", "b", "c"]),
+            "coarse": tfds.features.ClassLabel(names=["x", "y"]),
+            "weight": np.float32,
+        })  # fmt: skip
+        return self.dataset_info_from_configs(features=features)
+
+    def _split_generators(self, dl_manager: object) -> dict:
+        return {split: self._generate_examples(split) for split in self.SIZES}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[int, dict]]:
+        rng = np.random.default_rng(len(split))
+        for number in range(self.SIZES[split]):
+            shape = 2 + number % 3, 3 + number % 2
+            label = -1 if split == "unlabelled" else number % 3
+            yield number, {
+                "image": rng.integers(0, 256, (*shape, 3), np.uint8),
+                "mask": np.zeros((*shape, 1), np.uint8),
+                "label": label,
+                "coarse": number % 2,
+                "weight": 0.5,
+            }
+
+
+class TinyGrey(tfds.core.GeneratorBasedBuilder):
+    """Grey images of one size and no label; training and validation."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        picture = tfds.features.Image(shape=(6, 6, 1))
+        features = tfds.features.FeaturesDict({"picture": picture})
+        return self.dataset_info_from_configs(features=features)
+
+    def _split_generators(self, dl_manager: object) -> dict:
+        return {"train": self._generate_examples(8), "validation": self._generate_examples(3)}
+
+    def _generate_examples(self, count: int) -> Iterator[tuple[int, dict]]:
+        for number in range(count):
+            yield number, {"picture": np.full((6, 6, 1), number, np.uint8)}
+
+
+def prepare(name: str, data_dir: pathlib.Path) -> tfds.core.DatasetBuilder:
+    """Has TFDS prepare one of them, each split in several files."""
+    builder = tfds.builder(name, data_dir=data_dir)
+    config = tfds.download.DownloadConfig(num_shards=SHARDS)
+    tfds.display_progress_bar(enable=False)
+    try:
+        builder.download_and_prepare(download_config=config)
+    finally:
+        tfds.display_progress_bar(enable=True)
+    return builder
