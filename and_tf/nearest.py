@@ -1,4 +1,4 @@
-"""Exact nearest neighbours and entropies in one sweep over the bank.
+"""Exact nearest neighbours and entropies in sweeps over the bank.
 
 The N × N similarities are never held: queries are taken a few at a time, and
 for each the bank is visited block by block, small enough for a CPU's cache.
@@ -12,7 +12,8 @@ all similarities would cost more than the product that made them.
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,8 +23,12 @@ from and_tf.errors import InputError
 GROUP = 16
 QUERIES = 1024
 BLOCK = 1024  # [QUERIES, BLOCK] float32 is 4 MB
-# What the members of the winning groups may take, in bytes.
-MEMBER_BYTES = 64 * 2**20
+# What one slice of queries may take beside the sweep, in bytes.
+SLICE_BYTES = 32 * 2**20
+# From so many rows a winning group, products with the members alone are
+# cheaper than the product with all rows once more: reading scattered rows is
+# bound by memory, about 50 times slower a number.
+SCATTERED_COST = 50
 
 
 class Nearest(NamedTuple):
@@ -31,7 +36,7 @@ class Nearest(NamedTuple):
 
     similarity: np.ndarray  # float32 [Q, k]
     index: np.ndarray  # int32 [Q, k]
-    entropy: np.ndarray  # float32 [Q]
+    entropy: np.ndarray | None  # float32 [Q]
 
 
 def nearest(
@@ -39,13 +44,14 @@ def nearest(
     rows: np.ndarray | tf.Tensor,
     k: int,
     *,
-    temperature: float = 1.0,
+    temperature: float | None = None,
     exclude_self: bool = False,
 ) -> Nearest:
     """The k rows most similar to each query, and each query's entropy.
 
-    Memory beside the arguments: about QUERIES × (2 × BLOCK + N / GROUP) × 4
-    bytes and `MEMBER_BYTES`: 85 MB for N = 50,000, 400 MB for N = 1,281,167.
+    Memory beside the arguments and the result: about QUERIES × (2 × BLOCK +
+    N / GROUP) × 4 + 2 × SLICE_BYTES bytes: 85 MB for N = 50,000, 400 MB for
+    N = 1,281,167.
 
     Args:
         queries: float32 [Q, D].
@@ -53,7 +59,8 @@ def nearest(
         k: How many, at most N, or N − 1 where a query itself is excluded.
         temperature: τ of the distribution whose entropy is taken,
             H_i = −Σ_j p_ij log p_ij, p_i = softmax_j(q_i · row_j / τ)
-            (equation 5), over all rows, a query's own included.
+            (equation 5), over all rows, a query's own included. None takes
+            no entropy.
         exclude_self: Whether query i is row i and no neighbour of its own.
 
     Returns:
@@ -64,31 +71,59 @@ def nearest(
     """
     queries = tf.convert_to_tensor(queries, tf.float32)
     rows = tf.convert_to_tensor(rows, tf.float32)
-    num_rows = rows.shape[0]
-    most = num_rows - int(exclude_self)
+    most = rows.shape[0] - int(exclude_self)
     if not 1 <= k <= most:
         raise InputError(
             f"Expected a number of neighbours from 1 to {most}, the samples "
             f"there are to choose from. Received: {k}."
         )
     padded, bias = _pad(rows)
-    member_bytes = 4 * (k + 1) * GROUP * rows.shape[1]  # of one query
-    step = min(QUERIES, max(1, MEMBER_BYTES // member_bytes))
+    own = tf.range(queries.shape[0])
+    own = own if exclude_self else tf.fill(own.shape, -1)
+    scattered = (k + 1) * GROUP * SCATTERED_COST < rows.shape[0]
     parts = []
     for start in range(0, queries.shape[0], QUERIES):
-        batch = queries[start : start + QUERIES]
-        own = tf.range(start, start + batch.shape[0])
-        own = own if exclude_self else tf.fill(own.shape, -1)
-        entropy, maxima = _sweep(
-            batch, padded, bias, tf.constant(temperature, tf.float32)
-        )
-        for i in range(0, batch.shape[0], step):
-            part = slice(i, i + step)
-            best = _winners(
-                batch[part], padded, bias, maxima[part], own[part], k
+        part = slice(start, start + QUERIES)
+        entropy, maxima = None, None
+        if scattered or temperature is not None:
+            entropy, maxima = _sweep(
+                queries[part], padded, bias, tf.constant(temperature or 1.0)
             )
-            parts.append([t.numpy() for t in (*best, entropy[part])])
-    return Nearest(*map(np.concatenate, zip(*parts, strict=True)))
+        if scattered:
+            width = (k + 1) * GROUP * rows.shape[1]
+            found = _sliced(
+                _among_members, width, queries[part], own[part], maxima,
+                rows=padded, bias=bias, k=k,
+            )  # fmt: skip
+        else:
+            found = _sliced(
+                _among_all, padded.shape[0], queries[part], own[part],
+                rows=padded, bias=bias, k=k,
+            )  # fmt: skip
+        if temperature is not None:
+            found = (*found, entropy.numpy())
+        parts.append(found)
+    arrays = [np.concatenate(a) for a in zip(*parts, strict=True)]
+    return Nearest(*arrays, *([None] if temperature is None else []))
+
+
+def _sliced(
+    function: Callable, width: int, *per_query: tf.Tensor, **others: Any
+) -> tuple[np.ndarray, ...]:
+    """Calls a function on slices of queries, each of `SLICE_BYTES`.
+
+    Args:
+        function: Takes `per_query` and `others`.
+        width: Numbers that a query takes.
+        *per_query: What is sliced, along the first axis.
+        **others: What is not.
+    """
+    step = max(1, SLICE_BYTES // (4 * width))
+    results = [
+        [t.numpy() for t in function(*(a[i : i + step] for a in per_query), **others)]
+        for i in range(0, per_query[0].shape[0], step)
+    ]
+    return tuple(np.concatenate(a) for a in zip(*results, strict=True))
 
 
 def _pad(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -150,25 +185,58 @@ def _sweep(
 
 
 @functools.partial(tf.function, autograph=False)
-def _winners(
+def _among_members(
     queries: tf.Tensor,
+    own: tf.Tensor,
+    maxima: tf.Tensor,
     rows: tf.Tensor,
     bias: tf.Tensor,
-    maxima: tf.Tensor,
-    own: tf.Tensor,
     k: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The k nearest among the members of the groups with highest maxima."""
-    per_block = BLOCK // GROUP
-    # One group more than k: the query itself may have won its group.
-    wanted = min(k + 1, maxima.shape[1])
-    groups = tf.math.top_k(maxima, wanted).indices  # [Q, k + 1]
-    first = groups // per_block * BLOCK + groups % per_block
-    members = tf.reshape(
-        first[:, :, None] + tf.range(GROUP) * per_block, [-1, wanted * GROUP]
-    )
+    """The k nearest, from products with the winning groups' members alone."""
+    members = _members(maxima, k)
     similarity = tf.einsum("qd,qmd->qm", queries, tf.gather(rows, members))
-    similarity += tf.gather(bias, members)
+    return _best(similarity + tf.gather(bias, members), members, own, k)
+
+
+@functools.partial(tf.function, autograph=False)
+def _among_all(
+    queries: tf.Tensor,
+    own: tf.Tensor,
+    rows: tf.Tensor,
+    bias: tf.Tensor,
+    k: int,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The k nearest, from products with all rows."""
+    similarity = tf.matmul(queries, rows, transpose_b=True) + bias  # [Q, M]
+    grouped = tf.reshape(
+        similarity, [queries.shape[0], -1, GROUP, BLOCK // GROUP]
+    )
+    maxima = tf.reduce_max(grouped, axis=2)
+    members = _members(tf.reshape(maxima, [queries.shape[0], -1]), k)
+    return _best(
+        tf.gather(similarity, members, batch_dims=1), members, own, k
+    )
+
+
+def _members(maxima: tf.Tensor, k: int) -> tf.Tensor:
+    """Rows of the groups that the k nearest are in, [Q, (k + 1) · GROUP].
+
+    One group more than k: the query itself may have won its group.
+    """
+    per_block = BLOCK // GROUP
+    groups = tf.math.top_k(
+        maxima, min(k + 1, maxima.shape[1]), sorted=False
+    ).indices
+    first = groups // per_block * BLOCK + groups % per_block
+    members = first[:, :, None] + tf.range(GROUP) * per_block
+    return tf.reshape(members, [-1, groups.shape[1] * GROUP])
+
+
+def _best(
+    similarity: tf.Tensor, members: tf.Tensor, own: tf.Tensor, k: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The k highest of each row, a query's own left out, and whose they are."""
     similarity = tf.where(members == own[:, None], -float("inf"), similarity)
     best = tf.math.top_k(similarity, k)
     return best.values, tf.gather(members, best.indices, batch_dims=1)

@@ -45,7 +45,11 @@ def check(found, queries, rows, k, temperature, exclude_self):
     [(3, 1), (3, 2), (40, 5), (1024, 1), (1500, 1), (1500, 200), (2049, 17)],
 )
 @pytest.mark.parametrize("temperature", [0.07, 1.0])
-def test_equals_brute_force(rng, num_rows, k, temperature):
+@pytest.mark.parametrize("scattered_cost", [0, 10**6])
+def test_equals_brute_force(
+    rng, monkeypatch, num_rows, k, temperature, scattered_cost
+):
+    monkeypatch.setattr(module, "SCATTERED_COST", scattered_cost)
     rows = unit(rng.normal(size=(num_rows, 16))).astype(np.float32)
     found = nearest(
         rows, rows, k, temperature=temperature, exclude_self=True
@@ -69,6 +73,9 @@ def test_queries_apart_from_rows(rng):
     rows = unit(rng.normal(size=(70, 8))).astype(np.float32)
     found = nearest(queries, rows, 70, temperature=0.1)
     check(found, queries, rows, 70, 0.1, False)
+    without = nearest(queries, rows, 70)
+    np.testing.assert_array_equal(without.index, found.index)
+    assert without.entropy is None
 
 
 def test_entropy_is_finite_where_probabilities_underflow(rng):
