@@ -8,6 +8,14 @@ from collections.abc import Callable, Mapping
 import and_tf  # noqa: F401  Sets TensorFlow's log level before its import.
 import numpy as np
 import pytest
+import tensorflow as tf
+
+# Two devices for the tests of distribution, on any machine. It has to be said
+# before TensorFlow first uses the CPU.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 2,
+)
 
 GOLDEN = pathlib.Path(__file__).parents[2] / "shared" / "golden"
 
