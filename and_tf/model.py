@@ -100,7 +100,7 @@ class AND(keras.Model):
         """One step of Algorithm 1 on (images, numbers of the samples [B])."""
         images, numbers = data
         if self.augmenter is not None:
-            images = self.augmenter(images)
+            images = self.augmenter(images, training=True)
 
         with tf.GradientTape() as tape:
             embeddings = self(images, training=True)  # [B, D]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
 
 Seed = tf.Tensor | None
@@ -207,15 +209,29 @@ def subset(split: Split, count: int, seed: int) -> Split:
 def hold(split: Split, side: int | None) -> Split:
     """Decodes a streamed split once and keeps its images in memory.
 
-    Images that cannot be read are left out, and named in `skipped`.
+    Files that cannot be read are left out, and named in `skipped`.
 
     Args:
         split: A split whose stream is a `Stream`.
         side: Keep the centre square resized to side x side; None keeps the
             images as they are, of the shape that they all share.
+
+    Raises:
+        InputError: Images that are no files of their own cannot be read.
     """
     shape = (*((side, side) if side else split.image_shape), 3)
-    images, readable = _decode_all(split, shape, side)
+    try:
+        images, readable = _decode_all(split, shape, side)
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        raise InputError(
+            f"Expected {split.name} in files that are whole. Received: "
+            f"{error.message.splitlines()[0]}. Get the data set anew."
+        ) from error
+    if split.file_names is None and not readable.all():
+        raise InputError(
+            f"Expected {split.size} images in {split.name}. Received "
+            f"{readable.sum()}. Get the data set anew."
+        )
     held = in_memory(
         split.name, images, lambda: split.labels,
         class_names=split.class_names, file_names=split.file_names,
@@ -261,7 +277,18 @@ def _decode_all(
     return images, readable
 
 
+_CAPTURED: dict[int, tf.Tensor] = {}
+
+
 def captured(array: np.ndarray) -> tf.Tensor:
-    """An eager CPU tensor, which a graph captures and does not contain."""
-    with tf.init_scope(), tf.device("CPU:0"):
-        return tf.constant(array)
+    """An eager CPU tensor, which a graph captures and does not contain.
+
+    Made once for an array and kept as long as it is, since the images of a
+    split go into a data set for training and one for each evaluation.
+    """
+    key = id(array)
+    if key not in _CAPTURED:
+        with tf.init_scope(), tf.device("CPU:0"):
+            _CAPTURED[key] = tf.constant(array)
+        weakref.finalize(array, _CAPTURED.pop, key)
+    return _CAPTURED[key]

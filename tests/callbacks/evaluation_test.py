@@ -1,0 +1,64 @@
+"""When a run is evaluated, and in which gallery."""
+
+from __future__ import annotations
+
+import pytest
+
+from and_tf.callbacks.evaluation import Evaluation
+from and_tf.evaluation.knn import Knn
+from and_tf.schedule import Rounds
+
+
+class FakeKnn:
+    """Answers with the number of the call."""
+
+    possible = True
+
+    def __init__(self):
+        self.calls = []
+
+    def bank(self, model):
+        self.calls.append("bank")
+        return Knn(0.5, 0.9, 1, None)
+
+    def clean(self, model):
+        self.calls.append("clean")
+        return Knn(0.6, 0.95, 1, None)
+
+
+def evaluated(every, plan=(2, 3, 2), knn=None):
+    """The keys that each epoch's logs get."""
+    plan = Rounds(*plan)
+    evaluation = Evaluation(knn or FakeKnn(), plan, every)
+    rows = []
+    for epoch in range(plan.epochs):
+        rows.append({})
+        evaluation.on_epoch_end(epoch, rows[-1])
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("every", "bank"), [(0, [1, 4, 7]), (1, range(8)), (3, [1, 2, 4, 5, 7])]
+)
+def test_bank_as_often_as_asked_clean_where_rounds_end(every, bank):
+    rows = evaluated(every)
+    assert [i for i, row in enumerate(rows) if "knn_bank" in row] == list(bank)
+    assert [i for i, row in enumerate(rows) if "knn_clean" in row] == [1, 4, 7]
+    assert rows[-1] == {
+        "knn_bank": 0.5,
+        "knn_clean": 0.6,
+        "knn_clean_top5": 0.95,
+    }
+
+
+def test_nothing_without_labels():
+    knn = FakeKnn()
+    knn.possible = False
+    assert evaluated(1, knn=knn) == [{}] * 8
+    assert knn.calls == []
+
+
+def test_no_bank_without_a_test_split():
+    knn = FakeKnn()
+    knn.bank = lambda model: None
+    assert "knn_bank" not in evaluated(1, knn=knn)[-1]
