@@ -37,7 +37,8 @@ def _expected(builder: tfds.core.DatasetBuilder, split: str) -> list[dict]:
 
 
 @pytest.mark.parametrize(
-    "split", ["train", "train+unlabelled", "train[20%:70%]", "test[1:]+train[:9]"]
+    "split",
+    ["train", "train+unlabelled", "train[20%:70%]", "test[1:]+train[:9]"],
 )
 def test_images_and_labels_are_those_of_tfds(
     data_dir: pathlib.Path, split: str
@@ -115,3 +116,17 @@ def test_files_that_are_missing_or_of_another_format(
     (directory / "dataset_info.json").write_text(json.dumps(info))
     with pytest.raises(InputError, match="Received: array_record"):
         from_tfds.read(_open("tiny_grey", tmp_path), "validation")
+
+
+@pytest.mark.parametrize(
+    ("cut", "message"), [(-20, "whole"), (0, "Expected 8 images")]
+)
+def test_files_that_are_cut_short(
+    tmp_path: pathlib.Path, cut: int, message: str
+) -> None:
+    tiny_tfds.prepare("tiny_grey", tmp_path)
+    path = next(tmp_path.glob("tiny_grey/1.0.0/*train*00001*"))
+    path.write_bytes(path.read_bytes()[:cut])
+    split = from_tfds.read(_open("tiny_grey", tmp_path), "train")
+    with pytest.raises(InputError, match=message):
+        hold(split, None)

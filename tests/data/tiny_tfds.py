@@ -55,7 +55,8 @@ class TinyGrey(tfds.core.GeneratorBasedBuilder):
         return self.dataset_info_from_configs(features=features)
 
     def _split_generators(self, dl_manager: object) -> dict:
-        return {"train": self._generate_examples(8), "validation": self._generate_examples(3)}
+        counts = {"train": 8, "validation": 3}
+        return {s: self._generate_examples(n) for s, n in counts.items()}
 
     def _generate_examples(self, count: int) -> Iterator[tuple[int, dict]]:
         for number in range(count):
