@@ -184,7 +184,7 @@ def _sweep(
     return tf.math.log(total) - weighted / total, maxima
 
 
-@functools.partial(tf.function, autograph=False)
+@functools.partial(tf.function, autograph=False, reduce_retracing=True)
 def _among_members(
     queries: tf.Tensor,
     own: tf.Tensor,
@@ -199,7 +199,7 @@ def _among_members(
     return _best(similarity + tf.gather(bias, members), members, own, k)
 
 
-@functools.partial(tf.function, autograph=False)
+@functools.partial(tf.function, autograph=False, reduce_retracing=True)
 def _among_all(
     queries: tf.Tensor,
     own: tf.Tensor,
@@ -209,11 +209,10 @@ def _among_all(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The k nearest, from products with all rows."""
     similarity = tf.matmul(queries, rows, transpose_b=True) + bias  # [Q, M]
-    grouped = tf.reshape(
-        similarity, [queries.shape[0], -1, GROUP, BLOCK // GROUP]
-    )
+    count = tf.shape(queries)[0]
+    grouped = tf.reshape(similarity, [count, -1, GROUP, BLOCK // GROUP])
     maxima = tf.reduce_max(grouped, axis=2)
-    members = _members(tf.reshape(maxima, [queries.shape[0], -1]), k)
+    members = _members(tf.reshape(maxima, [count, -1]), k)
     return _best(
         tf.gather(similarity, members, batch_dims=1), members, own, k
     )
@@ -225,12 +224,11 @@ def _members(maxima: tf.Tensor, k: int) -> tf.Tensor:
     One group more than k: the query itself may have won its group.
     """
     per_block = BLOCK // GROUP
-    groups = tf.math.top_k(
-        maxima, min(k + 1, maxima.shape[1]), sorted=False
-    ).indices
+    wanted = tf.minimum(k + 1, tf.shape(maxima)[1])
+    groups = tf.math.top_k(maxima, wanted, sorted=False).indices
     first = groups // per_block * BLOCK + groups % per_block
     members = first[:, :, None] + tf.range(GROUP) * per_block
-    return tf.reshape(members, [-1, groups.shape[1] * GROUP])
+    return tf.reshape(members, [-1, wanted * GROUP])
 
 
 def _best(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -276,7 +277,18 @@ def _decode_all(
     return images, readable
 
 
+_CAPTURED: dict[int, tf.Tensor] = {}
+
+
 def captured(array: np.ndarray) -> tf.Tensor:
-    """An eager CPU tensor, which a graph captures and does not contain."""
-    with tf.init_scope(), tf.device("CPU:0"):
-        return tf.constant(array)
+    """An eager CPU tensor, which a graph captures and does not contain.
+
+    Made once for an array and kept as long as it is, since the images of a
+    split go into a data set for training and one for each evaluation.
+    """
+    key = id(array)
+    if key not in _CAPTURED:
+        with tf.init_scope(), tf.device("CPU:0"):
+            _CAPTURED[key] = tf.constant(array)
+        weakref.finalize(array, _CAPTURED.pop, key)
+    return _CAPTURED[key]
