@@ -21,9 +21,7 @@ def option(default: Any, text: str, **notes: Any) -> Any:
             `above`, a bound that is not allowed itself; `free`, True where a
             resumed run may have another value than before.
     """
-    return dataclasses.field(
-        default=default, metadata={"help": text, **notes}
-    )
+    return dataclasses.field(default=default, metadata={"help": text, **notes})
 
 
 @dataclasses.dataclass(frozen=True)

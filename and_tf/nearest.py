@@ -120,7 +120,10 @@ def _sliced(
     """
     step = max(1, SLICE_BYTES // (4 * width))
     results = [
-        [t.numpy() for t in function(*(a[i : i + step] for a in per_query), **others)]
+        [
+            t.numpy()
+            for t in function(*(a[i : i + step] for a in per_query), **others)
+        ]
         for i in range(0, per_query[0].shape[0], step)
     ]
     return tuple(np.concatenate(a) for a in zip(*results, strict=True))
@@ -213,9 +216,7 @@ def _among_all(
     grouped = tf.reshape(similarity, [count, -1, GROUP, BLOCK // GROUP])
     maxima = tf.reduce_max(grouped, axis=2)
     members = _members(tf.reshape(maxima, [count, -1]), k)
-    return _best(
-        tf.gather(similarity, members, batch_dims=1), members, own, k
-    )
+    return _best(tf.gather(similarity, members, batch_dims=1), members, own, k)
 
 
 def _members(maxima: tf.Tensor, k: int) -> tf.Tensor:

@@ -68,9 +68,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         if config.bank_initialiser == "encoder":
             model.fill_bank(clean_views(images, notes))
     summary.print_baselines(notes["baselines"])
-    board = TensorBoardWriter(
-        directory.tensorboard, dataclasses.asdict(config)
-    )
+    board = TensorBoardWriter(directory.tensorboard, dataclasses.asdict(config))
     recorder = fit(config, directory, model, images, knn, notes, board)
     return summary.finish(
         config, directory, model, images, knn, recorder, board, notes

@@ -12,8 +12,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageEnhance
 
-from and_tf.augmentation import DRAWS, RandomView, ViewConfig, draw
-from and_tf.augmentation import colour, crop
+from and_tf.augmentation import (
+    DRAWS,
+    RandomView,
+    ViewConfig,
+    colour,
+    crop,
+    draw,
+)
 
 NEUTRAL = dict(
     crop_area=(1.0, 1.0),
@@ -210,9 +216,7 @@ def test_blends_match_pillow(run, place, factor):
 @both_ways
 def test_greyscale_matches_pillow(run):
     images = _images(2, 9, 7, 3)
-    planes = run(
-        colour.greyscale, _planes(images), tf.constant([True, False])
-    )
+    planes = run(colour.greyscale, _planes(images), tf.constant([True, False]))
     chosen, kept = _pixels(planes)
     expected = np.asarray(Image.fromarray(images[0]).convert("L")).ravel()
     for channel in range(3):
@@ -359,7 +363,7 @@ def test_the_layer_has_no_state():
 def test_draws_are_keyed_by_seed_and_epoch():
     draws = draw(3, 5, 40)
     assert draws.shape == (40, DRAWS) and draws.dtype == tf.float32
-    assert 0 <= draws.numpy().min() and draws.numpy().max() < 1
+    assert draws.numpy().min() >= 0 and draws.numpy().max() < 1
     np.testing.assert_array_equal(draws, draw(3, 5, 40))
     for other in draw(5, 3, 40), draw(3, 6, 40), draw(4, 5, 40):
         assert not np.isin(other, draws).all(axis=1).any()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Callable, Mapping
 
-import and_tf  # noqa: F401  Sets TensorFlow's log level before its import.
 import numpy as np
 import pytest
 import tensorflow as tf

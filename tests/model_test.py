@@ -135,9 +135,7 @@ def test_learns_and_logs_rounds(rng):
     assert np.mean(history["loss"][4:]) < np.mean(history["loss"][:2])
     embeddings = model.predict(x, verbose=0)
     assert embeddings.dtype == np.float32
-    np.testing.assert_allclose(
-        np.linalg.norm(embeddings, axis=1), 1, atol=1e-5
-    )
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
 
 
 def test_labels_change_nothing_but_the_logs(rng):

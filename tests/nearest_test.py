@@ -51,9 +51,7 @@ def test_equals_brute_force(
 ):
     monkeypatch.setattr(module, "SCATTERED_COST", scattered_cost)
     rows = unit(rng.normal(size=(num_rows, 16))).astype(np.float32)
-    found = nearest(
-        rows, rows, k, temperature=temperature, exclude_self=True
-    )
+    found = nearest(rows, rows, k, temperature=temperature, exclude_self=True)
     check(found, rows, rows, k, temperature, True)
 
 

@@ -104,15 +104,13 @@ def test_memory_of_a_block_is_flat_in_the_bank(rng):
     function = tf.function(objective.log_partition).get_concrete_function(
         tf.TensorSpec([size, 8]), tf.TensorSpec([rows, 8]), 0.1, block
     )
-    graphs = [function.graph.as_graph_def()]
+    outer = function.graph
+    library = outer.as_graph_def().library.function
+    inner = [outer._get_function(f.signature.name).graph for f in library]
     shapes = [
         output.shape
-        for name in [None, *(f.signature.name for f in graphs[0].library.function)]
-        for op in (
-            function.graph
-            if name is None
-            else function.graph._get_function(name).graph
-        ).get_operations()
+        for graph in (outer, *inner)
+        for op in graph.get_operations()
         for output in op.outputs
     ]
     sizes = [s.num_elements() for s in shapes if s.rank == 2]

@@ -25,15 +25,15 @@ def test_example_learns_from_an_array_of_images(tmp_path, monkeypatch):
 
     embeddings = names["embeddings"]
     assert embeddings.shape == (120, 128)
-    np.testing.assert_allclose(
-        np.linalg.norm(embeddings, axis=1), 1, atol=1e-5
-    )
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
     similarity = embeddings @ embeddings.T
     np.fill_diagonal(similarity, -1)
     same = digits.target[:120][similarity.argmax(1)] == digits.target[:120]
     assert same.mean() > 0.5  # A tenth by chance.
 
 
-@pytest.mark.parametrize("path", re.findall(r"configs/\w+\.flags", README.read_text()))
+@pytest.mark.parametrize(
+    "path", re.findall(r"configs/\w+\.flags", README.read_text())
+)
 def test_named_configs_exist(path):
     assert (README.parent / path).is_file()

@@ -28,7 +28,9 @@ def test_keeps_its_flags(directory):
 
 
 def test_is_never_overwritten_silently(directory):
-    with pytest.raises(InputError, match="run of small on digits. Add --resume"):
+    with pytest.raises(
+        InputError, match="run of small on digits. Add --resume"
+    ):
         directory.claim(CONFIG)
 
 
@@ -38,9 +40,7 @@ def test_is_never_overwritten_silently(directory):
 def test_is_not_resumed_by_another_run(directory, other):
     name, value = next(iter(other.items()))
     other = dataclasses.replace(CONFIG, resume=True, **other)
-    with pytest.raises(
-        InputError, match=rf"It has {name} .*\(now {value!r}\)"
-    ):
+    with pytest.raises(InputError, match=rf"It has {name} .*\(now {value!r}\)"):
         directory.claim(other)
     assert directory.config() == CONFIG
 

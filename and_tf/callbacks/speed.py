@@ -42,7 +42,9 @@ class Speed(keras.callbacks.Callback):
         logs["images_per_second"] = self._num_examples / max(seconds, 1e-9)
         logs["learning_rate"] = self._rate
 
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def on_train_batch_begin(
+        self, batch: int, logs: dict | None = None
+    ) -> None:
         """Notes the rate of the epoch's first step."""
         if batch == 0:
             self._rate = float(np.asarray(self.model.optimizer.learning_rate))

@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -191,7 +190,6 @@ def write_prepared(
         arrays: What `read_package` gives.
         workspace: A temporary directory.
     """
-    import tensorflow_datasets as tfds
 
     def examples(split: str) -> Iterator[tuple[int, dict]]:
         for number, (image, label) in enumerate(zip(*arrays[split])):

@@ -1,8 +1,7 @@
 """Pictures of a run, drawn without a display."""
 
 from and_tf.figures.canvas import encode_png
-from and_tf.figures.neighbour_gallery import gallery
-from and_tf.figures.neighbour_gallery import gallery_array
+from and_tf.figures.neighbour_gallery import gallery, gallery_array
 from and_tf.figures.sprite_sheet import sprite
 from and_tf.figures.training_curves import curves
 

@@ -69,8 +69,7 @@ def test_an_epoch_is_one_line(clock: Clock) -> None:
     clock.now = 1060
     progress.on_epoch_end(
         1,
-        LOGS
-        | {"knn_bank": 0.4513, "anchors": 12500, "consistency": 0.721},
+        LOGS | {"knn_bank": 0.4513, "anchors": 12500, "consistency": 0.721},
     )
     progress.on_train_end()
 

@@ -112,9 +112,7 @@ def test_flags_and_results_are_for_the_hparams_tab(tmp_path) -> None:
     (content,) = [
         value.metadata.plugin_data.content
         for record in tf.data.TFRecordDataset(str(path))
-        for value in tf.compat.v1.Event.FromString(
-            record.numpy()
-        ).summary.value
+        for value in tf.compat.v1.Event.FromString(record.numpy()).summary.value
         if value.metadata.plugin_data.plugin_name == "hparams"
     ]
     session = plugin_data_pb2.HParamsPluginData.FromString(

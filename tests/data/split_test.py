@@ -8,7 +8,14 @@ import tensorflow as tf
 from PIL import Image
 
 from and_tf.data.split import (
-    Split, Stream, captured, hold, in_memory, shuffled_numbers, subset, take,
+    Split,
+    Stream,
+    captured,
+    hold,
+    in_memory,
+    shuffled_numbers,
+    subset,
+    take,
 )  # fmt: skip
 
 N, H, W = 7, 4, 6

@@ -35,13 +35,16 @@ class TinyColour(tfds.core.GeneratorBasedBuilder):
         for number in range(self.SIZES[split]):
             shape = 2 + number % 3, 3 + number % 2
             label = -1 if split == "unlabelled" else number % 3
-            yield number, {
-                "image": rng.integers(0, 256, (*shape, 3), np.uint8),
-                "mask": np.zeros((*shape, 1), np.uint8),
-                "label": label,
-                "coarse": number % 2,
-                "weight": 0.5,
-            }
+            yield (
+                number,
+                {
+                    "image": rng.integers(0, 256, (*shape, 3), np.uint8),
+                    "mask": np.zeros((*shape, 1), np.uint8),
+                    "label": label,
+                    "coarse": number % 2,
+                    "weight": 0.5,
+                },
+            )
 
 
 class TinyGrey(tfds.core.GeneratorBasedBuilder):
