@@ -45,3 +45,21 @@ def rng() -> np.random.Generator:
 def unit(array: np.ndarray) -> np.ndarray:
     """Rows of [n, d] at norm 1."""
     return array / np.linalg.norm(array, axis=-1, keepdims=True)
+
+
+def tensor_sizes(function: tf.types.experimental.ConcreteFunction) -> list[int]:
+    """Elements of every tensor in a traced function, loops' bodies included.
+
+    Those of unknown size are left out.
+    """
+    outer = function.graph
+    library = outer.as_graph_def().library.function
+    inner = [outer._get_function(f.signature.name).graph for f in library]
+    sizes = [
+        output.shape.num_elements()
+        for graph in (outer, *inner)
+        for op in graph.get_operations()
+        for output in op.outputs
+        if output.shape.rank is not None
+    ]
+    return [size for size in sizes if size]

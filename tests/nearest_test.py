@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from and_tf import nearest as module
 from and_tf.errors import InputError
 from and_tf.nearest import nearest
-from tests.conftest import unit
+from tests.conftest import tensor_sizes, unit
 
 
 def brute_force(queries, rows, k, temperature, exclude_self):
@@ -95,3 +96,17 @@ def test_refuses_more_neighbours_than_there_are(k):
     rows = np.eye(10, dtype=np.float32)
     with pytest.raises(InputError, match="from 1 to 9.*Received: " + str(k)):
         nearest(rows, rows, k, exclude_self=True)
+
+
+def test_never_holds_all_similarities():
+    """The largest tensor of a sweep over 8,192 rows, from its graph."""
+    rows, queries, dim = 8192, 256, 4
+    function = module._sweep.get_concrete_function(
+        *(
+            tf.TensorSpec(shape)
+            for shape in ([queries, dim], [rows, dim], [rows], [])
+        )
+    )
+    sizes = tensor_sizes(function)
+    assert queries * module.BLOCK in sizes
+    assert max(sizes) <= queries * max(module.BLOCK, rows // module.GROUP)
