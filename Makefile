@@ -17,7 +17,7 @@ test: $(VENV)/installed-dev
 
 # Writes BUILD anew from the imports that the files have.
 build: $(VENV)/installed-dev
-	$(BIN)/python -m tests.build_test
+	$(BIN)/python -m tests.build_targets
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \

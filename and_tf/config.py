@@ -11,6 +11,10 @@ from absl import flags
 from and_tf.errors import InputError
 
 
+# So that --help of the main that has them defined lists them.
+flags.disclaim_key_flags()
+
+
 def option(default: Any, text: str, **notes: Any) -> Any:
     """A field with its help text and what else is known of it.
 
