@@ -138,7 +138,7 @@ class AND(keras.Model):
         """
         rows = np.full(self.bank.rows.shape, np.nan, np.float32)
         for batch, numbers in images:
-            rows[np.asarray(numbers)] = self(batch, training=False)
+            rows[np.asarray(numbers)] = self.predict_on_batch(batch)
         missing = int(np.isnan(rows).any(1).sum())
         if missing:
             raise InputError(
