@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import pathlib
 from typing import Any
 
@@ -10,6 +11,12 @@ from absl import flags
 
 from and_tf.errors import InputError
 
+
+BOUNDS = (
+    ("least", operator.ge, "of at least"),
+    ("above", operator.gt, "above"),
+    ("most", operator.le, "of at most"),
+)
 
 # So that --help of the main that has them defined lists them.
 flags.disclaim_key_flags()
@@ -21,7 +28,7 @@ def option(default: Any, text: str, **notes: Any) -> Any:
     Args:
         default: Its default; the type of the flag follows from it.
         text: The help text.
-        **notes: `choices`, a tuple; `least`, the smallest number allowed;
+        **notes: `choices`, a tuple; `least` and `most`, the numbers allowed;
             `above`, a bound that is not allowed itself; `free`, True where a
             resumed run may have another value than before.
     """
@@ -83,7 +90,10 @@ class TrainConfig:
         0.1, "τ of equation 2, in training and discovery.", above=0.0
     )
     memory_momentum: float = option(
-        0.5, "η of equation 8: the weight of the new embedding.", above=0.0
+        0.5,
+        "η of equation 8: the weight of the new embedding.",
+        above=0.0,
+        most=1.0,
     )
     bank_initialiser: str = option(
         "unit",
@@ -128,16 +138,25 @@ class TrainConfig:
         5e-4, "Added to the gradient, as torch's SGD does.", least=0.0
     )
     crop_area: float = option(
-        0.2, "Smallest share of an image that a crop shows.", above=0.0
+        0.2,
+        "Smallest share of an image that a crop shows.",
+        above=0.0,
+        most=1.0,
     )
     colour_jitter: float = option(
-        0.4, "Of brightness, contrast, saturation and hue.", least=0.0
+        0.4,
+        "Of brightness, contrast, saturation and hue.",
+        least=0.0,
+        most=1.0,
     )
     greyscale: float = option(
-        0.2, "Probability that a view is grey.", least=0.0
+        0.2, "Probability that a view is grey.", least=0.0, most=1.0
     )
     flip: float = option(
-        0.0, "Probability of a mirrored view; the paper has none.", least=0.0
+        0.0,
+        "Probability of a mirrored view; the paper has none.",
+        least=0.0,
+        most=1.0,
     )
     augment_on_device: bool = option(
         False,
@@ -186,18 +205,6 @@ class TrainConfig:
                 "Expected --data_dir, a directory of images, with "
                 "--dataset=folder. Received none."
             )
-        for name, most in (
-            ("memory_momentum", 1.0),
-            ("crop_area", 1.0),
-            ("greyscale", 1.0),
-            ("flip", 1.0),
-            ("colour_jitter", 1.0),
-        ):
-            if getattr(self, name) > most:
-                raise InputError(
-                    f"Expected --{name} of at most {most:g}. Received: "
-                    f"{getattr(self, name):g}."
-                )
 
     @property
     def run_directory(self) -> pathlib.Path:
@@ -236,14 +243,12 @@ def _check(field: dataclasses.Field, value: Any) -> None:
             f"Expected {flag} to be one of {', '.join(notes['choices'])}. "
             f"Received: {value!r}."
         )
-    if "least" in notes and not value >= notes["least"]:
-        raise InputError(
-            f"Expected {flag} of at least {notes['least']}. Received: {value}."
-        )
-    if "above" in notes and not value > notes["above"]:
-        raise InputError(
-            f"Expected {flag} above {notes['above']:g}. Received: {value}."
-        )
+    for note, holds, words in BOUNDS:
+        # Written so that NaN is refused too.
+        if note in notes and not holds(value, notes[note]):
+            raise InputError(
+                f"Expected {flag} {words} {notes[note]:g}. Received: {value:g}."
+            )
 
 
 def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
