@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
-from absl import app, flags, logging
+from absl import app, logging
 
 from and_tf.errors import InputError
 
@@ -20,7 +20,8 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     """
 
     def answer(argv: Sequence[str]) -> None:
-        if flags.FLAGS["verbosity"].using_default_value:
+        # absl's own default is to print what libraries note in passing.
+        if logging.get_verbosity() == logging.INFO:
             logging.set_verbosity(logging.WARNING)
         try:
             if len(argv) > 1:

@@ -11,7 +11,6 @@ from absl import flags
 
 from and_tf.errors import InputError
 
-
 BOUNDS = (
     ("least", operator.ge, "of at least"),
     ("above", operator.gt, "above"),

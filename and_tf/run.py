@@ -47,6 +47,10 @@ def train(config: TrainConfig) -> dict[str, Any]:
     """
     directory = RunDirectory(config.run_directory)
     checkpoint = directory.claim(config)
+    if checkpoint and checkpoint.epochs == rounds_of(config).epochs:
+        if (result := directory.read_result()) is not None:
+            summary.show(directory, result)
+            return result
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     images = load_images(config)
@@ -72,6 +76,13 @@ def train(config: TrainConfig) -> dict[str, Any]:
     recorder = fit(config, directory, model, images, knn, notes, board)
     return summary.finish(
         config, directory, model, images, knn, recorder, board, notes
+    )
+
+
+def rounds_of(config: TrainConfig) -> Rounds:
+    """When the run's rounds begin and end."""
+    return Rounds(
+        config.rounds, config.epochs_per_round, config.first_round_epochs
     )
 
 
@@ -205,9 +216,7 @@ def fit(
     board: TensorBoardWriter,
 ) -> Recorder:
     """Trains the epochs that are missing; returns what was recorded."""
-    plan = Rounds(
-        config.rounds, config.epochs_per_round, config.first_round_epochs
-    )
+    plan = rounds_of(config)
     history = list(notes["history"])
 
     def keep(found: Neighbourhoods) -> None:

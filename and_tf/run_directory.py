@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 import io
+import json
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -128,6 +130,12 @@ class RunDirectory:
         rows.writerows(history)
         files.write_text(self.metrics, text.getvalue())
 
+    def read_result(self) -> dict[str, Any] | None:
+        """The content of result.json, None where there is none."""
+        if not self.result.is_file():
+            return None
+        return json.loads(self.result.read_text())
+
     def write_neighbourhoods(self, found: Neighbourhoods) -> None:
         """Writes neighbourhoods/round_<r>.npz."""
         files.write(
@@ -139,6 +147,12 @@ class RunDirectory:
                 selected=found.selected,
             ),
         )
+
+    def last_discovery(self) -> int:
+        """The last round whose neighbourhoods were written, 0 for none."""
+        written = self.neighbourhoods.glob("round_*.npz")
+        numbers = (int(path.stem.removeprefix("round_")) for path in written)
+        return max(numbers, default=0)
 
     def read_neighbourhoods(self, round_number: int) -> Neighbourhoods:
         """Reads neighbourhoods/round_<r>.npz."""

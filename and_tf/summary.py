@@ -16,7 +16,7 @@ from and_tf.callbacks.recorder import Recorder
 from and_tf.callbacks.tensorboard import TensorBoardWriter
 from and_tf.config import TrainConfig
 from and_tf.data.pictures import pictures
-from and_tf.data.split import ImageData, Split
+from and_tf.data.split import ImageData
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.model import AND
@@ -69,7 +69,7 @@ def finish(
     history = recorder.history
     result = make_result(config, images, knn, history, notes, recorder.seconds)
     files.write_json(directory.result, result)
-    written = draw(directory, images, result, history)
+    draw(directory, images, result, history)
     board.write_result(
         {
             key: result[key]
@@ -85,9 +85,14 @@ def finish(
         images.train.class_names,
     )
     board.close()
-    print_table(result)
-    print_files(directory, written)
+    show(directory, result)
     return result
+
+
+def show(directory: RunDirectory, result: dict[str, Any]) -> None:
+    """Prints how a finished run ended, and what it wrote."""
+    print_table(result)
+    print_files(directory)
 
 
 def make_result(
@@ -152,8 +157,8 @@ def draw(
     images: ImageData,
     result: dict[str, Any],
     history: list[dict],
-) -> list[str]:
-    """Draws the curves and the last gallery; returns what to say of them."""
+) -> None:
+    """Draws the curves and the last round's gallery."""
     figures.curves(
         history,
         directory.curves,
@@ -161,25 +166,15 @@ def draw(
         title=f"{result['backbone']} on {result['dataset']}",
         rounds=result["rounds"],
     )
-    written = [f"{directory.curves.name}: the curves of the run"]
-    found = sorted(directory.neighbourhoods.glob("round_*.npz"))
-    if found:
-        last = max(int(path.stem.removeprefix("round_")) for path in found)
-        _draw_gallery(directory, images.train, last)
-        written.append(
-            f"{directory.gallery(last).name}: anchors and their neighbours"
+    number = directory.last_discovery()
+    if number:
+        figures.gallery(
+            functools.partial(pictures, images.train),
+            directory.read_neighbourhoods(number),
+            directory.gallery(number),
+            labels=images.train.labels,
+            class_names=images.train.class_names,
         )
-    return written
-
-
-def _draw_gallery(directory: RunDirectory, train: Split, number: int) -> None:
-    figures.gallery(
-        functools.partial(pictures, train),
-        directory.read_neighbourhoods(number),
-        directory.gallery(number),
-        labels=train.labels,
-        class_names=train.class_names,
-    )
 
 
 def print_table(result: dict[str, Any]) -> None:
@@ -213,11 +208,14 @@ def print_table(result: dict[str, Any]) -> None:
         )
 
 
-def print_files(directory: RunDirectory, pictures_written: list[str]) -> None:
+def print_files(directory: RunDirectory) -> None:
     """Names what the run wrote."""
+    number = directory.last_discovery()
+    gallery = f"{directory.gallery(number).name}: anchors and their neighbours"
     print(f"\nwrote {directory.path}/")
     for text in (
-        *pictures_written,
+        f"{directory.curves.name}: the curves of the run",
+        *([gallery] if number else []),
         "result.json: the figures, with their protocol",
         "metrics.csv: a row an epoch",
         "checkpoints/, neighbourhoods/, flags.cfg",

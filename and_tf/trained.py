@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 from typing import Any
 
@@ -89,9 +88,7 @@ def evaluate_knn(
             f"  memory bank    top-1 {100 * bank.top1:.2f} %  "
             f"top-5 {100 * bank.top5:.2f} %"
         )
-    result = {}
-    if trained.directory.result.is_file():
-        result = json.loads(trained.directory.result.read_text())
+    result = trained.directory.read_result() or {}
     result.setdefault("evaluation", {})["knn"] = figures
     files.write_json(trained.directory.result, result)
     return figures

@@ -127,11 +127,7 @@ class Stop(keras.callbacks.Callback):
 def test_resumed_run_is_the_same_run(finished, tmp_path, monkeypatch, epoch):
     whole = finished[2]
     config = digits(tmp_path)
-    progress = run.Progress
-    monkeypatch.setattr(run, "Progress", lambda *_: Stop(epoch))
-    with pytest.raises(Stop.Interruption):
-        run.train(config)
-    monkeypatch.setattr(run, "Progress", progress)
+    interrupted(config, epoch, monkeypatch)
     run.train(dataclasses.replace(config, resume=True))
 
     parts = RunDirectory(config.run_directory)
@@ -255,17 +251,43 @@ def test_refuses(tmp_path, changes, message):
         run.train(digits(tmp_path, **changes))
 
 
-def test_another_number_of_images_is_another_run(tmp_path):
+def interrupted(config: TrainConfig, epoch: int, monkeypatch) -> None:
+    """Trains until an epoch begins, then ends as if killed."""
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "Progress", lambda *_: Stop(epoch))
+        with pytest.raises(Stop.Interruption):
+            run.train(config)
+
+
+def test_another_number_of_images_is_another_run(tmp_path, monkeypatch):
     images = folder(tmp_path / "images", True, False)
     config = digits(
-        tmp_path, dataset="folder", data_dir=images, image_size=8, rounds=0,
-        epochs_per_round=1, batch_size=8, max_train_examples=0,
+        tmp_path,
+        dataset="folder",
+        data_dir=images,
+        image_size=8,
+        rounds=0,
+        epochs_per_round=2,
+        batch_size=8,
+        max_train_examples=0,
         max_test_examples=0,
-    )  # fmt: skip
-    run.train(config)
+    )
+    interrupted(config, 1, monkeypatch)
     next((tmp_path / "images" / "dark").glob("0*.png")).unlink()
     with pytest.raises(InputError, match="Expected the 24 training images"):
         run.train(dataclasses.replace(config, resume=True))
+
+
+def test_a_finished_run_is_shown_and_left_alone(finished, capsys):
+    config, result, directory = finished
+    before = directory.result.read_bytes()
+    again = run.train(dataclasses.replace(config, resume=True))
+    assert again["knn_top1_last"] == result["knn_top1_last"]
+    assert directory.result.read_bytes() == before
+    printed = capsys.readouterr().out
+    assert f"{100 * result['knn_top1_last']:.1f} %" in printed
+    assert "curves.png" in printed
+    assert "epoch" not in printed.replace("a row an epoch", "")
 
 
 def test_nan_loss_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
