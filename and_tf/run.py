@@ -7,7 +7,6 @@ import functools
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from and_tf import backbones, data, strategy, summary
 from and_tf.augmentation import RandomView, ViewConfig
@@ -22,7 +21,7 @@ from and_tf.config import TrainConfig
 from and_tf.curriculum import Curriculum
 from and_tf.data.normalisation import normalisation
 from and_tf.data.pictures import pictures
-from and_tf.data.pipeline import clean_batches, steps_per_epoch, train_batches
+from and_tf.data.pipeline import steps_per_epoch, train_batches
 from and_tf.data.split import ImageData
 from and_tf.discovery import Neighbourhoods
 from and_tf.errors import InputError
@@ -31,6 +30,7 @@ from and_tf.model import AND
 from and_tf.optimiser import CoupledSGD
 from and_tf.run_directory import RunDirectory
 from and_tf.schedule import Rounds, RoundSchedule
+from and_tf.training import Training
 
 
 def train(config: TrainConfig) -> dict[str, Any]:
@@ -59,24 +59,26 @@ def train(config: TrainConfig) -> dict[str, Any]:
     notes = checkpoint.notes if checkpoint else first_notes(config, images)
     with strategy.build(config.strategy).scope():
         model = build_model(config, images, notes["encoder"])
-    knn = RunKnn(
+    training = Training(
+        config,
+        directory,
         images,
-        notes["encoder"]["image_size"],
-        config.knn_neighbours,
-        config.knn_temperature,
+        model,
+        RunKnn(
+            images,
+            notes["encoder"]["image_size"],
+            config.knn_neighbours,
+            config.knn_temperature,
+        ),
+        TensorBoardWriter(directory.tensorboard, dataclasses.asdict(config)),
+        notes,
     )
     if checkpoint:
         restore(model, checkpoint, images)
     else:
-        notes["baselines"] = baselines(model, knn, images)
-        if config.bank_initialiser == "encoder":
-            model.fill_bank(clean_views(images, notes))
+        begin(training)
     summary.print_baselines(notes["baselines"])
-    board = TensorBoardWriter(directory.tensorboard, dataclasses.asdict(config))
-    recorder = fit(config, directory, model, images, knn, notes, board)
-    return summary.finish(
-        config, directory, model, images, knn, recorder, board, notes
-    )
+    return summary.finish(training, fit(training))
 
 
 def rounds_of(config: TrainConfig) -> Rounds:
@@ -187,94 +189,92 @@ def restore(model: AND, checkpoint: Checkpoint, images: ImageData) -> None:
         checkpoint.restore(group, variables)
 
 
-def baselines(model: AND, knn: RunKnn, images: ImageData) -> dict[str, float]:
-    """kNN top-1 of what no training gives, by name.
-
-    Not for what is streamed, where each would be one more pass over the disk,
-    nor without labels.
-    """
-    if images.train.images is None or not knn.possible:
-        return {}
-    return {
-        "raw pixels": knn.raw_pixels().top1,
-        "untrained encoder": knn.clean(model).top1,
-    }
-
-
-def clean_views(images: ImageData, notes: dict[str, Any]) -> tf.data.Dataset:
-    """Every training image once, as an evaluation sees it, with its number."""
-    return clean_batches(images.train, notes["encoder"]["image_size"], 512)
+def begin(training: Training) -> None:
+    """What a new run does before its first step, and a resumed one not."""
+    if training.config.bank_initialiser == "encoder":
+        training.model.fill_bank(training.clean_views())
+    # Not of what is streamed, where each would be one more pass over the
+    # disk.
+    if training.images.train.images is not None and training.knn.possible:
+        training.notes["baselines"] = {
+            "raw pixels": training.knn.raw_pixels().top1,
+            "untrained encoder": training.knn.clean(training.model).top1,
+        }
 
 
-def fit(
-    config: TrainConfig,
-    directory: RunDirectory,
-    model: AND,
-    images: ImageData,
-    knn: RunKnn,
-    notes: dict[str, Any],
-    board: TensorBoardWriter,
-) -> Recorder:
+def fit(training: Training) -> Recorder:
     """Trains the epochs that are missing; returns what was recorded."""
+    config, train_split = training.config, training.images.train
     plan = rounds_of(config)
-    history = list(notes["history"])
+    recorder = Recorder(
+        training.directory,
+        training.notes,
+        list(training.notes["history"]),
+        training.notes["seconds"],
+    )
+    first_epoch = len(recorder.history)
+    if first_epoch == plan.epochs:
+        return recorder
+    training.model.fit(
+        train_batches(
+            train_split,
+            view_config(config, training.image_size),
+            batch_size=config.batch_size,
+            seed=config.seed,
+            epochs=plan.epochs,
+            first_epoch=first_epoch,
+            on_device=config.augment_on_device,
+        ),
+        initial_epoch=first_epoch,
+        epochs=plan.epochs,
+        steps_per_epoch=steps_per_epoch(train_split, config.batch_size),
+        callbacks=callbacks(training, plan, recorder, first_epoch),
+        shuffle=False,
+        verbose=0,
+    )
+    return recorder
+
+
+def callbacks(
+    training: Training, plan: Rounds, recorder: Recorder, first_epoch: int
+) -> list[keras.callbacks.Callback]:
+    """Everything that happens around the steps of a training."""
+    config, train_split = training.config, training.images.train
 
     def keep(found: Neighbourhoods) -> None:
-        directory.write_neighbourhoods(found)
-        board.write_neighbourhoods(
+        training.directory.write_neighbourhoods(found)
+        training.board.write_neighbourhoods(
             found,
-            functools.partial(pictures, images.train),
-            images.train.labels,
-            len(history),
-            images.train.class_names,
+            functools.partial(pictures, train_split),
+            train_split.labels,
+            len(recorder.history),
+            train_split.class_names,
         )
 
-    size = notes["encoder"]["image_size"]
     curriculum = Curriculum(
         plan.rounds,
         plan.epochs_per_round,
         plan.initial_epochs,
         selection=config.selection,
-        images=clean_views(images, notes),
-        labels=images.train.labels,
+        images=training.clean_views(),
+        labels=train_split.labels,
         on_discovery=keep,
     )
-    recorder = Recorder(directory, notes, history, notes["seconds"])
-    steps = steps_per_epoch(images.train, config.batch_size)
-    if len(history) == plan.epochs:
-        recorder.set_model(model)
-        return recorder
-    model.fit(
-        train_batches(
-            images.train,
-            view_config(config, size),
-            batch_size=config.batch_size,
-            seed=config.seed,
-            epochs=plan.epochs,
-            first_epoch=len(history),
-            on_device=config.augment_on_device,
-        ),
-        initial_epoch=len(history),
-        epochs=plan.epochs,
-        steps_per_epoch=steps,
-        # The order is important: what a callback adds to the logs of an
-        # epoch, those after it see.
-        # 1. The rounds, before the clock of the epoch starts.
-        # 2. The clock, before anything that is not training.
-        # 3. The loss, before anything is done with a broken model.
-        # 4. Evaluation, so that its figures are recorded.
-        # 5. The record, so that nothing is shown that is not kept.
-        # 6. What people watch.
-        callbacks=[
-            curriculum,
-            Speed(images.train.size),
-            FiniteLoss(directory.checkpoints),
-            Evaluation(knn, plan, config.evaluate_every),
-            recorder,
-            board,
-            Progress(plan.epochs, steps, plan.rounds, len(history)),
-        ],
-        shuffle=False,
-        verbose=0,
-    )
-    return recorder
+    steps = steps_per_epoch(train_split, config.batch_size)
+    # The order is important: what a callback adds to the logs of an epoch,
+    # those after it see.
+    # 1. The rounds, before the clock of the epoch starts.
+    # 2. The clock, before anything that is not training.
+    # 3. The loss, before anything is done with a broken model.
+    # 4. Evaluation, so that its figures are recorded.
+    # 5. The record, so that nothing is shown that is not kept.
+    # 6. What people watch.
+    return [
+        curriculum,
+        Speed(train_split.size),
+        FiniteLoss(training.directory.checkpoints),
+        Evaluation(training.knn, plan, config.evaluate_every),
+        recorder,
+        training.board,
+        Progress(plan.epochs, steps, plan.rounds, first_epoch),
+    ]

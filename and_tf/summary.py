@@ -13,14 +13,12 @@ import tensorflow as tf
 
 from and_tf import figures, files
 from and_tf.callbacks.recorder import Recorder
-from and_tf.callbacks.tensorboard import TensorBoardWriter
 from and_tf.config import TrainConfig
 from and_tf.data.pictures import pictures
 from and_tf.data.split import ImageData
 from and_tf.evaluation.embeddings import embed
-from and_tf.evaluation.run_knn import RunKnn
-from and_tf.model import AND
 from and_tf.run_directory import RunDirectory, versions
+from and_tf.training import Training
 
 
 def print_start(images: ImageData, config: TrainConfig) -> None:
@@ -51,41 +49,30 @@ def print_baselines(baselines: dict[str, float]) -> None:
         print(f"{name + ':':19}kNN {100 * top1:.1f} %", flush=True)
 
 
-def finish(
-    config: TrainConfig,
-    directory: RunDirectory,
-    model: AND,
-    images: ImageData,
-    knn: RunKnn,
-    recorder: Recorder,
-    board: TensorBoardWriter,
-    notes: dict[str, Any],
-) -> dict[str, Any]:
+def finish(training: Training, recorder: Recorder) -> dict[str, Any]:
     """Writes result.json and the pictures, and prints the table of rounds.
 
     Returns:
         The content of result.json.
     """
-    history = recorder.history
-    result = make_result(config, images, knn, history, notes, recorder.seconds)
-    files.write_json(directory.result, result)
-    draw(directory, images, result, history)
-    board.write_result(
-        {
-            key: result[key]
-            for key in ("knn_top1_last", "knn_top1_best")
-            if result[key] is not None
-        },
-        len(history),
+    history, train = recorder.history, training.images.train
+    result = make_result(training, history, recorder.seconds)
+    files.write_json(training.directory.result, result)
+    draw(training.directory, training.images, result, history)
+    figures_of_run = {
+        key: result[key]
+        for key in ("knn_top1_last", "knn_top1_best")
+        if result[key] is not None
+    }
+    training.board.write_result(figures_of_run, len(history))
+    training.board.write_projector(
+        embed(training.model, train, training.image_size),
+        functools.partial(pictures, train),
+        train.labels,
+        train.class_names,
     )
-    board.write_projector(
-        embed(model, images.train, notes["encoder"]["image_size"]),
-        functools.partial(pictures, images.train),
-        images.train.labels,
-        images.train.class_names,
-    )
-    board.close()
-    show(directory, result)
+    training.board.close()
+    show(training.directory, result)
     return result
 
 
@@ -96,21 +83,17 @@ def show(directory: RunDirectory, result: dict[str, Any]) -> None:
 
 
 def make_result(
-    config: TrainConfig,
-    images: ImageData,
-    knn: RunKnn,
-    history: list[dict],
-    notes: dict[str, Any],
-    seconds: float,
+    training: Training, history: list[dict], seconds: float
 ) -> dict[str, Any]:
     """Collects the content of result.json."""
+    config, knn = training.config, training.knn
     last = history[-1]
     bank = [row["knn_bank"] for row in history if "knn_bank" in row]
     return {
         "dataset": config.dataset,
         "backbone": config.backbone,
-        "num_examples": images.train.size,
-        "image_size": notes["encoder"]["image_size"],
+        "num_examples": training.images.train.size,
+        "image_size": training.image_size,
         "rounds": config.rounds,
         "epochs": len(history),
         "seconds": round(seconds, 1),
@@ -121,7 +104,7 @@ def make_result(
         "knn_top5_last": last.get("knn_clean_top5"),
         "knn_top1_best": max(bank, default=None),
         "knn_protocol": knn.protocol if knn.possible else None,
-        "knn_baselines": notes["baselines"],
+        "knn_baselines": training.notes["baselines"],
         "neighbourhoods": _rounds(history),
         "seed": config.seed,
         "machine": {
