@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -33,11 +34,35 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(1)
+        except Exception as error:
+            sentence = unreadable(error)
+            if sentence is None:
+                raise
+            print(f"\nerror: {sentence}", file=sys.stderr)
+            sys.exit(1)
         except KeyboardInterrupt:
             print("\ninterrupted", file=sys.stderr)
             sys.exit(130)
 
     app.run(answer)
+
+
+def unreadable(error: Exception) -> str | None:
+    """The sentence for an image that a stream found broken in mid-run.
+
+    Such an error is raised inside TensorFlow's graph, by the assertion of
+    `data.split.Stream`, and arrives wrapped in what TensorFlow says of it.
+
+    Returns:
+        None if the error is another one.
+    """
+    found = re.search(r"\[(Expected an image [^]]*)\] \[([^]]*)\]", str(error))
+    if found is None:
+        return None
+    return (
+        f"{found[1]} {found[2]}. Mend or remove it; or hold the images in "
+        "memory with a larger --memory_gib, which leaves such files out."
+    )
 
 
 def import_tensorflow() -> None:

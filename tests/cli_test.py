@@ -7,7 +7,9 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -98,3 +100,30 @@ def test_trains_evaluates_and_resumes(tmp_path):
     evaluated = call("and_tf.evaluate", "--run_dir=run", cwd=tmp_path)
     assert evaluated.returncode == 0, evaluated.stderr
     assert "clean gallery  top-1" in evaluated.stdout
+
+
+def test_a_stream_that_finds_a_broken_image_says_which(tmp_path):
+    """One whose header is whole, so that only decoding can tell."""
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        pixels = rng.integers(0, 256, (40, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i:02}.jpg")
+    broken = tmp_path / "07.jpg"
+    broken.write_bytes(broken.read_bytes()[:-800])
+    result = call(
+        "and_tf.train",
+        "--dataset=folder",
+        f"--data_dir={tmp_path}",
+        "--memory_gib=0",
+        "--image_size=16",
+        "--batch_size=4",
+        "--backbone=small",
+        "--rounds=0",
+        "--initial_epochs=1",
+        f"--run_dir={tmp_path / 'run'}",
+    )
+    assert result.returncode == 1
+    assert f"error: Expected an image that can be read. Received: {broken}" in (
+        result.stderr
+    )
+    assert "Traceback" not in result.stderr
