@@ -191,6 +191,12 @@ class TrainConfig:
         least=0,
         free=True,
     )
+    baselines: bool = option(
+        True,
+        "Evaluate raw pixels and the untrained encoder before the first step: "
+        "one pass over the images, long for a large encoder on a CPU.",
+        free=True,
+    )
     knn_neighbours: int = option(200, "K of the kNN evaluation.", least=1)
     knn_temperature: float = option(
         0.1, "τ of the kNN evaluation's weights.", above=0.0

@@ -77,7 +77,6 @@ def train(config: TrainConfig) -> dict[str, Any]:
         restore(model, checkpoint, images)
     else:
         begin(training)
-    summary.print_baselines(notes["baselines"])
     return summary.finish(training, fit(training))
 
 
@@ -195,11 +194,14 @@ def begin(training: Training) -> None:
         training.model.fill_bank(training.clean_views())
     # Not of what is streamed, where each would be one more pass over the
     # disk.
-    if training.images.train.images is not None and training.knn.possible:
-        training.notes["baselines"] = {
-            "raw pixels": training.knn.raw_pixels().top1,
-            "untrained encoder": training.knn.clean(training.model).top1,
-        }
+    held = training.images.train.images is not None
+    if training.config.baselines and held and training.knn.possible:
+        for name, evaluate in (
+            ("raw pixels", training.knn.raw_pixels),
+            ("untrained encoder", lambda: training.knn.clean(training.model)),
+        ):
+            training.notes["baselines"][name] = evaluate().top1
+            summary.print_baseline(name, training.notes["baselines"][name])
 
 
 def fit(training: Training) -> Recorder:

@@ -43,10 +43,9 @@ def print_start(images: ImageData, config: TrainConfig) -> None:
             )
 
 
-def print_baselines(baselines: dict[str, float]) -> None:
-    """kNN top-1 of what training has to beat."""
-    for name, top1 in baselines.items():
-        print(f"{name + ':':19}kNN {100 * top1:.1f} %", flush=True)
+def print_baseline(name: str, top1: float) -> None:
+    """kNN top-1 of something that training has to beat."""
+    print(f"{name + ':':19}kNN {100 * top1:.1f} %", flush=True)
 
 
 def finish(training: Training, recorder: Recorder) -> dict[str, Any]:
