@@ -25,9 +25,9 @@ QUERIES = 1024
 BLOCK = 1024  # [QUERIES, BLOCK] float32 is 4 MB
 # What one slice of queries may take beside the sweep, in bytes.
 SLICE_BYTES = 32 * 2**20
-# From so many rows a winning group, products with the members alone are
-# cheaper than the product with all rows once more: reading scattered rows is
-# bound by memory, about 50 times slower a number.
+# What a product with a scattered row is taken to cost, in products with rows
+# in order: an estimate from memory against arithmetic, by which `nearest`
+# chooses between the winning groups' members alone and all rows once more.
 SCATTERED_COST = 50
 
 
@@ -49,10 +49,11 @@ def nearest(
 ) -> Nearest:
     """The k rows most similar to each query, and each query's entropy.
 
-    Memory beside the arguments and the result: a padded copy of the rows and
+    Arrays beside the arguments and the result: a padded copy of the rows and
     about QUERIES × (2 × BLOCK + N / GROUP) × 4 + 2 × SLICE_BYTES bytes. With
-    D = 128 that is 110 MB for N = 50,000 and 1.1 GB for N = 1,281,167; the
-    first call's compilation takes about 150 MB more.
+    D = 128 that is 110 MB for N = 50,000 and 1.1 GB for N = 1,281,167. What
+    the process takes is more by what compilation and allocators hold:
+    `benchmarks/discovery.py` prints it.
 
     Args:
         queries: float32 [Q, D].
@@ -81,31 +82,52 @@ def nearest(
     padded, bias = _pad(rows)
     own = tf.range(queries.shape[0])
     own = own if exclude_self else tf.fill(own.shape, -1)
-    scattered = (k + 1) * GROUP * SCATTERED_COST < rows.shape[0]
-    parts = []
-    for start in range(0, queries.shape[0], QUERIES):
-        part = slice(start, start + QUERIES)
-        entropy, maxima = None, None
-        if scattered or temperature is not None:
-            entropy, maxima = _sweep(
-                queries[part], padded, bias, tf.constant(temperature or 1.0)
-            )
-        if scattered:
-            width = (k + 1) * GROUP * rows.shape[1]
-            found = _sliced(
-                _among_members, width, queries[part], own[part], maxima,
-                rows=padded, bias=bias, k=k,
-            )  # fmt: skip
-        else:
-            found = _sliced(
-                _among_all, padded.shape[0], queries[part], own[part],
-                rows=padded, bias=bias, k=k,
-            )  # fmt: skip
-        if temperature is not None:
-            found = (*found, entropy.numpy())
-        parts.append(found)
+    parts = [
+        _search(queries[i : i + QUERIES], own[i : i + QUERIES], padded, bias,
+                k, temperature, most)
+        for i in range(0, queries.shape[0], QUERIES)
+    ]  # fmt: skip
     arrays = [np.concatenate(a) for a in zip(*parts, strict=True)]
     return Nearest(*arrays, *([None] if temperature is None else []))
+
+
+def _search(
+    queries: tf.Tensor,
+    own: tf.Tensor,
+    rows: tf.Tensor,
+    bias: tf.Tensor,
+    k: int,
+    temperature: float | None,
+    most: int,
+) -> tuple[np.ndarray, ...]:
+    """Similarities, indices and, with a temperature, entropies of queries.
+
+    Args:
+        queries: float32 [Q, D], no more than `QUERIES`.
+        own: int32 [Q], the row that each query is; −1 for none.
+        rows, bias: As `_pad` gives them.
+        k: How many.
+        temperature: τ, or None.
+        most: Rows that there are to choose from.
+    """
+    scattered = (k + 1) * GROUP * SCATTERED_COST < most
+    entropy, maxima = None, None
+    if scattered or temperature is not None:
+        entropy, maxima = _sweep(
+            queries, rows, bias, tf.constant(temperature or 1.0)
+        )
+    if scattered:
+        width = (k + 1) * GROUP * rows.shape[1]
+        found = _sliced(
+            _among_members, width, queries, own, maxima,
+            rows=rows, bias=bias, k=k,
+        )  # fmt: skip
+    else:
+        found = _sliced(
+            _among_all, rows.shape[0], queries, own,
+            rows=rows, bias=bias, k=k,
+        )  # fmt: skip
+    return found if temperature is None else (*found, entropy.numpy())
 
 
 def _sliced(

@@ -13,9 +13,10 @@ import tensorflow as tf
 
 from and_tf import figures, files
 from and_tf.callbacks.recorder import Recorder
+from and_tf.callbacks.tensorboard import spread
 from and_tf.config import TrainConfig
 from and_tf.data.pictures import pictures
-from and_tf.data.split import ImageData
+from and_tf.data.split import ImageData, take
 from and_tf.evaluation.embeddings import embed
 from and_tf.run_directory import RunDirectory, versions
 from and_tf.training import Training
@@ -64,8 +65,10 @@ def finish(training: Training, recorder: Recorder) -> dict[str, Any]:
         if result[key] is not None
     }
     training.board.write_result(figures_of_run, len(history))
+    numbers = spread(train.size)
     training.board.write_projector(
-        embed(training.model, train, training.image_size),
+        embed(training.model, take(train, numbers), training.image_size),
+        numbers,
         functools.partial(pictures, train),
         train.labels,
         train.class_names,

@@ -14,12 +14,12 @@ from keras import layers
 
 from and_tf.backbones import alexnet, resnet, small
 from and_tf.backbones.conv_norm import INITIALISER
+from and_tf.data.normalisation import IMAGENET
 from and_tf.errors import InputError
 
 NAMES = ("small", "alexnet", *resnet.DEPTHS)
 STEMS = ("auto", "cifar", "imagenet")
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet's channels, pixels in 0..1
-STD = (0.229, 0.224, 0.225)
+MEAN, STD = IMAGENET
 SMALLEST_IMAGE = 8  # pixels a side
 _LARGEST_CIFAR_IMAGE = 64
 

@@ -119,6 +119,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
     def write_projector(
         self,
         embeddings: np.ndarray,
+        numbers: np.ndarray,
         images: Images,
         labels: np.ndarray | None = None,
         class_names: Sequence[str] | None = None,
@@ -126,20 +127,18 @@ class TensorBoardWriter(keras.callbacks.Callback):
         """Writes points with thumbnails for the embedding projector.
 
         Args:
-            embeddings: float [N, D]; of more than 5,000, as many are shown,
-                evenly spread over the sample numbers.
+            embeddings: float [m, D]; of some samples, such as `spread` takes.
+            numbers: int64 [m], the samples' numbers.
             images: uint8 [N, H, W, 3], or a function from sample numbers,
                 int64 [m], to those images.
             labels: int64 [N], −1 where unlabelled, or None.
             class_names: Names of the labels, or None.
         """
-        count = min(len(embeddings), MOST_POINTS)
-        numbers = np.arange(count) * len(embeddings) // count
         sheet = figures.sprite(take(images, numbers), THUMBNAIL)
         (self._directory / "sprite.png").write_bytes(figures.encode_png(sheet))
         np.savetxt(
             self._directory / "embeddings.tsv",
-            embeddings[numbers],
+            embeddings,
             fmt="%.5g",
             delimiter="\t",
         )
@@ -158,6 +157,15 @@ class TensorBoardWriter(keras.callbacks.Callback):
     def close(self) -> None:
         """Ends the file; nothing can be written after."""
         self._writer.close()
+
+
+def spread(num_examples: int) -> np.ndarray:
+    """Sample numbers for the projector, int64 [m].
+
+    All, or `MOST_POINTS` of them, evenly spread.
+    """
+    count = min(num_examples, MOST_POINTS)
+    return np.arange(count) * num_examples // count
 
 
 def _plain(value: object) -> bool | int | float | str:

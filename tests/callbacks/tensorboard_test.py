@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import (
 from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from and_tf.callbacks.tensorboard import TensorBoardWriter
+from and_tf.callbacks.tensorboard import TensorBoardWriter, spread
 from and_tf.discovery import Neighbourhoods
 
 N = 12
@@ -135,7 +135,7 @@ def test_the_projector_gets_points_names_and_thumbnails(tmp_path) -> None:
     points = np.random.default_rng(1).normal(size=(N, 5)).astype(np.float32)
     labels = np.where(np.arange(N) == 3, -1, LABELS)
     writer = TensorBoardWriter(tmp_path)
-    writer.write_projector(points, IMAGES, labels, NAMES)
+    writer.write_projector(points, np.arange(N), IMAGES, labels, NAMES)
 
     (entry,) = config(tmp_path).embeddings
     for path in (
@@ -176,7 +176,8 @@ def test_the_projector_takes_a_spread_of_many_points(
         return IMAGES[numbers]
 
     writer = TensorBoardWriter(tmp_path)
-    writer.write_projector(np.eye(N), fetch, labels)
+    numbers = spread(N)
+    writer.write_projector(np.eye(N)[numbers], numbers, fetch, labels)
 
     assert asked == [0, 3, 6, 9]
     points = np.loadtxt(tmp_path / "embeddings.tsv", delimiter="\t")
