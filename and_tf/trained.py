@@ -6,7 +6,9 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from and_tf import files, run
+import keras
+
+from and_tf import backbones, files, run
 from and_tf.checkpoint import Checkpoint
 from and_tf.config import TrainConfig
 from and_tf.data.split import ImageData
@@ -14,6 +16,34 @@ from and_tf.errors import InputError
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.model import AND
 from and_tf.run_directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedEncoder:
+    """A run's encoder without its data, in float32, whatever it trained in.
+
+    Attributes:
+        directory: The run's.
+        config: Its flags.
+        checkpoint: The newest that is whole; what the weights come from.
+        encoder: uint8 or float32 [B, S, S, 3], values 0..255, to float32
+            [B, D] of unit norm.
+    """
+
+    directory: RunDirectory
+    config: TrainConfig
+    checkpoint: Checkpoint
+    encoder: keras.Model
+
+    @property
+    def image_size(self) -> int:
+        """S, the side of the images that the encoder sees, in pixels."""
+        return self.checkpoint.notes["encoder"]["image_size"]
+
+    @property
+    def embedding_dim(self) -> int:
+        """D."""
+        return self.checkpoint.notes["encoder"]["embedding_dim"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +57,21 @@ class Trained:
     model: AND
 
 
+def load_encoder(path: pathlib.Path) -> TrainedEncoder:
+    """Restores a run's encoder from the newest checkpoint; needs no data.
+
+    Args:
+        path: The run's directory.
+
+    Raises:
+        InputError: If it is no run, or has no checkpoint.
+    """
+    directory, config, checkpoint = _open(path)
+    encoder = backbones.build(**checkpoint.notes["encoder"])
+    checkpoint.restore("encoder", encoder.variables)
+    return TrainedEncoder(directory, config, checkpoint, encoder)
+
+
 def load(path: pathlib.Path, data_dir: str = "") -> Trained:
     """Loads a run's data and restores its model from the newest checkpoint.
 
@@ -35,22 +80,48 @@ def load(path: pathlib.Path, data_dir: str = "") -> Trained:
         data_dir: Where its data lie now; empty where they lay in training.
 
     Raises:
+        InputError: If it is no run, or has no checkpoint, or its data cannot
+            be had.
+    """
+    directory, config, checkpoint = _open(path)
+    images = load_images(config, data_dir)
+    model = run.build_model(config, images, checkpoint.notes["encoder"])
+    run.restore(model, checkpoint, images)
+    return Trained(directory, config, checkpoint, images, model)
+
+
+def load_images(config: TrainConfig, data_dir: str = "") -> ImageData:
+    """Loads a run's data set.
+
+    Args:
+        config: The run's flags.
+        data_dir: Where its data lie now; empty where they lay in training.
+
+    Raises:
+        InputError: If the data cannot be had.
+    """
+    if data_dir:
+        config = dataclasses.replace(config, data_dir=data_dir)
+    return run.load_images(config)
+
+
+def _open(
+    path: pathlib.Path,
+) -> tuple[RunDirectory, TrainConfig, Checkpoint]:
+    """A run's directory, flags and newest checkpoint.
+
+    Raises:
         InputError: If it is no run, or has no checkpoint.
     """
     directory = RunDirectory(path)
     config = directory.config()
-    if data_dir:
-        config = dataclasses.replace(config, data_dir=data_dir)
     checkpoint = directory.checkpoints.latest()
     if checkpoint is None:
         raise InputError(
             f"Expected a checkpoint in {directory.checkpoints.directory}. "
             "Received none: the run has not finished an epoch."
         )
-    images = run.load_images(config)
-    model = run.build_model(config, images, checkpoint.notes["encoder"])
-    run.restore(model, checkpoint, images)
-    return Trained(directory, config, checkpoint, images, model)
+    return directory, config, checkpoint
 
 
 def evaluate_knn(

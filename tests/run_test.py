@@ -123,6 +123,17 @@ class Stop(keras.callbacks.Callback):
             raise self.Interruption
 
 
+def test_an_encoder_is_restored_without_its_data(finished):
+    config, _, _ = finished
+    alone = trained.load_encoder(config.run_directory)
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
+    assert (alone.image_size, alone.embedding_dim) == (8, 32)
+    np.testing.assert_array_equal(
+        alone.encoder(images),
+        trained.load(config.run_directory).model.encoder(images),
+    )
+
+
 @pytest.mark.parametrize("epoch", [1, 2, 5])
 def test_resumed_run_is_the_same_run(finished, tmp_path, monkeypatch, epoch):
     whole = finished[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import threading
 import time
@@ -11,8 +10,7 @@ from typing import TextIO
 
 import keras
 
-REFRESH = 0.1  # Seconds between two updates of the bar.
-LONGEST_BAR = 30  # Characters.
+from and_tf.terminal import REFRESH, TransientLine, duration, line_with_bar
 
 
 class Progress(keras.callbacks.Callback):
@@ -57,7 +55,7 @@ class Progress(keras.callbacks.Callback):
         self._first_epoch = first_epoch
         self._stream = stream or sys.stdout
         self._clock = clock
-        self._bar = _TransientLine(self._stream)
+        self._bar = TransientLine(self._stream)
         self._lock = threading.Lock()
         self._began = self._drawn = clock()
         self._epoch = first_epoch
@@ -118,8 +116,7 @@ class Progress(keras.callbacks.Callback):
         if not self._steps:
             return f"{left}  step {done}{right}"
         right = f" {done:>{len(str(self._steps))}}/{self._steps}{right}"
-        room = shutil.get_terminal_size().columns - len(left) - len(right) - 5
-        return f"{left}  {bar(share, min(room, LONGEST_BAR))}{right}"
+        return line_with_bar(left, share, right)
 
 
 def describe(logs: Mapping[str, float], rounds: int) -> list[str]:
@@ -151,45 +148,3 @@ def _measured(logs: Mapping[str, float], anchors: bool) -> list[str]:
             field += f" ({100 * logs['consistency']:.1f} % consistent)"
         fields.append(field)
     return fields
-
-
-def duration(seconds: float) -> str:
-    """Seconds as "0:07", "12:33", "1:02:33" or "2 d 1:02:33"."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if not days and not hours:
-        return f"{minutes}:{seconds:02}"
-    clock = f"{hours}:{minutes:02}:{seconds:02}"
-    return f"{days} d {clock}" if days else clock
-
-
-def bar(share: float, width: int) -> str:
-    """A share of 0 to 1 as "[====>     ]" with `width` characters inside."""
-    if width < 1:
-        return ""
-    done = int(min(share, 1) * width)
-    return f"[{'=' * done + '>' * (done < width):<{width}}]"
-
-
-class _TransientLine:
-    """A line on a terminal that the next one, or nothing, replaces."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.possible = stream.isatty()
-        self._stream = stream
-        self._shown = 0  # Characters.
-
-    def show(self, text: str) -> None:
-        """Puts the text, cut to the terminal's width, in place of the last."""
-        # The last column stays free: some terminals wrap as it is filled.
-        text = text[: shutil.get_terminal_size().columns - 1]
-        self._stream.write(f"\r{text:<{self._shown}}")
-        self._stream.flush()
-        self._shown = len(text)
-
-    def clear(self) -> None:
-        """Leaves an empty line."""
-        if self._shown:
-            self._stream.write(f"\r{'':<{self._shown}}\r")
-            self._shown = 0

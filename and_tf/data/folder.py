@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -57,6 +57,65 @@ def read(
         for root, paths in zip(roots, files)
     ]
     return ImageData("folder", splits[0], splits[1] if splits[1:] else None)
+
+
+def read_all(root: str) -> Split:
+    """Makes one streamed split of every image below a folder, unchecked.
+
+    Unlike with `read`, no sub-folder stands for a split, and a file that
+    cannot be read is found so only when it is decoded.
+
+    Args:
+        root: The folder; sub-folders directly below are classes.
+
+    Raises:
+        InputError: The folder is missing, or holds no file of an image.
+    """
+    if not os.path.isdir(root):
+        raise InputError(f"Expected a folder of images. Received: {root!r}.")
+    paths = tuple(_image_files(root))
+    classes = sorted({parts[0] for parts in paths if len(parts) > 1})
+    labels = _labels(paths, classes)
+    names = [os.path.join(*parts) for parts in paths]
+    return read_files(root, names, labels, tuple(classes), root=root)
+
+
+def read_files(
+    name: str,
+    file_names: Sequence[str],
+    labels: np.ndarray | None = None,
+    class_names: tuple[str, ...] = (),
+    *,
+    root: str = "",
+) -> Split:
+    """Makes a streamed split of image files, unchecked.
+
+    Args:
+        name: The split's name.
+        file_names: The files, in order of number.
+        labels: int64 `[N]`, -1 where unlabelled, or None.
+        class_names: Name of each label.
+        root: What the names are relative to; "" the working directory.
+
+    Raises:
+        InputError: There is none.
+    """
+    if not file_names:
+        raise InputError(
+            f"Expected images ({', '.join(_EXTENSIONS)}) in {name}. "
+            "Received: none."
+        )
+    Image.init()  # Finds the decoders; in many threads at once it may not.
+    labelled = labels is not None and bool((labels >= 0).any())
+    return Split(
+        name=name,
+        size=len(file_names),
+        image_shape=None,
+        stream=_stream([os.path.join(root, file) for file in file_names]),
+        labels=labels if labelled else None,
+        class_names=class_names if labelled else None,
+        file_names=tuple(file_names),
+    )
 
 
 def read_image(path: str | bytes) -> np.ndarray:
@@ -164,9 +223,7 @@ def _split(
             f"{os.path.join(data_dir, root)}. Received: "
             f"{len(files) or 'none'}{' that cannot be read' if files else ''}."
         )
-    label_of = {name: label for label, name in enumerate(classes)}
-    labels = [label_of[p[0]] if len(p) > 1 else -1 for p in paths]
-    labels = np.array([labels[number] for number in good], np.int64)
+    labels = _labels(paths, classes)[good]
     labelled = bool((labels >= 0).any())
     shared = {shapes[number] for number in good}
     return Split(
@@ -179,6 +236,15 @@ def _split(
         file_names=tuple(names[number] for number in good),
         skipped=tuple(n for n, shape in zip(names, shapes) if not shape),
     )
+
+
+def _labels(
+    paths: Sequence[tuple[str, ...]], classes: Sequence[str]
+) -> np.ndarray:
+    """The place of each path's first folder, int64 `[N]`; -1 for no folder."""
+    label_of = {name: label for label, name in enumerate(classes)}
+    labels = [label_of[p[0]] if len(p) > 1 else -1 for p in paths]
+    return np.array(labels, np.int64)
 
 
 def _header_shape(path: str) -> tuple[int, int] | None:

@@ -245,10 +245,30 @@ def hold(split: Split, side: int | None) -> Split:
     )
 
 
-def _decode_all(
-    split: Split, shape: tuple[int, int, int], side: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Decodes all images of a split: uint8 `[N, *shape]`, readable `[N]`."""
+def readable_batches(
+    split: Split,
+    shape: tuple[int, int, int],
+    side: int | None,
+    *,
+    batch_size: int,
+    first: int = 0,
+    ordered: bool = True,
+) -> tf.data.Dataset:
+    """Decodes a stream's images, those too that may not be readable.
+
+    Args:
+        split: A split whose stream is a `Stream`.
+        shape: `[H, W, 3]` of all images given.
+        side: Give the centre square resized to side x side, which `shape`
+            is; None gives the images as they are.
+        batch_size: b; the last batch may be smaller.
+        first: How many images to pass over; none of them is decoded.
+        ordered: Whether batches come in order of number.
+
+    Returns:
+        Batches of (images uint8 `[b, *shape]`, readable bool `[b]`, numbers
+        int64 `[b]`). An image that cannot be read is all zeros.
+    """
 
     def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = split.stream.decode(encoded)
@@ -266,12 +286,22 @@ def _decode_all(
 
     # A loop in each batch: of small images, tf.data's own work for every
     # element would take as long as the decoding.
+    batches = split.stream.kept(None).skip(first).batch(batch_size)
+    return batches.map(
+        decode_batch,
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=ordered,
+    ).prefetch(tf.data.AUTOTUNE)
+
+
+def _decode_all(
+    split: Split, shape: tuple[int, int, int], side: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decodes all images of a split: uint8 `[N, *shape]`, readable `[N]`."""
     images = np.zeros((split.size, *shape), np.uint8)
     readable = np.zeros(split.size, bool)
-    batches = split.stream.kept(None).batch(64)
-    for batch, good, numbers in batches.map(
-        decode_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False
-    ).as_numpy_iterator():
+    batches = readable_batches(split, shape, side, batch_size=64, ordered=False)
+    for batch, good, numbers in batches.as_numpy_iterator():
         images[numbers] = batch
         readable[numbers] = good
     return images, readable

@@ -7,34 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from and_tf.callbacks.progress import Progress, bar, duration
-
-
-class Terminal(io.StringIO):
-    """A stream that somebody looks at."""
-
-    def isatty(self) -> bool:
-        return True
-
-    def screen(self) -> list[str]:
-        """The lines as they stand once all carriage returns are obeyed."""
-        lines = []
-        for line in self.getvalue().split("\n"):
-            shown: list[str] = []
-            for part in line.split("\r"):
-                shown[: len(part)] = part
-            lines.append("".join(shown).rstrip())
-        return lines
-
-
-class Clock:
-    """Seconds that pass only when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from and_tf.callbacks.progress import Progress
+from tests.screen import Clock, Terminal
 
 
 @pytest.fixture
@@ -213,34 +187,3 @@ def test_fit_prints_its_lines_and_nothing_else(
     line = r"epoch {}/3  loss +\d+\.\d{{3}}  ETA \d+:\d\d\n"
     assert re.fullmatch(line.format(2) + line.format(3), out)
     assert err == ""
-
-
-@pytest.mark.parametrize(
-    "seconds,text",
-    [
-        (0, "0:00"),
-        (59.6, "1:00"),
-        (753, "12:33"),
-        (3599, "59:59"),
-        (3600, "1:00:00"),
-        (2 * 86400 + 3 * 3600 + 7, "2 d 3:00:07"),
-        (86400 + 5, "1 d 0:00:05"),
-    ],
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    "share,width,text",
-    [
-        (0, 4, "[>   ]"),
-        (0.5, 4, "[==> ]"),
-        (1, 4, "[====]"),
-        (1.5, 4, "[====]"),
-        (0.5, 0, ""),
-        (0.5, -3, ""),
-    ],
-)
-def test_bar(share: float, width: int, text: str) -> None:
-    assert bar(share, width) == text

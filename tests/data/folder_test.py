@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from and_tf.data import folder
-from and_tf.data.split import hold
+from and_tf.data.split import hold, readable_batches
 from and_tf.errors import InputError
 
 
@@ -224,3 +224,34 @@ def test_what_is_no_folder_of_images(tmp_path: pathlib.Path) -> None:
     (tmp_path / "x.png").touch()
     with pytest.raises(InputError, match="Received: 1 that cannot be read"):
         folder.read(str(tmp_path))
+
+
+def test_read_all_takes_every_image_and_checks_none(tmp_path) -> None:
+    for name in ("b/1.png", "a/deep/2.png", "test/3.png", "0.png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (5, 4)).save(path)
+    (tmp_path / "a" / "broken.jpg").write_text("no image")
+    (tmp_path / "a" / "notes.txt").write_text("no image either")
+    split = folder.read_all(str(tmp_path))
+    assert split.file_names == (
+        "0.png", "a/broken.jpg", "a/deep/2.png", "b/1.png", "test/3.png",
+    )  # fmt: skip
+    assert split.class_names == ("a", "b", "test")
+    np.testing.assert_array_equal(split.labels, [-1, 0, 0, 1, 2])
+    readable = [
+        good
+        for _, good, _ in readable_batches(
+            split, (8, 8, 3), 8, batch_size=2, first=1
+        ).as_numpy_iterator()
+    ]
+    np.testing.assert_array_equal(
+        np.concatenate(readable), [False, True, True, True]
+    )
+
+
+def test_read_all_refuses_what_holds_no_image(tmp_path) -> None:
+    with pytest.raises(InputError, match="Expected images .* Received: none"):
+        folder.read_all(str(tmp_path))
+    with pytest.raises(InputError, match="Expected a folder of images"):
+        folder.read_all(str(tmp_path / "nowhere"))
