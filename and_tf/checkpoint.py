@@ -1,4 +1,4 @@
-"""Checkpoints: one file an epoch with everything that a run is.
+"""Checkpoints: files with everything that a run is at one of its steps.
 
 A file is an uncompressed `.npz`, read without pickle. It appears whole or not
 at all, and each array carries a CRC-32, so that a damaged file is noticed.
@@ -18,7 +18,7 @@ import numpy as np
 from and_tf import files
 from and_tf.errors import InputError
 
-FORMAT = 1
+FORMAT = 2  # 1 had no steps within an epoch.
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 KEEP = 2  # The newest, and one before it in case it is damaged.
 
@@ -38,31 +38,49 @@ class Checkpoints:
         epochs: int,
         groups: Mapping[str, Iterable[keras.Variable]],
         notes: dict,
+        *,
+        step: int = 0,
+        best: int = 0,
     ) -> None:
-        """Writes the checkpoint after `epochs` epochs and drops old ones.
+        """Writes a checkpoint and drops old ones.
 
         Args:
             epochs: How many are finished.
             groups: Variables by what they belong to, such as "encoder", so
                 that one group can be restored without the others.
             notes: JSON that goes with them.
+            step: Steps done in the epoch after.
+            best: The checkpoint after so many epochs is kept for good; 0
+                keeps none.
         """
         arrays = {
             f"{group}/{i:04d}/{variable.path}": np.asarray(variable)
             for group, variables in groups.items()
             for i, variable in enumerate(variables)
         }
-        header = json.dumps({**notes, "format": FORMAT, "epochs": epochs})
+        header = json.dumps(
+            {**notes, "format": FORMAT, "epochs": epochs, "step": step}
+        )
         files.write(
-            self.directory / f"epoch_{epochs:05d}.npz",
+            self._path(epochs, step),
             lambda file: np.savez(file, notes=np.array(header), **arrays),
         )
+        spared = self._path(best) if best else None
         for path in self.paths()[:-KEEP]:
-            path.unlink(missing_ok=True)
+            if path != spared:
+                path.unlink(missing_ok=True)
+
+    def _path(self, epochs: int, step: int = 0) -> pathlib.Path:
+        """A name that sorts by how far the run was."""
+        within = f"_step_{step:08d}" if step else ""
+        return self.directory / f"epoch_{epochs:05d}{within}.npz"
 
     def paths(self) -> list[pathlib.Path]:
         """The checkpoints there are, oldest first."""
-        return sorted(self.directory.glob("epoch_*.npz"))
+        # By stem: "." sorts before "_", but only where no suffix follows.
+        return sorted(
+            self.directory.glob("epoch_*.npz"), key=lambda path: path.stem
+        )
 
     def latest(self) -> Checkpoint | None:
         """Reads the newest checkpoint that is whole, None if there is none."""
@@ -82,6 +100,7 @@ class Checkpoint:
     Attributes:
         path: Its file.
         epochs: Finished epochs.
+        step: Steps done in the epoch after them.
         notes: The JSON that was saved with it.
 
     Raises:
@@ -101,6 +120,7 @@ class Checkpoint:
             # Reading checks each array's CRC.
             self._arrays = {k: data[k] for k in data.files if k != "notes"}
         self.epochs: int = self.notes["epochs"]
+        self.step: int = self.notes.get("step", 0)
 
     def restore(self, group: str, variables: Iterable[keras.Variable]) -> None:
         """Assigns a group's arrays to the variables that they were of.

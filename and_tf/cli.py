@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from absl import app, logging
 
-from and_tf.errors import InputError
+from and_tf.errors import InputError, Interrupted
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
@@ -34,6 +34,9 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(1)
+        except Interrupted as interruption:
+            print(f"interrupted: {interruption}", file=sys.stderr)
+            sys.exit(interruption.exit_code)
         except Exception as error:
             sentence = unreadable(error)
             if sentence is None:

@@ -184,6 +184,13 @@ class TrainConfig:
     )
     seed: int = option(0, "Of everything random.", least=0)
 
+    checkpoint_steps: int = option(
+        2000,
+        "Steps between checkpoints within an epoch; there is one at its end "
+        "in any case. 0: none within.",
+        least=0,
+        free=True,
+    )
     evaluate_every: int = option(
         1,
         "Epochs between kNN evaluations on the bank. 0: at the end of rounds "

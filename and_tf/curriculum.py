@@ -38,6 +38,8 @@ class Curriculum(keras.callbacks.Callback):
             once: what `initial_epochs=0` needs.
         labels: integer [N], −1 where unknown. Only to log consistency.
         on_discovery: Called with the `Neighbourhoods` of each round.
+        first_step: Steps of the first epoch that were done before: its round
+            has begun, and the model has its neighbourhoods.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Curriculum(keras.callbacks.Callback):
         images: tf.data.Dataset | None = None,
         labels: np.ndarray | None = None,
         on_discovery: Callable[[Neighbourhoods], None] | None = None,
+        first_step: int = 0,
     ) -> None:
         super().__init__()
         if initial_epochs is None:
@@ -65,6 +68,7 @@ class Curriculum(keras.callbacks.Callback):
         self._images = images
         self._labels = labels
         self._on_discovery = on_discovery
+        self._begun = first_step > 0
         self._logs: dict[str, float] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -74,8 +78,10 @@ class Curriculum(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Discovers and selects where the epoch is the first of its round."""
         round_number = self.plan.of_epoch(epoch)
-        if round_number and epoch == self.plan.first_epoch(round_number):
+        first = epoch == self.plan.first_epoch(round_number)
+        if round_number and first and not self._begun:
             self._begin(round_number)
+        self._begun = False
         self._logs["round"] = round_number
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

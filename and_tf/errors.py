@@ -1,4 +1,4 @@
-"""The one error that a user can cause."""
+"""What ends a main in a sentence instead of a stack trace."""
 
 from __future__ import annotations
 
@@ -9,3 +9,16 @@ class InputError(ValueError):
     The message says in one or two sentences what was expected, what was
     received and what to do; a main prints it and exits with code 1.
     """
+
+
+class Interrupted(Exception):
+    """A signal asked the process to end, and nothing was lost.
+
+    Args:
+        signal_number: Which one; the exit code is 128 more, as in shells.
+        message: What is kept and how to go on.
+    """
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number

@@ -41,6 +41,12 @@ def write(path: pathlib.Path, fill: Callable[[BinaryIO], None]) -> None:
         ) from error
 
 
+def sweep(directory: pathlib.Path) -> None:
+    """Removes what processes that were killed while writing left below it."""
+    for path in directory.rglob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes UTF-8 text, whole or not at all."""
     write(path, lambda file: file.write(text.encode()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 from typing import Any
 
 import keras
@@ -22,10 +23,11 @@ from and_tf.curriculum import Curriculum
 from and_tf.data.normalisation import normalisation
 from and_tf.data.pictures import pictures
 from and_tf.data.pipeline import steps_per_epoch, train_batches
-from and_tf.data.split import ImageData
+from and_tf.data.split import ImageData, Split
 from and_tf.discovery import Neighbourhoods
 from and_tf.errors import InputError
 from and_tf.evaluation.run_knn import RunKnn
+from and_tf.interruption import Interruption
 from and_tf.model import AND
 from and_tf.optimiser import CoupledSGD
 from and_tf.run_directory import RunDirectory
@@ -46,11 +48,20 @@ def train(config: TrainConfig) -> dict[str, Any]:
         InputError: For everything that a user can mend.
     """
     directory = RunDirectory(config.run_directory)
-    checkpoint = directory.claim(config)
-    if checkpoint and checkpoint.epochs == rounds_of(config).epochs:
-        if (result := directory.read_result()) is not None:
-            summary.show(directory, result)
-            return result
+    with directory.held():
+        checkpoint = directory.claim(config)
+        if checkpoint and checkpoint.epochs == rounds_of(config).epochs:
+            if (result := directory.read_result()) is not None:
+                summary.show(directory, result)
+                return result
+        training = prepare(config, directory, checkpoint)
+        return summary.finish(training, fit(training))
+
+
+def prepare(
+    config: TrainConfig, directory: RunDirectory, checkpoint: Checkpoint | None
+) -> Training:
+    """Loads the data and makes the model, new or as the checkpoint has it."""
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     images = load_images(config)
@@ -59,6 +70,8 @@ def train(config: TrainConfig) -> dict[str, Any]:
     notes = checkpoint.notes if checkpoint else first_notes(config, images)
     with strategy.build(config.strategy).scope():
         model = build_model(config, images, notes["encoder"])
+    if checkpoint:
+        restore(model, checkpoint, images)
     training = Training(
         config,
         directory,
@@ -70,14 +83,17 @@ def train(config: TrainConfig) -> dict[str, Any]:
             config.knn_neighbours,
             config.knn_temperature,
         ),
-        TensorBoardWriter(directory.tensorboard, dataclasses.asdict(config)),
+        TensorBoardWriter(
+            directory.tensorboard,
+            dataclasses.asdict(config),
+            notes["history"],
+            notes.get("step", 0),
+        ),
         notes,
     )
-    if checkpoint:
-        restore(model, checkpoint, images)
-    else:
+    if not checkpoint:
         begin(training)
-    return summary.finish(training, fit(training))
+    return training
 
 
 def rounds_of(config: TrainConfig) -> Rounds:
@@ -120,10 +136,21 @@ def first_notes(config: TrainConfig, images: ImageData) -> dict[str, Any]:
             "std": std,
         },
         "num_examples": images.train.size,
+        "data": fingerprint(images.train),
         "history": [],
         "seconds": 0.0,
         "baselines": {},
     }
+
+
+def fingerprint(split: Split) -> str:
+    """What tells one set of images from another of the same size.
+
+    Their names and classes; pixels are not read, as one version of a decoder
+    may give others than the next.
+    """
+    names = repr((split.size, split.class_names, split.file_names))
+    return hashlib.sha256(names.encode()).hexdigest()
 
 
 def view_config(config: TrainConfig, image_size: int) -> ViewConfig:
@@ -175,7 +202,11 @@ def build_model(
 
 
 def restore(model: AND, checkpoint: Checkpoint, images: ImageData) -> None:
-    """Puts a run's state back into its model."""
+    """Puts a run's state back into its model.
+
+    Raises:
+        InputError: If the checkpoint is of other images or another model.
+    """
     num_examples = checkpoint.notes["num_examples"]
     if num_examples != images.train.size:
         raise InputError(
@@ -184,8 +215,19 @@ def restore(model: AND, checkpoint: Checkpoint, images: ImageData) -> None:
             f"Received: {images.train.size:,}. Restore the data, or begin "
             "another run with another --run_dir."
         )
+    data_mark = checkpoint.notes.get("data")
+    if data_mark not in (None, fingerprint(images.train)):
+        raise InputError(
+            f"Expected the training images that the run in {checkpoint.path} "
+            f"began with, since the memory bank has a row for each. Received "
+            f"others in {images.train.name}: as many, but of other names or "
+            "classes. Restore the data, or begin another run with another "
+            "--run_dir."
+        )
     for group, variables in state(model).items():
-        checkpoint.restore(group, variables)
+        # Sums over an epoch, which begin with each.
+        if group != "metrics" or checkpoint.step:
+            checkpoint.restore(group, variables)
 
 
 def begin(training: Training) -> None:
@@ -208,40 +250,74 @@ def fit(training: Training) -> Recorder:
     """Trains the epochs that are missing; returns what was recorded."""
     config, train_split = training.config, training.images.train
     plan = rounds_of(config)
+    steps = steps_per_epoch(train_split, config.batch_size)
+    first_step = training.notes.get("step", 0)
+    interruption = Interruption()
     recorder = Recorder(
         training.directory,
         training.notes,
         list(training.notes["history"]),
         training.notes["seconds"],
+        first_step=first_step,
+        every=config.checkpoint_steps,
+        interruption=interruption,
     )
-    first_epoch = len(recorder.history)
-    if first_epoch == plan.epochs:
-        return recorder
-    training.model.fit(
-        train_batches(
-            train_split,
-            view_config(config, training.image_size),
-            batch_size=config.batch_size,
-            seed=config.seed,
-            epochs=plan.epochs,
-            first_epoch=first_epoch,
-            on_device=config.augment_on_device,
-        ),
-        initial_epoch=first_epoch,
-        epochs=plan.epochs,
-        steps_per_epoch=steps_per_epoch(train_split, config.batch_size),
-        callbacks=callbacks(training, plan, recorder, first_epoch),
-        shuffle=False,
-        verbose=0,
-    )
+    if recorder.history:  # Its last row may have come no further.
+        training.directory.write_metrics(recorder.history)
+    with interruption.heard():
+        for first, last, step in legs(
+            len(recorder.history), first_step, plan.epochs
+        ):
+            training.model.fit(
+                train_batches(
+                    train_split,
+                    view_config(config, training.image_size),
+                    batch_size=config.batch_size,
+                    seed=config.seed,
+                    epochs=last,
+                    first_epoch=first,
+                    first_step=step,
+                    on_device=config.augment_on_device,
+                ),
+                initial_epoch=first,
+                epochs=last,
+                steps_per_epoch=steps - step,
+                callbacks=callbacks(training, plan, recorder, first, step),
+                shuffle=False,
+                verbose=0,
+            )
     return recorder
 
 
+def legs(epoch: int, step: int, epochs: int) -> list[tuple[int, int, int]]:
+    """Calls of `fit` that finish a run.
+
+    Keras gives all epochs of a call as many steps, so the rest of one that
+    was interrupted has a call of its own.
+
+    Args:
+        epoch: Finished epochs.
+        step: Steps done in the next.
+        epochs: How many there are to be.
+
+    Returns:
+        (first epoch, end of the epochs, steps done of the first).
+    """
+    parts = [(epoch, epoch + 1, step)] if step else []
+    rest = epoch + len(parts)
+    return parts + ([(rest, epochs, 0)] if rest < epochs else [])
+
+
 def callbacks(
-    training: Training, plan: Rounds, recorder: Recorder, first_epoch: int
+    training: Training,
+    plan: Rounds,
+    recorder: Recorder,
+    first_epoch: int,
+    first_step: int,
 ) -> list[keras.callbacks.Callback]:
     """Everything that happens around the steps of a training."""
     config, train_split = training.config, training.images.train
+    steps = steps_per_epoch(train_split, config.batch_size)
 
     def keep(found: Neighbourhoods) -> None:
         training.directory.write_neighbourhoods(found)
@@ -261,8 +337,8 @@ def callbacks(
         images=training.clean_views(),
         labels=train_split.labels,
         on_discovery=keep,
+        first_step=first_step,
     )
-    steps = steps_per_epoch(train_split, config.batch_size)
     # The order is important: what a callback adds to the logs of an epoch,
     # those after it see.
     # 1. The rounds, before the clock of the epoch starts.
@@ -273,10 +349,16 @@ def callbacks(
     # 6. What people watch.
     return [
         curriculum,
-        Speed(train_split.size),
+        Speed(train_split.size, steps, first_step),
         FiniteLoss(training.directory.checkpoints),
         Evaluation(training.knn, plan, config.evaluate_every),
         recorder,
         training.board,
-        Progress(plan.epochs, steps, plan.rounds, first_epoch),
+        Progress(
+            plan.epochs,
+            steps,
+            plan.rounds,
+            first_epoch,
+            first_step=first_step,
+        ),
     ]

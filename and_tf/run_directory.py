@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib.metadata
 import io
 import json
+import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,11 @@ from and_tf.checkpoint import Checkpoint, Checkpoints
 from and_tf.config import TrainConfig
 from and_tf.discovery import Neighbourhoods
 from and_tf.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows has none, and no such lock.
+    fcntl = None
 
 COLUMNS = (
     "epoch",
@@ -69,11 +77,7 @@ class RunDirectory:
             InputError: If it holds a run and `config` does not resume, or
                 resumes another, or something else lies there.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(
-                f"Expected a directory for --run_dir. Received the file "
-                f"{self.path}."
-            )
+        self._check_path()
         if self.flagfile.exists():
             return self._take_up(config)
         if self.path.is_dir() and any(self.path.iterdir()):
@@ -83,6 +87,46 @@ class RunDirectory:
             )
         files.write_text(self.flagfile, config.to_flagfile())
         return None
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes from training in the directory meanwhile.
+
+        The lock is the operating system's and ends with the process, however
+        that ends.
+
+        Raises:
+            InputError: If another process trains there, or the directory
+                cannot be made.
+        """
+        self._check_path()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise InputError(
+                f"Expected a directory that can be made for --run_dir. "
+                f"Received: {self.path}: {error.strerror}."
+            ) from error
+        try:
+            if fcntl:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise InputError(
+                f"Expected a run directory that no other process trains in. "
+                f"Received: {self.path}. Wait for it, or name another "
+                "--run_dir."
+            ) from error
+        finally:
+            os.close(descriptor)
+
+    def _check_path(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(
+                f"Expected a directory for --run_dir. Received the file "
+                f"{self.path}."
+            )
 
     def _take_up(self, config: TrainConfig) -> Checkpoint | None:
         before = self.config()
@@ -104,6 +148,7 @@ class RunDirectory:
                 f"It has {differences}. Use these, or name another --run_dir."
             )
         files.write_text(self.flagfile, config.to_flagfile())
+        files.sweep(self.path)
         return self.checkpoints.latest()
 
     def config(self) -> TrainConfig:

@@ -58,6 +58,19 @@ def test_keeps_the_last_two(groups, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2  # And nothing temporary.
 
 
+def test_steps_come_between_epochs_and_the_best_is_spared(groups, tmp_path):
+    store = Checkpoints(tmp_path)
+    for epochs, step in ((1, 0), (2, 0), (2, 50), (2, 100), (3, 0), (3, 50)):
+        store.save(epochs, groups, {}, step=step, best=1)
+    assert [p.name for p in store.paths()] == [
+        "epoch_00001.npz",
+        "epoch_00003.npz",
+        "epoch_00003_step_00000050.npz",
+    ]
+    latest = store.latest()
+    assert (latest.epochs, latest.step) == (3, 50)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
 def test_takes_the_one_before_a_damaged_one(groups, tmp_path, damage, capsys):
     store = Checkpoints(tmp_path)
@@ -99,7 +112,7 @@ def test_refuses_another_model_and_a_newer_format(
     with pytest.raises(InputError, match="Received: 0"):
         store.latest().restore("optimiser", groups["encoder"])
     monkeypatch.setattr("and_tf.checkpoint.FORMAT", 0)
-    with pytest.raises(InputError, match="format 0 or older.*format 1"):
+    with pytest.raises(InputError, match="format 0 or older.*format 2"):
         store.latest()
 
 

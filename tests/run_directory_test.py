@@ -51,6 +51,24 @@ def test_resumes_with_flags_that_change_no_result(directory):
     assert directory.config() == again
 
 
+def test_sweeps_what_a_killed_writer_left(directory):
+    left = directory.path / "checkpoints" / ".epoch_00001.npz.77.tmp"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    directory.claim(dataclasses.replace(CONFIG, resume=True))
+    assert not left.exists()
+
+
+def test_is_held_by_one_process_at_a_time(directory):
+    other = RunDirectory(directory.path)
+    with directory.held():
+        with pytest.raises(InputError, match="no other process trains in"):
+            with other.held():
+                pass
+    with other.held():
+        pass
+
+
 def test_refuses_what_is_no_run(tmp_path):
     (tmp_path / "letter.txt").write_text("Dear")
     with pytest.raises(InputError, match="which holds something else"):

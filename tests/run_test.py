@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
+import pathlib
+import signal
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from and_tf import run, trained
 from and_tf.config import TrainConfig, from_flagfile
-from and_tf.errors import InputError
+from and_tf.errors import InputError, Interrupted
 from and_tf.evaluation.knn import weighted_knn
 from and_tf.run_directory import RunDirectory
 
@@ -74,7 +78,6 @@ def test_directory_has_what_is_promised(finished):
     best = max(float(row["knn_bank"]) for row in rows)
     assert best == result["knn_top1_best"]
     assert float(rows[-1]["knn_clean"]) == result["knn_top1_last"]
-    assert len(directory.checkpoints.paths()) == 2
     for path in (directory.curves, directory.gallery(2)):
         with Image.open(path) as picture:
             assert min(picture.size) > 100
@@ -109,17 +112,22 @@ def test_evaluation_agrees_with_the_training(finished):
 
 
 class Stop(keras.callbacks.Callback):
-    """Ends a process' training as an interruption would."""
+    """Ends a process' training as a kill would, before or after a step."""
 
     class Interruption(Exception):
         pass
 
-    def __init__(self, epoch):
+    def __init__(self, epoch, step=0):
         super().__init__()
-        self._epoch = epoch
+        self._epoch, self._step = epoch, step
 
     def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self._epoch:
+        self._now = epoch
+        if epoch == self._epoch and not self._step:
+            raise self.Interruption
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self._now, batch + 1) == (self._epoch, self._step):
             raise self.Interruption
 
 
@@ -134,14 +142,27 @@ def test_an_encoder_is_restored_without_its_data(finished):
     )
 
 
-@pytest.mark.parametrize("epoch", [1, 2, 5])
-def test_resumed_run_is_the_same_run(finished, tmp_path, monkeypatch, epoch):
+@pytest.mark.parametrize(
+    ("epoch", "step", "kept"),
+    [(1, 0, (1, 0)), (2, 0, (2, 0)), (5, 0, (5, 0)), (0, 3, (0, 2)),
+     (2, 3, (2, 2)), (3, 4, (3, 4))],
+)  # fmt: skip
+def test_resumed_run_is_the_same_run(
+    finished, tmp_path, monkeypatch, epoch, step, kept
+):
+    """In an epoch of 5 steps, with a checkpoint after every second."""
     whole = finished[2]
-    config = digits(tmp_path)
-    interrupted(config, epoch, monkeypatch)
-    run.train(dataclasses.replace(config, resume=True))
-
+    config = digits(tmp_path, checkpoint_steps=2)
+    interrupted(config, epoch, monkeypatch, step)
     parts = RunDirectory(config.run_directory)
+    checkpoint = parts.checkpoints.latest()
+    assert (checkpoint.epochs, checkpoint.step) == kept
+    run.train(dataclasses.replace(config, resume=True))
+    same_run(whole, parts)
+
+
+def same_run(whole: RunDirectory, parts: RunDirectory) -> None:
+    """Same to the bit but for times, and nothing written twice."""
     with (
         np.load(whole.checkpoints.paths()[-1]) as expected,
         np.load(parts.checkpoints.paths()[-1]) as received,
@@ -159,6 +180,54 @@ def test_resumed_run_is_the_same_run(finished, tmp_path, monkeypatch, epoch):
             assert {k: a[k] for k in a if k not in timed} == {
                 k: b[k] for k in b if k not in timed
             }
+    expected, received = (events(d.tensorboard) for d in (whole, parts))
+    assert sorted(expected) == sorted(received)
+    assert len(set(received)) == len(received)
+
+
+def events(directory: pathlib.Path) -> list[tuple[str, int]]:
+    """(tag, step) of everything that TensorBoard finds."""
+    found = []
+    for path in directory.glob("*tfevents*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            found += [(value.tag, event.step) for value in event.summary.value]
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_keeps_the_step(finished, tmp_path, monkeypatch, number):
+    """Sent to this very process in the second step of the third epoch."""
+
+    class Send(Stop):
+        def on_train_batch_end(self, batch, logs=None):
+            if (self._now, batch) == (2, 1):
+                os.kill(os.getpid(), number)
+
+    config = digits(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "Progress", lambda *_, **__: Send(-1))
+        with pytest.raises(Interrupted, match="step 3 of epoch 3") as caught:
+            run.train(config)
+    assert caught.value.exit_code == 128 + number
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    run.train(dataclasses.replace(config, resume=True))
+    same_run(finished[2], RunDirectory(config.run_directory))
+
+
+def test_two_processes_do_not_share_a_directory(finished):
+    config, _, directory = finished
+    with directory.held(), pytest.raises(InputError, match="no other process"):
+        run.train(dataclasses.replace(config, resume=True))
+
+
+def test_the_best_checkpoint_is_kept(finished):
+    _, result, directory = finished
+    with open(directory.metrics, newline="") as file:
+        rows = [float(row["knn_bank"]) for row in csv.DictReader(file)]
+    best = int(np.argmax(rows)) + 1
+    assert [path.stem for path in directory.checkpoints.paths()] == sorted(
+        {f"epoch_{epoch:05}" for epoch in (best, 5, 6)}
+    )
 
 
 @pytest.mark.parametrize(
@@ -262,10 +331,12 @@ def test_refuses(tmp_path, changes, message):
         run.train(digits(tmp_path, **changes))
 
 
-def interrupted(config: TrainConfig, epoch: int, monkeypatch) -> None:
-    """Trains until an epoch begins, then ends as if killed."""
+def interrupted(
+    config: TrainConfig, epoch: int, monkeypatch, step: int = 0
+) -> None:
+    """Trains up to an epoch, or a step of it, then ends as if killed."""
     with monkeypatch.context() as patch:
-        patch.setattr(run, "Progress", lambda *_: Stop(epoch))
+        patch.setattr(run, "Progress", lambda *_, **__: Stop(epoch, step))
         with pytest.raises(Stop.Interruption):
             run.train(config)
 
@@ -286,6 +357,26 @@ def test_another_number_of_images_is_another_run(tmp_path, monkeypatch):
     interrupted(config, 1, monkeypatch)
     next((tmp_path / "images" / "dark").glob("0*.png")).unlink()
     with pytest.raises(InputError, match="Expected the 24 training images"):
+        run.train(dataclasses.replace(config, resume=True))
+
+
+def test_other_images_are_another_run(tmp_path, monkeypatch):
+    images = folder(tmp_path / "images", True, False)
+    config = digits(
+        tmp_path,
+        dataset="folder",
+        data_dir=images,
+        image_size=8,
+        rounds=0,
+        epochs_per_round=2,
+        batch_size=8,
+        max_train_examples=0,
+        max_test_examples=0,
+    )
+    interrupted(config, 1, monkeypatch)
+    first = next((tmp_path / "images" / "dark").glob("0*.png"))
+    first.rename(first.with_name("renamed.png"))
+    with pytest.raises(InputError, match="Received others in folder/train"):
         run.train(dataclasses.replace(config, resume=True))
 
 

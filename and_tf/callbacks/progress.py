@@ -34,6 +34,7 @@ class Progress(keras.callbacks.Callback):
         stream: Where to; None is standard output. The bar is drawn only if
             this is a terminal.
         clock: Seconds from any fixed moment.
+        first_step: Steps of the first epoch that an earlier process did.
     """
 
     # Keras else waits for the device after every step, to hand us its logs.
@@ -47,12 +48,14 @@ class Progress(keras.callbacks.Callback):
         first_epoch: int = 0,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        first_step: int = 0,
     ) -> None:
         super().__init__()
         self._epochs = epochs
         self._steps = steps_per_epoch or 0
         self._rounds = rounds
-        self._first_epoch = first_epoch
+        self._first_step = first_step
+        self._first = first_epoch + first_step / (steps_per_epoch or 1)
         self._stream = stream or sys.stdout
         self._clock = clock
         self._bar = TransientLine(self._stream)
@@ -79,7 +82,8 @@ class Progress(keras.callbacks.Callback):
             now = self._clock()
             if self._bar.possible and now - self._drawn >= REFRESH:
                 self._drawn = now
-                self._bar.show(self._bar_text(batch + 1, logs or {}))
+                done = self._first_step + batch + 1
+                self._bar.show(self._bar_text(done, logs or {}))
 
     def on_epoch_end(
         self, epoch: int, logs: Mapping[str, float] | None = None
@@ -90,6 +94,7 @@ class Progress(keras.callbacks.Callback):
         fields.append(f"ETA {self._eta(epoch + 1)}")
         fields += _measured(logs, anchors=logs.get("round") != self._round)
         self._round = logs.get("round")
+        self._first_step = 0
         self._bar.clear()
         print("  ".join(fields), file=self._stream, flush=True)
 
@@ -102,7 +107,7 @@ class Progress(keras.callbacks.Callback):
 
     def _eta(self, finished: float) -> str:
         """The time left when `finished` epochs are, the last one in part."""
-        here = finished - self._first_epoch
+        here = finished - self._first
         if here <= 0:
             return "?"
         elapsed = self._clock() - self._began

@@ -1,11 +1,15 @@
-"""Keeps what an epoch gave: checkpoint first, then what is read by people."""
+"""Keeps what a training gave: checkpoint first, then what people read."""
 
 from __future__ import annotations
 
+import signal
 import time
 
 import keras
+import numpy as np
 
+from and_tf.errors import Interrupted
+from and_tf.interruption import Interruption
 from and_tf.model import AND
 from and_tf.run_directory import RunDirectory
 
@@ -16,11 +20,12 @@ def state(model: AND) -> dict[str, list[keras.Variable]]:
         "encoder": model.encoder.variables,
         "method": [model.bank.rows, model.neighbours, model.selected],
         "optimiser": model.optimizer.variables,
+        "metrics": model.metrics_variables,
     }
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes checkpoint and metrics after every epoch.
+    """Writes a checkpoint after every epoch, and within long ones; metrics too.
 
     The checkpoint holds the history too, and `metrics.csv` is written from
     it, so that the two cannot tell different stories after an interruption.
@@ -31,7 +36,14 @@ class Recorder(keras.callbacks.Callback):
             whatever a resumed run needs to know.
         history: The epochs finished before, extended in place.
         seconds: That the run took before.
+        first_step: Steps of the first epoch to come that were done before.
+        every: Steps of an epoch between checkpoints; 0 is at its end alone.
+        interruption: Looked at after every step: where the process was asked
+            to end, a checkpoint is written and `Interrupted` raised.
     """
+
+    # Keras else waits for the device after every step, to hand us its logs.
+    async_safe = True
 
     def __init__(
         self,
@@ -39,29 +51,86 @@ class Recorder(keras.callbacks.Callback):
         notes: dict,
         history: list[dict],
         seconds: float = 0.0,
+        *,
+        first_step: int = 0,
+        every: int = 0,
+        interruption: Interruption | None = None,
     ) -> None:
         super().__init__()
         self._directory = directory
         self._notes = notes
         self.history = history
         self._before = seconds
+        self._every = every
+        self._interruption = interruption or Interruption()
         self._start = time.monotonic()
+        self._first_step = first_step
+        self._metrics: list[np.ndarray] = []
 
     @property
     def seconds(self) -> float:
         """Of all processes of the run together."""
         return self._before + time.monotonic() - self._start
 
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Takes the metrics of an epoch's part before Keras resets them."""
+        if self._first_step:
+            self._metrics = [
+                np.asarray(variable)
+                for variable in self.model.metrics_variables
+            ]
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Gives them back, so that the epoch's mean is that of all of it."""
+        if self._first_step:
+            for variable, value in zip(
+                self.model.metrics_variables, self._metrics, strict=True
+            ):
+                variable.assign(value)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Keeps the state within an epoch where it is time, or asked for."""
+        if batch + 1 == self.params["steps"]:
+            return  # The end of the epoch keeps it.
+        step = self._first_step + batch + 1
+        asked = self._interruption.signal_number
+        if asked or (self._every and step % self._every == 0):
+            self._save(step)
+        if asked:
+            self._end(f"step {step} of epoch {len(self.history) + 1}")
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Keeps the epoch."""
+        self._first_step = 0
         self.history.append({"epoch": epoch, **(logs or {})})
+        self._save()
+        self._directory.write_metrics(self.history)
+        if self._interruption.signal_number:
+            self._end(f"epoch {epoch + 1}")
+
+    def best_epochs(self) -> int:
+        """Epochs after which kNN in the bank was best so far, 0 for none."""
+        rows = [row for row in self.history if "knn_bank" in row]
+        best = max(rows, key=lambda row: row["knn_bank"], default=None)
+        return best["epoch"] + 1 if best else 0
+
+    def _save(self, step: int = 0) -> None:
         self._directory.checkpoints.save(
-            epoch + 1,
+            len(self.history),
             state(self.model),
             {
                 **self._notes,
                 "history": self.history,
                 "seconds": self.seconds,
             },
+            step=step,
+            best=self.best_epochs(),
         )
-        self._directory.write_metrics(self.history)
+
+    def _end(self, place: str) -> None:
+        number = self._interruption.signal_number
+        raise Interrupted(
+            number,
+            f"{signal.Signals(number).name}; the run is kept up to {place} in "
+            f"{self._directory.path}. Go on with --resume.",
+        )

@@ -17,14 +17,22 @@ class Speed(keras.callbacks.Callback):
 
     Args:
         num_examples: Images an epoch.
+        steps_per_epoch: Steps an epoch.
+        first_step: Steps of the first epoch that were done before; what is
+            then said of it is of the rest, but for the learning rate.
         clock: Seconds from any beginning.
     """
 
     def __init__(
-        self, num_examples: int, clock: Callable[[], float] = time.monotonic
+        self,
+        num_examples: int,
+        steps_per_epoch: int,
+        first_step: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
-        self._num_examples = num_examples
+        self._images_a_step = num_examples / steps_per_epoch
+        self._first_step = first_step
         self._clock = clock
         self._start = 0.0
         self._rate = 0.0
@@ -39,7 +47,8 @@ class Speed(keras.callbacks.Callback):
             return
         seconds = self._clock() - self._start
         logs["seconds"] = seconds
-        logs["images_per_second"] = self._num_examples / max(seconds, 1e-9)
+        images = self._images_a_step * self.params["steps"]
+        logs["images_per_second"] = images / max(seconds, 1e-9)
         logs["learning_rate"] = self._rate
 
     def on_train_batch_begin(
@@ -47,4 +56,13 @@ class Speed(keras.callbacks.Callback):
     ) -> None:
         """Notes the rate of the epoch's first step."""
         if batch == 0:
-            self._rate = float(np.asarray(self.model.optimizer.learning_rate))
+            self._rate = self._first_rate()
+
+    def _first_rate(self) -> float:
+        optimiser = self.model.optimizer
+        # Of mixed_float16, the one that scales the loss has another inside.
+        optimiser = getattr(optimiser, "inner_optimizer", optimiser)
+        rate = optimiser._learning_rate
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            rate = rate(optimiser.iterations.value - self._first_step)
+        return float(np.asarray(rate))

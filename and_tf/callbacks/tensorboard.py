@@ -13,6 +13,7 @@ from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
 
 from and_tf import figures
+from and_tf.callbacks.event_files import keep_events
 from and_tf.discovery import Neighbourhoods
 from and_tf.figures.tiles import Images, take
 
@@ -33,29 +34,40 @@ THUMBNAIL = 32  # Pixels a side of a point's image.
 class TensorBoardWriter(keras.callbacks.Callback):
     """Writes what a run's logs hold, and what its main hands over.
 
-    A step is the number of finished epochs. Nothing is ever deleted: a resumed
-    run appends a file, and of epochs that are in two files, as the earlier
-    process was stopped after its last checkpoint, TensorBoard shows the later.
+    A step is the number of finished epochs. Of a run that is taken up again,
+    what was written after its checkpoint goes, and what is missing comes, so
+    that nothing is there twice and no epoch is left out.
 
     Args:
         directory: The run's folder for TensorBoard.
         flags: What the run was started with, by name, for the HParams tab;
             what is no number, text or bool is shown as text.
+        history: Logs of the epochs that the run has finished.
+        first_step: Steps that it has done of the epoch after them.
     """
 
     def __init__(
         self,
         directory: str | os.PathLike[str],
         flags: Mapping[str, object] | None = None,
+        history: Sequence[Mapping[str, float]] = (),
+        first_step: int = 0,
     ) -> None:
         super().__init__()
         self._directory = pathlib.Path(directory)
+        there = keep_events(
+            self._directory,
+            lambda tag, step: _belongs(tag, step, len(history), first_step),
+        )
         self._writer = tf.summary.create_file_writer(str(directory))
         if flags:
             with self._writer.as_default(step=0):
                 hparams.hparams(
                     {name: _plain(value) for name, value in flags.items()}
                 )
+        for row in history:
+            if (TAGS["loss"], row["epoch"] + 1) not in there:
+                self.on_epoch_end(row["epoch"], row)
 
     def on_epoch_end(
         self, epoch: int, logs: Mapping[str, float] | None = None
@@ -166,6 +178,19 @@ def spread(num_examples: int) -> np.ndarray:
     """
     count = min(num_examples, MOST_POINTS)
     return np.arange(count) * num_examples // count
+
+
+def _belongs(tag: str, step: int, epochs: int, first_step: int) -> bool:
+    """Whether an event is of what the run has done so far.
+
+    Flags and final figures are written anew in any case.
+    """
+    if tag.startswith(("_hparams_", "final/")):
+        return False
+    if tag in TAGS.values():
+        return step <= epochs
+    # A round's beginning: of the present epoch, if it is not begun again.
+    return step < epochs or (step == epochs and first_step > 0)
 
 
 def _plain(value: object) -> bool | int | float | str:

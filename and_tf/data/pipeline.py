@@ -7,6 +7,8 @@ what the uninterrupted run saw from there on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from and_tf.augmentation import RandomView, ViewConfig, draw
@@ -27,6 +29,7 @@ def train_batches(
     seed: int,
     epochs: int,
     first_epoch: int = 0,
+    first_step: int = 0,
     on_device: bool = False,
 ) -> tf.data.Dataset:
     """Random views of a split, epoch after epoch.
@@ -39,7 +42,8 @@ def train_batches(
         batch_size: b.
         seed: The run's seed.
         epochs: Where to stop: epochs `first_epoch` to `epochs` - 1 are given.
-        first_epoch: Where to begin.
+        first_epoch: Where to begin,
+        first_step: and after how many batches of that epoch.
         on_device: Leave the augmentation to the model: images are then what
             a `RandomView` is called with, `{"images": uint8 [b, H, W, 3],
             "draws": float32 [b, DRAWS]}`. Images that differ in size become
@@ -56,8 +60,16 @@ def train_batches(
     epoch_numbers = tf.data.Dataset.range(first_epoch, epochs)
     small = on_device or view.image_size <= _LARGEST_VECTORISED
     make = _gathered if split.images is not None and small else _streamed
-    dataset = make(split, view, batch_size, seed, epoch_numbers, on_device)
-    num_batches = steps * max(0, epochs - first_epoch)
+
+    def begins(epoch: tf.Tensor) -> tf.Tensor:
+        """The place in an epoch's order at which it is taken up."""
+        skipped = tf.constant(first_step * batch_size, tf.int64)
+        return tf.where(epoch == first_epoch, skipped, 0)
+
+    dataset = make(
+        split, view, batch_size, seed, epoch_numbers, begins, on_device
+    )
+    num_batches = max(0, steps * (epochs - first_epoch) - first_step)
     return _finish(
         dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
     )
@@ -121,6 +133,7 @@ def _gathered(
     batch_size: int,
     seed: int,
     epochs: tf.data.Dataset,
+    begins: Callable[[tf.Tensor], tf.Tensor],
     on_device: bool,
 ) -> tf.data.Dataset:
     """Batches of a split in memory, each gathered and augmented at once."""
@@ -137,7 +150,8 @@ def _gathered(
             numbers = order[start : start + batch_size]
             return tf.gather(draws, numbers), numbers
 
-        return tf.data.Dataset.range(0, split.size, batch_size).map(batch)
+        starts = tf.data.Dataset.range(begins(epoch), split.size, batch_size)
+        return starts.map(batch)
 
     def augmented(draws: tf.Tensor, numbers: tf.Tensor) -> tuple:
         inputs = {"images": tf.gather(images, numbers), "draws": draws}
@@ -155,6 +169,7 @@ def _streamed(
     batch_size: int,
     seed: int,
     epochs: tf.data.Dataset,
+    begins: Callable[[tf.Tensor], tf.Tensor],
     on_device: bool,
 ) -> tf.data.Dataset:
     """Batches of images that are augmented one by one."""
@@ -172,7 +187,7 @@ def _streamed(
                 image = centre_square(image, round(view.image_size * 8 / 7))
             return {"images": image, "draws": draws}, number
 
-        dataset = split.stream(_order_seed(seed, epoch))
+        dataset = split.stream(_order_seed(seed, epoch), begins(epoch))
         return dataset.map(
             augmented, num_parallel_calls=tf.data.AUTOTUNE
         ).batch(batch_size)

@@ -54,8 +54,15 @@ class Stream:
     decode: Callable[[tf.Tensor], tf.Tensor]
     renumber: np.ndarray | None = None
 
-    def __call__(self, seed: Seed) -> tf.data.Dataset:
-        """Gives (image uint8 `[H, W, 3]`, number int64 `[]`)."""
+    def __call__(
+        self, seed: Seed, skip: int | tf.Tensor = 0
+    ) -> tf.data.Dataset:
+        """Gives (image uint8 `[H, W, 3]`, number int64 `[]`).
+
+        Args:
+            seed: None for the order of number, or what draws another.
+            skip: How many images to pass over; none of them is decoded.
+        """
 
         def decode(encoded: tf.Tensor, number: tf.Tensor) -> tuple:
             image = self.decode(encoded)
@@ -65,8 +72,12 @@ class Stream:
             ):
                 return tf.identity(image), number
 
-        return self.kept(seed).map(
-            decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        return (
+            self.kept(seed)
+            .skip(skip)
+            .map(
+                decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            )
         )
 
     def kept(self, seed: Seed) -> tf.data.Dataset:
@@ -89,7 +100,8 @@ class Split:
         size: N.
         image_shape: (H, W) that all images share, None where they differ.
         stream: Takes None for the order of number 0..N-1, or a seed, int64
-            `[2]` and maybe symbolic, for an order drawn from it; gives
+            `[2]` and maybe symbolic, for an order drawn from it; and how
+            many images to pass over at its beginning, 0 if not given. Gives
             elements (image uint8 `[H, W, 3]`, number int64 `[]`).
         labels: int64 `[N]`, -1 where unlabelled; None where there are none
             at all. May be set to a function, called when first read.
@@ -102,7 +114,7 @@ class Split:
     name: str
     size: int
     image_shape: tuple[int, int] | None
-    stream: Callable[[Seed], tf.data.Dataset]
+    stream: Callable[..., tf.data.Dataset]
     labels: np.ndarray | None = _Lazy()
     class_names: tuple[str, ...] | None = None
     file_names: tuple[str, ...] | None = None
@@ -144,11 +156,10 @@ def in_memory(
         **fields: Further fields of `Split`.
     """
 
-    def stream(seed: Seed) -> tf.data.Dataset:
+    def stream(seed: Seed, skip: int | tf.Tensor = 0) -> tf.data.Dataset:
         table = captured(images)
-        return shuffled_numbers(len(images), seed).map(
-            lambda number: (tf.gather(table, number), number)
-        )
+        numbers = shuffled_numbers(len(images), seed).skip(skip)
+        return numbers.map(lambda number: (tf.gather(table, number), number))
 
     return Split(
         name, len(images), images.shape[1:3], stream, labels,

@@ -41,7 +41,7 @@ def test_counts_training_alone_and_notes_the_rate():
         np.ones((12, 1)),
         batch_size=4,
         epochs=3,
-        callbacks=[tick, Speed(12, clock=lambda: tick.now), late],
+        callbacks=[tick, Speed(12, 3, clock=lambda: tick.now), late],
         verbose=0,
     )
     assert [row["seconds"] for row in late.logs] == [6.0] * 3

@@ -55,15 +55,41 @@ def test_every_epoch_is_on_disk_before_the_next(tmp_path) -> None:
         assert len(scalars(tmp_path, "loss")) == epoch + 1
 
 
-def test_a_resumed_run_appends(tmp_path) -> None:
-    for first in (0, 2):
-        writer = TensorBoardWriter(tmp_path)
-        for epoch in (first, first + 1):
-            writer.on_epoch_end(epoch, {"loss": float(epoch)})
-        writer.close()
+@pytest.mark.parametrize("finished", [0, 1, 2, 3])
+def test_a_resumed_run_has_every_epoch_once(tmp_path, finished) -> None:
+    """The first process wrote two epochs, to a file that is cut short."""
+    logs = [{"epoch": e, "loss": float(e), "knn_bank": 0.5} for e in range(4)]
+    writer = TensorBoardWriter(tmp_path, {"rounds": 2})
+    for row in logs[:2]:
+        writer.on_epoch_end(row["epoch"], row)
+    writer.write_neighbourhoods(neighbourhoods(4), IMAGES, None, 1)
+    writer.write_result({"knn_top1_last": 0.5}, 2)
+    writer.close()
+    (path,) = tmp_path.glob("events*")
+    path.write_bytes(path.read_bytes() + b"begun, not ended")
 
-    assert len(list(tmp_path.glob("events*"))) == 2
-    assert scalars(tmp_path, "loss") == [(1, 0), (2, 1), (3, 2), (4, 3)]
+    again = TensorBoardWriter(tmp_path, {"rounds": 2}, logs[:finished])
+    for row in logs[finished:]:
+        again.on_epoch_end(row["epoch"], row)
+    again.close()
+
+    for tag in ("loss", "knn/bank"):
+        assert [step for step, _ in scalars(tmp_path, tag)] == [1, 2, 3, 4]
+    tags = read(tmp_path).Tags()["tensors"]
+    assert ("neighbourhoods" in tags) == (finished > 1)
+    assert not any(tag.startswith("final/") for tag in tags)
+    assert len([tag for tag in tags if "_hparams_" in tag]) == 1
+
+
+def test_a_round_that_is_under_way_keeps_its_pictures(tmp_path) -> None:
+    writer = TensorBoardWriter(tmp_path)
+    writer.write_neighbourhoods(neighbourhoods(4), IMAGES, None, 1)
+    writer.close()
+    history = [{"epoch": 0, "loss": 1.0}]
+    TensorBoardWriter(tmp_path, None, history, first_step=3).close()
+    assert "neighbourhoods" in read(tmp_path).Tags()["tensors"]
+    TensorBoardWriter(tmp_path, None, history).close()
+    assert "neighbourhoods" not in read(tmp_path).Tags()["tensors"]
 
 
 def neighbourhoods(selected: int) -> Neighbourhoods:

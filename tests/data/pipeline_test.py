@@ -83,11 +83,15 @@ def test_order_follows_from_seed_and_epoch(make):
 
 @both
 @pytest.mark.parametrize("on_device", [False, True])
-def test_a_resumed_run_sees_the_same_to_the_bit(make, on_device):
+@pytest.mark.parametrize(("epoch", "step"), [(2, 0), (1, 2), (0, 1)])
+def test_a_resumed_run_sees_the_same_to_the_bit(make, on_device, epoch, step):
     split = make()
-    whole = [*_train(split, on_device=on_device)][3 * 2 :]
-    resumed = [*_train(split, on_device=on_device, first_epoch=2)]
-    assert len(resumed) == 3
+    whole = [*_train(split, on_device=on_device)][3 * epoch + step :]
+    batches = _train(
+        split, on_device=on_device, first_epoch=epoch, first_step=step
+    )
+    assert batches.cardinality() == len(whole)
+    resumed = [*batches]
     for expected, batch in zip(whole, resumed, strict=True):
         tf.nest.map_structure(np.testing.assert_array_equal, batch, expected)
 

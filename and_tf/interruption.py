@@ -1,0 +1,50 @@
+"""Signals that ask a training to end, heard between two steps."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Whether the process was asked to end.
+
+    Attributes:
+        signal_number: The signal that asked, 0 where none did.
+    """
+
+    def __init__(self) -> None:
+        self.signal_number = 0
+
+    @contextlib.contextmanager
+    def heard(self) -> Iterator[None]:
+        """Notes the signals that come meanwhile, instead of dying at once.
+
+        The second one is obeyed at once. Outside the main thread, where
+        Python lets nobody listen, signals do what they did.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self.signal_number = number
+            _restore(before)
+
+        for number in SIGNALS:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            _restore(before)
+
+
+def _restore(handlers: dict[signal.Signals, signal.Handlers]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
