@@ -34,11 +34,16 @@ def write(path: pathlib.Path, fill: Callable[[BinaryIO], None]) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"Expected to write {path}. Received: {error.strerror or error}. "
-            "Make room or change the directory, then run again with --resume; "
-            "what was written before is whole."
-        ) from error
+        raise unwritable(path, error.strerror or str(error)) from error
+
+
+def unwritable(path: pathlib.Path, why: str) -> InputError:
+    """The error of a file that a run could not write."""
+    return InputError(
+        f"Expected to write {path}. Received: {why}. Make room or change the "
+        "directory, then run again with --resume; what was written before is "
+        "whole."
+    )
 
 
 def sweep(directory: pathlib.Path) -> None:

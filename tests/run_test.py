@@ -6,13 +6,11 @@ import csv
 import dataclasses
 import json
 import os
-import pathlib
 import signal
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from and_tf import run, trained
@@ -20,6 +18,7 @@ from and_tf.config import TrainConfig, from_flagfile
 from and_tf.errors import InputError, Interrupted
 from and_tf.evaluation.knn import weighted_knn
 from and_tf.run_directory import RunDirectory
+from tests.same_run import assert_same_run
 
 
 @pytest.fixture(autouse=True)
@@ -158,40 +157,7 @@ def test_resumed_run_is_the_same_run(
     checkpoint = parts.checkpoints.latest()
     assert (checkpoint.epochs, checkpoint.step) == kept
     run.train(dataclasses.replace(config, resume=True))
-    same_run(whole, parts)
-
-
-def same_run(whole: RunDirectory, parts: RunDirectory) -> None:
-    """Same to the bit but for times, and nothing written twice."""
-    with (
-        np.load(whole.checkpoints.paths()[-1]) as expected,
-        np.load(parts.checkpoints.paths()[-1]) as received,
-    ):
-        assert expected.files == received.files
-        for name in set(expected.files) - {"notes"}:
-            np.testing.assert_array_equal(
-                expected[name], received[name], err_msg=name
-            )
-    timed = {"seconds", "images_per_second"}
-    with open(whole.metrics) as first, open(parts.metrics) as second:
-        for a, b in zip(
-            csv.DictReader(first), csv.DictReader(second), strict=True
-        ):
-            assert {k: a[k] for k in a if k not in timed} == {
-                k: b[k] for k in b if k not in timed
-            }
-    expected, received = (events(d.tensorboard) for d in (whole, parts))
-    assert sorted(expected) == sorted(received)
-    assert len(set(received)) == len(received)
-
-
-def events(directory: pathlib.Path) -> list[tuple[str, int]]:
-    """(tag, step) of everything that TensorBoard finds."""
-    found = []
-    for path in directory.glob("*tfevents*"):
-        for event in tf.compat.v1.train.summary_iterator(str(path)):
-            found += [(value.tag, event.step) for value in event.summary.value]
-    return found
+    assert_same_run(whole, parts)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -211,7 +177,7 @@ def test_a_signal_keeps_the_step(finished, tmp_path, monkeypatch, number):
     assert caught.value.exit_code == 128 + number
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     run.train(dataclasses.replace(config, resume=True))
-    same_run(finished[2], RunDirectory(config.run_directory))
+    assert_same_run(finished[2], RunDirectory(config.run_directory))
 
 
 def test_two_processes_do_not_share_a_directory(finished):

@@ -7,11 +7,14 @@ one file, and the others go.
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
+
+from and_tf.files import unwritable
 
 Keep = Callable[[str, int], bool]
 
@@ -28,23 +31,45 @@ def keep_events(directory: pathlib.Path, keep: Keep) -> set[tuple[str, int]]:
 
     Returns:
         The (tag, step) that are left.
+
+    Raises:
+        InputError: If there is no room, or no right to write.
     """
     paths = sorted(directory.glob("*tfevents*"))
     if not paths:
         return set()
     # Not called a TensorBoard file until it is whole.
     temporary = directory / ".kept.tmp"
+    with writing(directory):
+        seen = _copy(paths, temporary, keep)
+        temporary.replace(paths[0])
+        for path in paths[1:]:
+            path.unlink()
+    return seen
+
+
+@contextlib.contextmanager
+def writing(directory: pathlib.Path) -> Iterator[None]:
+    """Turns the errors of TensorFlow's own writers into an `InputError`."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        why = getattr(error, "message", None) or str(error)
+        raise unwritable(directory, why.splitlines()[0]) from error
+
+
+def _copy(
+    paths: list[pathlib.Path], target: pathlib.Path, keep: Keep
+) -> set[tuple[str, int]]:
+    """Writes the kept events of some files, each once, and returns which."""
     seen: set[tuple[str, int]] = set()
-    with tf.io.TFRecordWriter(str(temporary)) as writer:
+    with tf.io.TFRecordWriter(str(target)) as writer:
         writer.write(_version(paths[0]).SerializeToString())
         for path in paths:
             for event in _events(path):
                 _filter(event, keep, seen)
                 if event.summary.value:
                     writer.write(event.SerializeToString())
-    temporary.replace(paths[0])
-    for path in paths[1:]:
-        path.unlink()
     return seen
 
 

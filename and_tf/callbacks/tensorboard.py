@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -12,8 +13,8 @@ import tensorflow as tf
 from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
 
-from and_tf import figures
-from and_tf.callbacks.event_files import keep_events
+from and_tf import figures, files
+from and_tf.callbacks.event_files import keep_events, writing
 from and_tf.discovery import Neighbourhoods
 from and_tf.figures.tiles import Images, take
 
@@ -59,9 +60,10 @@ class TensorBoardWriter(keras.callbacks.Callback):
             self._directory,
             lambda tag, step: _belongs(tag, step, len(history), first_step),
         )
-        self._writer = tf.summary.create_file_writer(str(directory))
+        with writing(self._directory):
+            self._writer = tf.summary.create_file_writer(str(directory))
         if flags:
-            with self._writer.as_default(step=0):
+            with self._at(0):
                 hparams.hparams(
                     {name: _plain(value) for name, value in flags.items()}
                 )
@@ -73,11 +75,10 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self, epoch: int, logs: Mapping[str, float] | None = None
     ) -> None:
         """Writes the epoch's scalars."""
-        with self._writer.as_default(step=epoch + 1):
+        with self._at(epoch + 1):
             for key, tag in TAGS.items():
                 if key in (logs or {}):
                     tf.summary.scalar(tag, logs[key])
-        self._writer.flush()
 
     def write_result(self, result: Mapping[str, float], step: int) -> None:
         """Writes final figures as scalars "final/<name>".
@@ -89,10 +90,9 @@ class TensorBoardWriter(keras.callbacks.Callback):
             result: Numbers by name.
             step: Epochs finished.
         """
-        with self._writer.as_default(step=step):
+        with self._at(step):
             for name, value in result.items():
                 tf.summary.scalar(f"final/{name}", value)
-        self._writer.flush()
 
     def write_neighbourhoods(
         self,
@@ -116,7 +116,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
             images, neighbourhoods, labels=labels, class_names=class_names
         )
         selected = neighbourhoods.selected
-        with self._writer.as_default(step=step):
+        with self._at(step):
             for name, chosen in (
                 ("selected", selected),
                 ("unselected", ~selected),
@@ -126,7 +126,6 @@ class TensorBoardWriter(keras.callbacks.Callback):
                         f"entropy/{name}", neighbourhoods.entropy[chosen]
                     )
             tf.summary.image("neighbourhoods", picture[np.newaxis])
-        self._writer.flush()
 
     def write_projector(
         self,
@@ -147,16 +146,23 @@ class TensorBoardWriter(keras.callbacks.Callback):
             class_names: Names of the labels, or None.
         """
         sheet = figures.sprite(take(images, numbers), THUMBNAIL)
-        (self._directory / "sprite.png").write_bytes(figures.encode_png(sheet))
+        with writing(self._directory):
+            self._write_points(
+                embeddings, sheet, _metadata(numbers, labels, class_names)
+            )
+
+    def _write_points(
+        self, embeddings: np.ndarray, sheet: np.ndarray, metadata: str
+    ) -> None:
+        """Writes the projector's files, [m, D], its sprites and its table."""
+        figures.save_png(sheet, self._directory / "sprite.png")
         np.savetxt(
             self._directory / "embeddings.tsv",
             embeddings,
             fmt="%.5g",
             delimiter="\t",
         )
-        (self._directory / "metadata.tsv").write_text(
-            _metadata(numbers, labels, class_names), encoding="utf-8"
-        )
+        files.write_text(self._directory / "metadata.tsv", metadata)
         config = projector.ProjectorConfig()
         points = config.embeddings.add()
         points.tensor_name = "embeddings"
@@ -168,7 +174,15 @@ class TensorBoardWriter(keras.callbacks.Callback):
 
     def close(self) -> None:
         """Ends the file; nothing can be written after."""
-        self._writer.close()
+        with writing(self._directory):
+            self._writer.close()
+
+    @contextlib.contextmanager
+    def _at(self, step: int) -> Iterator[None]:
+        """Has what is written in it at a step, and on the disk after it."""
+        with writing(self._directory), self._writer.as_default(step=step):
+            yield
+            self._writer.flush()
 
 
 def spread(num_examples: int) -> np.ndarray:

@@ -114,7 +114,11 @@ def clean_batches(
     if split.images is None:
         dataset = split.stream(None)
         dataset = dataset.map(clean, num_parallel_calls=tf.data.AUTOTUNE)
-        return _finish(dataset.batch(batch_size))
+        # Keras warns of a set that ends and did not say where it would.
+        count = tf.data.experimental.assert_cardinality(
+            -(-split.size // batch_size)
+        )
+        return _finish(dataset.batch(batch_size).apply(count))
 
     images = captured(split.images)
     numbers = tf.range(split.size, dtype=tf.int64)

@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import IdentityTransform
 from PIL import Image
 
+from and_tf import files
+
 DPI = 100
 
 Colour = tuple[int, int, int]
@@ -114,6 +116,5 @@ def encode_png(image: np.ndarray) -> bytes:
 
 def save_png(image: np.ndarray, path: str | os.PathLike[str]) -> None:
     """Writes `image`, uint8 [H, W, 3], making the folder it goes into."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_png(image))
+    content = encode_png(image)
+    files.write(pathlib.Path(path), lambda file: file.write(content))

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from and_tf.augmentation import DRAWS, RandomView, ViewConfig, draw
 from and_tf.data.pipeline import clean_batches, steps_per_epoch, train_batches
-from and_tf.data.split import Split, in_memory, shuffled_numbers
+from and_tf.data.split import Split, Stream, in_memory, shuffled_numbers
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
 
@@ -33,11 +33,12 @@ def _streamed(size: int = N) -> Split:
         ]
     )
 
-    def stream(seed: tf.Tensor | None) -> tf.data.Dataset:
-        return shuffled_numbers(size, seed).map(
-            lambda number: (tf.io.decode_png(encoded[number], 3), number)
-        )
-
+    stream = Stream(
+        lambda seed: shuffled_numbers(size, seed).map(
+            lambda number: (encoded[number], number)
+        ),
+        lambda image: tf.io.decode_png(image, 3),
+    )
     return Split("toy/train", size, None, stream, labels=None)
 
 

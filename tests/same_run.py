@@ -1,0 +1,65 @@
+"""Whether two run directories hold the same run."""
+
+from __future__ import annotations
+
+import csv
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.compat.proto import event_pb2
+
+from and_tf.run_directory import RunDirectory
+
+TIMED = {"seconds", "images_per_second"}
+
+
+def assert_same_run(whole: RunDirectory, parts: RunDirectory) -> None:
+    """Same to the bit but for times, and nothing written twice.
+
+    Args:
+        whole: A finished run.
+        parts: A run that should be the same.
+    """
+    _same_arrays(whole.checkpoints.paths()[-1], parts.checkpoints.paths()[-1])
+    found = sorted(path.name for path in whole.neighbourhoods.iterdir())
+    assert found == sorted(path.name for path in parts.neighbourhoods.iterdir())
+    for name in found:
+        _same_arrays(whole.neighbourhoods / name, parts.neighbourhoods / name)
+
+    assert _rows(whole.metrics) == _rows(parts.metrics)
+    for key, value in whole.read_result().items():
+        if key not in {*TIMED, "train_images_per_second", "finished"}:
+            assert parts.read_result()[key] == value, key
+
+    expected, received = (events(d.tensorboard) for d in (whole, parts))
+    assert sorted(expected) == sorted(received)
+    assert len(set(received)) == len(received)
+
+
+def _same_arrays(first: pathlib.Path, second: pathlib.Path) -> None:
+    with np.load(first) as expected, np.load(second) as received:
+        assert expected.files == received.files
+        for name in set(expected.files) - {"notes"}:
+            np.testing.assert_array_equal(
+                expected[name], received[name], err_msg=name
+            )
+
+
+def _rows(path: pathlib.Path) -> list[dict[str, str]]:
+    """The rows of metrics.csv, without what is another every time."""
+    with open(path, newline="") as file:
+        return [
+            {key: row[key] for key in row if key not in TIMED}
+            for row in csv.DictReader(file)
+        ]
+
+
+def events(directory: pathlib.Path) -> list[tuple[str, int]]:
+    """(tag, step) of everything that TensorBoard finds."""
+    found = []
+    for path in directory.glob("*tfevents*"):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = event_pb2.Event.FromString(record)
+            found += [(value.tag, event.step) for value in event.summary.value]
+    return found
