@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,6 +20,11 @@ _EXTENSIONS = (
 # Whatever a file is called, no other decoder sees it: Pillow has many, and
 # some start other programs.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+# A file of kilobytes can say that it is gigabytes. What has more pixels than
+# the largest cameras give is taken as unreadable.
+# Pillow's own limit is near, but is the process' to lift, and warns first.
+MOST_PIXELS = 170_000_000
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 _TEST_NAMES = ("test", "val", "validation")
 _ORIENTATION = 0x0112  # EXIF; from 5 on, the image lies on its side.
 
@@ -128,7 +134,7 @@ def read_image(path: str | bytes) -> np.ndarray:
     Raises:
         OSError, ValueError and others: Pillow cannot read the file.
     """
-    with Image.open(path, formats=_FORMATS) as file:
+    with _open(path) as file:
         image = ImageOps.exif_transpose(file)
         if image.mode.startswith(("I", "F")):
             return _from_deep_grey(image)
@@ -137,6 +143,19 @@ def read_image(path: str | bytes) -> np.ndarray:
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image)
         return np.asarray(image.convert("RGB"))
+
+
+def _open(path: str | bytes) -> Image.Image:
+    """Reads an image's header.
+
+    Raises:
+        OSError, ValueError and others: There is no image that we take.
+    """
+    file = Image.open(path, formats=_FORMATS)
+    if file.width * file.height > MOST_PIXELS:
+        file.close()
+        raise ValueError(f"more than {MOST_PIXELS} pixels")
+    return file
 
 
 def _from_deep_grey(image: Image.Image) -> np.ndarray:
@@ -250,7 +269,7 @@ def _labels(
 def _header_shape(path: str) -> tuple[int, int] | None:
     """Reads (H, W) of an upright image; None where there is no image."""
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with _open(path) as image:
             width, height = image.size
             # Pillow turns a TIFF's size itself. Of a PNG whose header has no
             # EXIF, asking for it would decode the image.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import pathlib
+import pickle
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -255,3 +258,39 @@ def test_read_all_refuses_what_holds_no_image(tmp_path) -> None:
         folder.read_all(str(tmp_path))
     with pytest.raises(InputError, match="Expected a folder of images"):
         folder.read_all(str(tmp_path / "nowhere"))
+
+
+def _bomb(path: pathlib.Path, side: int) -> None:
+    """A PNG of a few kilobytes that says it is side x side pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(10**6)))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("side", [20_000, 100_000, 2**31 - 1])
+@pytest.mark.filterwarnings("error")
+def test_an_image_that_would_fill_the_memory_is_left_out(tmp_path, side):
+    _bomb(tmp_path / "bomb.png", side)
+    _write(tmp_path / "good.png")
+    split = folder.read(str(tmp_path)).train
+    assert (split.file_names, split.skipped) == (("good.png",), ("bomb.png",))
+    with pytest.raises((ValueError, Image.DecompressionBombError)):
+        folder.read_image(str(tmp_path / "bomb.png"))
+
+
+def test_only_image_formats_are_opened_whatever_the_name_says(tmp_path):
+    """PostScript would be run by another program."""
+    (tmp_path / "a.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n(hello) print")
+    (tmp_path / "b.jpg").write_bytes(pickle.dumps(print))
+    _write(tmp_path / "good.png")
+    split = folder.read(str(tmp_path)).train
+    assert split.skipped == ("a.png", "b.jpg")
