@@ -122,6 +122,10 @@ class Checkpoint:
         self.epochs: int = self.notes["epochs"]
         self.step: int = self.notes.get("step", 0)
 
+    def has(self, group: str) -> bool:
+        """Whether it was written with this part."""
+        return any(name.startswith(f"{group}/") for name in self._arrays)
+
     def restore(self, group: str, variables: Iterable[keras.Variable]) -> None:
         """Assigns a group's arrays to the variables that they were of.
 

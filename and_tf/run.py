@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -201,11 +202,23 @@ def build_model(
     return model
 
 
-def restore(model: AND, checkpoint: Checkpoint, images: ImageData) -> None:
+def restore(
+    model: AND,
+    checkpoint: Checkpoint,
+    images: ImageData,
+    groups: Collection[str] = ("encoder", "method", "optimiser", "metrics"),
+) -> None:
     """Puts a run's state back into its model.
 
+    Args:
+        model: The model that `build_model` makes.
+        checkpoint: The run's.
+        images: Its data set.
+        groups: Which parts; all of them to go on training.
+
     Raises:
-        InputError: If the checkpoint is of other images or another model.
+        InputError: If the checkpoint is of other images or another model, or
+            was written without one of the parts.
     """
     num_examples = checkpoint.notes["num_examples"]
     if num_examples != images.train.size:
@@ -225,8 +238,9 @@ def restore(model: AND, checkpoint: Checkpoint, images: ImageData) -> None:
             "--run_dir."
         )
     for group, variables in state(model).items():
-        # Sums over an epoch, which begin with each.
-        if group != "metrics" or checkpoint.step:
+        # Metrics are sums over an epoch, which begin with each.
+        begins = group == "metrics" and not checkpoint.step
+        if group in groups and not begins:
             checkpoint.restore(group, variables)
 
 

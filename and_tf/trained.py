@@ -48,7 +48,11 @@ class TrainedEncoder:
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """A run with its data and its restored model."""
+    """A run with its data and its restored model.
+
+    The optimiser is not restored; nor is the bank, where the checkpoint was
+    written without it.
+    """
 
     directory: RunDirectory
     config: TrainConfig
@@ -86,7 +90,8 @@ def load(path: pathlib.Path, data_dir: str = "") -> Trained:
     directory, config, checkpoint = _open(path)
     images = load_images(config, data_dir)
     model = run.build_model(config, images, checkpoint.notes["encoder"])
-    run.restore(model, checkpoint, images)
+    groups = [g for g in ("encoder", "method") if checkpoint.has(g)]
+    run.restore(model, checkpoint, images, groups)
     return Trained(directory, config, checkpoint, images, model)
 
 
@@ -140,7 +145,9 @@ def evaluate_knn(
             f"{trained.images.name}: class sub-folders, or a data set with "
             "labels, have them."
         )
-    clean, bank = knn.clean(trained.model), knn.bank(trained.model)
+    clean, bank = knn.clean(trained.model), None
+    if trained.checkpoint.has("method"):
+        bank = knn.bank(trained.model)
     figures = {
         "protocol": knn.protocol,
         "epochs": trained.checkpoint.epochs,

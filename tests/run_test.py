@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import signal
 
 import keras
@@ -178,6 +179,26 @@ def test_a_signal_keeps_the_step(finished, tmp_path, monkeypatch, number):
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     run.train(dataclasses.replace(config, resume=True))
     assert_same_run(finished[2], RunDirectory(config.run_directory))
+
+
+def test_without_its_bank_a_run_is_evaluated_but_not_resumed(
+    finished, tmp_path
+):
+    shutil.copytree(finished[0].run_directory, tmp_path / "run")
+    directory = RunDirectory(tmp_path / "run")
+    path = directory.checkpoints.paths()[-1]
+    with np.load(path, allow_pickle=False) as data:
+        arrays = {k: data[k] for k in data.files if "method/" not in k}
+    np.savez(path, **arrays)
+    figures = trained.evaluate_knn(trained.load(directory.path))
+    assert figures["clean_top1"] == finished[1]["knn_top1_last"]
+    assert "bank_top1" not in figures
+    directory.result.unlink()
+    config = dataclasses.replace(
+        finished[0], run_dir=str(directory.path), resume=True
+    )
+    with pytest.raises(InputError, match="3 arrays of the method.*Received: 0"):
+        run.train(config)
 
 
 def test_two_processes_do_not_share_a_directory(finished):
