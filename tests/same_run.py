@@ -12,6 +12,7 @@ from tensorboard.compat.proto import event_pb2
 from and_tf.run_directory import RunDirectory
 
 TIMED = {"seconds", "images_per_second"}
+RESULT_TIMED = {*TIMED, "train_images_per_second", "finished", "evaluation"}
 
 
 def assert_same_run(whole: RunDirectory, parts: RunDirectory) -> None:
@@ -29,7 +30,7 @@ def assert_same_run(whole: RunDirectory, parts: RunDirectory) -> None:
 
     assert _rows(whole.metrics) == _rows(parts.metrics)
     for key, value in whole.read_result().items():
-        if key not in {*TIMED, "train_images_per_second", "finished"}:
+        if key not in RESULT_TIMED:
             assert parts.read_result()[key] == value, key
 
     expected, received = (events(d.tensorboard) for d in (whole, parts))
