@@ -175,6 +175,12 @@ class TrainConfig:
         choices=("auto", "default", "mirrored", "multi_worker"),
         free=True,
     )
+    sync_batch_norm: bool = option(
+        False,
+        "Batch norm statistics over the images of all devices, as one device "
+        "with the whole batch has them; else each has its own, which is "
+        "faster.",
+    )
     loss_block_rows: int = option(
         0,
         "Rows of the memory bank that the loss takes at a time. 0: by the "

@@ -121,6 +121,7 @@ class AND(keras.Model):
             zip(gradients, self.trainable_variables, strict=True)
         )
 
+        replicas.agree(self.encoder.non_trainable_variables)
         # After the loss: equation 8 moves rows that the loss has already
         # read. Every replica applies the update of the whole global batch.
         self.bank.update(replicas.gather(embeddings), replicas.gather(numbers))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import keras
 import tensorflow as tf
 
 
@@ -22,6 +23,23 @@ def gather(tensor: tf.Tensor) -> tf.Tensor:
     """The [b, …] of all replicas as [B, …], in the order of the replicas."""
     context = _context()
     return context.all_gather(tensor, axis=0) if context else tensor
+
+
+def agree(variables: Sequence[keras.Variable]) -> None:
+    """Gives all replicas the mean of what each holds: statistics of batches.
+
+    Else each would go on with its own, and a checkpoint would have those of
+    one. Variables that are not float are left alone.
+    """
+    context = _context()
+    chosen = [v for v in variables if keras.backend.is_float_dtype(v.dtype)]
+    if context is None or not chosen:
+        return
+    flat = tf.concat([tf.reshape(v.value, [-1]) for v in chosen], axis=0)
+    flat = context.all_reduce(tf.distribute.ReduceOp.MEAN, flat)
+    sizes = [v.shape.num_elements() for v in chosen]
+    for variable, values in zip(chosen, tf.split(flat, sizes), strict=True):
+        variable.value.assign(tf.reshape(values, variable.shape))
 
 
 def share_of_mean(values: tf.Tensor) -> tf.Tensor:

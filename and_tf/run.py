@@ -175,8 +175,11 @@ def build_model(
     augmenter = None
     if config.augment_on_device:
         augmenter = RandomView(view_config(config, encoder["image_size"]))
+    built = backbones.build(**encoder)
+    if config.sync_batch_norm:
+        backbones.synchronise_batch_norm(built)
     model = AND(
-        backbones.build(**encoder),
+        built,
         images.train.size,
         neighbourhood_size=config.neighbourhood_size,
         temperature=config.temperature,

@@ -1,53 +1,55 @@
-"""The same training on one and on two replicas of the CPU."""
+"""The same training however many replicas share the batch."""
 
 from __future__ import annotations
 
-import keras
+import pathlib
+import subprocess
+import sys
+
 import numpy as np
-import tensorflow as tf
+import pytest
 
-import and_tf
-from tests.model_test import blobs, epochs_of, mlp
+from tests.replicas_run import train
 
-EPOCHS = 4
+ROOT = pathlib.Path(__file__).parents[1]
 
 
-def train(strategy: tf.distribute.Strategy, x: np.ndarray, batch: int):
-    """Instance learning and two rounds of an encoder without batch norm."""
-    keras.utils.set_random_seed(5)
-    with strategy.scope():
-        model = and_tf.AND(mlp(10, 16, 8), len(x), seed=5)
-        model.compile(keras.optimizers.SGD(0.03, momentum=0.9, nesterov=True))
-    order = np.stack(
-        [np.random.default_rng(e).permutation(len(x)) for e in range(EPOCHS)]
+@pytest.mark.parametrize(
+    ("replicas", "norm", "batch", "alone"),
+    [
+        # 115 images: the last batch has 19, which 2 and 4 do not divide.
+        (2, "none", 32, "none"),
+        (4, "none", 32, "none"),
+        (4, "synchronised", 32, "local"),
+        # Statistics of each replica are those of each half of the batch.
+        (2, "local", 24, "ghost"),
+    ],
+)
+def test_replicas_are_one_training(replicas, norm, batch, alone, tmp_path):
+    out = tmp_path / "result.npz"
+    arguments = [str(out), str(replicas), norm, str(batch)]
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.replicas_run", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
-    history = model.fit(
-        epochs_of(x, order, batch),
-        epochs=EPOCHS,
-        steps_per_epoch=-(-len(x) // batch),
-        callbacks=[and_tf.Curriculum(2, 1, 2)],
-        shuffle=False,
-        verbose=0,
-    )
-    return model, history.history["loss"]
+    assert process.returncode == 0, process.stderr
+    expected = train(1, alone, batch)
+    with np.load(out, allow_pickle=False) as received:
+        assert received.files == list(expected)
+        np.testing.assert_allclose(
+            received["losses"], expected.pop("losses"), atol=1e-5
+        )
+        for name, (value,) in expected.items():
+            assert len(received[name]) == replicas
+            for copy in received[name]:
+                np.testing.assert_array_equal(copy, received[name][0])
+                np.testing.assert_allclose(copy, value, atol=1e-5, err_msg=name)
 
 
-def test_two_replicas_are_one_training(rng):
-    """With a last batch that does not divide by two."""
-    x, _ = blobs(rng, num=115)
-    one, losses = train(tf.distribute.get_strategy(), x, 32)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    assert strategy.num_replicas_in_sync == 2
-    two, mirrored_losses = train(strategy, x, 32)
-
-    np.testing.assert_allclose(losses, mirrored_losses, atol=1e-5)
-    np.testing.assert_allclose(one.bank.rows, two.bank.rows, atol=1e-5)
-    np.testing.assert_array_equal(one.neighbours, two.neighbours)
-    np.testing.assert_array_equal(one.selected, two.selected)
-    for a, b in zip(one.encoder.weights, two.encoder.weights, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
-
-    for variable in (two.bank.rows, two.neighbours, two.selected):
-        first, second = strategy.experimental_local_results(variable.value)
-        assert first.device != second.device
-        np.testing.assert_array_equal(first, second)
+def test_statistics_of_each_replica_are_not_those_of_the_batch():
+    """Else the test above could not tell them apart."""
+    of_halves, of_all = train(1, "ghost", 24), train(1, "local", 24)
+    assert np.abs(of_halves["losses"] - of_all["losses"]).max() > 1e-3

@@ -88,6 +88,17 @@ def build(
     return keras.Model(images, x, name=name)
 
 
+def synchronise_batch_norm(encoder: keras.Model) -> None:
+    """Has batch norms take their statistics over all replicas' images.
+
+    Args:
+        encoder: Any encoder; with one replica nothing changes.
+    """
+    for layer in encoder.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.synchronized = True
+
+
 def feature_layers(encoder: keras.Model) -> tuple[str, ...]:
     """Names of the layers whose outputs are the encoder's feature maps.
 

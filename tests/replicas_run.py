@@ -1,0 +1,121 @@
+"""A small training on some logical CPU devices, in a process of its own.
+
+    python -m tests.replicas_run OUT.npz REPLICAS NORM BATCH
+
+Logical devices are fixed once for a process, and two `MirroredStrategy`
+trainings of different shapes collide in one. With one replica it can also be
+called here: `train(1, …)`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+if __name__ == "__main__":  # Before anything uses a device.
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * int(sys.argv[2]),
+    )
+
+import and_tf  # noqa: E402
+from and_tf import backbones  # noqa: E402
+from tests.model_test import blobs, epochs_of  # noqa: E402
+
+EPOCHS = 4
+NORMS = ("none", "local", "synchronised", "ghost")
+
+
+class GhostNorm(keras.layers.BatchNormalization):
+    """Batch norm as two replicas have it, on one: each half by itself."""
+
+    def call(self, inputs, training=None):
+        if not training:
+            return super().call(inputs, training=False)
+        halves = tf.split(inputs, 2)
+        means, variances = zip(
+            *(tf.nn.moments(half, [0]) for half in halves), strict=True
+        )
+        for moving, values in (
+            (self.moving_mean, means),
+            (self.moving_variance, variances),
+        ):
+            kept = self.momentum * moving
+            moving.assign(kept + (1 - self.momentum) * sum(values) / 2)
+        return tf.concat(
+            [
+                tf.nn.batch_normalization(
+                    half, mean, variance, self.beta, self.gamma, self.epsilon
+                )
+                for half, mean, variance in zip(
+                    halves, means, variances, strict=True
+                )
+            ],
+            axis=0,
+        )
+
+
+def encoder(norm: str) -> keras.Model:
+    """[B, 10] to [B, 8], with or without one of the norms."""
+    layers = [keras.Input((10,)), keras.layers.Dense(16)]
+    if norm != "none":
+        kind = keras.layers.BatchNormalization
+        layers.append((GhostNorm if norm == "ghost" else kind)(momentum=0.9))
+    layers += [keras.layers.ReLU(), keras.layers.Dense(8)]
+    model = keras.Sequential(layers)
+    if norm == "synchronised":
+        backbones.synchronise_batch_norm(model)
+    return model
+
+
+def train(replicas: int, norm: str, batch: int) -> dict[str, np.ndarray]:
+    """Instance learning and two rounds.
+
+    Args:
+        replicas: 1, or as many as there are logical devices.
+        norm: One of `NORMS`.
+        batch: Images a step, over all replicas; 115 are an epoch.
+
+    Returns:
+        Losses of all epochs, bank, neighbours, selection and weights; of the
+        variables that replicas hold, each replica's, along a first axis.
+    """
+    x, _ = blobs(np.random.default_rng(0), num=115 if batch == 32 else 120)
+    keras.utils.set_random_seed(5)
+    strategy = tf.distribute.get_strategy()
+    if replicas > 1:
+        devices = [f"CPU:{i}" for i in range(replicas)]
+        strategy = tf.distribute.MirroredStrategy(devices)
+    with strategy.scope():
+        model = and_tf.AND(encoder(norm), len(x), neighbourhood_size=2, seed=5)
+        model.compile(keras.optimizers.SGD(0.03, momentum=0.9, nesterov=True))
+    order = np.stack(
+        [np.random.default_rng(e).permutation(len(x)) for e in range(EPOCHS)]
+    )
+    history = model.fit(
+        epochs_of(x, order, batch),
+        epochs=EPOCHS,
+        steps_per_epoch=-(-len(x) // batch),
+        callbacks=[and_tf.Curriculum(2, 1, 2)],
+        shuffle=False,
+        verbose=0,
+    )
+    held = {
+        "bank": model.bank.rows,
+        "neighbours": model.neighbours,
+        "selected": model.selected,
+        **{f"weight_{i}": v for i, v in enumerate(model.encoder.variables)},
+    }
+    results = {
+        name: np.stack(strategy.experimental_local_results(variable.value))
+        for name, variable in held.items()
+    }
+    return {"losses": np.array(history.history["loss"]), **results}
+
+
+if __name__ == "__main__":
+    out, count, kind, size = sys.argv[1:]
+    np.savez(out, **train(int(count), kind, int(size)))
