@@ -102,6 +102,14 @@ class Checkpoint:
             self._arrays = {k: data[k] for k in data.files if k != "notes"}
         self.epochs: int = self.notes["epochs"]
 
+    def arrays(self, group: str) -> list[np.ndarray]:
+        """A group's arrays, in the order of the variables that they were."""
+        return [
+            array
+            for name, array in self._arrays.items()
+            if name.startswith(f"{group}/")
+        ]
+
     def restore(self, group: str, variables: Iterable[keras.Variable]) -> None:
         """Assigns a group's arrays to the variables that they were of.
 

@@ -72,9 +72,10 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     )
     with tf.control_dependencies([expected]):
         encoded = tf.identity(encoded)
-    return tf.cond(
+    image = tf.cond(
         is_jpeg, lambda: _decode_jpeg(encoded), lambda: _decode_png(encoded)
     )
+    return tf.ensure_shape(image, (None, None, 3))
 
 
 def _decode_jpeg(encoded: tf.Tensor) -> tf.Tensor:

@@ -60,8 +60,11 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         `[H, W, C]`, or `[W, H, C]` where the orientation is 5 or more.
     """
     turn = (orientation - 1) % 4
-    axes = tf.where(orientation > 4, [1, 0, 2], [0, 1, 2])
     rows = tf.where(turn >= 2, -1, 1)
     columns = tf.where((turn == 1) | (turn == 2), -1, 1)
-    image = tf.transpose(image, axes)[::rows, ::columns]
-    return tf.ensure_shape(image, (None, None, image.shape[-1]))
+    image = tf.cond(
+        orientation > 4,
+        lambda: tf.transpose(image, [1, 0, 2]),
+        lambda: image,
+    )
+    return image[::rows, ::columns]
