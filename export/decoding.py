@@ -14,8 +14,9 @@ from and_tf.preprocessing import centre_square
 from export.file_parts import byte_values, jpeg_exif, png_chunk
 from export.orientation import of_exif, upright
 
-_JPEG = b"\xff\xd8\xff"
-_PNG = b"\x89PNG\r\n\x1a\n"
+# What files of either kind begin with.
+JPEG = b"\xff\xd8\xff"
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def decode_batch(encoded: tf.Tensor, size: int) -> tf.Tensor:
@@ -65,8 +66,8 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: When run, if it is neither, or broken.
     """
-    is_jpeg = tf.strings.substr(encoded, 0, len(_JPEG)) == _JPEG
-    is_png = tf.strings.substr(encoded, 0, len(_PNG)) == _PNG
+    is_jpeg = tf.strings.substr(encoded, 0, len(JPEG)) == JPEG
+    is_png = tf.strings.substr(encoded, 0, len(PNG)) == PNG
     expected = tf.debugging.Assert(
         is_jpeg | is_png, ["Expected a JPEG or PNG. Received other bytes."]
     )

@@ -33,9 +33,7 @@ _CLASSIFY = flags.DEFINE_bool(
 _KNN_NEIGHBOURS = flags.DEFINE_integer(
     "knn_neighbours", 200, "How many vote on a class."
 )
-_KNN_TEMPERATURE = flags.DEFINE_float(
-    "knn_temperature", 0.1, "τ of the votes."
-)
+_KNN_TEMPERATURE = flags.DEFINE_float("knn_temperature", 0.1, "τ of the votes.")
 _GALLERY = flags.DEFINE_enum(
     "gallery",
     "clean",

@@ -10,7 +10,6 @@ import tempfile
 import tensorflow as tf
 
 from and_tf import trained
-from and_tf.errors import InputError
 from export import gallery, versions, warmup
 from export.metadata import describe
 from export.servable import Options, Servable
