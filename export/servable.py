@@ -57,7 +57,7 @@ class Servable(tf.Module):
             SavedModel takes along.
 
     Attributes:
-        functions: By the name of their signature; each from one tensor to named tensors.
+        functions: By signature; each takes one tensor and gives named ones.
 
     Raises:
         InputError: If more neighbours are asked for than the gallery has, or

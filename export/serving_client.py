@@ -101,13 +101,15 @@ class Client(abc.ABC):
     def _check(self, signature: str) -> None:
         """Finds out once what the model has."""
         self._signatures = self._signatures or self._read_signatures()
-        found = self._signatures.get(signature)
-        if found is None or found.inputs != (INPUT,):
-            names = (n for n, s in self._signatures.items())
-            names = (n for n in names if self._signatures[n].inputs == (INPUT,))
+        fitting = sorted(
+            name
+            for name, found in self._signatures.items()
+            if found.inputs == (INPUT,)
+        )
+        if signature not in fitting:
             raise InputError(
-                f"Expected a signature of the model that takes files: "
-                f"{', '.join(sorted(names)) or 'it has none'}. Received: "
+                "Expected a signature of the model that takes files: "
+                f"{', '.join(fitting) or 'it has none'}. Received: "
                 f"{signature!r}."
             )
 
