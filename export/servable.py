@@ -81,7 +81,12 @@ class Servable(tf.Module):
         self._heads = list(heads.values())  # What it holds is stored.
 
         def embed(images: tf.Tensor) -> tf.Tensor:
-            return run.encoder(images, training=False)
+            # A convolution of no images fails in oneDNN: it gets one.
+            count = tf.shape(images)[0]
+            missing = tf.cast(count == 0, tf.int32)
+            padded = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
+            padded = tf.ensure_shape(padded, images.shape)
+            return run.encoder(padded, training=False)[:count]
 
         functions = {}
         for name, head in heads.items():

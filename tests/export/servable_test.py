@@ -44,10 +44,9 @@ def served(digits_run):
 
 
 def ask(served, signature, values):
-    function = served[signature]
-    (name,) = function.structured_input_signature[1]
-    dtype = tf.string if name == "image_bytes" else tf.uint8
-    outputs = function(**{name: tf.constant(values, dtype)})
+    of_files = signature.endswith("_bytes")
+    name, dtype = ("image_bytes", tf.string) if of_files else ("images", None)
+    outputs = served[signature](**{name: tf.constant(values, dtype)})
     return {name: value.numpy() for name, value in outputs.items()}
 
 
@@ -169,7 +168,7 @@ def served_by(run, options, images, tmp_path):
 def test_unlabelled_rows_have_no_vote(run, images, rows, tmp_path, rng):
     labels = np.where(rng.random(len(rows)) < 0.7, -1, images.train.labels)
     options = Options(classify=True, knn_temperature=0.002)
-    served = served_by(run, options, Gallery(rows, labels), tmp_path)
+    served = Servable(run, options, Gallery(rows, labels), tmp_path).functions
     queries = images.test.images
     found = ask(served, "classify", queries)
     embeddings = ask(served, "serving_default", queries)["embedding"]
@@ -184,9 +183,8 @@ def test_more_voters_than_labelled_rows_are_as_many_as_there_are(
     run, rows, images, tmp_path
 ):
     labels = np.where(np.arange(len(rows)) < 7, images.train.labels, -1)
-    served = served_by(
-        run, Options(classify=True), Gallery(rows, labels), tmp_path
-    )
+    options = Options(classify=True)
+    served = Servable(run, options, Gallery(rows, labels), tmp_path).functions
     queries = images.test.images[:9]
     embeddings = ask(served, "serving_default", queries)["embedding"]
     np.testing.assert_allclose(
