@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import abc
 import base64
-import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -23,6 +22,7 @@ from tensorflow_serving.apis import (
 from and_tf.errors import InputError
 
 INPUT = "image_bytes"
+Outputs = dict[str, int]  # By name, the protocol's number of its type.
 _LONGEST_MESSAGE = 300  # Characters of a server's that are shown.
 _ANY_LENGTH = [
     ("grpc.max_send_message_length", -1),
@@ -42,19 +42,6 @@ class UndecodableError(Refusal):
     """
 
 
-@dataclasses.dataclass(frozen=True)
-class Signature:
-    """What a signature takes and gives.
-
-    Attributes:
-        inputs: Names of its inputs.
-        outputs: By name, the type of each output.
-    """
-
-    inputs: tuple[str, ...]
-    outputs: dict[str, tf.DType]
-
-
 class Client(abc.ABC):
     """A model on a server.
 
@@ -70,7 +57,7 @@ class Client(abc.ABC):
         self.address = address
         self._model_name = model_name
         self._timeout = timeout
-        self._signatures: dict[str, Signature] = {}
+        self._signatures: dict[str, Outputs] = {}
 
     def predict(
         self, signature: str, image_bytes: Sequence[bytes]
@@ -92,7 +79,7 @@ class Client(abc.ABC):
         """
         self._check(signature)
         outputs = self._predict(signature, image_bytes)
-        return {name: _as_text(array) for name, array in outputs.items()}
+        return {name: _as_text(outputs[name]) for name in sorted(outputs)}
 
     def embed(self, image_bytes: Sequence[bytes]) -> np.ndarray:
         """Embeds B JPEG or PNG files: float32 [B, D]. Raises as `predict`."""
@@ -100,17 +87,17 @@ class Client(abc.ABC):
 
     def _check(self, signature: str) -> None:
         """Finds out once what the model has."""
-        self._signatures = self._signatures or self._read_signatures()
-        fitting = sorted(
-            name
-            for name, found in self._signatures.items()
-            if found.inputs == (INPUT,)
-        )
-        if signature not in fitting:
+        if not self._signatures:
+            self._signatures = {
+                name: outputs
+                for name, inputs, outputs in self._read_signatures()
+                if list(inputs) == [INPUT]
+            }
+        if signature not in self._signatures:
+            names = ", ".join(sorted(self._signatures))
             raise InputError(
                 "Expected a signature of the model that takes files: "
-                f"{', '.join(fitting) or 'it has none'}. Received: "
-                f"{signature!r}."
+                f"{names or 'it has none'}. Received: {signature!r}."
             )
 
     def _unreachable(self, reason: str) -> InputError:
@@ -134,7 +121,8 @@ class Client(abc.ABC):
         )
 
     @abc.abstractmethod
-    def _read_signatures(self) -> dict[str, Signature]: ...
+    def _read_signatures(self) -> Iterator[tuple[str, Iterable, Outputs]]:
+        """Gives each signature's name, its inputs' names, its outputs."""
 
     @abc.abstractmethod
     def _predict(
@@ -150,23 +138,16 @@ class GrpcClient(Client):
         channel = grpc.insecure_channel(address, options=_ANY_LENGTH)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
-    def _read_signatures(self) -> dict[str, Signature]:
+    def _read_signatures(self) -> Iterator[tuple[str, Iterable, Outputs]]:
         request = get_model_metadata_pb2.GetModelMetadataRequest()
         request.model_spec.name = self._model_name
         request.metadata_field.append("signature_def")
         response = self._call(self._stub.GetModelMetadata, request)
         found = get_model_metadata_pb2.SignatureDefMap()
         response.metadata["signature_def"].Unpack(found)
-        return {
-            name: Signature(
-                tuple(definition.inputs),
-                {
-                    key: tf.as_dtype(info.dtype)
-                    for key, info in definition.outputs.items()
-                },
-            )
-            for name, definition in found.signature_def.items()
-        }
+        for name, definition in found.signature_def.items():
+            outputs = {k: v.dtype for k, v in definition.outputs.items()}
+            yield name, definition.inputs, outputs
 
     def _predict(
         self, signature: str, image_bytes: Sequence[bytes]
@@ -204,22 +185,18 @@ class RestClient(Client):
     def _url(self) -> str:
         return f"{self.address.rstrip('/')}/v1/models/{self._model_name}"
 
-    def _read_signatures(self) -> dict[str, Signature]:
+    def _read_signatures(self) -> Iterator[tuple[str, Iterable, Outputs]]:
         content = self._call("GET", f"{self._url}/metadata")
         try:
             found = content["metadata"]["signature_def"]["signature_def"]
         except (KeyError, TypeError) as error:
             raise self._unreachable("an answer of another service") from error
-        return {
-            name: Signature(
-                tuple(definition.get("inputs", ())),
-                {
-                    key: tf.as_dtype(types_pb2.DataType.Value(info["dtype"]))
-                    for key, info in definition.get("outputs", {}).items()
-                },
-            )
-            for name, definition in found.items()
-        }
+        for name, definition in found.items():
+            outputs = {
+                key: types_pb2.DataType.Value(info.get("dtype", "DT_INVALID"))
+                for key, info in definition.get("outputs", {}).items()
+            }
+            yield name, definition.get("inputs", {}), outputs
 
     def _predict(
         self, signature: str, image_bytes: Sequence[bytes]
@@ -229,12 +206,12 @@ class RestClient(Client):
         ]
         request = {"signature_name": signature, "inputs": {INPUT: values}}
         outputs = self._call("POST", f"{self._url}:predict", request)["outputs"]
-        types = self._signatures[signature].outputs
+        types = self._signatures[signature]
         if len(types) == 1:  # A single output comes without its name.
             outputs = {next(iter(types)): outputs}
         return {
-            name: np.array(outputs[name], dtype.as_numpy_dtype)
-            for name, dtype in types.items()
+            name: np.array(outputs[name], tf.as_dtype(number).as_numpy_dtype)
+            for name, number in types.items()
         }
 
     def _call(self, method: str, url: str, content: Any = None) -> Any:
