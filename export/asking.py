@@ -98,12 +98,13 @@ def ask(
             refuses; files that it cannot decode are named.
     """
     answers = []
+    width = max(len(_shown(path)) for path in paths)
     with Counted("ask", len(paths)) as progress:
         for start in range(0, len(paths), batch_size):
             batch = paths[start : start + batch_size]
             outputs = _answer(client, signature, batch)
             progress.clear()
-            for line in _lines(batch, outputs):
+            for line in _lines(batch, outputs, width):
                 print(line, flush=True)
             progress.advance(len(batch))
             answers.append(outputs)
@@ -167,10 +168,9 @@ def _undecodable(
 
 
 def _lines(
-    paths: Sequence[str], outputs: dict[str, np.ndarray]
+    paths: Sequence[str], outputs: dict[str, np.ndarray], width: int
 ) -> Iterator[str]:
-    """What is printed of each file."""
-    width = max(len(_shown(path)) for path in paths)
+    """What is printed of each file; its name takes `width` characters."""
     for i, path in enumerate(paths):
         row = {name: array[i] for name, array in outputs.items()}
         yield f"{_shown(path):<{width}}  {_row_text(row)}"

@@ -62,9 +62,12 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     turn = (orientation - 1) % 4
     rows = tf.where(turn >= 2, -1, 1)
     columns = tf.where((turn == 1) | (turn == 2), -1, 1)
-    image = tf.cond(
-        orientation > 4,
-        lambda: tf.transpose(image, [1, 0, 2]),
-        lambda: image,
-    )
-    return image[::rows, ::columns]
+
+    def transposed() -> tf.Tensor:
+        # tf.transpose of bytes has oneDNN log an error before it does it.
+        height, width, channels = tf.unstack(tf.shape(image))
+        places = tf.range(width)[:, None] + tf.range(height) * width  # [W, H]
+        return tf.gather(tf.reshape(image, [-1, channels]), places)
+
+    turned = tf.cond(orientation > 4, transposed, lambda: image)
+    return turned[::rows, ::columns]

@@ -257,7 +257,8 @@ def _reason(error: BaseException) -> str:
 
 def _shortened(text: str) -> str:
     """Any text as part of a sentence."""
-    text = " ".join(text.split()).rstrip(".")
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    text = " ".join(printable.split()).rstrip(".")
     if len(text) > _LONGEST_MESSAGE:
         text = text[:_LONGEST_MESSAGE] + "…"
     return text
