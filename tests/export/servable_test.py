@@ -280,8 +280,9 @@ def test_the_bank_needs_no_data(run):
     assert found.labels is None and found.file_names is None
 
 
-def test_a_clean_gallery_is_the_training_images_own(run, rows, images):
+def test_a_clean_gallery_is_the_training_images_own(run, rows, images, capsys):
     found = gallery.read(run, "clean")
+    assert "embed 450/450" in capsys.readouterr().err
     np.testing.assert_array_equal(found.rows, rows)
     np.testing.assert_array_equal(found.labels, images.train.labels)
     bank = gallery.read(run, "bank", labelled=True)
