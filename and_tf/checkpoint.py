@@ -126,6 +126,14 @@ class Checkpoint:
         """Whether it was written with this part."""
         return any(name.startswith(f"{group}/") for name in self._arrays)
 
+    def arrays(self, group: str) -> list[np.ndarray]:
+        """A group's arrays, in the order of the variables that they were."""
+        return [
+            array
+            for name, array in self._arrays.items()
+            if name.startswith(f"{group}/")
+        ]
+
     def restore(self, group: str, variables: Iterable[keras.Variable]) -> None:
         """Assigns a group's arrays to the variables that they were of.
 

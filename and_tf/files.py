@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -10,8 +11,17 @@ from typing import Any, BinaryIO
 
 from and_tf.errors import InputError
 
+_REMEDY = (
+    "Make room or change the directory, then run again with --resume; what "
+    "was written before is whole."
+)
 
-def write(path: pathlib.Path, fill: Callable[[BinaryIO], None]) -> None:
+
+def write(
+    path: pathlib.Path,
+    fill: Callable[[BinaryIO], None],
+    remedy: str = _REMEDY,
+) -> None:
     """Writes a file beside its place, then moves it there.
 
     A reader, or a run that was killed in between, sees the old file or the
@@ -20,6 +30,7 @@ def write(path: pathlib.Path, fill: Callable[[BinaryIO], None]) -> None:
     Args:
         path: The file; its directory is made.
         fill: Writes the content to an open binary file.
+        remedy: What a user can do where it fails, in a sentence.
 
     Raises:
         InputError: If there is no room, or no right to write.
@@ -33,17 +44,17 @@ def write(path: pathlib.Path, fill: Callable[[BinaryIO], None]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise unwritable(path, error.strerror or str(error)) from error
+        with contextlib.suppress(OSError):  # Its place may be no directory.
+            temporary.unlink()
+        why = error.strerror or str(error)
+        raise unwritable(path, why, remedy) from error
 
 
-def unwritable(path: pathlib.Path, why: str) -> InputError:
-    """The error of a file that a run could not write."""
-    return InputError(
-        f"Expected to write {path}. Received: {why}. Make room or change the "
-        "directory, then run again with --resume; what was written before is "
-        "whole."
-    )
+def unwritable(
+    path: pathlib.Path, why: str, remedy: str = _REMEDY
+) -> InputError:
+    """The error of a file that could not be written."""
+    return InputError(f"Expected to write {path}. Received: {why}. {remedy}")
 
 
 def sweep(directory: pathlib.Path) -> None:
@@ -52,11 +63,12 @@ def sweep(directory: pathlib.Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_text(path: pathlib.Path, text: str) -> None:
+def write_text(path: pathlib.Path, text: str, remedy: str = _REMEDY) -> None:
     """Writes UTF-8 text, whole or not at all."""
-    write(path, lambda file: file.write(text.encode()))
+    write(path, lambda file: file.write(text.encode()), remedy)
 
 
-def write_json(path: pathlib.Path, value: Any) -> None:
+def write_json(path: pathlib.Path, value: Any, remedy: str = _REMEDY) -> None:
     """Writes indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_text(path, text, remedy)

@@ -98,6 +98,10 @@ class Counted:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Makes way for a line of output, until the next `advance`."""
         self._line.clear()
 
     def advance(self, count: int) -> None:

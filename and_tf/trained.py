@@ -7,6 +7,7 @@ import pathlib
 from typing import Any
 
 import keras
+import numpy as np
 
 from and_tf import backbones, files, run
 from and_tf.checkpoint import Checkpoint
@@ -44,6 +45,10 @@ class TrainedEncoder:
     def embedding_dim(self) -> int:
         """D."""
         return self.checkpoint.notes["encoder"]["embedding_dim"]
+
+    def bank_rows(self) -> np.ndarray:
+        """The memory bank, float32 [N, D]: row i is of training image i."""
+        return self.checkpoint.arrays("method")[0]  # As `recorder.state` says.
 
 
 @dataclasses.dataclass(frozen=True)

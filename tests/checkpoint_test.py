@@ -47,6 +47,15 @@ def test_restores_each_group_to_the_bit(groups, tmp_path):
             np.testing.assert_array_equal(old, again)
 
 
+def test_a_group_is_read_without_its_model(groups, tmp_path):
+    store = Checkpoints(tmp_path)
+    store.save(1, groups, {})
+    arrays = store.latest().arrays("method")
+    assert [array.dtype for array in arrays] == [bool, np.int32]
+    for array, variable in zip(arrays, groups["method"], strict=True):
+        np.testing.assert_array_equal(array, variable)
+
+
 def test_keeps_the_last_two(groups, tmp_path):
     store = Checkpoints(tmp_path)
     for epochs in (9, 10, 11):

@@ -73,3 +73,13 @@ def test_duration(seconds: float, text: str) -> None:
 )
 def test_bar(share: float, width: int, text: str) -> None:
     assert bar(share, width) == text
+
+
+def test_a_bar_makes_way_for_a_line() -> None:
+    stream, clock = Terminal(), Clock()
+    with Counted("ask", 10, stream=stream, clock=clock) as counted:
+        for _ in range(2):
+            clock.now += 1
+            counted.advance(5)
+            counted.clear()
+            assert stream.screen() == [""]

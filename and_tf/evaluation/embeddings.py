@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
@@ -11,19 +13,36 @@ from and_tf.data.split import Split
 BATCH = 512
 
 
-def embed(model: keras.Model, split: Split, image_size: int) -> np.ndarray:
+def embed(
+    model: keras.Model,
+    split: Split,
+    image_size: int,
+    on_batch: Callable[[int], None] | None = None,
+) -> np.ndarray:
     """Embeds the clean view of every image, in order of number.
 
     Args:
         model: Images [B, S, S, 3] to embeddings [B, D].
         split: N images.
         image_size: S.
+        on_batch: Told after each batch how many images it had.
 
     Returns:
         float32 [N, D].
     """
     batches = clean_batches(split, image_size, BATCH)
-    return model.predict(batches.map(lambda images, _: images), verbose=0)
+    callbacks = []
+    if on_batch is not None:
+        callbacks.append(
+            keras.callbacks.LambdaCallback(
+                on_predict_batch_end=lambda _, logs: on_batch(
+                    len(logs["outputs"])
+                )
+            )
+        )
+    return model.predict(
+        batches.map(lambda images, _: images), verbose=0, callbacks=callbacks
+    )
 
 
 def pixels(split: Split, side: int) -> np.ndarray:

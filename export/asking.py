@@ -1,0 +1,197 @@
+"""Image files in, a server's answers out, a line each."""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from PIL import Image
+
+from and_tf import files
+from and_tf.data import folder
+from and_tf.errors import InputError
+from and_tf.terminal import Counted
+from export.decoding import JPEG, PNG
+from export.serving_client import (
+    Client,
+    GrpcClient,
+    RestClient,
+    UndecodableError,
+)
+
+_NUMBERS = 4  # Of an embedding, how many are shown.
+
+
+def connect(address: str, model_name: str, timeout: float) -> Client:
+    """A client for an address: REST where it is a URL, gRPC otherwise."""
+    is_url = address.startswith(("http://", "https://"))
+    kind = RestClient if is_url else GrpcClient
+    return kind(address, model_name, timeout)
+
+
+def listed(images: str) -> list[str]:
+    """The image files that a directory, a glob or a name stands for.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if os.path.isdir(images):
+        names = folder.read_all(images).file_names
+        return [os.path.join(images, name) for name in names]
+    if os.path.isfile(images):
+        return [images]
+    found = sorted(glob.glob(images, recursive=True))
+    found = [path for path in found if os.path.isfile(path)]
+    if not found:
+        raise InputError(
+            "Expected a directory, a glob or a file of images. Received: "
+            f"{images!r}, where there is none."
+        )
+    return found
+
+
+def encoded(path: str) -> bytes:
+    """A file as a server can decode it.
+
+    JPEG and PNG stay as they are, other formats become PNG.
+
+    Raises:
+        InputError: If it cannot be read, or is no image.
+    """
+    try:
+        data = pathlib.Path(path).read_bytes()
+        if data.startswith((JPEG, PNG)):
+            return data
+        image = folder.read_image(path)
+    except Exception as error:  # Pillow answers broken files with many kinds.
+        reason = getattr(error, "strerror", None) or "it is no image"
+        raise InputError(
+            f"Expected an image that can be read. Received: {_shown(path)}: "
+            f"{reason}. Mend or remove it."
+        ) from error
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def ask(
+    client: Client, signature: str, paths: Sequence[str], batch_size: int
+) -> dict[str, np.ndarray]:
+    """Asks about files, and prints a line for each.
+
+    Args:
+        client: Of the server.
+        signature: What is asked.
+        paths: N files.
+        batch_size: How many go in one request.
+
+    Returns:
+        The outputs by name, each [N, …], and "file_name" [N], or
+        "neighbour_file_name" where the server's own outputs have that name.
+
+    Raises:
+        InputError: If files cannot be read, or the server cannot be had or
+            refuses; files that it cannot decode are named.
+    """
+    answers = []
+    width = max(len(_shown(path)) for path in paths)
+    with Counted("ask", len(paths)) as progress:
+        for start in range(0, len(paths), batch_size):
+            batch = paths[start : start + batch_size]
+            outputs = _answer(client, signature, batch)
+            progress.clear()
+            for line in _lines(batch, outputs, width):
+                print(line, flush=True)
+            progress.advance(len(batch))
+            answers.append(outputs)
+    whole = {
+        name: np.concatenate([answer[name] for answer in answers])
+        for name in answers[0]
+    }
+    if "file_name" in whole:
+        whole["neighbour_file_name"] = whole.pop("file_name")
+    return {"file_name": np.array([_shown(path) for path in paths]), **whole}
+
+
+def write(path: pathlib.Path, outputs: dict[str, np.ndarray]) -> None:
+    """Writes an .npz, whole or not at all.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    files.write(
+        path,
+        lambda file: np.savez(file, **outputs),
+        "Make room, or name another --output.",
+    )
+    print(f"wrote {path}: {', '.join(outputs)}")
+
+
+def _answer(
+    client: Client, signature: str, paths: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """The server's outputs for a batch of files."""
+    batch = [encoded(path) for path in paths]
+    try:
+        return client.predict(signature, batch)
+    except UndecodableError as error:
+        broken = list(_undecodable(client, signature, paths, batch))
+        if not broken:  # Another client's, merged into the same batch.
+            raise
+        raise InputError(
+            "Expected images that the server can decode. Received: "
+            f"{', '.join(map(_shown, broken))}. Mend or remove "
+            f"{'them' if broken[1:] else 'it'}."
+        ) from error
+
+
+def _undecodable(
+    client: Client,
+    signature: str,
+    paths: Sequence[str],
+    batch: Sequence[bytes],
+) -> Iterator[str]:
+    """Which files of a batch cannot be decoded.
+
+    Each is asked for alone: a server may merge requests, split or pad them,
+    and the positions that it named are those in what it ran.
+    """
+    for path, data in zip(paths, batch, strict=True):
+        try:
+            client.predict(signature, [data])
+        except UndecodableError:
+            yield path
+
+
+def _lines(
+    paths: Sequence[str], outputs: dict[str, np.ndarray], width: int
+) -> Iterator[str]:
+    """What is printed of each file; its name takes `width` characters."""
+    for i, path in enumerate(paths):
+        row = {name: array[i] for name, array in outputs.items()}
+        yield f"{_shown(path):<{width}}  {_row_text(row)}"
+
+
+def _row_text(row: dict[str, np.ndarray]) -> str:
+    if "class_name" in row:
+        share = row["score"][row["label"]]
+        return f"{_shown(str(row['class_name']))}  {share:.3f}"
+    if "similarity" in row:
+        names = row.get("file_name", row["index"])
+        return "  ".join(
+            f"{_shown(str(name))} {similarity:.3f}"
+            for name, similarity in zip(names, row["similarity"], strict=True)
+        )
+    if "embedding" in row:
+        numbers = row["embedding"][:_NUMBERS]
+        return " ".join(f"{number:+.4f}" for number in numbers) + " …"
+    return "  ".join(f"{name} {value.shape}" for name, value in row.items())
+
+
+def _shown(name: str) -> str:
+    """A file's name, which need not be UTF-8, as a console can show it."""
+    return os.fsencode(name).decode(errors="replace")

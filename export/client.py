@@ -1,0 +1,81 @@
+"""Asks TensorFlow Serving about image files.
+
+    python -m export.client --address=localhost:8500 --images=photos \\
+        --signature=classify_bytes
+
+prints a line for each file. `http://localhost:8501` asks by REST.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+from collections.abc import Sequence
+
+from absl import flags
+
+from and_tf import cli
+from and_tf.errors import InputError
+
+_ADDRESS = flags.DEFINE_string(
+    "address",
+    "localhost:8500",
+    "Of the server: host:port of gRPC, or the URL of REST.",
+)
+_IMAGES = flags.DEFINE_string(
+    "images", "", "A directory, a glob or a file of images."
+)
+_SIGNATURE = flags.DEFINE_string(
+    "signature",
+    "serving_bytes",
+    "What is asked: serving_bytes, neighbours_bytes or classify_bytes.",
+)
+_MODEL_NAME = flags.DEFINE_string(
+    "model_name", "and", "By which the server knows the model."
+)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Files in a request.")
+_TIMEOUT = flags.DEFINE_float(
+    "timeout", 60.0, "How long to wait for an answer, in seconds."
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", "", "Writes the answers to this .npz too."
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Reads the flags and asks."""
+    del argv
+    if not _IMAGES.value:
+        raise InputError(
+            "Expected --images, a directory, a glob or a file. Received none."
+        )
+    if not re.fullmatch(r"https?://\S+|[^/\s]+:\d+", _ADDRESS.value):
+        raise InputError(
+            "Expected --address as host:port for gRPC, or as a URL, "
+            f"http://host:port, for REST. Received: {_ADDRESS.value!r}."
+        )
+    if _BATCH_SIZE.value < 1 or not _TIMEOUT.value > 0:
+        raise InputError(
+            "Expected --batch_size of at least 1 and --timeout above 0. "
+            f"Received: {_BATCH_SIZE.value}, {_TIMEOUT.value:g}."
+        )
+    if _OUTPUT.value and os.path.lexists(_OUTPUT.value):
+        raise InputError(
+            f"Expected a new file for --output. Received: {_OUTPUT.value}, "
+            "which exists. Remove it, or name another."
+        )
+    # What gRPC logs of a connection, the error says in a sentence.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    cli.import_tensorflow()
+    from export import asking
+
+    paths = asking.listed(_IMAGES.value)
+    client = asking.connect(_ADDRESS.value, _MODEL_NAME.value, _TIMEOUT.value)
+    outputs = asking.ask(client, _SIGNATURE.value, paths, _BATCH_SIZE.value)
+    if _OUTPUT.value:
+        asking.write(pathlib.Path(_OUTPUT.value), outputs)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,97 @@
+"""Exports a run's encoder as a SavedModel for TensorFlow Serving.
+
+    python -m export.saved_model --run_dir=runs/quick --output_dir=exported \\
+        --neighbours=5 --classify
+
+writes exported/1/, or the next free number, which needs TensorFlow alone to
+run. `export/serving/models.config` says how to serve it.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+from absl import flags
+
+from and_tf import cli
+from and_tf.errors import InputError
+
+_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", "", "Where the version goes, into a sub-directory."
+)
+_NEIGHBOURS = flags.DEFINE_integer(
+    "neighbours",
+    0,
+    "Adds signatures that name this many of the most similar training images. "
+    "0: none.",
+)
+_CLASSIFY = flags.DEFINE_bool(
+    "classify", False, "Adds signatures that classify by weighted kNN."
+)
+_KNN_NEIGHBOURS = flags.DEFINE_integer(
+    "knn_neighbours", 200, "How many vote on a class."
+)
+_KNN_TEMPERATURE = flags.DEFINE_float("knn_temperature", 0.1, "τ of the votes.")
+_GALLERY = flags.DEFINE_enum(
+    "gallery",
+    "clean",
+    ["clean", "bank"],
+    "What is compared with: the training images' own embeddings, or the "
+    "memory bank, for which --neighbours needs no data.",
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "", "Where its data set lies. Empty: where it lay in training."
+)
+_MODEL_NAME = flags.DEFINE_string(
+    "model_name", "and", "By which the server will know it."
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Reads the flags and exports."""
+    del argv
+    for name, flag in (("run_dir", _RUN_DIR), ("output_dir", _OUTPUT_DIR)):
+        if not flag.value:
+            raise InputError(f"Expected --{name}, a directory. Received none.")
+    _check_numbers()
+    cli.import_tensorflow()
+    from export import servable, writing
+
+    writing.export(
+        pathlib.Path(_RUN_DIR.value),
+        pathlib.Path(_OUTPUT_DIR.value),
+        servable.Options(
+            _NEIGHBOURS.value,
+            _CLASSIFY.value,
+            _KNN_NEIGHBOURS.value,
+            _KNN_TEMPERATURE.value,
+        ),
+        gallery_kind=_GALLERY.value,
+        data_dir=_DATA_DIR.value,
+        model_name=_MODEL_NAME.value,
+    )
+
+
+def _check_numbers() -> None:
+    if _NEIGHBOURS.value < 0:
+        raise InputError(
+            f"Expected --neighbours of at least 0. Received: "
+            f"{_NEIGHBOURS.value}."
+        )
+    if _KNN_NEIGHBOURS.value < 1 or not 0 < _KNN_TEMPERATURE.value < 1e6:
+        raise InputError(
+            "Expected --knn_neighbours of at least 1 and --knn_temperature "
+            f"above 0. Received: {_KNN_NEIGHBOURS.value}, "
+            f"{_KNN_TEMPERATURE.value:g}."
+        )
+    if not _MODEL_NAME.value or "/" in _MODEL_NAME.value:
+        raise InputError(
+            f"Expected a --model_name without a slash. Received: "
+            f"{_MODEL_NAME.value!r}."
+        )
+
+
+if __name__ == "__main__":
+    cli.run(main)

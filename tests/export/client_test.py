@@ -1,0 +1,295 @@
+"""The client against servers of both protocols over a real SavedModel."""
+
+from __future__ import annotations
+
+import http.server
+import socket
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from and_tf import trained
+from and_tf.data.folder import read_image
+from and_tf.errors import InputError
+from and_tf.preprocessing import centre_square
+from export import asking
+from export.serving_client import (
+    GrpcClient,
+    Refusal,
+    RestClient,
+    UndecodableError,
+)
+from tests.cli_test import call
+from tests.export import exports, model_server
+
+PROTOCOLS = ("grpc", "rest")
+
+
+@pytest.fixture(scope="module")
+def model(digits_run):
+    return model_server.Model(exports.exported(digits_run))
+
+
+@pytest.fixture(scope="module")
+def addresses(model):
+    handler = model_server.rest_handler(model)
+    with (
+        model_server.grpc_server(model) as grpc_address,
+        model_server.http_server(handler) as rest_address,
+    ):
+        yield {"grpc": grpc_address, "rest": rest_address}
+
+
+@pytest.fixture(params=PROTOCOLS)
+def address(request, addresses):
+    return addresses[request.param]
+
+
+@pytest.fixture(scope="module")
+def test_images(digits_run):
+    return trained.load_images(trained.load_encoder(digits_run).config).test
+
+
+@pytest.fixture
+def photos(tmp_path, rng):
+    """Seven files of five formats, as training may find them."""
+    folder = tmp_path / "photos"
+    kinds = ("a.jpg", "b/b.png", "b/c.webp", "d.bmp", "e.gif", "f.JPG", "g.png")
+    for i, name in enumerate(kinds):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (20 + i, 30 - i, 3), np.uint8)
+        Image.fromarray(pixels).save(path)
+    return folder
+
+
+def connect(address, model_name="and", timeout=30.0):
+    return asking.connect(address, model_name, timeout)
+
+
+def test_an_address_tells_the_protocol():
+    assert isinstance(connect("localhost:1"), GrpcClient)
+    assert isinstance(connect("http://localhost:1"), RestClient)
+
+
+def test_embeddings_are_those_of_the_encoder(address, digits_run, test_images):
+    images = test_images.images[:9]
+    received = connect(address).embed(exports.files(images))
+    expected = trained.load_encoder(digits_run).encoder(images, training=False)
+    assert received.dtype == np.float32
+    np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("signature", ["neighbours_bytes", "classify_bytes"])
+def test_outputs_are_those_of_the_model(address, model, test_images, signature):
+    encoded = exports.files(test_images.images[:5])
+    received = connect(address).predict(signature, encoded)
+    expected = model.predict(signature, {"image_bytes": encoded})
+    assert received.keys() == expected.keys()
+    for name, value in expected.items():
+        if value.dtype == object:
+            value = value.astype(str)
+            assert received[name].dtype.kind == "U"
+        else:
+            assert received[name].dtype == value.dtype
+        np.testing.assert_array_equal(received[name], value)
+
+
+def test_files_of_every_format_are_answered(
+    address, model, photos, digits_run, capsys
+):
+    paths = asking.listed(str(photos))
+    model.batches.clear()
+    outputs = asking.ask(connect(address), "serving_bytes", paths, 3)
+    assert model.batches == [3, 3, 1]
+    assert list(outputs["file_name"]) == paths == sorted(paths)
+    squares = [centre_square(read_image(path), 8) for path in paths]
+    expected = trained.load_encoder(digits_run).encoder(np.array(squares))
+    np.testing.assert_allclose(outputs["embedding"], expected, atol=1e-5)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == paths
+    for line, embedding in zip(lines, outputs["embedding"], strict=True):
+        assert float(line.split()[1]) == pytest.approx(embedding[0], abs=1e-4)
+
+
+def test_lines_say_class_and_neighbours(address, photos, capsys):
+    paths = asking.listed(str(photos / "*.png"))
+    client = connect(address)
+    found = asking.ask(client, "classify_bytes", paths, 8)
+    near = asking.ask(client, "neighbours_bytes", paths, 8)
+    lines = capsys.readouterr().out.splitlines()
+    share = found["score"].max(axis=1)[0]
+    assert lines[0].split() == [
+        paths[0], found["class_name"][0], f"{share:.3f}",
+    ]  # fmt: skip
+    assert lines[1].split() == [
+        paths[0],
+        *(
+            text
+            for index, cos in zip(near["index"][0], near["similarity"][0])
+            for text in (str(index), f"{cos:.3f}")
+        ),
+    ]
+
+
+def test_broken_files_are_named(address, photos):
+    for name in ("a.jpg", "g.png"):
+        data = (photos / name).read_bytes()
+        (photos / name).write_bytes(data[:-60])
+    paths = asking.listed(str(photos))
+    with pytest.raises(InputError) as error:
+        asking.ask(connect(address), "serving_bytes", paths, 4)
+    assert str(error.value) == (
+        "Expected images that the server can decode. Received: "
+        f"{photos / 'a.jpg'}. Mend or remove it."
+    )
+    with pytest.raises(InputError) as error:
+        asking.ask(connect(address), "serving_bytes", paths, 32)
+    assert f"{photos / 'a.jpg'}, {photos / 'g.png'}. Mend or remove them" in (
+        str(error.value)
+    )
+
+
+def test_a_batch_of_another_client_is_not_blamed_on_ours(photos):
+    """Merged on the server, it fails though each of our files is whole."""
+
+    class Merged:
+        def predict(self, signature, batch):
+            if len(batch) > 1:
+                raise UndecodableError("positions [9]")
+            return {"embedding": np.zeros((1, 2))}
+
+    with pytest.raises(UndecodableError, match=r"positions \[9\]"):
+        asking.ask(Merged(), "serving_bytes", asking.listed(str(photos)), 4)
+
+
+def test_positions_reach_whoever_asks_directly(address, test_images):
+    encoded = exports.files(test_images.images[:3])
+    with pytest.raises(UndecodableError) as error:
+        connect(address).embed([b"", encoded[0], encoded[1][:-30]])
+    assert str(error.value) == (
+        "Expected encoded JPEG or PNG images. Received at positions [0 2] "
+        "what cannot be decoded."
+    )
+
+
+def test_a_file_that_is_no_image_is_named_before_it_is_sent(photos):
+    (photos / "a.jpg").write_text("text")
+    with pytest.raises(InputError, match=r"Received: .*a\.jpg: it is no image"):
+        asking.encoded(str(photos / "a.jpg"))
+    with pytest.raises(InputError, match="No such file"):
+        asking.encoded(str(photos / "x.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("options", "signature", "message"),
+    [
+        ({"model_name": "or"}, "serving_bytes", "'or'; the server says: Serv"),
+        (
+            {},
+            "sorting_bytes",
+            "takes files: classify_bytes, neighbours_bytes, serving_bytes. "
+            "Received: 'sorting_bytes'",
+        ),
+        ({}, "serving_default", "takes files: .*Received: 'serving_default'"),
+    ],
+)
+def test_wrong_names_are_said(address, options, signature, message):
+    with pytest.raises(InputError, match=message):
+        connect(address, **options).predict(signature, [b""])
+
+
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_no_server_is_said(scheme):
+    with socket.socket() as taken:  # Bound, and nobody listens.
+        taken.bind(("127.0.0.1", 0))
+        address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(InputError, match=f"server at {address}.*refused"):
+            connect(address).embed([b""])
+
+
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_a_silent_server_is_not_waited_for_for_ever(scheme):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"{scheme}127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(InputError, match=r"within 0\.2 s"):
+            connect(address, timeout=0.2).embed([b""])
+
+
+def test_another_service_is_said():
+    with model_server.http_server(
+        http.server.SimpleHTTPRequestHandler
+    ) as address:
+        with pytest.raises(InputError, match="an answer of another service"):
+            connect(address).embed([b""])
+
+
+def test_other_errors_are_the_servers_own(address, model, monkeypatch):
+    def fail(signature, inputs):
+        raise ValueError("Task size 128 was larger than maximum")
+
+    monkeypatch.setattr(model, "predict", fail)
+    with pytest.raises(Refusal, match="error: .*Task size 128 was larger"):
+        connect(address).embed([b""])
+
+
+@pytest.mark.parametrize("pattern", ["nothing/*.jpg", "nothing.jpg", "[", ""])
+def test_no_files_are_said(tmp_path, pattern):
+    with pytest.raises(InputError, match="Expected"):
+        asking.listed(str(tmp_path / pattern))
+
+
+def test_command_writes_what_it_was_told(addresses, photos, tmp_path):
+    arguments = [
+        "export.client",
+        f"--address={addresses['grpc']}",
+        "--images=photos",
+        "--signature=neighbours_bytes",
+        "--output=near.npz",
+    ]
+    result = call(*arguments, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert len(lines) == 8
+    assert lines[-1] == "wrote near.npz: file_name, index, similarity"
+    assert result.stderr.startswith("ask 7/7")
+    with np.load(tmp_path / "near.npz") as found:
+        assert list(found["file_name"]) == [
+            line.split()[0] for line in lines[:-1]
+        ]
+        assert found["index"].shape == (7, 3)
+
+    again = call(*arguments, cwd=tmp_path)
+    assert again.returncode == 1
+    assert "error: Expected a new file for --output" in again.stderr
+
+
+def test_no_server_ends_in_one_sentence(photos, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = call(
+            "export.client", f"--address={address}", f"--images={photos}"
+        )
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: Expected a server at {address}. Received:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Expected --images"),
+        (["--images=x", "--address=localhost"], "host:port for gRPC"),
+        (["--images=x", "--batch_size=0"], "Received: 0, 60."),
+        (["--images=x", "--timeout=nan"], "Received: 32, nan."),
+    ],
+)
+def test_wrong_flags_end_in_one_sentence(arguments, message):
+    result = call("export.client", *arguments)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr

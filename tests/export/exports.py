@@ -1,0 +1,49 @@
+"""The tiny run's encoder as a SavedModel, made once for all tests."""
+
+from __future__ import annotations
+
+import io
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from and_tf import trained
+from and_tf.data.split import Split
+from export import writing
+from export.servable import Options
+
+OPTIONS = Options(
+    neighbours=3, classify=True, knn_neighbours=20, knn_temperature=0.2
+)
+
+
+def exported(run_dir: pathlib.Path) -> pathlib.Path:
+    """Version 1 of the run's encoder, with every signature."""
+    output = run_dir.parent / "exported"
+    if not output.exists():
+        writing.export(run_dir, output, OPTIONS)
+    return output / "1"
+
+
+def training_split(run_dir: pathlib.Path) -> Split:
+    """The run's training images."""
+    return trained.load_images(trained.load_encoder(run_dir).config).train
+
+
+def files(images: np.ndarray) -> list[bytes]:
+    """Each image as a PNG."""
+    buffers = [io.BytesIO() for _ in images]
+    for buffer, image in zip(buffers, images, strict=True):
+        Image.fromarray(image).save(buffer, "PNG")
+    return [buffer.getvalue() for buffer in buffers]
+
+
+def signatures(path: pathlib.Path) -> dict:
+    """Loads a version's signatures; the rest of it stays referenced."""
+    model = tf.saved_model.load(str(path))
+    found = dict(model.signatures)
+    for function in found.values():
+        function.model = model
+    return found
