@@ -10,6 +10,7 @@ close its embeddings are to the original's.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
 import pathlib
 import tempfile
@@ -172,7 +173,8 @@ def _measure(
             neighbours=_NEIGHBOURS.value,
             temperature=_TEMPERATURE.value,
         )
-    return measured["file"]
+    runtime = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
+    return {"runtime": runtime, **measured["file"]}
 
 
 def _tensor(name: str, dtype: str, *shape: int) -> dict[str, Any]:
