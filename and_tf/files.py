@@ -10,8 +10,17 @@ from typing import Any, BinaryIO
 
 from and_tf.errors import InputError
 
+_REMEDY = (
+    "Make room or change the directory, then run again with --resume; what "
+    "was written before is whole."
+)
 
-def write(path: pathlib.Path, fill: Callable[[BinaryIO], None]) -> None:
+
+def write(
+    path: pathlib.Path,
+    fill: Callable[[BinaryIO], None],
+    remedy: str = _REMEDY,
+) -> None:
     """Writes a file beside its place, then moves it there.
 
     A reader, or a run that was killed in between, sees the old file or the
@@ -20,6 +29,7 @@ def write(path: pathlib.Path, fill: Callable[[BinaryIO], None]) -> None:
     Args:
         path: The file; its directory is made.
         fill: Writes the content to an open binary file.
+        remedy: What a user can do where it fails, in a sentence.
 
     Raises:
         InputError: If there is no room, or no right to write.
@@ -36,16 +46,16 @@ def write(path: pathlib.Path, fill: Callable[[BinaryIO], None]) -> None:
         temporary.unlink(missing_ok=True)
         raise InputError(
             f"Expected to write {path}. Received: {error.strerror or error}. "
-            "Make room or change the directory, then run again with --resume; "
-            "what was written before is whole."
+            + remedy
         ) from error
 
 
-def write_text(path: pathlib.Path, text: str) -> None:
+def write_text(path: pathlib.Path, text: str, remedy: str = _REMEDY) -> None:
     """Writes UTF-8 text, whole or not at all."""
-    write(path, lambda file: file.write(text.encode()))
+    write(path, lambda file: file.write(text.encode()), remedy)
 
 
-def write_json(path: pathlib.Path, value: Any) -> None:
+def write_json(path: pathlib.Path, value: Any, remedy: str = _REMEDY) -> None:
     """Writes indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_text(path, text, remedy)

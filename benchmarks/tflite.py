@@ -56,7 +56,10 @@ def main(argv: Sequence[str]) -> None:
         )
     output = pathlib.Path(_OUTPUT.value) if _OUTPUT.value else None
     if output and output.exists():
-        raise InputError(f"Expected a new --output. Received: {output}.")
+        raise InputError(
+            f"Expected a new --output. Received: {output}, which is there "
+            "already."
+        )
     cli.import_tensorflow()
     from and_tf import files, trained
     from export.metadata import describe

@@ -47,6 +47,8 @@ _DATA_DIR = flags.DEFINE_string(
 _NEIGHBOURS = flags.DEFINE_integer("knn_neighbours", 200, "K.", lower_bound=1)
 _TEMPERATURE = flags.DEFINE_float("knn_temperature", 0.1, "τ of the weights.")
 
+_REMEDY = "Make room or name another --output, then run again."
+
 
 def main(argv: Sequence[str]) -> None:
     """Reads the flags, converts, measures and writes."""
@@ -61,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
     content, calibration = _convert(run, data)
     measured = _measure(run, data, content) if _EVALUATE.value else None
     size = run.image_size
-    files.write(output, lambda file: file.write(content))
+    files.write(output, lambda file: file.write(content), _REMEDY)
     files.write_json(
         sidecar,
         {
@@ -75,6 +77,7 @@ def main(argv: Sequence[str]) -> None:
             "calibration": calibration,
             "measured": measured,
         },
+        _REMEDY,
     )
     _show(output, len(content), measured)
 
@@ -97,24 +100,30 @@ def _check_flags() -> tuple[pathlib.Path, pathlib.Path]:
             f"{_OUTPUT.value or 'none'}."
         )
     sidecar = output.with_suffix(".json")
+    try:
+        _check_place(output, sidecar)
+    except OSError as error:
+        raise InputError(
+            "Expected --output where files can be written. Received: "
+            f"{output}: {error.strerror}."
+        ) from error
+    return output, sidecar
+
+
+def _check_place(output: pathlib.Path, sidecar: pathlib.Path) -> None:
+    """Refuses before the work what could not be written after it."""
     for path in (output, sidecar):
         if path.exists():
             raise InputError(
                 f"Expected a new --output. Received: {output}, but {path} is "
                 "there already. Name another, or remove it."
             )
-    _check_place(output)
-    return output, sidecar
-
-
-def _check_place(output: pathlib.Path) -> None:
-    """Refuses before the work what could not be written after it."""
     place = output.absolute().parent
     while not place.exists():
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK):
         raise InputError(
-            f"Expected --output where files can be written. Received: "
+            "Expected --output where files can be written. Received: "
             f"{output}, but {place} is "
             f"{'write-protected' if place.is_dir() else 'no directory'}."
         )
@@ -185,7 +194,7 @@ def _tensor(name: str, dtype: str, *shape: int) -> dict[str, Any]:
 def _show(
     output: pathlib.Path, size: int, measured: dict[str, Any] | None
 ) -> None:
-    print(f"wrote {output} ({size / 1e6:.2f} MB, {_QUANTIZE.value})")
+    print(f"wrote {output} ({size / 1e6:.2f} MB, quantize {_QUANTIZE.value})")
     if measured is None:
         return
     if measured["knn_top1"] is not None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import pathlib
 import re
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 
 import keras
@@ -62,7 +63,11 @@ def convert(
             encoder needs an operation that TFLite does not have built in.
     """
     _check(encoder, quantize, calibration)
-    with tempfile.TemporaryDirectory() as name, standard_error_aside():
+    with (
+        tempfile.TemporaryDirectory() as name,
+        standard_error_aside(),
+        warnings.catch_warnings(action="ignore"),
+    ):
         saved_model = pathlib.Path(name)
         _save(encoder, saved_model)
         try:
