@@ -70,6 +70,7 @@ def main(argv: Sequence[str]) -> None:
         paths = export(run, data, pathlib.Path(place))
         rows = measure(run, data, paths)
     print(f"{run.directory.path}, seed {run.config.seed}, {machine.sentence()}")
+    print(protocol(rows))
     print(table(rows))
     if output:
         files.write_json(
@@ -158,10 +159,26 @@ def _median_milliseconds(encoder: Any, images: np.ndarray) -> float:
     return 1000 * float(np.median(seconds[WARM_UP:]))
 
 
+def protocol(rows: dict[str, dict[str, Any]]) -> str:
+    """What the figures have to be read with."""
+    row = next(iter(rows.values()))
+    cosines = (
+        f"cosines to the original over {row['query_images']:,} queries and "
+        f"{row['gallery_images']:,} gallery images"
+    )
+    knn = row["knn_protocol"]
+    if knn is None:
+        return cosines
+    return (
+        f"kNN: K = {knn['K']}, τ = {knn['temperature']:g}, queries "
+        f"{knn['queries']}, gallery {knn['gallery']}; {cosines}"
+    )
+
+
 def table(rows: dict[str, dict[str, Any]]) -> str:
     """The figures in Markdown."""
     first = next(iter(rows.values()))
-    heads = ["mode", "MB", "kNN top-1", "mean cosine"]
+    heads = ["mode", "MB", "kNN top-1", "mean cosine", "min. cosine"]
     heads += [
         f"{images}, {threads}, ms"
         for images, times in first["milliseconds"].items()
@@ -177,10 +194,10 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
             for by_threads in row["milliseconds"].values()
             for time in by_threads.values()
         ]
-        cosine = f"{row['mean_cosine']:.6f}"
+        cosines = f"{row['mean_cosine']:.6f}", f"{row['minimum_cosine']:.6f}"
         megabytes = f"{row['bytes'] / 1e6:.2f}"
         top1 = _percent(row["knn_top1"])
-        lines.append([mode, megabytes, top1, cosine, *times])
+        lines.append([mode, megabytes, top1, *cosines, *times])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 

@@ -5,7 +5,7 @@ What each mode makes of the weights and of the arithmetic:
 - `none`: float32 both.
 - `float16`: weights are stored in half, and computed with in float32.
 - `dynamic`: weights are int8 with a scale per channel; activations are
-  quantised as they come, each batch by its own range.
+  quantised as they come, each image by its own range.
 - `int8`: weights likewise; activations by ranges measured beforehand on
   calibration images. Both ends stay float32: the input's normalisation, and
   from the pooled features on the projection and the norm. In int8 these few
