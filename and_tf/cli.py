@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 
 from absl import app, logging
 
 from and_tf.errors import InputError, Interrupted
+from and_tf.terminal import standard_error_aside
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
@@ -71,25 +70,10 @@ def unreadable(error: Exception) -> str | None:
 def import_tensorflow() -> None:
     """Imports TensorFlow and looks for GPUs without its lines about it.
 
-    They are written before its log level counts, straight to file descriptor
-    2, so that is turned aside meanwhile; what it caught is shown after all if
-    the import fails. With TF_CPP_MIN_LOG_LEVEL=0 nothing is turned aside, which
-    tells why a GPU is not found.
+    With TF_CPP_MIN_LOG_LEVEL=0 they are shown, which tells why a GPU is not
+    found.
     """
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
-        return
-    sys.stderr.flush()
-    shown = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
-        try:
-            import tensorflow as tf
+    with standard_error_aside():
+        import tensorflow as tf
 
-            tf.config.list_physical_devices("GPU")
-        except BaseException:
-            aside.seek(0)
-            os.write(shown, aside.read())
-            raise
-        finally:
-            os.dup2(shown, 2)
-            os.close(shown)
+        tf.config.list_physical_devices("GPU")

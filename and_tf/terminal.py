@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TextIO
+
+from and_tf.errors import InputError
 
 REFRESH = 0.1  # Seconds between two updates of a bar.
 LONGEST_BAR = 30  # Characters.
@@ -36,6 +41,41 @@ def line_with_bar(left: str, share: float, right: str) -> str:
     """Both texts with a bar between them, as long as the terminal allows."""
     room = shutil.get_terminal_size().columns - len(left) - len(right) - 5
     return f"{left}  {bar(share, min(room, LONGEST_BAR))}{right}"
+
+
+@contextlib.contextmanager
+def standard_error_aside() -> Iterator[TextIO]:
+    """Turns standard error aside, and with it what libraries note in passing.
+
+    TensorFlow and TFLite write some lines straight to file descriptor 2,
+    whatever their log level, so that is what is turned aside. What it caught
+    is shown after all if the block fails, unless by an `InputError`, which
+    says enough itself, or by the user's own interruption. With
+    TF_CPP_MIN_LOG_LEVEL=0 nothing is turned aside.
+
+    Yields:
+        The standard error from before, for what is meant to be seen.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        yield sys.stderr
+        return
+    sys.stderr.flush()
+    shown = os.dup(2)
+    with tempfile.TemporaryFile() as aside, os.fdopen(shown, "w") as stream:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield stream
+        except (InputError, KeyboardInterrupt):
+            raise
+        except BaseException:
+            sys.stderr.flush()
+            aside.seek(0)
+            os.write(shown, aside.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            stream.flush()
+            os.dup2(shown, 2)
 
 
 class TransientLine:

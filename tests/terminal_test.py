@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 
 import pytest
 
-from and_tf.terminal import Counted, bar, duration
+from and_tf.errors import InputError
+from and_tf.terminal import Counted, bar, duration, standard_error_aside
 from tests.screen import Clock, Terminal
 
 
@@ -83,3 +85,40 @@ def test_a_bar_makes_way_for_a_line() -> None:
             counted.advance(5)
             counted.clear()
             assert stream.screen() == [""]
+
+
+def test_what_libraries_note_is_turned_aside(capfd, monkeypatch) -> None:
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    with standard_error_aside() as shown:
+        os.write(2, b"a note\n")
+        with standard_error_aside():
+            os.write(2, b"another\n")
+        print("meant to be seen", file=shown)
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "meant to be seen\nafter\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError, "a note\n"),
+        (SystemExit, "a note\n"),
+        (InputError, ""),
+        (KeyboardInterrupt, ""),
+    ],
+)
+def test_notes_are_shown_where_they_may_explain(
+    capfd, monkeypatch, error, text
+) -> None:
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    with pytest.raises(error), standard_error_aside():
+        os.write(2, b"a note\n")
+        raise error
+    assert capfd.readouterr().err == text
+
+
+def test_notes_are_shown_where_they_are_asked_for(capfd, monkeypatch) -> None:
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    with standard_error_aside():
+        os.write(2, b"a note\n")
+    assert capfd.readouterr().err == "a note\n"

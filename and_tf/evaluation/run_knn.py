@@ -66,26 +66,31 @@ class RunKnn:
         if self._data.test is None:
             return None
         queries = embed(model, self._data.test, self._size)
-        return self._classify(queries, np.asarray(model.bank.rows))
+        return self.classify(queries, np.asarray(model.bank.rows))
 
     def clean(self, model: keras.Model) -> Knn:
         """Against the training images' own embeddings."""
         gallery = embed(model, self._data.train, self._size)
         if self._data.test is None:
-            return self._classify(gallery, gallery)
-        return self._classify(
-            embed(model, self._data.test, self._size), gallery
-        )
+            return self.classify(gallery, gallery)
+        return self.classify(embed(model, self._data.test, self._size), gallery)
 
     def raw_pixels(self) -> Knn:
         """The images themselves, at most 16×16, as embeddings."""
         side = min(PIXEL_SIDE, self._size)
         gallery = pixels(self._data.train, side)
         if self._data.test is None:
-            return self._classify(gallery, gallery)
-        return self._classify(pixels(self._data.test, side), gallery)
+            return self.classify(gallery, gallery)
+        return self.classify(pixels(self._data.test, side), gallery)
 
-    def _classify(self, queries: np.ndarray, gallery: np.ndarray) -> Knn:
+    def classify(self, queries: np.ndarray, gallery: np.ndarray) -> Knn:
+        """Of embeddings that are there already.
+
+        Args:
+            queries: float32 [Q, D] of the test split; without one, of the
+                training images, as is the gallery.
+            gallery: float32 [N, D] of the training images.
+        """
         test = self._data.test
         return weighted_knn(
             queries,

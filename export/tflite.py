@@ -1,0 +1,213 @@
+"""Exports a run's encoder as a TFLite file, and measures what that cost.
+
+    python -m export.tflite --run_dir=runs/cifar100 \\
+        --output=exported/cifar100.tflite --quantize=int8
+
+writes the file, and beside it a .json that says where it is from and how
+close its embeddings are to the original's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import pathlib
+import tempfile
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from and_tf import cli
+from and_tf.errors import InputError
+from export.tflite_format import INPUT, MODES, OUTPUT, SIGNATURE
+
+if TYPE_CHECKING:
+    from and_tf.data.split import ImageData
+    from and_tf.trained import TrainedEncoder
+
+_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
+_OUTPUT = flags.DEFINE_string("output", "", "The .tflite file to write.")
+_QUANTIZE = flags.DEFINE_enum(
+    "quantize", "none", MODES, "How weights and activations are stored."
+)
+_CALIBRATION = flags.DEFINE_integer(
+    "calibration_images",
+    500,
+    "Training images on which int8 measures its ranges.",
+    lower_bound=1,
+)
+_EVALUATE = flags.DEFINE_bool(
+    "evaluate", True, "Embed the run's data with the file and the original."
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "", "Where its data set lies. Empty: where it lay in training."
+)
+_NEIGHBOURS = flags.DEFINE_integer("knn_neighbours", 200, "K.", lower_bound=1)
+_TEMPERATURE = flags.DEFINE_float("knn_temperature", 0.1, "τ of the weights.")
+
+_REMEDY = "Make room or name another --output, then run again."
+
+
+def main(argv: Sequence[str]) -> None:
+    """Reads the flags, converts, measures and writes."""
+    del argv
+    output, sidecar = _check_flags()
+    cli.import_tensorflow()
+    from and_tf import files, trained
+    from export.metadata import describe
+
+    run = trained.load_encoder(pathlib.Path(_RUN_DIR.value))
+    data = _images(run)
+    content, calibration = _convert(run, data)
+    measured = _measure(run, data, content) if _EVALUATE.value else None
+    size = run.image_size
+    files.write(output, lambda file: file.write(content), _REMEDY)
+    files.write_json(
+        sidecar,
+        {
+            **describe(run),
+            "quantize": _QUANTIZE.value,
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "signature": SIGNATURE,
+            "input": _tensor(INPUT, "uint8", size, size, 3),
+            "output": _tensor(OUTPUT, "float32", run.embedding_dim),
+            "calibration": calibration,
+            "measured": measured,
+        },
+        _REMEDY,
+    )
+    _show(output, len(content), measured)
+
+
+def _check_flags() -> tuple[pathlib.Path, pathlib.Path]:
+    """The file to write and the one beside it."""
+    if not _RUN_DIR.value:
+        raise InputError(
+            "Expected --run_dir, the directory of a run. Received none."
+        )
+    if _TEMPERATURE.value <= 0:
+        raise InputError(
+            "Expected --knn_temperature above 0. Received: "
+            f"{_TEMPERATURE.value:g}."
+        )
+    output = pathlib.Path(_OUTPUT.value)
+    if output.suffix != ".tflite":
+        raise InputError(
+            "Expected --output, a file that ends in .tflite. Received: "
+            f"{_OUTPUT.value or 'none'}."
+        )
+    sidecar = output.with_suffix(".json")
+    try:
+        _check_place(output, sidecar)
+    except OSError as error:
+        raise InputError(
+            "Expected --output where files can be written. Received: "
+            f"{output}: {error.strerror}."
+        ) from error
+    return output, sidecar
+
+
+def _check_place(output: pathlib.Path, sidecar: pathlib.Path) -> None:
+    """Refuses before the work what could not be written after it."""
+    for path in (output, sidecar):
+        if path.exists():
+            raise InputError(
+                f"Expected a new --output. Received: {output}, but {path} is "
+                "there already. Name another, or remove it."
+            )
+    place = output.absolute().parent
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise InputError(
+            "Expected --output where files can be written. Received: "
+            f"{output}, but {place} is "
+            f"{'write-protected' if place.is_dir() else 'no directory'}."
+        )
+
+
+def _images(run: TrainedEncoder) -> ImageData | None:
+    """The run's data, where something is done with them and they are there."""
+    from and_tf import trained
+
+    if not _EVALUATE.value and _QUANTIZE.value != "int8":
+        return None
+    try:
+        return trained.load_images(run.config, _DATA_DIR.value)
+    except InputError as error:
+        if _QUANTIZE.value == "int8":
+            raise InputError(
+                "Expected the run's training images for --quantize=int8, "
+                f"which is calibrated on them. {error} Name their place with "
+                "--data_dir, or use --quantize=dynamic, which needs none."
+            ) from error
+        print(f"not measured, for want of the run's images: {error}")
+        return None
+
+
+def _convert(
+    run: TrainedEncoder, data: ImageData | None
+) -> tuple[bytes, dict[str, Any] | None]:
+    """The file's content, and what it was calibrated on."""
+    from export import calibration, tflite_conversion
+
+    if _QUANTIZE.value != "int8":
+        return tflite_conversion.convert(run.encoder, _QUANTIZE.value), None
+    seed = run.config.seed
+    split = calibration.draw(data.train, _CALIBRATION.value, seed)
+    content = calibration.convert_int8(run, split)
+    return content, {"images": split.size, "split": split.name, "seed": seed}
+
+
+def _measure(
+    run: TrainedEncoder, data: ImageData | None, content: bytes
+) -> dict[str, Any] | None:
+    """How close the file's embeddings are to the original's."""
+    from export import fidelity
+    from export.tflite_encoder import TFLiteEncoder
+
+    if data is None:
+        return None
+    with tempfile.TemporaryDirectory() as place:
+        path = pathlib.Path(place) / "encoder.tflite"
+        path.write_bytes(content)
+        measured = fidelity.measure(
+            run.encoder,
+            {"file": TFLiteEncoder(path)},
+            data,
+            image_size=run.image_size,
+            neighbours=_NEIGHBOURS.value,
+            temperature=_TEMPERATURE.value,
+        )
+    runtime = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
+    return {"runtime": runtime, **measured["file"]}
+
+
+def _tensor(name: str, dtype: str, *shape: int) -> dict[str, Any]:
+    """A tensor's description; None stands for the batch's size."""
+    return {"name": name, "dtype": dtype, "shape": [None, *shape]}
+
+
+def _show(
+    output: pathlib.Path, size: int, measured: dict[str, Any] | None
+) -> None:
+    print(f"wrote {output} ({size / 1e6:.2f} MB, quantize {_QUANTIZE.value})")
+    if measured is None:
+        return
+    if measured["knn_top1"] is not None:
+        print(
+            f"  kNN top-1    {100 * measured['knn_top1']:.2f} %, original "
+            f"{100 * measured['original_knn_top1']:.2f} %"
+        )
+    print(
+        f"  cosine to the original's embeddings    mean "
+        f"{measured['mean_cosine']:.6f}, minimum "
+        f"{measured['minimum_cosine']:.6f}"
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)
