@@ -10,8 +10,17 @@ from typing import Any, BinaryIO
 
 from and_tf.errors import InputError
 
+REMEDY = (
+    "Make room or change the directory, then run again with --resume; what "
+    "was written before is whole."
+)
 
-def write(path: pathlib.Path, fill: Callable[[BinaryIO], None]) -> None:
+
+def write(
+    path: pathlib.Path,
+    fill: Callable[[BinaryIO], None],
+    remedy: str = REMEDY,
+) -> None:
     """Writes a file beside its place, then moves it there.
 
     A reader, or a run that was killed in between, sees the old file or the
@@ -20,6 +29,7 @@ def write(path: pathlib.Path, fill: Callable[[BinaryIO], None]) -> None:
     Args:
         path: The file; its directory is made.
         fill: Writes the content to an open binary file.
+        remedy: What the error advises.
 
     Raises:
         InputError: If there is no room, or no right to write.
@@ -36,8 +46,7 @@ def write(path: pathlib.Path, fill: Callable[[BinaryIO], None]) -> None:
         temporary.unlink(missing_ok=True)
         raise InputError(
             f"Expected to write {path}. Received: {error.strerror or error}. "
-            "Make room or change the directory, then run again with --resume; "
-            "what was written before is whole."
+            f"{remedy}"
         ) from error
 
 
