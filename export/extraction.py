@@ -242,6 +242,8 @@ class _Job:
         Raises:
             InputError: A file of many images is damaged.
         """
+        if done >= self.total:  # Passing over all would still read them.
+            return
         side = self._encoder.image_size
         batches = readable_batches(
             self._source.split,

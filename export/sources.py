@@ -77,13 +77,12 @@ def open_source(images: str, data_dir: str = "", label_key: str = "") -> Source:
             f"--images={images} --label_key={label_key}. Leave it out."
         )
     if os.path.isdir(images):
-        split = folder.read_all(images)
-        return _of_files(images, os.path.abspath(images), split)
+        return _of_files(images, folder.read_all(images))
     if os.path.isfile(images):
         if images.endswith(".npz"):
             return _from_array(images)
         split = folder.read_files(images, [images])
-        return _of_files(images, os.getcwd(), split)
+        return _of_files(images, split)
     if not glob.has_magic(images):
         raise InputError(
             f"Expected --images to name {KINDS}. Received: {images!r}, which "
@@ -95,7 +94,7 @@ def open_source(images: str, data_dir: str = "", label_key: str = "") -> Source:
         if path.lower().endswith(folder.EXTENSIONS) and os.path.isfile(path)
     )
     split = folder.read_files(images, found)
-    return _of_files(images, os.getcwd(), split)
+    return _of_files(images, split)
 
 
 def pictures(
@@ -116,7 +115,7 @@ def pictures(
         InputError: The source is not there any more.
     """
     if images.startswith(TFDS):
-        split = _from_tfds(images, data_dir, "").split
+        split = _from_tfds(images, data_dir, "", prepared=True).split
         return _by_number(split, [_number(name) for name in names])
     if images.endswith(".npz"):
         split = array_file.read(root)
@@ -127,12 +126,23 @@ def pictures(
     return [_read_or_none(os.path.join(root, name)) for name in names]
 
 
+def root_of(images: str) -> str:
+    """What the names of images are relative to; of an array, its file."""
+    if images.startswith(TFDS):
+        return ""
+    if os.path.isdir(images) or images.endswith(".npz"):
+        return os.path.abspath(images)
+    return os.getcwd()
+
+
 def utf8(text: str) -> str:
     """A text with escapes in the place of bytes that are no UTF-8."""
     return text.encode(errors="backslashreplace").decode()
 
 
-def _from_tfds(images: str, data_dir: str, label_key: str) -> Source:
+def _from_tfds(
+    images: str, data_dir: str, label_key: str, prepared: bool = False
+) -> Source:
     data_set, _, split_name = images.removeprefix(TFDS).rpartition("/")
     if not data_set or not split_name:
         raise InputError(
@@ -140,7 +150,11 @@ def _from_tfds(images: str, data_dir: str, label_key: str) -> Source:
             f"{TFDS}cifar10/test. Received: {images}."
         )
     split = data.read_tfds_split(
-        data_set, split_name, data_dir or None, label_key
+        data_set,
+        split_name,
+        data_dir or None,
+        label_key,
+        prepared=prepared,
     )
     files = [os.fsdecode(file) for file in split.stream.encoded.files]
     name = _numbered(split.name)
@@ -153,11 +167,11 @@ def _from_array(images: str) -> Source:
     name = _numbered(split.name)
     if split.file_names is not None:
         name = _named(split.file_names)
-    root = os.path.abspath(images)
-    return Source(images, root, split, [images], name)
+    return Source(images, root_of(images), split, [images], name)
 
 
-def _of_files(images: str, root: str, split: Split) -> Source:
+def _of_files(images: str, split: Split) -> Source:
+    root = root_of(images)
     files = [os.path.join(root, name) for name in split.file_names]
     return Source(images, root, split, files, _named(split.file_names))
 

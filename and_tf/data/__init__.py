@@ -94,7 +94,12 @@ def resolve_image_size(image_size: int, train: Split) -> int:
 
 
 def read_tfds_split(
-    name: str, split: str, data_dir: str | None = None, label_key: str = ""
+    name: str,
+    split: str,
+    data_dir: str | None = None,
+    label_key: str = "",
+    *,
+    prepared: bool = False,
 ) -> Split:
     """Makes a streamed split of a data set of TFDS; nothing is decoded yet.
 
@@ -103,6 +108,8 @@ def read_tfds_split(
         split: As TFDS writes them: "train", "test[:10%]".
         data_dir: Where TFDS keeps its data; None asks TFDS.
         label_key: Which feature holds the labels; "" finds it.
+        prepared: Whether the data set has to be prepared already; one that
+            is not is prepared otherwise.
 
     Raises:
         InputError: There is no such data set, split or label, or the data
@@ -110,7 +117,8 @@ def read_tfds_split(
     """
     from and_tf.data import from_tfds
 
-    return from_tfds.read(_open_tfds(name, data_dir), split, label_key)
+    builder = _open_tfds(name, data_dir, prepared)
+    return from_tfds.read(builder, split, label_key)
 
 
 def _read(
@@ -158,13 +166,24 @@ def _read_tfds(
     return ImageData(name, train, test)
 
 
-def _open_tfds(name: str, data_dir: str | None) -> tfds.core.DatasetBuilder:
+def _open_tfds(
+    name: str, data_dir: str | None, prepared: bool = False
+) -> tfds.core.DatasetBuilder:
     """Opens a data set of TFDS; one that is not there is prepared first."""
     from and_tf.data import cifar10
     from and_tf.data.builder import download, open_builder
 
     prepare = cifar10.prepare if name == "cifar10" else download
+    if prepared:
+        prepare = _refuse
     return open_builder(name, data_dir, prepare)
+
+
+def _refuse(builder: tfds.core.DatasetBuilder) -> None:
+    raise InputError(
+        f"Expected {builder.name} prepared in {builder.data_dir}. Received: "
+        "nothing there. Name its directory with --data_dir."
+    )
 
 
 def _held(split: Split, size: int, side: int, memory_limit: int) -> Split:
