@@ -19,6 +19,7 @@ from absl import flags
 from and_tf import cli
 from and_tf.errors import InputError
 from and_tf.terminal import duration
+from export import outputs
 
 _NAMED = 3  # Images that could not be read and are named on the console.
 
@@ -53,14 +54,11 @@ def main(argv: Sequence[str]) -> None:
             raise InputError(
                 f"Expected --{flag.name}: {flag.help} Received: none."
             )
-    from export import tables
-
     output = pathlib.Path(_OUTPUT.value)
-    tables.check_suffix(output, "--output")
+    outputs.check(output)
     cli.import_tensorflow()
     from export import encoders, extraction, sources
 
-    extraction.check_output(output)
     encoder = encoders.load(_MODEL.value)
     source = sources.open_source(
         _IMAGES.value, _DATA_DIR.value, _LABEL_KEY.value
@@ -81,7 +79,7 @@ def main(argv: Sequence[str]) -> None:
         more = ", …" if len(result.skipped) > _NAMED else ""
         print(
             f"left out {len(result.skipped):,} that cannot be read: {named}"
-            f"{more}; all are in {extraction.skipped_list(output)}"
+            f"{more}; all are in {outputs.skipped_list(output)}"
         )
     print(
         f"wrote {output}\n"

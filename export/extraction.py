@@ -22,7 +22,7 @@ from and_tf import files
 from and_tf.data.split import readable_batches
 from and_tf.errors import InputError
 from and_tf.terminal import Counted
-from export import tables
+from export import outputs, tables
 from export.encoders import Encoder
 from export.formats import Rows
 from export.parts import REMEDY, Part, Parts
@@ -51,35 +51,6 @@ class Extraction:
         return self.count / max(self.seconds, 1e-9)
 
 
-def sidecar(output: pathlib.Path) -> pathlib.Path:
-    """The file beside a table that says how it came about."""
-    return output.with_name(output.name + ".json")
-
-
-def skipped_list(output: pathlib.Path) -> pathlib.Path:
-    """The file beside a table that names what could not be read."""
-    return output.with_name(output.name + ".skipped.txt")
-
-
-def parts_directory(output: pathlib.Path) -> pathlib.Path:
-    """Where the parts of an unfinished table are."""
-    return output.with_name(output.name + ".parts")
-
-
-def check_output(output: pathlib.Path) -> None:
-    """Raises an InputError where the table cannot be written so."""
-    tables.check_suffix(output, "--output")
-    # A job that was killed at its very end has left them there.
-    unfinished = parts_directory(output).exists()
-    beside = () if unfinished else (sidecar(output), skipped_list(output))
-    for path in (output, *beside):
-        if path.exists():
-            raise InputError(
-                f"Expected a new --output. Received: {path}, which is there "
-                "already. Remove it or choose another."
-            )
-
-
 def extract(
     encoder: Encoder,
     source: Source,
@@ -106,7 +77,7 @@ def extract(
         InputError: No image can be read, the output cannot be written, or
             its parts are those of another job.
     """
-    check_output(output)
+    outputs.check(output)
     job = _Job(encoder, source, output, batch_size)
     there = job.parts.begin(job.describe())
     try:
@@ -152,7 +123,9 @@ class _Job:
         output: pathlib.Path,
         batch_size: int,
     ) -> None:
-        self.parts = Parts(parts_directory(output), encoder.embedding_dim)
+        self.parts = Parts(
+            outputs.parts_directory(output), encoder.embedding_dim
+        )
         self.total = source.split.size
         self.part_size = max(PART // batch_size, 1) * batch_size
         self.merged = self.parts.path / output.name
@@ -269,11 +242,11 @@ def _write_beside(
     """Writes the sidecar, and the list of what could not be read."""
     if result.skipped:
         text = "".join(f"{name}\n" for name in result.skipped)
-        path = skipped_list(output)
+        path = outputs.skipped_list(output)
         files.write(path, lambda f: f.write(text.encode()), REMEDY)
     now = datetime.datetime.now(datetime.UTC)
     files.write_json(
-        sidecar(output),
+        outputs.sidecar(output),
         {
             **about,
             "count": result.count,

@@ -14,7 +14,7 @@ from and_tf.data import folder
 from and_tf.errors import InputError
 from and_tf.nearest import nearest
 from and_tf.preprocessing import centre_square
-from export import encoders, extraction, sources, tables
+from export import encoders, outputs, sources, tables
 from export.formats import Table
 
 
@@ -57,7 +57,7 @@ class Index:
             InputError: The table is not there, or either is damaged.
         """
         table = tables.read(path)
-        note = extraction.sidecar(path)
+        note = outputs.sidecar(path)
         about = {}
         if note.exists():
             try:
@@ -141,7 +141,7 @@ class Index:
         source = images or self.about.get("images")
         if not source:
             raise InputError(
-                f"Expected {extraction.sidecar(self.path)}, which names the "
+                f"Expected {outputs.sidecar(self.path)}, which names the "
                 "images. Received: no such file. Name them with --images."
             )
         root = sources.root_of(images) if images else self.about["root"]
@@ -170,7 +170,7 @@ class Index:
         path = model or self.about.get("model")
         if not path:
             raise InputError(
-                f"Expected {extraction.sidecar(self.path)}, which names the "
+                f"Expected {outputs.sidecar(self.path)}, which names the "
                 "model. Received: no such file. Name the model with --model."
             )
         encoder = encoders.load(path)

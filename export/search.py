@@ -105,8 +105,8 @@ def _draw(
 ) -> None:
     """Writes the picture, or says in a line why there is none."""
     from and_tf import files
-    from and_tf.figures import Found, canvas, retrieval_array
-    from and_tf.figures.retrieval import MOST
+    from and_tf.figures import encode_png
+    from and_tf.figures.retrieval import MOST, Found, retrieval_array
 
     table = index.table
     wanted = [*rows[:MOST]]
@@ -129,7 +129,11 @@ def _draw(
         found,
         searched=len(table.file_names),
     )
-    files.write(output, lambda f: f.write(canvas.encode_png(picture)))
+    files.write(
+        output,
+        lambda file: file.write(encode_png(picture)),
+        "Make room, or name another place with --output.",
+    )
     print(f"wrote {output}")
 
 

@@ -2,16 +2,7 @@
 
 from and_tf.figures.canvas import encode_png
 from and_tf.figures.neighbour_gallery import gallery, gallery_array
-from and_tf.figures.retrieval import Found, retrieval
 from and_tf.figures.sprite_sheet import sprite
 from and_tf.figures.training_curves import curves
 
-__all__ = [
-    "Found",
-    "curves",
-    "encode_png",
-    "gallery",
-    "gallery_array",
-    "retrieval",
-    "sprite",
-]
+__all__ = ["curves", "encode_png", "gallery", "gallery_array", "sprite"]

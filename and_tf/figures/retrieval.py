@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,17 +42,6 @@ class Found:
     name: str
     class_name: str = ""
     similarity: float | None = None
-
-
-def retrieval(
-    query: Found,
-    neighbours: Sequence[Found],
-    path: str | os.PathLike[str],
-    *,
-    searched: int,
-) -> None:
-    """Writes what `retrieval_array` draws as the PNG file `path`."""
-    canvas.save_png(retrieval_array(query, neighbours, searched=searched), path)
 
 
 def retrieval_array(
