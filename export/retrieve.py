@@ -68,6 +68,12 @@ class Index:
                     f"{path}. Received: {error}. Remove it, and name the model "
                     "with --model."
                 ) from error
+        count = len(table.file_names)
+        if about.get("count", count) != count:
+            raise InputError(
+                f"Expected {about['count']:,} rows in {path}, as {note} says. "
+                f"Received: {count:,}. Embed the images anew."
+            )
         return cls(path, table, about)
 
     def query(self, image: str, model: str = "") -> Query:
