@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -43,7 +44,8 @@ def write(
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Its place may be no directory.
+            temporary.unlink()
         raise InputError(
             f"Expected to write {path}. Received: {error.strerror or error}. "
             f"{remedy}"

@@ -52,7 +52,8 @@ def main(argv: Sequence[str]) -> None:
     for flag in (_MODEL, _IMAGES, _OUTPUT):
         if not flag.value:
             raise InputError(
-                f"Expected --{flag.name}: {flag.help} Received: none."
+                f"Expected --{flag.name}: {flags.FLAGS[flag.name].help} "
+                "Received: none."
             )
     output = pathlib.Path(_OUTPUT.value)
     outputs.check(output)

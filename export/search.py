@@ -53,7 +53,8 @@ def main(argv: Sequence[str]) -> None:
     for flag in (_INDEX, _QUERY):
         if not flag.value:
             raise InputError(
-                f"Expected --{flag.name}: {flag.help} Received: none."
+                f"Expected --{flag.name}: {flags.FLAGS[flag.name].help} "
+                "Received: none."
             )
     output = _output()
     cli.import_tensorflow()

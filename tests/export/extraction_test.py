@@ -120,8 +120,10 @@ def test_what_stands_beside_it(photos, tmp_path):
     assert outputs.skipped_list(output).read_text() == "a/06.png\nb/11.png\n"
 
 
-@pytest.mark.parametrize("suffix", tables.SUFFIXES)
-@pytest.mark.parametrize("batches", [1, 2, 3, 7])
+@pytest.mark.parametrize(
+    ("batches", "suffix"),
+    [(1, ".npz"), (2, ".csv"), (3, ".parquet"), (4, ".tfrecord"), (7, ".npz")],
+)
 def test_an_interrupted_job_goes_on(photos, tmp_path, suffix, batches):
     whole, output = tmp_path / f"w{suffix}", tmp_path / f"e{suffix}"
     run(photos, whole)
@@ -313,5 +315,4 @@ def test_memory_does_not_grow_with_the_images(tmp_path):
             check=True,
         )
         mebibytes.append(int(result.stdout))
-    print(mebibytes)
     assert mebibytes[1] - mebibytes[0] < 40, mebibytes
