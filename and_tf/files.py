@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from and_tf.errors import InputError
 
-REMEDY = (
+_REMEDY = (
     "Make room or change the directory, then run again with --resume; what "
     "was written before is whole."
 )
@@ -20,7 +20,7 @@ REMEDY = (
 def write(
     path: pathlib.Path,
     fill: Callable[[BinaryIO], None],
-    remedy: str = REMEDY,
+    remedy: str = _REMEDY,
 ) -> None:
     """Writes a file beside its place, then moves it there.
 
@@ -30,7 +30,7 @@ def write(
     Args:
         path: The file; its directory is made.
         fill: Writes the content to an open binary file.
-        remedy: What the error advises.
+        remedy: What a user can do where it fails, in a sentence.
 
     Raises:
         InputError: If there is no room, or no right to write.
@@ -48,15 +48,16 @@ def write(
             temporary.unlink()
         raise InputError(
             f"Expected to write {path}. Received: {error.strerror or error}. "
-            f"{remedy}"
+            + remedy
         ) from error
 
 
-def write_text(path: pathlib.Path, text: str) -> None:
+def write_text(path: pathlib.Path, text: str, remedy: str = _REMEDY) -> None:
     """Writes UTF-8 text, whole or not at all."""
-    write(path, lambda file: file.write(text.encode()))
+    write(path, lambda file: file.write(text.encode()), remedy)
 
 
-def write_json(path: pathlib.Path, value: Any) -> None:
+def write_json(path: pathlib.Path, value: Any, remedy: str = _REMEDY) -> None:
     """Writes indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_text(path, text, remedy)

@@ -243,7 +243,7 @@ def _write_beside(
     if result.skipped:
         text = "".join(f"{name}\n" for name in result.skipped)
         path = outputs.skipped_list(output)
-        files.write(path, lambda f: f.write(text.encode()), REMEDY)
+        files.write_text(path, text, REMEDY)
     now = datetime.datetime.now(datetime.UTC)
     files.write_json(
         outputs.sidecar(output),
@@ -255,4 +255,5 @@ def _write_beside(
             "seconds": round(result.seconds, 3),
             "images_per_second": round(result.images_per_second, 1),
         },
+        REMEDY,
     )

@@ -66,8 +66,7 @@ class Parts:
         if note.exists() or self._part(0).exists():
             self._check(note, job)
         else:
-            text = json.dumps(job, indent=2) + "\n"
-            files.write(note, lambda f: f.write(text.encode()), REMEDY)
+            files.write_json(note, job, REMEDY)
         self._lock(note)
         count = 0
         while self._part(count).exists():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import tempfile
 
 import numpy as np
 import tensorflow as tf
@@ -61,16 +62,9 @@ def saved_model(
 
 
 def tflite(path: pathlib.Path, seed: int = 0) -> pathlib.Path:
-    """Writes a .tflite file with uint8 images."""
-    matrix = tf.constant(weights(seed))
-
-    def function(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        flat = tf.reshape(images, [-1, SIZE * SIZE * 3])
-        product = (tf.cast(flat, tf.float32) / 255 - 0.5) @ matrix
-        return {"embedding": tf.math.l2_normalize(product, 1)}
-
-    spec = tf.TensorSpec([1, SIZE, SIZE, 3], tf.uint8, "images")
-    concrete = tf.function(function).get_concrete_function(spec)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
-    path.write_bytes(converter.convert())
+    """Writes a .tflite file of one image size and any batch."""
+    with tempfile.TemporaryDirectory() as directory:
+        saved_model(pathlib.Path(directory), seed, SIZE)
+        converter = tf.lite.TFLiteConverter.from_saved_model(directory)
+        path.write_bytes(converter.convert())
     return path
