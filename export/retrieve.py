@@ -150,7 +150,7 @@ class Index:
                 f"Expected {outputs.sidecar(self.path)}, which names the "
                 "images. Received: no such file. Name them with --images."
             )
-        root = sources.root_of(images) if images else self.about["root"]
+        root = sources.root_of(images) if images else self.about.get("root", "")
         names = [self.table.file_names[row] for row in rows]
         data_dir = data_dir or self.about.get("data_dir", "")
         found = sources.pictures(source, root, data_dir, names)
