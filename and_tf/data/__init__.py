@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from and_tf.data.split import ImageData, Split, hold, subset
 from and_tf.errors import InputError
 
-__all__ = ["ImageData", "Split", "load", "resolve_image_size"]
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+__all__ = [
+    "ImageData",
+    "Split",
+    "load",
+    "read_tfds_split",
+    "resolve_image_size",
+]
 
 MEMORY_LIMIT = 4 * 2**30  # Bytes.
 
@@ -83,6 +93,34 @@ def resolve_image_size(image_size: int, train: Split) -> int:
     return own if own <= _LARGEST_OWN_SIZE else _USUAL_SIZE
 
 
+def read_tfds_split(
+    name: str,
+    split: str,
+    data_dir: str | None = None,
+    label_key: str = "",
+    *,
+    prepared: bool = False,
+) -> Split:
+    """Makes a streamed split of a data set of TFDS; nothing is decoded yet.
+
+    Args:
+        name: A name of TFDS, which may hold a config and a version.
+        split: As TFDS writes them: "train", "test[:10%]".
+        data_dir: Where TFDS keeps its data; None asks TFDS.
+        label_key: Which feature holds the labels; "" finds it.
+        prepared: Whether the data set has to be prepared already; one that
+            is not is prepared otherwise.
+
+    Raises:
+        InputError: There is no such data set, split or label, or the data
+            cannot be had.
+    """
+    from and_tf.data import from_tfds
+
+    builder = _open_tfds(name, data_dir, prepared)
+    return from_tfds.read(builder, split, label_key)
+
+
 def _read(
     name: str,
     data_dir: str | None,
@@ -114,11 +152,9 @@ def _read_tfds(
     train_split: str,
     test_split: str,
 ) -> ImageData:
-    from and_tf.data import cifar10, from_tfds
-    from and_tf.data.builder import download, open_builder
+    from and_tf.data import from_tfds
 
-    prepare = cifar10.prepare if name == "cifar10" else download
-    builder = open_builder(name, data_dir, prepare)
+    builder = _open_tfds(name, data_dir)
     usual_train, usual_test = _SPLITS.get(builder.name, ("train", ""))
     if not test_split:
         found = [s for s in ("test", "validation") if s in builder.info.splits]
@@ -128,6 +164,26 @@ def _read_tfds(
     if test_split:
         test = from_tfds.read(builder, test_split, label_key)
     return ImageData(name, train, test)
+
+
+def _open_tfds(
+    name: str, data_dir: str | None, prepared: bool = False
+) -> tfds.core.DatasetBuilder:
+    """Opens a data set of TFDS; one that is not there is prepared first."""
+    from and_tf.data import cifar10
+    from and_tf.data.builder import download, open_builder
+
+    prepare = cifar10.prepare if name == "cifar10" else download
+    if prepared:
+        prepare = _refuse
+    return open_builder(name, data_dir, prepare)
+
+
+def _refuse(builder: tfds.core.DatasetBuilder) -> None:
+    raise InputError(
+        f"Expected {builder.name} prepared in {builder.data_dir}. Received: "
+        "nothing there. Name its directory with --data_dir."
+    )
 
 
 def _held(split: Split, size: int, side: int, memory_limit: int) -> Split:

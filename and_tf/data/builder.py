@@ -68,7 +68,7 @@ def download(builder: tfds.core.DatasetBuilder) -> None:
         raise InputError(
             f"Expected TFDS to download {builder.name} into "
             f"{builder.data_dir}. Received: {failure}. Give the directory "
-            "where it is prepared with --data_dir, or use another --dataset."
+            "where it is prepared with --data_dir, or another data set."
         )
 
 
@@ -126,15 +126,15 @@ def _unknown(name: str, error: Exception) -> str:
     known = tfds.list_builders()
     if name.split(":")[0].split("/")[0] in known:
         return (
-            "Expected a data set that TFDS can open. Received: --dataset="
-            f"{name}, of which it says: {_brief(error)}."
+            f"Expected a data set that TFDS can open. Received: {name}, of "
+            f"which it says: {_brief(error)}."
         )
     close = difflib.get_close_matches(
         name.lower(), [*known, "folder", "digits"], cutoff=0.5
     )
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return (
-        "Expected --dataset to be folder, digits or a data set of TFDS. "
+        "Expected a data set of TFDS, or folder or digits as --dataset. "
         f"Received: {name!r}.{hint}"
     )
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from and_tf.data.split import ImageData, Seed, Split, Stream, shuffled_numbers
 from and_tf.errors import InputError
 
-_EXTENSIONS = (
+EXTENSIONS = (
     ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
 )  # fmt: skip
 # Whatever a file is called, no other decoder sees it: Pillow has many, and
@@ -108,7 +108,7 @@ def read_files(
     """
     if not file_names:
         raise InputError(
-            f"Expected images ({', '.join(_EXTENSIONS)}) in {name}. "
+            f"Expected images ({', '.join(EXTENSIONS)}) in {name}. "
             "Received: none."
         )
     Image.init()  # Finds the decoders; in many threads at once it may not.
@@ -218,7 +218,7 @@ def _image_files(root: str) -> Iterator[tuple[str, ...]]:
                 continue
             if is_dir:
                 yield from visit((*parts, name))
-            elif name.lower().endswith(_EXTENSIONS):
+            elif name.lower().endswith(EXTENSIONS):
                 yield (*parts, name)
 
     return visit(())
@@ -238,7 +238,7 @@ def _split(
     good = [number for number, shape in enumerate(shapes) if shape]
     if not good:
         raise InputError(
-            f"Expected images ({', '.join(_EXTENSIONS)}) in "
+            f"Expected images ({', '.join(EXTENSIONS)}) in "
             f"{os.path.join(data_dir, root)}. Received: "
             f"{len(files) or 'none'}{' that cannot be read' if files else ''}."
         )

@@ -60,6 +60,7 @@ def write(
     colour: Colour = INK,
     weight: str = "normal",
     room: int = 0,
+    keep_end: bool = False,
 ) -> None:
     """Writes a line.
 
@@ -72,6 +73,8 @@ def write(
         colour: Of the letters.
         weight: "normal" or "bold".
         room: Pixels that the text is shortened to; 0 leaves it as it is.
+        keep_end: Whether its beginning is what goes, as of a path, and not
+            its end.
     """
     line = figure.text(
         left,
@@ -85,8 +88,8 @@ def write(
     )
     with _any_script():
         while room and line.get_window_extent().width > room:
-            text = text[:-1]
-            line.set_text(text + "…")
+            text = text[1:] if keep_end else text[:-1]
+            line.set_text(f"…{text}" if keep_end else f"{text}…")
 
 
 def pixels(figure: Figure) -> np.ndarray:

@@ -26,7 +26,7 @@ from tests.data import tiny_tfds
 def test_names_that_tfds_does_not_know(
     tmp_path: pathlib.Path, name: str, hint: str
 ) -> None:
-    with pytest.raises(InputError, match=f"--dataset.*{hint}"):
+    with pytest.raises(InputError, match=f"Expected a data set.*{hint}"):
         open_builder(name, str(tmp_path), pytest.fail)
     assert not list(tmp_path.iterdir())
 
