@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from and_tf.data.folder import MOST_PIXELS
 from and_tf.preprocessing import centre_square
 from export.file_parts import byte_values, jpeg_exif, png_chunk
 from export.orientation import of_exif, upright
@@ -64,7 +65,8 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
         uint8 `[H, W, 3]`.
 
     Raises:
-        tf.errors.InvalidArgumentError: When run, if it is neither, or broken.
+        tf.errors.InvalidArgumentError: When run, if it is neither, or broken,
+            or larger than any image that training takes.
     """
     is_jpeg = tf.strings.substr(encoded, 0, len(JPEG)) == JPEG
     is_png = tf.strings.substr(encoded, 0, len(PNG)) == PNG
@@ -73,10 +75,36 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     )
     with tf.control_dependencies([expected]):
         encoded = tf.identity(encoded)
+    pixels = tf.cond(
+        is_jpeg, lambda: _jpeg_pixels(encoded), lambda: _png_pixels(encoded)
+    )
+    # Some kilobytes can say that they are gigabytes.
+    small = tf.debugging.Assert(
+        pixels <= MOST_PIXELS, ["Expected fewer pixels. Received:", pixels]
+    )
+    with tf.control_dependencies([small]):
+        encoded = tf.identity(encoded)
     image = tf.cond(
         is_jpeg, lambda: _decode_jpeg(encoded), lambda: _decode_png(encoded)
     )
     return tf.ensure_shape(image, (None, None, 3))
+
+
+def _jpeg_pixels(encoded: tf.Tensor) -> tf.Tensor:
+    """How many pixels the header says there are, float64 `[]`."""
+    shape = tf.io.extract_jpeg_shape(encoded)
+    return tf.reduce_prod(tf.cast(shape[:2], tf.float64))
+
+
+def _png_pixels(encoded: tf.Tensor) -> tf.Tensor:
+    """The same: width and height are big-endian words from byte 16 on."""
+    # Lengthened first, as an error about a short file would quote its bytes.
+    header = tf.strings.substr(encoded, 0, 24)
+    header = tf.strings.join([header, b"\0" * 24])
+    sides = byte_values(tf.strings.substr(header, 16, 8))
+    sides = tf.reshape(tf.cast(sides, tf.float64), [2, 4])
+    powers = tf.constant([2.0**24, 2.0**16, 2.0**8, 1.0], tf.float64)
+    return tf.reduce_prod(tf.reduce_sum(sides * powers, axis=1))
 
 
 def _decode_jpeg(encoded: tf.Tensor) -> tf.Tensor:

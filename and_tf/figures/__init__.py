@@ -1,8 +1,15 @@
 """Pictures of a run, drawn without a display."""
 
-from and_tf.figures.canvas import save_png
+from and_tf.figures.canvas import encode_png, save_png
 from and_tf.figures.neighbour_gallery import gallery, gallery_array
 from and_tf.figures.sprite_sheet import sprite
 from and_tf.figures.training_curves import curves
 
-__all__ = ["curves", "gallery", "gallery_array", "save_png", "sprite"]
+__all__ = [
+    "curves",
+    "encode_png",
+    "gallery",
+    "gallery_array",
+    "save_png",
+    "sprite",
+]

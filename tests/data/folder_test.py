@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 import pickle
-import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -16,6 +14,7 @@ from PIL import Image
 from and_tf.data import folder
 from and_tf.data.split import hold, readable_batches
 from and_tf.errors import InputError
+from tests.hostile import bomb
 
 
 def _write(path: pathlib.Path, colour: int = 0, size=(5, 4), **options) -> None:
@@ -260,26 +259,10 @@ def test_read_all_refuses_what_holds_no_image(tmp_path) -> None:
         folder.read_all(str(tmp_path / "nowhere"))
 
 
-def _bomb(path: pathlib.Path, side: int) -> None:
-    """A PNG of a few kilobytes that says it is side x side pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(bytes(10**6)))
-        + chunk(b"IEND", b"")
-    )
-
-
 @pytest.mark.parametrize("side", [20_000, 100_000, 2**31 - 1])
 @pytest.mark.filterwarnings("error")
 def test_an_image_that_would_fill_the_memory_is_left_out(tmp_path, side):
-    _bomb(tmp_path / "bomb.png", side)
+    (tmp_path / "bomb.png").write_bytes(bomb(side))
     _write(tmp_path / "good.png")
     split = folder.read(str(tmp_path)).train
     assert (split.file_names, split.skipped) == (("good.png",), ("bomb.png",))

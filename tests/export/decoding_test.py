@@ -14,6 +14,7 @@ from PIL import Image
 from and_tf.data.folder import read_image
 from and_tf.preprocessing import centre_square
 from export import decoding
+from tests.hostile import bomb
 
 SIZES = [(1, 1), (2, 3), (8, 1), (17, 9), (37, 53), (64, 64)]
 
@@ -216,6 +217,8 @@ def broken() -> dict[str, bytes]:
         "GIF": encoded(image.quantize(9), "GIF"),
         "BMP": encoded(image, "BMP"),
         "WEBP": encoded(image, "WEBP"),
+        "more pixels than memory": bomb(20_000),
+        "more pixels than numbers": bomb(2**32 - 1),
     }
 
 
