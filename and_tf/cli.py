@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -36,6 +38,9 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         except Interrupted as interruption:
             print(f"interrupted: {interruption}", file=sys.stderr)
             sys.exit(interruption.exit_code)
+        except BrokenPipeError:  # What reads our lines has read enough.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
         except Exception as error:
             sentence = unreadable(error)
             if sentence is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -127,3 +128,17 @@ def test_a_stream_that_finds_a_broken_image_says_which(tmp_path):
         result.stderr
     )
     assert "Traceback" not in result.stderr
+
+
+def test_a_reader_that_has_read_enough_is_no_error():
+    code = "from and_tf import cli; cli.run(lambda _: print('line\\n' * 10**6))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline() == b"line\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 128 + signal.SIGPIPE
