@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import pathlib
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -75,6 +75,26 @@ class Checkpoints:
         within = f"_step_{step:08d}" if step else ""
         return self.directory / f"epoch_{epochs:05d}{within}.npz"
 
+    def best(self, history: Sequence[Mapping[str, float]]) -> Checkpoint:
+        """Reads the one after the epoch that was best.
+
+        Args:
+            history: Of the run, as the newest checkpoint has it.
+
+        Raises:
+            InputError: If none was evaluated, or the file is not there or not
+                whole.
+        """
+        path = self._path(best_epochs(history))
+        try:
+            return Checkpoint(path)
+        except DAMAGE as error:
+            raise InputError(
+                "Expected the checkpoint of the best epoch. Received: "
+                f"{path}, which cannot be read ({error}): the run was not "
+                "evaluated, or is damaged. Take the last checkpoint."
+            ) from error
+
     def paths(self) -> list[pathlib.Path]:
         """The checkpoints there are, oldest first."""
         # By stem: "." sorts before "_", but only where no suffix follows.
@@ -92,6 +112,19 @@ class Checkpoints:
             except DAMAGE as error:
                 print(f"{path} is damaged ({error}); trying the one before.")
         return None
+
+
+def best_epochs(history: Sequence[Mapping[str, float]]) -> int:
+    """Epochs after which kNN in the bank was best so far, 0 for none.
+
+    That is on the queries, usually the test split, as the authors choose.
+
+    Args:
+        history: Logs of epochs, with `knn_bank` in those that have it.
+    """
+    rows = [row for row in history if "knn_bank" in row]
+    best = max(rows, key=lambda row: row["knn_bank"], default=None)
+    return best["epoch"] + 1 if best else 0
 
 
 class Checkpoint:

@@ -8,10 +8,27 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from absl import app, logging
+from absl import app, flags, logging
 
 from and_tf.errors import InputError, Interrupted
 from and_tf.terminal import standard_error_aside
+
+# So that --help of the main that has them defined lists them.
+flags.disclaim_key_flags()
+
+
+CHECKPOINTS = ("last", "best")
+
+
+def define_checkpoint() -> flags.FlagHolder[str]:
+    """Defines --checkpoint, of mains that take up a run."""
+    return flags.DEFINE_enum(
+        "checkpoint",
+        "last",
+        CHECKPOINTS,
+        "The last one, or that of the epoch with the best kNN in the memory "
+        "bank: chosen on the queries, so on test labels.",
+    )
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:

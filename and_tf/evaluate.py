@@ -21,6 +21,7 @@ _RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "", "Where its data set lies. Empty: where it lay in training."
 )
+_CHECKPOINT = cli.define_checkpoint()
 _PROTOCOLS = flags.DEFINE_list(
     "protocols", ["knn"], f"Of {', '.join(PROTOCOLS)}."
 )
@@ -49,7 +50,9 @@ def main(argv: Sequence[str]) -> None:
     cli.import_tensorflow()
     from and_tf import trained
 
-    run = trained.load(pathlib.Path(_RUN_DIR.value), _DATA_DIR.value)
+    run = trained.load(
+        pathlib.Path(_RUN_DIR.value), _DATA_DIR.value, _CHECKPOINT.value
+    )
     trained.evaluate_knn(run, _NEIGHBOURS.value, _TEMPERATURE.value)
 
 

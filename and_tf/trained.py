@@ -66,33 +66,37 @@ class Trained:
     model: AND
 
 
-def load_encoder(path: pathlib.Path) -> TrainedEncoder:
-    """Restores a run's encoder from the newest checkpoint; needs no data.
+def load_encoder(path: pathlib.Path, which: str = "last") -> TrainedEncoder:
+    """Restores a run's encoder from a checkpoint; needs no data.
 
     Args:
         path: The run's directory.
+        which: One of `cli.CHECKPOINTS`.
 
     Raises:
-        InputError: If it is no run, or has no checkpoint.
+        InputError: If it is no run, or has no such checkpoint.
     """
-    directory, config, checkpoint = _open(path)
+    directory, config, checkpoint = _open(path, which)
     encoder = backbones.build(**checkpoint.notes["encoder"])
     checkpoint.restore("encoder", encoder.variables)
     return TrainedEncoder(directory, config, checkpoint, encoder)
 
 
-def load(path: pathlib.Path, data_dir: str = "") -> Trained:
-    """Loads a run's data and restores its model from the newest checkpoint.
+def load(
+    path: pathlib.Path, data_dir: str = "", which: str = "last"
+) -> Trained:
+    """Loads a run's data and restores its model from a checkpoint.
 
     Args:
         path: The run's directory.
         data_dir: Where its data lie now; empty where they lay in training.
+        which: One of `cli.CHECKPOINTS`.
 
     Raises:
-        InputError: If it is no run, or has no checkpoint, or its data cannot
-            be had.
+        InputError: If it is no run, or has no such checkpoint, or its data
+            cannot be had.
     """
-    directory, config, checkpoint = _open(path)
+    directory, config, checkpoint = _open(path, which)
     images = load_images(config, data_dir)
     model = run.build_model(config, images, checkpoint.notes["encoder"])
     groups = [g for g in ("encoder", "method") if checkpoint.has(g)]
@@ -116,9 +120,9 @@ def load_images(config: TrainConfig, data_dir: str = "") -> ImageData:
 
 
 def _open(
-    path: pathlib.Path,
+    path: pathlib.Path, which: str
 ) -> tuple[RunDirectory, TrainConfig, Checkpoint]:
-    """A run's directory, flags and newest checkpoint.
+    """A run's directory, flags and a checkpoint.
 
     Raises:
         InputError: If it is no run, or has no checkpoint.
@@ -131,6 +135,8 @@ def _open(
             f"Expected a checkpoint in {directory.checkpoints.directory}. "
             "Received none: the run has not finished an epoch."
         )
+    if which == "best":
+        checkpoint = directory.checkpoints.best(checkpoint.notes["history"])
     return directory, config, checkpoint
 
 

@@ -15,6 +15,7 @@ def describe(run: TrainedEncoder) -> dict[str, Any]:
         run: The encoder's run.
     """
     result = run.directory.read_result() or {}
+    history = run.checkpoint.notes["history"]
     return {
         "image_size": run.image_size,
         "embedding_dim": run.embedding_dim,
@@ -23,7 +24,7 @@ def describe(run: TrainedEncoder) -> dict[str, Any]:
         "backbone": run.config.backbone,
         "epochs": run.checkpoint.epochs,
         "seed": run.config.seed,
-        "knn_top1": result.get("knn_top1_last"),
+        "knn_top1": history[-1].get("knn_clean") if history else None,
         "knn_protocol": result.get("knn_protocol"),
         "versions": versions(),
     }

@@ -21,6 +21,7 @@ _RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "", "Where the version goes, into a sub-directory."
 )
+_CHECKPOINT = cli.define_checkpoint()
 _NEIGHBOURS = flags.DEFINE_integer(
     "neighbours",
     0,
@@ -57,10 +58,11 @@ def main(argv: Sequence[str]) -> None:
             raise InputError(f"Expected --{name}, a directory. Received none.")
     _check_numbers()
     cli.import_tensorflow()
+    from and_tf import trained
     from export import servable, writing
 
     writing.export(
-        pathlib.Path(_RUN_DIR.value),
+        trained.load_encoder(pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value),
         pathlib.Path(_OUTPUT_DIR.value),
         servable.Options(
             _NEIGHBOURS.value,

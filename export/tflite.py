@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
 _OUTPUT = flags.DEFINE_string("output", "", "The .tflite file to write.")
+_CHECKPOINT = cli.define_checkpoint()
 _QUANTIZE = flags.DEFINE_enum(
     "quantize", "none", MODES, "How weights and activations are stored."
 )
@@ -58,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
     from and_tf import files, trained
     from export.metadata import describe
 
-    run = trained.load_encoder(pathlib.Path(_RUN_DIR.value))
+    run = trained.load_encoder(pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value)
     data = _images(run)
     content, calibration = _convert(run, data)
     measured = _measure(run, data, content) if _EVALUATE.value else None

@@ -18,7 +18,7 @@ EXTRA = "assets.extra"  # What a SavedModel carries without reading it.
 
 
 def export(
-    run_dir: pathlib.Path,
+    run: trained.TrainedEncoder,
     output_dir: pathlib.Path,
     options: Options,
     *,
@@ -29,7 +29,7 @@ def export(
     """Writes the next version of a run's encoder and says what is in it.
 
     Args:
-        run_dir: The run.
+        run: The run's encoder.
         output_dir: Where versions lie; made if need be.
         options: What is served beside the embedding.
         gallery_kind: One of `gallery.KINDS`.
@@ -41,10 +41,9 @@ def export(
         The version's directory.
 
     Raises:
-        InputError: If there is no such run, its data are needed and cannot
-            be had, or nothing can be written.
+        InputError: If its data are needed and cannot be had, or nothing can
+            be written.
     """
-    run = trained.load_encoder(run_dir)
     versions.check(output_dir)
     images = None
     if options.need_gallery:

@@ -215,6 +215,17 @@ def test_the_best_checkpoint_is_kept(finished):
     assert [path.stem for path in directory.checkpoints.paths()] == sorted(
         {f"epoch_{epoch:05}" for epoch in (best, 5, 6)}
     )
+    again = trained.load(directory.path, which="best")
+    assert again.checkpoint.epochs == best
+    figures = trained.evaluate_knn(again)
+    assert figures["bank_top1"] == result["knn_top1_best"]
+
+
+def test_without_evaluations_there_is_no_best(tmp_path):
+    config = digits(tmp_path, evaluate_every=0, rounds=1, epochs_per_round=2)
+    with pytest.raises(InputError, match="Expected the checkpoint of the best"):
+        interrupted(config, 1, pytest.MonkeyPatch())
+        trained.load_encoder(config.run_directory, "best")
 
 
 @pytest.mark.parametrize(

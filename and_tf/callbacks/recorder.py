@@ -8,6 +8,7 @@ import time
 import keras
 import numpy as np
 
+from and_tf.checkpoint import best_epochs
 from and_tf.errors import Interrupted
 from and_tf.interruption import Interruption
 from and_tf.model import AND
@@ -108,12 +109,6 @@ class Recorder(keras.callbacks.Callback):
         if self._interruption.signal_number:
             self._end(f"epoch {epoch + 1}")
 
-    def best_epochs(self) -> int:
-        """Epochs after which kNN in the bank was best so far, 0 for none."""
-        rows = [row for row in self.history if "knn_bank" in row]
-        best = max(rows, key=lambda row: row["knn_bank"], default=None)
-        return best["epoch"] + 1 if best else 0
-
     def _save(self, step: int = 0) -> None:
         self._directory.checkpoints.save(
             len(self.history),
@@ -124,7 +119,7 @@ class Recorder(keras.callbacks.Callback):
                 "seconds": self.seconds,
             },
             step=step,
-            best=self.best_epochs(),
+            best=best_epochs(self.history),
         )
 
     def _end(self, place: str) -> None:

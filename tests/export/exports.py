@@ -23,7 +23,7 @@ def exported(run_dir: pathlib.Path) -> pathlib.Path:
     """Version 1 of the run's encoder, with every signature."""
     output = run_dir.parent / "exported"
     if not output.exists():
-        writing.export(run_dir, output, OPTIONS)
+        writing.export(trained.load_encoder(run_dir), output, OPTIONS)
     return output / "1"
 
 
