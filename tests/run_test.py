@@ -339,12 +339,22 @@ def interrupted(
             run.train(config)
 
 
-def test_another_number_of_images_is_another_run(tmp_path, monkeypatch):
-    images = folder(tmp_path / "images", True, False)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: path.unlink(), "Expected the 24 training images"),
+        (
+            lambda path: path.rename(path.with_name("renamed.png")),
+            "Received others in folder/train",
+        ),
+    ],
+    ids=["fewer", "others"],
+)
+def test_other_images_are_another_run(tmp_path, monkeypatch, change, message):
     config = digits(
         tmp_path,
         dataset="folder",
-        data_dir=images,
+        data_dir=folder(tmp_path / "images", True, False),
         image_size=8,
         rounds=0,
         epochs_per_round=2,
@@ -353,28 +363,8 @@ def test_another_number_of_images_is_another_run(tmp_path, monkeypatch):
         max_test_examples=0,
     )
     interrupted(config, 1, monkeypatch)
-    next((tmp_path / "images" / "dark").glob("0*.png")).unlink()
-    with pytest.raises(InputError, match="Expected the 24 training images"):
-        run.train(dataclasses.replace(config, resume=True))
-
-
-def test_other_images_are_another_run(tmp_path, monkeypatch):
-    images = folder(tmp_path / "images", True, False)
-    config = digits(
-        tmp_path,
-        dataset="folder",
-        data_dir=images,
-        image_size=8,
-        rounds=0,
-        epochs_per_round=2,
-        batch_size=8,
-        max_train_examples=0,
-        max_test_examples=0,
-    )
-    interrupted(config, 1, monkeypatch)
-    first = next((tmp_path / "images" / "dark").glob("0*.png"))
-    first.rename(first.with_name("renamed.png"))
-    with pytest.raises(InputError, match="Received others in folder/train"):
+    change(next((tmp_path / "images" / "dark").glob("0*.png")))
+    with pytest.raises(InputError, match=message):
         run.train(dataclasses.replace(config, resume=True))
 
 
