@@ -145,7 +145,11 @@ class AND(keras.Model):
         """
         rows = np.full(self.bank.rows.shape, np.nan, np.float32)
         for batch, numbers in images:
-            rows[np.asarray(numbers)] = self.predict_on_batch(batch)
+            # Under a strategy Keras gives every replica the whole batch, and
+            # returns what all of them make of it.
+            rows[np.asarray(numbers)] = self.predict_on_batch(batch)[
+                : len(numbers)
+            ]
         missing = int(np.isnan(rows).any(1).sum())
         if missing:
             raise InputError(
