@@ -57,15 +57,15 @@ class MemoryBank(keras.layers.Layer):
         super().__init__(name=name, trainable=False, dtype="float32")
         check(momentum, initialiser)
         self.momentum = momentum
-        # ONLY_FIRST_REPLICA: every replica writes the same rows, so there is
-        # nothing to aggregate and one copy can be read back.
+        # NONE: every replica computes and writes the same rows itself. With
+        # ONLY_FIRST_REPLICA the first would send them to all others.
         self.rows = self.add_weight(
             name="rows",
             shape=(num_examples, embedding_dim),
             initializer=initial_rows(initialiser, seed),
             trainable=False,
             autocast=False,
-            aggregation="only_first_replica",
+            aggregation="none",
         )
 
     def losses(

@@ -39,10 +39,12 @@ def own_part(
     context = _context()
     if context is None:
         return gathered
-    count = tf.shape(own)[0]
-    # A last batch may be spread unevenly.
+    # A last batch may be spread unevenly. int64 and a gather, since int32 and
+    # the bounds of a slice would go through the host.
+    count = tf.shape(own, tf.int64)[0]
     before = tf.reduce_sum(gather(count[None])[: number()])
-    return tuple(tensor[before : before + count] for tensor in gathered)
+    places = before + tf.range(count)
+    return tuple(tf.gather(tensor, places) for tensor in gathered)
 
 
 def number() -> tf.Tensor:
