@@ -34,7 +34,9 @@ class ShardedMemoryBank(keras.layers.Layer):
 
     Every step computes over each replica's own rows for the images of all
     replicas, so that a step's work is that of a whole bank, its memory a
-    share. To be made in the scope of a strategy whose replicas are all in
+    share. Between steps, discovery, evaluation and checkpoints take the whole
+    bank through the host; discovery's search borrows the memory of one device
+    for it. To be made in the scope of a strategy whose replicas are all in
     this process.
 
     Args:
