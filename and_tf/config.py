@@ -181,6 +181,12 @@ class TrainConfig:
         "with the whole batch has them; else each has its own, which is "
         "faster.",
     )
+    shard_bank: bool = option(
+        False,
+        "Spread the memory bank's rows over the replicas, for banks too large "
+        "for each to hold whole. Results are the same.",
+        free=True,
+    )
     loss_block_rows: int = option(
         0,
         "Rows of the memory bank that the loss takes at a time. 0: by the "

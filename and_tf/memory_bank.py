@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from and_tf import objective
 from and_tf.errors import InputError
 
 INITIALISERS = ("unit", "uniform")
@@ -54,25 +55,48 @@ class MemoryBank(keras.layers.Layer):
         name: str = "memory_bank",
     ) -> None:
         super().__init__(name=name, trainable=False, dtype="float32")
-        if initialiser not in INITIALISERS:
-            raise InputError(
-                f"Expected a bank initialisation among "
-                f"{', '.join(INITIALISERS)}. Received: {initialiser!r}."
-            )
-        if not 0.0 < momentum <= 1.0:
-            raise InputError(
-                f"Expected a memory momentum in (0, 1]. Received: {momentum}."
-            )
+        check(momentum, initialiser)
         self.momentum = momentum
-        # ONLY_FIRST_REPLICA: every replica writes the same rows, so there is
-        # nothing to aggregate and one copy can be read back.
+        # NONE: every replica computes and writes the same rows itself. With
+        # ONLY_FIRST_REPLICA the first would send them to all others.
         self.rows = self.add_weight(
             name="rows",
             shape=(num_examples, embedding_dim),
-            initializer=_initial_rows(initialiser, seed),
+            initializer=initial_rows(initialiser, seed),
             trainable=False,
             autocast=False,
-            aggregation="only_first_replica",
+            aggregation="none",
+        )
+
+    def losses(
+        self,
+        own: tuple[tf.Tensor, tf.Tensor],
+        everyones: tuple[tf.Tensor, tf.Tensor],
+        neighbours: tf.Tensor,
+        selected: tf.Tensor,
+        temperature: float,
+        block_rows: int = 0,
+    ) -> tf.Tensor:
+        """The terms of equation 7 of this replica's samples.
+
+        Args:
+            own: Their embeddings [b, D] and numbers [b].
+            everyones: Those of the whole global batch, which this bank, being
+                whole, does not need.
+            neighbours, selected, temperature, block_rows: See
+                `objective.losses`.
+
+        Returns:
+            float32 [b].
+        """
+        del everyones
+        return objective.losses(
+            *own,
+            self.rows.value,
+            neighbours,
+            selected,
+            temperature,
+            block_rows,
         )
 
     def update(self, embeddings: tf.Tensor, numbers: tf.Tensor) -> None:
@@ -93,9 +117,24 @@ class MemoryBank(keras.layers.Layer):
         self.rows.assign(tf.math.l2_normalize(embeddings, axis=1))
 
 
-def _initial_rows(
+def check(momentum: float, initialiser: str) -> None:
+    """Raises an `InputError` for arguments that no bank can have."""
+    if initialiser not in INITIALISERS:
+        raise InputError(
+            f"Expected a bank initialisation among "
+            f"{', '.join(INITIALISERS)}. Received: {initialiser!r}."
+        )
+    if not 0.0 < momentum <= 1.0:
+        raise InputError(
+            f"Expected a memory momentum in (0, 1]. Received: {momentum}."
+        )
+
+
+def initial_rows(
     initialiser: str, seed: int | None
 ) -> keras.initializers.Initializer:
+    """Draws a bank's first rows; see `MemoryBank`."""
+
     class Rows(keras.initializers.Initializer):
         def __call__(self, shape, dtype=None):
             if initialiser == "uniform":

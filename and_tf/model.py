@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from and_tf import objective, replicas
+from and_tf import replicas
 from and_tf.errors import InputError
-from and_tf.memory_bank import MemoryBank
+from and_tf.sharded_bank import build_bank
 
 
 class AND(keras.Model):
@@ -29,12 +29,14 @@ class AND(keras.Model):
         augmenter: A layer from what the data set gives as images to what the
             encoder takes, applied in the training step alone: the place for
             augmentation on the device.
+        shard_bank: Whether each replica of a strategy keeps a part of the
+            bank's rows instead of all of them.
         block_rows: Rows of the bank that the objective takes at a time; 0
             chooses. Memory, not results, depend on it.
         seed: Of the bank's initial rows.
 
     Attributes:
-        bank: The `MemoryBank`.
+        bank: The `MemoryBank`, or the `ShardedMemoryBank`.
         neighbours: int32 [N, k], of every sample, assigned by `Curriculum`.
         selected: bool [N], the round's anchors; none in the beginning.
 
@@ -53,6 +55,7 @@ class AND(keras.Model):
         memory_momentum: float = 0.5,
         bank_initialiser: str = "unit",
         augmenter: keras.layers.Layer | None = None,
+        shard_bank: bool = False,
         block_rows: int = 0,
         seed: int | None = None,
     ) -> None:
@@ -62,9 +65,10 @@ class AND(keras.Model):
         self.augmenter = augmenter
         self.temperature = temperature
         self.block_rows = block_rows
-        self.bank = MemoryBank(
+        self.bank = build_bank(
             num_examples,
             encoder.output_shape[-1],
+            sharded=shard_bank,
             momentum=memory_momentum,
             initialiser=bank_initialiser,
             seed=seed,
@@ -97,22 +101,25 @@ class AND(keras.Model):
     def train_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
-        """One step of Algorithm 1 on (images, numbers of the samples [B])."""
+        """One step of Algorithm 1 on (images, numbers of the samples [b])."""
         images, numbers = data
         if self.augmenter is not None:
             images = self.augmenter(images, training=True)
 
         with tf.GradientTape() as tape:
-            embeddings = self(images, training=True)  # [B, D]
-            losses = objective.losses(
-                embeddings,
-                numbers,
-                self.bank.rows.value,
+            embeddings = self(images, training=True)  # [b, D]
+            everyones = (
+                replicas.gather(tf.stop_gradient(embeddings)),
+                replicas.gather(numbers),
+            )  # [B, D], [B]
+            losses = self.bank.losses(
+                (embeddings, numbers),
+                everyones,
                 self.neighbours.value,
                 self.selected.value,
                 self.temperature,
                 self.block_rows,
-            )  # [B]
+            )  # [b]
             loss = replicas.share_of_mean(losses) + replicas.share(self.losses)
             scaled = self.optimizer.scale_loss(loss)
 
@@ -124,7 +131,7 @@ class AND(keras.Model):
         replicas.agree(self.encoder.non_trainable_variables)
         # After the loss: equation 8 moves rows that the loss has already
         # read. Every replica applies the update of the whole global batch.
-        self.bank.update(replicas.gather(embeddings), replicas.gather(numbers))
+        self.bank.update(*everyones)
         self._loss.update_state(losses)
         return {"loss": self._loss.result()}
 
@@ -139,7 +146,11 @@ class AND(keras.Model):
         """
         rows = np.full(self.bank.rows.shape, np.nan, np.float32)
         for batch, numbers in images:
-            rows[np.asarray(numbers)] = self.predict_on_batch(batch)
+            # Under a strategy Keras gives every replica the whole batch, and
+            # returns what all of them make of it.
+            rows[np.asarray(numbers)] = self.predict_on_batch(batch)[
+                : len(numbers)
+            ]
         missing = int(np.isnan(rows).any(1).sum())
         if missing:
             raise InputError(

@@ -69,10 +69,26 @@ def log_neighbourhood_mass(
         tf.einsum("bd,bmd->bm", embeddings, tf.gather(rows, members))
         / temperature
     )  # [B, 1 + k]
-    anchor = tf.gather(selected, numbers)[:, None]
-    itself = tf.one_hot(0, tf.shape(members)[1], True, False)[None, :]
-    counted = tf.where(anchor | itself, logits, -float("inf"))
+    counted = only_anchors_neighbours(logits, numbers, selected)
     return tf.reduce_logsumexp(counted, axis=1)
+
+
+def only_anchors_neighbours(
+    logits: tf.Tensor, numbers: tf.Tensor, selected: tf.Tensor
+) -> tf.Tensor:
+    """Leaves the neighbours of those that are no anchors out of a sum.
+
+    Args:
+        logits: float32 [B, 1 + k], a sample's own first.
+        numbers: integer [B].
+        selected: bool [N].
+
+    Returns:
+        `logits`, −∞ where a neighbour does not count.
+    """
+    anchor = tf.gather(selected, numbers)[:, None]
+    itself = tf.one_hot(0, tf.shape(logits)[1], True, False)[None, :]
+    return tf.where(anchor | itself, logits, -float("inf"))
 
 
 def log_partition(
@@ -98,29 +114,51 @@ def log_partition(
         float32 [B].
     """
     rows = tf.stop_gradient(tf.convert_to_tensor(rows))
-    block_rows = block_rows or _block_rows()
+    block_rows = block_rows or default_block_rows()
 
     @tf.custom_gradient
     def of(embeddings: tf.Tensor):
-        log_sum, mean_row = _sweep(embeddings, rows, temperature, block_rows)
+        highest, total, weighted = sweep(
+            embeddings, rows, temperature, block_rows
+        )
+        mean_row = weighted / total[:, None]
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             return upstream[:, None] * mean_row / temperature
 
-        return log_sum, gradient
+        return tf.math.log(total) + highest, gradient
 
     return of(embeddings)
 
 
-def _block_rows() -> int:
+def default_block_rows() -> int:
+    """Rows that are best taken at a time on the devices there are."""
     gpus = tf.config.list_logical_devices("GPU")
     return GPU_BLOCK_ROWS if gpus else CPU_BLOCK_ROWS
 
 
-def _sweep(
-    embeddings: tf.Tensor, rows: tf.Tensor, temperature: float, block_rows: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns (log Σ_n exp(x·x̃_n/τ) [B], Σ_n p_n x̃_n [B, D])."""
+def sweep(
+    embeddings: tf.Tensor,
+    rows: tf.Tensor,
+    temperature: float,
+    block_rows: int,
+    last_counts: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Visits every row once, block by block.
+
+    Args:
+        embeddings: float32 [B, D].
+        rows: float32 [N, D], N static.
+        temperature: τ.
+        block_rows: Rows a block.
+        last_counts: bool scalar, False where the last row is padding. None
+            where it never is.
+
+    Returns:
+        The highest logit M = max_n x·x̃_n/τ [B], the sum of
+        exp(x·x̃_n/τ − M) [B], and the sum of the rows with these weights
+        [B, D]. Where padding is all there is, M is −1e30.
+    """
     num_rows = rows.shape[0]
     state = (
         tf.fill([tf.shape(embeddings)[0], 1], -float("inf")),  # running max
@@ -128,9 +166,13 @@ def _sweep(
         tf.zeros_like(embeddings),  # Σ exp(logit − max) · row
     )
 
-    def visit(block: tf.Tensor, state: tuple) -> tuple:
+    def visit(
+        block: tf.Tensor, state: tuple, bias: tf.Tensor | None = None
+    ) -> tuple:
         highest, total, weighted = state
         logits = tf.matmul(embeddings, block, transpose_b=True) / temperature
+        if bias is not None:
+            logits += bias
         new = tf.maximum(highest, tf.reduce_max(logits, 1, keepdims=True))
         weights = tf.exp(logits - new)  # [B, block_rows]
         shrink = tf.exp(highest - new)
@@ -138,8 +180,9 @@ def _sweep(
         return new, total, weighted * shrink + tf.matmul(weights, block)
 
     # Whole blocks in a loop, one at a time so that memory stays flat; the
-    # rest apart, so that every shape is static, as XLA needs it.
-    whole = num_rows // block_rows
+    # rest apart, so that every shape is static, as XLA needs it, and with it
+    # the last row, so that no other block has to ask whether it counts.
+    whole = (num_rows - 1) // block_rows
     if whole:
         _, *state = tf.while_loop(
             lambda i, *_: i < whole,
@@ -155,7 +198,10 @@ def _sweep(
             (tf.constant(0), *state),
             parallel_iterations=1,
         )
-    if num_rows % block_rows:
-        state = visit(rows[whole * block_rows :], state)
-    highest, total, weighted = state
-    return (tf.math.log(total) + highest)[:, 0], weighted / total
+    last, bias = rows[whole * block_rows :], None
+    if last_counts is not None:
+        # Finite, for −inf less −inf would be NaN.
+        mask = tf.where(last_counts, 0.0, -1e30)
+        bias = mask * tf.one_hot(last.shape[0] - 1, last.shape[0])
+    highest, total, weighted = visit(last, state, bias)
+    return highest[:, 0], total[:, 0], weighted

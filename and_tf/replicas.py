@@ -42,6 +42,43 @@ def agree(variables: Sequence[keras.Variable]) -> None:
         variable.value.assign(tf.reshape(values, variable.shape))
 
 
+def own_part(
+    gathered: tuple[tf.Tensor, ...], own: tf.Tensor
+) -> tuple[tf.Tensor, ...]:
+    """What belongs to this replica in tensors with a row a sample.
+
+    Args:
+        gathered: Of [B, …], in the order that `gather` gives.
+        own: [b, …], of this replica.
+
+    Returns:
+        Of [b, …].
+    """
+    context = _context()
+    if context is None:
+        return gathered
+    # A last batch may be spread unevenly. int64 and a gather, since int32 and
+    # the bounds of a slice would go through the host.
+    count = tf.shape(own, tf.int64)[0]
+    before = tf.reduce_sum(gather(count[None])[: number()])
+    places = before + tf.range(count)
+    return tuple(tf.gather(tensor, places) for tensor in gathered)
+
+
+def number() -> tf.Tensor:
+    """int32, this replica's place in their order; 0 with one."""
+    context = _context()
+    return context.replica_id_in_sync_group if context else tf.constant(0)
+
+
+def total(tensor: tf.Tensor) -> tf.Tensor:
+    """The sum over all replicas of tensors of one shape."""
+    context = _context()
+    if context is None:
+        return tensor
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, tensor)
+
+
 def share_of_mean(values: tf.Tensor) -> tf.Tensor:
     """This replica's term of the mean over the global batch.
 

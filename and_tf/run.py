@@ -188,6 +188,7 @@ def build_model(
         if config.bank_initialiser == "uniform"
         else "unit",
         augmenter=augmenter,
+        shard_bank=config.shard_bank,
         block_rows=config.loss_block_rows,
         seed=config.seed,
     )

@@ -1,0 +1,88 @@
+"""Bytes of exchanges, against counting parameters and against closed forms."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+import tensorflow as tf
+
+from and_tf import backbones
+from benchmarks.counting_ops import CountingOps
+from benchmarks.scaling import measure
+from benchmarks.traffic import Exchange, Traffic
+
+
+def test_every_exchange_is_noted_once():
+    operations = CountingOps()
+    strategy = tf.distribute.MirroredStrategy(
+        ["CPU:0", "CPU:1"], cross_device_ops=operations
+    )
+    with strategy.scope():
+        variable = tf.Variable(
+            tf.zeros([7]),
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+    @tf.function(autograph=False)
+    def step():
+        context = tf.distribute.get_replica_context()
+        context.all_reduce(tf.distribute.ReduceOp.SUM, tf.ones([3, 4]))
+        context.all_gather(tf.ones([5], tf.int64), axis=0)
+        variable.assign(tf.ones([7]))
+
+    @tf.function(autograph=False)
+    def run():
+        strategy.run(step)
+
+    run.get_concrete_function()
+    assert operations.exchanges == [
+        Exchange("all-reduce", 48),
+        Exchange("gather", 40),
+        Exchange("broadcast", 28),
+    ]
+
+
+def exchanges(replicas: int, shard: bool, **changes: int) -> list[Exchange]:
+    task = {
+        "measure": "bytes", "replicas": replicas, "shard": shard,
+        "backbone": "small", "image_size": 16, "num_examples": 301,
+        "batch_size": 8, "steps": 0, **changes,
+    }  # fmt: skip
+    return [Exchange(*e) for e in measure(**task)["exchanges"]]
+
+
+def test_of_a_step():
+    """D = 128, b = 8, k = 1: numbers that can be counted by hand."""
+    encoder = backbones.build("small", image_size=16, embedding_dim=128)
+    weights = encoder.trainable_variables
+    gradients = 4 * sum(math.prod(weight.shape) for weight in weights)
+    whole = exchanges(2, False)
+    larger = exchanges(3, False, num_examples=999)
+    traffic = Traffic.of_two((2, whole), (3, larger))
+    fixed = sum(e.payload for e in traffic.fixed if e.kind == "all-reduce")
+    assert fixed == gradients + 4  # And how many images there are.
+    gathered = [e.payload for e in traffic.fixed if e.kind == "gather"]
+    assert gathered == [8 * 128 * 4, 8 * 8]  # Embeddings and numbers.
+    assert not traffic.growing
+
+    further = Counter(exchanges(2, True)) - Counter(whole)
+    assert sorted((e.kind, e.payload) for e in further.elements()) == [
+        ("all-reduce", 16 * 8),  # Sums of exponentials, float64,
+        ("all-reduce", 16 * 2 * 4),  # logits of {i} ∪ N(i),
+        ("all-reduce", 16 * 128 * 4),  # the gradients' rows,
+        ("gather", 8),  # and how many images each has.
+    ]
+
+
+def test_what_reaches_a_replica():
+    """In a ring of R each passes on (R − 1)/R of a sum, twice."""
+    first = [Exchange("all-reduce", 100), Exchange("all-reduce", 20)]
+    second = [Exchange("all-reduce", 100), Exchange("all-reduce", 30)]
+    gather = [Exchange("gather", 7)]
+    traffic = Traffic.of_two((2, first + gather), (3, second + gather))
+    assert traffic.received(1) == (0, 0)
+    assert traffic.received(4) == (150, 2 * 40 * 3 / 4 + 3 * 7)
+    with pytest.raises(ValueError, match="constant or in proportion"):
+        Traffic.of_two((2, first), (4, second))
