@@ -7,12 +7,16 @@ import numpy as np
 
 from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import Split
+from and_tf.inference import shared_embeddings
+from and_tf.team import Team
 
 BATCH = 512
 
 
 def embed(model: keras.Model, split: Split, image_size: int) -> np.ndarray:
     """Embeds the clean view of every image, in order of number.
+
+    Under a strategy the images are shared out to all its devices.
 
     Args:
         model: Images [B, S, S, 3] to embeddings [B, D].
@@ -22,8 +26,17 @@ def embed(model: keras.Model, split: Split, image_size: int) -> np.ndarray:
     Returns:
         float32 [N, D].
     """
-    batches = clean_batches(split, image_size, BATCH)
-    return model.predict(batches.map(lambda images, _: images), verbose=0)
+    team = Team(model.distribute_strategy)
+    if team.alone:
+        batches = clean_batches(split, image_size, BATCH)
+        return model.predict(batches.map(lambda images, _: images), verbose=0)
+    # A process without an image could not know the shape of its part.
+    span = team.span(split.size) if split.size >= team.size else (0, split.size)
+    batches = clean_batches(split, image_size, BATCH, *span)
+    found, numbers = shared_embeddings(model, batches, team)
+    rows = np.empty((split.size, found.shape[1]), np.float32)
+    rows[numbers] = found
+    return rows
 
 
 def pixels(split: Split, side: int) -> np.ndarray:
