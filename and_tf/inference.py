@@ -65,10 +65,12 @@ def _on_replicas(
         def mine(context: tf.distribute.ValueContext) -> tf.Tensor:
             local = context.replica_id_in_sync_group % count
             start, stop = part(len(images), local, count)
-            return images[start:stop]
+            # Not every layer takes no images: rather some twice.
+            return images[start:stop] if len(images) >= count else images
 
-        return model.predict_on_batch(
+        found = model.predict_on_batch(
             team.strategy.experimental_distribute_values_from_function(mine)
         )
+        return found[: len(images)]
 
     return embed

@@ -180,9 +180,9 @@ class Team:
                     raise
                 raise InputError(
                     f"Expected all {self.size} processes of TF_CONFIG to go "
-                    "on. Received: at least one ended or cannot be reached. "
-                    "The run is kept up to its newest checkpoint: start all "
-                    "of them again with --resume."
+                    "on. Received: at least one ended, and says why where it "
+                    "could, or cannot be reached. The run is kept up to its "
+                    "newest checkpoint: start all of them again with --resume."
                 ) from error
 
 
@@ -203,7 +203,7 @@ def part(total: int, index: int, count: int) -> tuple[int, int]:
     """
     least, more = total // count, total % count
     smaller = tf.minimum if tf.is_tensor(total) else min
-    start, stop = (i * least + smaller(i, more) for i in (index, index + 1))
+    start, stop = (i * least + smaller(more, i) for i in (index, index + 1))
     return start, stop
 
 

@@ -216,8 +216,8 @@ def _streamed(
     def shared(place: tf.Tensor) -> tf.Tensor:
         """Whether a place in the order is in this part of its batch."""
         within = place % batch_size
-        size = tf.minimum(split.size - (place - within), batch_size)
-        first, end = part(size, *share)
+        left = split.size - (place - within)
+        first, end = part(tf.minimum(left, batch_size), *share)
         return (first <= within) & (within < end)
 
     keep = shared if share[1] > 1 else None

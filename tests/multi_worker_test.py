@@ -1,0 +1,177 @@
+"""Processes that train together, against one that trains alone."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from and_tf import run
+from and_tf.config import TrainConfig
+from and_tf.run_directory import RunDirectory
+from tests import training_of_workers
+from tests.same_run import assert_same_run
+from tests.workers import workers
+
+# A last batch that is smaller and odd, checkpoints within epochs, batch norm.
+CHANGES = {
+    "dataset": "digits",
+    "backbone": "small",
+    "embedding_dim": 16,
+    "rounds": 2,
+    "epochs_per_round": 3,
+    "batch_size": 20,
+    "max_train_examples": 273,
+    "max_test_examples": 150,
+    "bank_initialiser": "encoder",
+    "checkpoint_steps": 5,
+}
+FLAGS = [f"--{name}={value}" for name, value in CHANGES.items()]
+LOST = re.compile(
+    r"error: Expected all 2 processes of TF_CONFIG .*--resume\.\n"
+)
+
+
+def command(path, *more: str) -> list[str]:
+    return ["-m", "and_tf.train", *FLAGS, f"--run_dir={path}", *more]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of two processes that nobody disturbs, and what they said."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    with workers(*command(path)) as started:
+        assert started.end() == [0, 0], started.err(0)
+        said = [(started.out(i), started.err(i)) for i in range(2)]
+    return RunDirectory(path), said
+
+
+def test_the_first_process_alone_speaks_and_writes(whole):
+    directory, said = whole
+    (out, err), silent = said
+    assert silent == ("", "")
+    assert err == ""
+    assert len(re.findall(r"^epoch ", out, re.MULTILINE)) == 9
+    assert len(list(directory.tensorboard.glob("*tfevents*"))) == 1
+    assert directory.curves.exists() and directory.gallery(2).exists()
+    assert len(directory.metrics.read_text().splitlines()) == 10
+
+
+def test_two_processes_are_two_devices_of_one(whole, tmp_path, monkeypatch):
+    """Replicas with batch statistics of their own, in both cases."""
+    monkeypatch.setattr(
+        run.strategy,
+        "build",
+        lambda _: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
+    )
+    result = run.train(TrainConfig(**CHANGES, run_dir=str(tmp_path / "run")))
+    directory = RunDirectory(tmp_path / "run")
+    expected, received = (
+        np.load(d.checkpoints.paths()[-1]) for d in (directory, whole[0])
+    )
+    assert expected.files == received.files
+    for name in set(expected.files) - {"notes"}:
+        np.testing.assert_allclose(
+            received[name], expected[name], atol=1e-5, err_msg=name
+        )
+    for number in (1, 2):
+        one = directory.read_neighbourhoods(number)
+        two = whole[0].read_neighbourhoods(number)
+        np.testing.assert_array_equal(one.neighbours, two.neighbours)
+        np.testing.assert_array_equal(one.selected, two.selected)
+    for name in ("knn_top1_last", "knn_top1_best", "knn_baselines"):
+        assert whole[0].read_result()[name] == result[name]
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_killed_process_ends_the_others_and_all_go_on(
+    whole, tmp_path, killed
+):
+    """The chief in the middle of an epoch, the other one after one."""
+    kept = ("epoch_00003_step_00000005", "epoch_00004")[killed]
+    with workers(*command(tmp_path / "run")) as started:
+        directory = RunDirectory(tmp_path / "run")
+        started.until(
+            lambda: any(
+                path.stem >= kept for path in directory.checkpoints.paths()
+            )
+        )
+        started.processes[killed].send_signal(signal.SIGKILL)
+        codes = started.end()
+        left = started.err(1 - killed)
+    assert (codes[killed], codes[1 - killed]) == (-signal.SIGKILL, 1)
+    assert LOST.fullmatch(left.lstrip()), left
+
+    with workers(*command(tmp_path / "run", "--resume")) as started:
+        assert started.end() == [0, 0], started.err(0)
+        assert "epoch 1/" not in started.out(0)
+    assert_same_run(whole[0], directory)
+
+
+def test_a_signal_to_one_process_ends_all(tmp_path):
+    """The chief keeps its step."""
+    path = tmp_path / "run"
+    checkpoints = RunDirectory(path).checkpoints
+    with workers(*command(path)) as started:
+        started.until(lambda: bool(checkpoints.paths()))
+        started.processes[0].send_signal(signal.SIGTERM)
+        assert started.end() == [128 + signal.SIGTERM, 1]
+        assert LOST.fullmatch(started.err(1).lstrip())
+        said = re.search(r"up to step (\d+) of epoch (\d+)", started.err(0))
+        assert said or "up to epoch" in started.err(0)
+    if said:
+        newest = checkpoints.latest()
+        assert (newest.step, newest.epochs + 1) == tuple(
+            map(int, said.groups())
+        )
+
+
+def test_other_flags_are_refused_by_all(tmp_path):
+    more = {1: ["--temperature=0.2"]}
+    with workers(*command(tmp_path / "run"), extra=more) as started:
+        assert started.end() == [1, 1]
+        assert "Received others than the chief's: temp" in started.err(1)
+        assert "Traceback" not in started.err(0) + started.err(1)
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """What two processes find of `training_of_workers`, and one alone."""
+    path = tmp_path_factory.mktemp("together")
+    with workers("-m", "tests.training_of_workers", str(path)) as started:
+        assert started.end() == [0, 0], started.err(0) + started.err(1)
+    found = [dict(np.load(path / f"{index}.npz")) for index in range(2)]
+    return found, training_of_workers.train()
+
+
+def test_without_batch_norm_processes_train_as_one_alone(together):
+    """Losses, bank, anchors, neighbours and weights, over two rounds."""
+    both, alone = together
+    for found in both:
+        assert set(found) >= set(alone)
+        for name, expected in alone.items():
+            np.testing.assert_allclose(
+                found[name], expected, atol=1e-5, err_msg=name
+            )
+
+
+def test_a_search_is_shared_out(together):
+    both, _ = together
+    assert [int(found["searched"]) for found in both] == [2048, 452]
+    for found in both:
+        for name in ("similarity", "index", "entropy"):
+            np.testing.assert_array_equal(
+                found[f"shared_{name}"], found[f"own_{name}"]
+            )
+
+
+def test_processes_tell_each_other_arrays_and_bytes(together):
+    both, _ = together
+    for found in both:
+        np.testing.assert_array_equal(
+            found["gathered"], [[1, 1], [2, 2], [2, 2]]
+        )
+        assert found["told"].tobytes() == bytes(range(11))
