@@ -20,8 +20,6 @@ from and_tf import strategy
 from and_tf.multi_worker import fit_data
 from and_tf.nearest import nearest
 from and_tf.team import Team, part
-from tests.conftest import unit
-from tests.model_test import blobs, mlp
 
 EPOCHS, BATCH, NUM = 4, 32, 115  # The last batch is odd.
 
@@ -29,10 +27,10 @@ EPOCHS, BATCH, NUM = 4, 32, 115  # The last batch is odd.
 def train(team: Team | None = None) -> dict[str, np.ndarray]:
     """Instance learning and two rounds of an encoder without batch norm."""
     team = team or Team()
-    x, _ = blobs(np.random.default_rng(0), num=NUM)
+    x = np.random.default_rng(0).normal(size=(NUM, 10)).astype(np.float32)
     keras.utils.set_random_seed(5)
     with team.strategy.scope():
-        model = and_tf.AND(mlp(10, 16, 8), NUM, seed=5)
+        model = and_tf.AND(mlp(), NUM, seed=5)
         model.compile(keras.optimizers.SGD(0.03, momentum=0.9, nesterov=True))
     history = model.fit(
         fit_data(batches(x, team), team),
@@ -49,6 +47,14 @@ def train(team: Team | None = None) -> dict[str, np.ndarray]:
         "selected": np.asarray(model.selected),
         **{w.path: np.asarray(w) for w in model.encoder.weights},
     }
+
+
+def mlp() -> keras.Model:
+    """A small encoder, [B, 10] to [B, 8]."""
+    layers = keras.layers
+    return keras.Sequential(
+        [keras.Input((10,)), layers.Dense(16, "relu"), layers.Dense(8)]
+    )
 
 
 def batches(x: np.ndarray, team: Team) -> tf.data.Dataset:
@@ -73,8 +79,8 @@ def batches(x: np.ndarray, team: Team) -> tf.data.Dataset:
 
 def search(team: Team) -> dict[str, np.ndarray]:
     """A search by all processes, by this one, and how much it did of it."""
-    rows = unit(np.random.default_rng(1).normal(size=(2500, 8)))
-    rows = rows.astype(np.float32)
+    rows = np.random.default_rng(1).normal(size=(2500, 8)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     options = {"temperature": 0.1, "exclude_self": True}
     own = nearest(rows, rows, 3, **options)
     before, searched = module._search, []
