@@ -91,11 +91,15 @@ def fit_data(dataset: tf.data.Dataset, team: Team) -> Any:
             of several this process' part of them.
         team: Of the model's strategy.
     """
-    if not team.several:
+    if team.alone and not team.several:
         return dataset
-    # Endless, so that no step has to ask the other processes whether they
-    # have any data left; `fit` knows the number of steps.
-    local = _split(dataset, len(team.devices)).repeat()
+    # TensorFlow's own way to split a batch may leave a device without any
+    # image of a last one, where batch normalisation has no statistics.
+    local = _split(dataset, len(team.devices))
+    if team.several:
+        # Endless, so that no step has to ask the other processes whether they
+        # have any data left; `fit` knows the number of steps.
+        local = local.repeat()
     spread = team.strategy.distribute_datasets_from_function(lambda _: local)
     # Keras knows a distributed data set by the name of another class.
     return TFDatasetAdapter(spread)

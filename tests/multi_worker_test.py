@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf import run
+from and_tf import multi_worker, run
 from and_tf.config import TrainConfig
 from and_tf.run_directory import RunDirectory
 from tests import training_of_workers
@@ -169,3 +169,19 @@ def test_processes_tell_each_other_arrays_and_bytes(together):
             found["gathered"], [[1, 1], [2, 2], [2, 2]]
         )
         assert found["told"].tobytes() == bytes(range(11))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_devices_of_a_process_have_equal_parts(count):
+    """Of images that are a dict, and a last batch of fewer."""
+    numbers = tf.data.Dataset.range(14).batch(10)
+    batches = numbers.map(lambda n: ({"images": n[:, None]}, n))
+    parts = list(multi_worker._split(batches, count))
+    expected = [
+        part
+        for batch in (np.arange(10), np.arange(10, 14))
+        for part in np.array_split(batch, count)
+    ]
+    for (images, found), wanted in zip(parts, expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_array_equal(images["images"][:, 0], wanted)
