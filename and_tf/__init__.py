@@ -10,8 +10,11 @@ import importlib
 import os
 
 # Before TensorFlow is first imported: its log is for its developers. Set the
-# variable to 0 to have it all.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# variable to 0 to have it all. Where processes train together, it has pages of
+# errors to say when one of them ends.
+os.environ.setdefault(
+    "TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG") else "2"
+)
 
 _PLACES = {
     "AND": "and_tf.model",

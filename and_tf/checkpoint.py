@@ -6,6 +6,7 @@ at all, and each array carries a CRC-32, so that a damaged file is noticed.
 
 from __future__ import annotations
 
+import io
 import json
 import pathlib
 import zipfile
@@ -130,6 +131,10 @@ def best_epochs(history: Sequence[Mapping[str, float]]) -> int:
 class Checkpoint:
     """One checkpoint, read whole.
 
+    Args:
+        path: Its file.
+        content: What is in the file, where another process has read it.
+
     Attributes:
         path: Its file.
         epochs: Finished epochs.
@@ -140,9 +145,12 @@ class Checkpoint:
         InputError: If the file is of a newer format.
     """
 
-    def __init__(self, path: pathlib.Path) -> None:
+    def __init__(
+        self, path: pathlib.Path, content: bytes | None = None
+    ) -> None:
         self.path = path
-        with np.load(path, allow_pickle=False) as data:
+        file = path if content is None else io.BytesIO(content)
+        with np.load(file, allow_pickle=False) as data:
             self.notes: dict[str, Any] = json.loads(str(data["notes"]))
             if self.notes["format"] > FORMAT:
                 raise InputError(

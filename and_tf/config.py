@@ -171,7 +171,8 @@ class TrainConfig:
     )
     strategy: str = option(
         "auto",
-        "auto: none for up to one GPU, mirrored from two.",
+        "auto: none for up to one GPU, mirrored from two, multi_worker where "
+        "TF_CONFIG names several processes.",
         choices=("auto", "default", "mirrored", "multi_worker"),
         free=True,
     )
@@ -245,10 +246,17 @@ class TrainConfig:
     def differences(self, other: TrainConfig) -> list[str]:
         """Names of the fields in which two configs are different runs."""
         return [
+            name
+            for name in self.run_fields()
+            if getattr(self, name) != getattr(other, name)
+        ]
+
+    def run_fields(self) -> list[str]:
+        """Names of the fields that make a run another run."""
+        return [
             field.name
             for field in dataclasses.fields(self)
             if not field.metadata.get("free")
-            and getattr(self, field.name) != getattr(other, field.name)
         ]
 
     def to_flagfile(self) -> str:

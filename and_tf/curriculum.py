@@ -11,6 +11,7 @@ import tensorflow as tf
 from and_tf.discovery import Neighbourhoods, consistency, discover
 from and_tf.errors import InputError
 from and_tf.schedule import Rounds
+from and_tf.team import Team
 
 
 class Curriculum(keras.callbacks.Callback):
@@ -101,6 +102,7 @@ class Curriculum(keras.callbacks.Callback):
             neighbourhood_size=self.model.neighbours.shape[1],
             temperature=self.model.temperature,
             selection=self.selection,
+            team=Team(self.model.distribute_strategy),
         )
         self.model.neighbours.assign(found.neighbours)
         self.model.selected.assign(found.selected)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from and_tf.errors import InputError
 from and_tf.nearest import nearest
+from and_tf.team import Team
 
 SELECTIONS = ("curriculum", "one_off", "none")
 
@@ -39,6 +40,7 @@ def discover(
     neighbourhood_size: int = 1,
     temperature: float = 0.1,
     selection: str = "curriculum",
+    team: Team | None = None,
 ) -> Neighbourhoods:
     """Finds every sample's neighbourhood and selects the round's anchors.
 
@@ -50,6 +52,7 @@ def discover(
         temperature: τ.
         selection: "curriculum" (equation 6), "one_off" (every sample, in
             every round) or "none".
+        team: Who shares out the search, see `nearest`.
 
     Returns:
         The neighbourhoods of all samples, selected or not.
@@ -68,6 +71,7 @@ def discover(
         neighbourhood_size,
         temperature=temperature,
         exclude_self=True,
+        team=team,
     )
     return Neighbourhoods(
         round_number,

@@ -8,10 +8,13 @@ import tensorflow as tf
 
 from and_tf import replicas
 from and_tf.errors import InputError
+from and_tf.inference import shared_embeddings
+from and_tf.multi_worker import MultiWorkerModel
 from and_tf.sharded_bank import build_bank
+from and_tf.team import Team
 
 
-class AND(keras.Model):
+class AND(MultiWorkerModel):
     """Anchor Neighbourhood Discovery [1] around any Keras encoder.
 
     Fit it on a `tf.data` set of (images, numbers): `numbers` are the samples'
@@ -89,8 +92,13 @@ class AND(keras.Model):
             trainable=False,
             aggregation="only_first_replica",
         )
-        self._loss = keras.metrics.Mean(name="loss")
+        self._loss = replicas.MeanOfAll(name="loss")
         self.built = True
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The loss alone; Keras' own mean of it is never updated."""
+        return [self._loss]
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Images to unit-norm embeddings, float32 [B, D]."""
@@ -132,25 +140,24 @@ class AND(keras.Model):
         # After the loss: equation 8 moves rows that the loss has already
         # read. Every replica applies the update of the whole global batch.
         self.bank.update(*everyones)
-        self._loss.update_state(losses)
+        self._loss.update_state(replicas.gather(losses))
         return {"loss": self._loss.result()}
 
     def fill_bank(self, images: tf.data.Dataset) -> None:
         """Puts the encoder's present embeddings into the bank.
 
         Args:
-            images: (images, numbers) batches with every sample once.
+            images: (images, numbers) batches with every sample once; where
+                several processes train, those of all of them together.
 
         Raises:
             InputError: If a sample is missing.
         """
         rows = np.full(self.bank.rows.shape, np.nan, np.float32)
-        for batch, numbers in images:
-            # Under a strategy Keras gives every replica the whole batch, and
-            # returns what all of them make of it.
-            rows[np.asarray(numbers)] = self.predict_on_batch(batch)[
-                : len(numbers)
-            ]
+        found, numbers = shared_embeddings(
+            self, images, Team(self.distribute_strategy)
+        )
+        rows[numbers] = found
         missing = int(np.isnan(rows).any(1).sum())
         if missing:
             raise InputError(

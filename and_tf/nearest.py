@@ -12,13 +12,14 @@ all similarities would cost more than the product that made them.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from and_tf.errors import InputError
+from and_tf.team import Team
 
 GROUP = 16
 QUERIES = 1024
@@ -46,6 +47,7 @@ def nearest(
     *,
     temperature: float | None = None,
     exclude_self: bool = False,
+    team: Team | None = None,
 ) -> Nearest:
     """The k rows most similar to each query, and each query's entropy.
 
@@ -64,6 +66,8 @@ def nearest(
             (equation 5), over all rows, a query's own included. None takes
             no entropy.
         exclude_self: Whether query i is row i and no neighbour of its own.
+        team: Whose devices, each with all rows, share out the queries; None
+            is the one that TensorFlow takes.
 
     Returns:
         Similarities (dot products), row indices and entropies.
@@ -79,15 +83,21 @@ def nearest(
             f"Expected a number of neighbours from 1 to {most}, the samples "
             f"there are to choose from. Received: {k}."
         )
-    padded, bias = _pad(rows)
     own = tf.range(queries.shape[0])
     own = own if exclude_self else tf.fill(own.shape, -1)
-    parts = [
-        _search(queries[i : i + QUERIES], own[i : i + QUERIES], padded, bias,
-                k, temperature, most)
-        for i in range(0, queries.shape[0], QUERIES)
-    ]  # fmt: skip
-    arrays = [np.concatenate(a) for a in zip(*parts, strict=True)]
+
+    def search(starts: Sequence[int]) -> tuple[np.ndarray, ...]:
+        # Here, so that each device of a team has them.
+        padded, bias = _pad(rows)
+        parts = [
+            _search(queries[i : i + QUERIES], own[i : i + QUERIES], padded,
+                    bias, k, temperature, most)
+            for i in starts
+        ]  # fmt: skip
+        return tuple(np.concatenate(a) for a in zip(*parts, strict=True))
+
+    starts = range(0, queries.shape[0], QUERIES)
+    arrays = team.share(search, starts) if team else search(starts)
     return Nearest(*arrays, *([None] if temperature is None else []))
 
 

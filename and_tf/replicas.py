@@ -7,6 +7,7 @@ these follow `tf.distribute`'s convention that gradients are summed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -22,7 +23,10 @@ def _context() -> tf.distribute.ReplicaContext | None:
 def gather(tensor: tf.Tensor) -> tf.Tensor:
     """The [b, …] of all replicas as [B, …], in the order of the replicas."""
     context = _context()
-    return context.all_gather(tensor, axis=0) if context else tensor
+    # A copy: under a strategy of several processes with a device each,
+    # TensorFlow asks a tensor where it is, and one that came into the graph
+    # from outside does not know ("destinations can not be empty").
+    return context.all_gather(tf.identity(tensor), 0) if context else tensor
 
 
 def agree(variables: Sequence[keras.Variable]) -> None:
@@ -103,3 +107,17 @@ def share(losses: Sequence[tf.Tensor]) -> tf.Tensor:
     context = _context()
     replicas = context.num_replicas_in_sync if context else 1
     return tf.add_n([tf.cast(loss, tf.float32) for loss in losses]) / replicas
+
+
+class MeanOfAll(keras.metrics.Mean):
+    """A mean that every replica updates with the values of all of them.
+
+    Each then has the same sums, and can be asked without the others: where
+    processes train together, one that writes a checkpoint need not wait for
+    another that does not.
+    """
+
+    def add_variable(self, *args: Any, **kwargs: Any) -> keras.Variable:
+        """A sum that is mirrored, instead of one that is summed when read."""
+        kwargs["aggregation"] = "only_first_replica"
+        return super().add_variable(*args, **kwargs)

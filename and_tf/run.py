@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from and_tf import backbones, data, strategy, summary
+from and_tf import backbones, data, joining, strategy, summary
 from and_tf.augmentation import RandomView, ViewConfig
 from and_tf.callbacks.evaluation import Evaluation
 from and_tf.callbacks.finite_loss import FiniteLoss
@@ -23,21 +23,29 @@ from and_tf.config import TrainConfig
 from and_tf.curriculum import Curriculum
 from and_tf.data.normalisation import normalisation
 from and_tf.data.pictures import pictures
-from and_tf.data.pipeline import steps_per_epoch, train_batches
+from and_tf.data.pipeline import (
+    check_parts,
+    steps_per_epoch,
+    train_batches,
+)
 from and_tf.data.split import ImageData, Split
 from and_tf.discovery import Neighbourhoods
 from and_tf.errors import InputError
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.interruption import Interruption
 from and_tf.model import AND
+from and_tf.multi_worker import fit_data
 from and_tf.optimiser import CoupledSGD
 from and_tf.run_directory import RunDirectory
 from and_tf.schedule import Rounds, RoundSchedule
+from and_tf.team import Team
 from and_tf.training import Training
 
 
 def train(config: TrainConfig) -> dict[str, Any]:
     """Trains, or goes on training, and leaves a run directory behind.
+
+    Of several processes the first, the chief, alone reads and writes it.
 
     Args:
         config: The run.
@@ -48,28 +56,40 @@ def train(config: TrainConfig) -> dict[str, Any]:
     Raises:
         InputError: For everything that a user can mend.
     """
+    team = Team(strategy.build(config.strategy))
     directory = RunDirectory(config.run_directory)
-    with directory.held():
-        checkpoint = directory.claim(config)
+    with team.joined(), joining.held(directory, team):
+        checkpoint, result = joining.claim(directory, config, team)
         if checkpoint and checkpoint.epochs == rounds_of(config).epochs:
-            if (result := directory.read_result()) is not None:
+            if result is not None:
                 summary.show(directory, result)
                 return result
-        training = prepare(config, directory, checkpoint)
-        return summary.finish(training, fit(training))
+        training = prepare(config, directory, checkpoint, team)
+        result = summary.finish(training, fit(training))
+        team.wait()  # Until the chief has written it all.
+        return result
 
 
 def prepare(
-    config: TrainConfig, directory: RunDirectory, checkpoint: Checkpoint | None
+    config: TrainConfig,
+    directory: RunDirectory,
+    checkpoint: Checkpoint | None,
+    team: Team,
 ) -> Training:
     """Loads the data and makes the model, new or as the checkpoint has it."""
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     images = load_images(config)
-    summary.print_start(images, config)
+    summary.print_start(images, config, team)
+    joining.check_images(images.train.size, fingerprint(images.train), team)
+    check_parts(
+        images.train,
+        config.batch_size,
+        team.strategy.num_replicas_in_sync,
+    )
 
     notes = checkpoint.notes if checkpoint else first_notes(config, images)
-    with strategy.build(config.strategy).scope():
+    with team.strategy.scope():
         model = build_model(config, images, notes["encoder"])
     if checkpoint:
         restore(model, checkpoint, images)
@@ -83,14 +103,18 @@ def prepare(
             notes["encoder"]["image_size"],
             config.knn_neighbours,
             config.knn_temperature,
+            team,
         ),
         TensorBoardWriter(
             directory.tensorboard,
             dataclasses.asdict(config),
             notes["history"],
             notes.get("step", 0),
-        ),
+        )
+        if team.chief
+        else None,
         notes,
+        team,
     )
     if not checkpoint:
         begin(training)
@@ -279,23 +303,30 @@ def fit(training: Training) -> Recorder:
         first_step=first_step,
         every=config.checkpoint_steps,
         interruption=interruption,
+        writes=training.team.chief,
     )
-    if recorder.history:  # Its last row may have come no further.
+    if (
+        recorder.history and training.team.chief
+    ):  # Its last row may have come no further.
         training.directory.write_metrics(recorder.history)
     with interruption.heard():
         for first, last, step in legs(
             len(recorder.history), first_step, plan.epochs
         ):
             training.model.fit(
-                train_batches(
-                    train_split,
-                    view_config(config, training.image_size),
-                    batch_size=config.batch_size,
-                    seed=config.seed,
-                    epochs=last,
-                    first_epoch=first,
-                    first_step=step,
-                    on_device=config.augment_on_device,
+                fit_data(
+                    train_batches(
+                        train_split,
+                        view_config(config, training.image_size),
+                        batch_size=config.batch_size,
+                        seed=config.seed,
+                        epochs=last,
+                        first_epoch=first,
+                        first_step=step,
+                        on_device=config.augment_on_device,
+                        share=(training.team.index, training.team.size),
+                    ),
+                    training.team,
                 ),
                 initial_epoch=first,
                 epochs=last,
@@ -354,7 +385,7 @@ def callbacks(
         selection=config.selection,
         images=training.clean_views(),
         labels=train_split.labels,
-        on_discovery=keep,
+        on_discovery=keep if training.board else None,
         first_step=first_step,
     )
     # The order is important: what a callback adds to the logs of an epoch,
@@ -371,7 +402,7 @@ def callbacks(
         FiniteLoss(training.directory.checkpoints),
         Evaluation(training.knn, plan, config.evaluate_every),
         recorder,
-        training.board,
+        *([training.board] if training.board else []),
         Progress(
             plan.epochs,
             steps,

@@ -19,13 +19,16 @@ from and_tf.data.pictures import pictures
 from and_tf.data.split import ImageData, take
 from and_tf.evaluation.embeddings import embed
 from and_tf.run_directory import RunDirectory, versions
+from and_tf.team import Team
 from and_tf.training import Training
 
 
-def print_start(images: ImageData, config: TrainConfig) -> None:
+def print_start(images: ImageData, config: TrainConfig, team: Team) -> None:
     """On what it runs, and a line a split: how many images of what size."""
     gpus = tf.config.list_physical_devices("GPU")
     device = f"{len(gpus)} GPU" if gpus else f"{os.cpu_count()} CPU cores"
+    if team.size > 1:
+        device = f"{team.size} processes, this one on {device}"
     print(f"{config.backbone} on {device}, {config.precision}")
     for split in (images.train, images.test):
         if split is None:
@@ -57,6 +60,31 @@ def finish(training: Training, recorder: Recorder) -> dict[str, Any]:
     """
     history, train = recorder.history, training.images.train
     result = make_result(training, history, recorder.seconds)
+    numbers = spread(train.size)
+    points = embed(training.model, take(train, numbers), training.image_size)
+    if training.board is not None:
+        write(training, result, history, points, numbers)
+        show(training.directory, result)
+    return result
+
+
+def write(
+    training: Training,
+    result: dict[str, Any],
+    history: list[dict],
+    points: np.ndarray,
+    numbers: np.ndarray,
+) -> None:
+    """Writes what is seen of a finished run.
+
+    Args:
+        training: The run.
+        result: The content of result.json.
+        history: Of its epochs.
+        points: float32 [m, D], embeddings for the projector.
+        numbers: int64 [m], of which training images.
+    """
+    train = training.images.train
     files.write_json(training.directory.result, result)
     draw(training.directory, training.images, result, history)
     figures_of_run = {
@@ -65,17 +93,14 @@ def finish(training: Training, recorder: Recorder) -> dict[str, Any]:
         if result[key] is not None
     }
     training.board.write_result(figures_of_run, len(history))
-    numbers = spread(train.size)
     training.board.write_projector(
-        embed(training.model, take(train, numbers), training.image_size),
+        points,
         numbers,
         functools.partial(pictures, train),
         train.labels,
         train.class_names,
     )
     training.board.close()
-    show(training.directory, result)
-    return result
 
 
 def show(directory: RunDirectory, result: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from and_tf.data.split import ImageData
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.model import AND
 from and_tf.run_directory import RunDirectory
+from and_tf.team import Team
 
 BATCH = 512  # Of passes that train nothing.
 
@@ -28,9 +29,10 @@ class Training:
         images: What it learns from.
         model: What learns.
         knn: How it is evaluated.
-        board: Its TensorBoard.
+        board: Its TensorBoard; None on a process that does not write.
         notes: What its checkpoints carry beside arrays, see
             `run.first_notes`.
+        team: Who trains.
     """
 
     config: TrainConfig
@@ -38,8 +40,9 @@ class Training:
     images: ImageData
     model: AND
     knn: RunKnn
-    board: TensorBoardWriter
+    board: TensorBoardWriter | None
     notes: dict[str, Any]
+    team: Team
 
     @property
     def image_size(self) -> int:
@@ -47,5 +50,10 @@ class Training:
         return self.notes["encoder"]["image_size"]
 
     def clean_views(self) -> tf.data.Dataset:
-        """(images, numbers) of every training image once, unaugmented."""
-        return clean_batches(self.images.train, self.image_size, BATCH)
+        """(images, numbers) of this process' training images, unaugmented.
+
+        Every image is one of exactly one process.
+        """
+        train = self.images.train
+        span = self.team.span(train.size)
+        return clean_batches(train, self.image_size, BATCH, *span)

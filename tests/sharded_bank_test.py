@@ -167,10 +167,11 @@ def test_a_checkpoint_holds_the_whole_bank(path, whole, on_four):
         np.load(Checkpoints(path / name).paths()[0])
         for name in ("of_one", "of_parts")
     )
-    assert of_one.files == of_parts.files
-    for name in of_one.files[1:]:
+    # Not by name: Keras numbers the layers that a process makes.
+    for one, parts in zip(of_one.files[1:], of_parts.files[1:], strict=True):
+        assert one.split("/")[:2] == parts.split("/")[:2]
         np.testing.assert_allclose(
-            of_one[name], of_parts[name], atol=1e-5, err_msg=name
+            of_one[one], of_parts[parts], atol=1e-5, err_msg=one
         )
 
 

@@ -41,6 +41,7 @@ class Recorder(keras.callbacks.Callback):
         every: Steps of an epoch between checkpoints; 0 is at its end alone.
         interruption: Looked at after every step: where the process was asked
             to end, a checkpoint is written and `Interrupted` raised.
+        writes: Whether this process is the one that writes.
     """
 
     # Keras else waits for the device after every step, to hand us its logs.
@@ -56,6 +57,7 @@ class Recorder(keras.callbacks.Callback):
         first_step: int = 0,
         every: int = 0,
         interruption: Interruption | None = None,
+        writes: bool = True,
     ) -> None:
         super().__init__()
         self._directory = directory
@@ -63,6 +65,7 @@ class Recorder(keras.callbacks.Callback):
         self.history = history
         self._before = seconds
         self._every = every
+        self._writes = writes
         self._interruption = interruption or Interruption()
         self._start = time.monotonic()
         self._first_step = first_step
@@ -105,11 +108,14 @@ class Recorder(keras.callbacks.Callback):
         self._first_step = 0
         self.history.append({"epoch": epoch, **(logs or {})})
         self._save()
-        self._directory.write_metrics(self.history)
+        if self._writes:
+            self._directory.write_metrics(self.history)
         if self._interruption.signal_number:
             self._end(f"epoch {epoch + 1}")
 
     def _save(self, step: int = 0) -> None:
+        if not self._writes:
+            return
         self._directory.checkpoints.save(
             len(self.history),
             state(self.model),
@@ -124,8 +130,10 @@ class Recorder(keras.callbacks.Callback):
 
     def _end(self, place: str) -> None:
         number = self._interruption.signal_number
+        kept = f"the run is kept up to {place} in {self._directory.path}"
+        if not self._writes:
+            kept = "the first process of TF_CONFIG keeps the run"
         raise Interrupted(
             number,
-            f"{signal.Signals(number).name}; the run is kept up to {place} in "
-            f"{self._directory.path}. Go on with --resume.",
+            f"{signal.Signals(number).name}; {kept}. Go on with --resume.",
         )

@@ -15,6 +15,7 @@ from and_tf.augmentation import RandomView, ViewConfig, draw
 from and_tf.data.split import Split, captured
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
+from and_tf.team import part
 
 # Up to this side a whole batch of views is computed at once. Larger ones fall
 # out of the cache and are faster one by one: at 224 pixels by half the time.
@@ -31,6 +32,7 @@ def train_batches(
     first_epoch: int = 0,
     first_step: int = 0,
     on_device: bool = False,
+    share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Random views of a split, epoch after epoch.
 
@@ -48,15 +50,19 @@ def train_batches(
             a `RandomView` is called with, `{"images": uint8 [b, H, W, 3],
             "draws": float32 [b, DRAWS]}`. Images that differ in size become
             their centre squares first.
+        share: (i, n) gives part i of n of each batch, without computing the
+            others; the first parts may be longer by one image.
 
     Returns:
         Batches of (images float32 `[b, S, S, 3]` with values 0..255, numbers
         int64 `[b]`).
 
     Raises:
-        InputError: If `batch_size` is not in 1..N.
+        InputError: If `batch_size` is not in 1..N, or a batch has not an
+            image for each of the parts.
     """
     steps = steps_per_epoch(split, batch_size)
+    check_parts(split, batch_size, share[1])
     epoch_numbers = tf.data.Dataset.range(first_epoch, epochs)
     small = on_device or view.image_size <= _LARGEST_VECTORISED
     make = _gathered if split.images is not None and small else _streamed
@@ -67,7 +73,7 @@ def train_batches(
         return tf.where(epoch == first_epoch, skipped, 0)
 
     dataset = make(
-        split, view, batch_size, seed, epoch_numbers, begins, on_device
+        split, view, batch_size, seed, epoch_numbers, begins, on_device, share
     )
     num_batches = max(0, steps * (epochs - first_epoch) - first_step)
     return _finish(
@@ -90,8 +96,28 @@ def steps_per_epoch(split: Split, batch_size: int) -> int:
     return -(-split.size // batch_size)
 
 
+def check_parts(split: Split, batch_size: int, parts: int) -> None:
+    """Sees to it that each part of each batch has an image.
+
+    Raises:
+        InputError: If one has none: batch normalisation has no statistics of
+            nothing.
+    """
+    last = split.size % batch_size or batch_size
+    if last < parts:
+        raise InputError(
+            f"Expected batches with an image for each of {parts} devices. "
+            f"Received: {split.size} images in batches of {batch_size}, the "
+            f"last of {last}. Choose another --batch_size."
+        )
+
+
 def clean_batches(
-    split: Split, image_size: int, batch_size: int
+    split: Split,
+    image_size: int,
+    batch_size: int,
+    start: int = 0,
+    stop: int | None = None,
 ) -> tf.data.Dataset:
     """The clean view of every image, once, in order of number.
 
@@ -99,6 +125,8 @@ def clean_batches(
         split: N images.
         image_size: S.
         batch_size: b; it may exceed N.
+        start: The first image's number,
+        stop: and that after the last one's; None is N.
 
     Returns:
         Batches of (images uint8 `[b, S, S, 3]`, numbers int64 `[b]`).
@@ -107,27 +135,28 @@ def clean_batches(
         InputError: If `batch_size` is below 1.
     """
     _check(batch_size)
+    stop = split.size if stop is None else stop
 
     def clean(images: tf.Tensor, numbers: tf.Tensor) -> tuple:
         return centre_square(images, image_size), numbers
 
     if split.images is None:
-        dataset = split.stream(None)
+        dataset = split.stream(None, start).take(stop - start)
         dataset = dataset.map(clean, num_parallel_calls=tf.data.AUTOTUNE)
         # Keras warns of a set that ends and did not say where it would.
         count = tf.data.experimental.assert_cardinality(
-            -(-split.size // batch_size)
+            -(-(stop - start) // batch_size)
         )
         return _finish(dataset.batch(batch_size).apply(count))
 
     images = captured(split.images)
     numbers = tf.range(split.size, dtype=tf.int64)
 
-    def batch(start: tf.Tensor) -> tuple:
-        end = start + batch_size
-        return clean(images[start:end], numbers[start:end])
+    def batch(first: tf.Tensor) -> tuple:
+        end = tf.minimum(first + batch_size, stop)
+        return clean(images[first:end], numbers[first:end])
 
-    starts = tf.data.Dataset.range(0, split.size, batch_size)
+    starts = tf.data.Dataset.range(start, stop, batch_size)
     return _finish(starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
 
 
@@ -139,6 +168,7 @@ def _gathered(
     epochs: tf.data.Dataset,
     begins: Callable[[tf.Tensor], tf.Tensor],
     on_device: bool,
+    share: tuple[int, int],
 ) -> tf.data.Dataset:
     """Batches of a split in memory, each gathered and augmented at once."""
     images = captured(split.images)
@@ -152,6 +182,8 @@ def _gathered(
 
         def batch(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             numbers = order[start : start + batch_size]
+            first, end = part(tf.size(numbers), *share)
+            numbers = numbers[first:end]
             return tf.gather(draws, numbers), numbers
 
         starts = tf.data.Dataset.range(begins(epoch), split.size, batch_size)
@@ -175,9 +207,20 @@ def _streamed(
     epochs: tf.data.Dataset,
     begins: Callable[[tf.Tensor], tf.Tensor],
     on_device: bool,
+    share: tuple[int, int],
 ) -> tf.data.Dataset:
     """Batches of images that are augmented one by one."""
     augment = RandomView(view)
+    start, stop = part(batch_size, *share)
+
+    def shared(place: tf.Tensor) -> tf.Tensor:
+        """Whether a place in the order is in this part of its batch."""
+        within = place % batch_size
+        left = split.size - (place - within)
+        first, end = part(tf.minimum(left, batch_size), *share)
+        return (first <= within) & (within < end)
+
+    keep = shared if share[1] > 1 else None
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         all_draws = draw(seed, epoch, split.size)
@@ -191,10 +234,10 @@ def _streamed(
                 image = centre_square(image, round(view.image_size * 8 / 7))
             return {"images": image, "draws": draws}, number
 
-        dataset = split.stream(_order_seed(seed, epoch), begins(epoch))
+        dataset = split.stream(_order_seed(seed, epoch), begins(epoch), keep)
         return dataset.map(
             augmented, num_parallel_calls=tf.data.AUTOTUNE
-        ).batch(batch_size)
+        ).batch(stop - start)
 
     return epochs.flat_map(one_epoch)
 

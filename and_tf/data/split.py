@@ -14,6 +14,7 @@ from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
 
 Seed = tf.Tensor | None
+Keep = Callable[[tf.Tensor], tf.Tensor]
 
 
 class _Lazy:
@@ -55,13 +56,18 @@ class Stream:
     renumber: np.ndarray | None = None
 
     def __call__(
-        self, seed: Seed, skip: int | tf.Tensor = 0
+        self,
+        seed: Seed,
+        skip: int | tf.Tensor = 0,
+        keep: Keep | None = None,
     ) -> tf.data.Dataset:
         """Gives (image uint8 `[H, W, 3]`, number int64 `[]`).
 
         Args:
             seed: None for the order of number, or what draws another.
             skip: How many images to pass over; none of them is decoded.
+            keep: Whether to give the image of a place in the order, int64
+                `[]`; those that it does not keep are not decoded either.
         """
 
         def decode(encoded: tf.Tensor, number: tf.Tensor) -> tuple:
@@ -72,12 +78,8 @@ class Stream:
             ):
                 return tf.identity(image), number
 
-        return (
-            self.kept(seed)
-            .skip(skip)
-            .map(
-                decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-            )
+        return _places(self.kept(seed), skip, keep).map(
+            decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
 
     def kept(self, seed: Seed) -> tf.data.Dataset:
@@ -100,9 +102,9 @@ class Split:
         size: N.
         image_shape: (H, W) that all images share, None where they differ.
         stream: Takes None for the order of number 0..N-1, or a seed, int64
-            `[2]` and maybe symbolic, for an order drawn from it; and how
-            many images to pass over at its beginning, 0 if not given. Gives
-            elements (image uint8 `[H, W, 3]`, number int64 `[]`).
+            `[2]` and maybe symbolic, for an order drawn from it; then `skip`
+            and `keep` of `Stream`. Gives elements (image uint8 `[H, W, 3]`,
+            number int64 `[]`).
         labels: int64 `[N]`, -1 where unlabelled; None where there are none
             at all. May be set to a function, called when first read.
         class_names: Name of each label.
@@ -141,6 +143,19 @@ def shuffled_numbers(size: int, seed: Seed) -> tf.data.Dataset:
     )
 
 
+def _places(
+    dataset: tf.data.Dataset, skip: int | tf.Tensor, keep: Keep | None
+) -> tf.data.Dataset:
+    """Passes over `skip` elements, and then over those at places not kept."""
+    dataset = dataset.skip(skip)
+    if keep is None:
+        return dataset
+    numbered = dataset.enumerate(tf.cast(skip, tf.int64))
+    return numbered.filter(lambda place, _: keep(place)).map(
+        lambda _, element: element
+    )
+
+
 def in_memory(
     name: str,
     images: np.ndarray,
@@ -156,9 +171,11 @@ def in_memory(
         **fields: Further fields of `Split`.
     """
 
-    def stream(seed: Seed, skip: int | tf.Tensor = 0) -> tf.data.Dataset:
+    def stream(
+        seed: Seed, skip: int | tf.Tensor = 0, keep: Keep | None = None
+    ) -> tf.data.Dataset:
         table = captured(images)
-        numbers = shuffled_numbers(len(images), seed).skip(skip)
+        numbers = _places(shuffled_numbers(len(images), seed), skip, keep)
         return numbers.map(lambda number: (tf.gather(table, number), number))
 
     return Split(

@@ -9,6 +9,8 @@ import numpy as np
 
 from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import Split
+from and_tf.inference import shared_embeddings
+from and_tf.team import Team
 
 BATCH = 512
 
@@ -21,6 +23,8 @@ def embed(
 ) -> np.ndarray:
     """Embeds the clean view of every image, in order of number.
 
+    Under a strategy the images are shared out to all its devices.
+
     Args:
         model: Images [B, S, S, 3] to embeddings [B, D].
         split: N images.
@@ -30,6 +34,24 @@ def embed(
     Returns:
         float32 [N, D].
     """
+    team = Team(model.distribute_strategy)
+    if team.alone:
+        return _predict(model, split, image_size, on_batch)
+    # A process without an image could not know the shape of its part.
+    span = team.span(split.size) if split.size >= team.size else (0, split.size)
+    batches = clean_batches(split, image_size, BATCH, *span)
+    found, numbers = shared_embeddings(model, batches, team)
+    rows = np.empty((split.size, found.shape[1]), np.float32)
+    rows[numbers] = found
+    return rows
+
+
+def _predict(
+    model: keras.Model,
+    split: Split,
+    image_size: int,
+    on_batch: Callable[[int], None] | None,
+) -> np.ndarray:
     batches = clean_batches(split, image_size, BATCH)
     callbacks = []
     if on_batch is not None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from and_tf.errors import InputError
 from and_tf.nearest import nearest
+from and_tf.team import Team
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,7 @@ def weighted_knn(
     neighbours: int = 200,
     temperature: float = 0.1,
     leave_one_out: bool = False,
+    team: Team | None = None,
 ) -> Knn:
     """Classifies by votes of the K nearest, each with weight exp(cos / τ).
 
@@ -48,6 +50,7 @@ def weighted_knn(
         temperature: τ.
         leave_one_out: Whether query i is gallery row i and has no vote on
             itself.
+        team: Who shares out the search, see `nearest`.
 
     Raises:
         InputError: If there is no label, or only −1, on either side.
@@ -64,7 +67,7 @@ def weighted_knn(
     gallery, gallery_labels = gallery[votes], gallery_labels[votes]
     queries, labels = queries[asked], labels[asked]
     k = min(neighbours, len(gallery) - int(leave_one_out))
-    found = nearest(queries, gallery, k, exclude_self=leave_one_out)
+    found = nearest(queries, gallery, k, exclude_self=leave_one_out, team=team)
 
     classes = int(max(gallery_labels.max(), labels.max())) + 1
     place = np.arange(len(queries))[:, None] * classes

@@ -8,6 +8,7 @@ import numpy as np
 from and_tf.data.split import ImageData
 from and_tf.evaluation.embeddings import embed, pixels
 from and_tf.evaluation.knn import Knn, weighted_knn
+from and_tf.team import Team
 
 PIXEL_SIDE = 16
 
@@ -25,6 +26,7 @@ class RunKnn:
         image_size: Side of the encoder's input.
         neighbours: K.
         temperature: τ.
+        team: Who shares out the search, see `nearest`.
     """
 
     def __init__(
@@ -33,8 +35,10 @@ class RunKnn:
         image_size: int,
         neighbours: int = 200,
         temperature: float = 0.1,
+        team: Team | None = None,
     ) -> None:
         self._data = data
+        self._team = team
         self._size = image_size
         self._options = {"neighbours": neighbours, "temperature": temperature}
 
@@ -98,5 +102,6 @@ class RunKnn:
             gallery,
             self._data.train.labels,
             leave_one_out=test is None,
+            team=self._team,
             **self._options,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -156,6 +158,54 @@ def test_large_views_of_a_split_in_memory():
             "draws": tf.gather(draws, numbers),
         }
         np.testing.assert_allclose(views, augment(inputs), atol=0.02)
+
+
+@both
+@pytest.mark.parametrize("size", [N, 11])
+@pytest.mark.parametrize("begun", [{}, {"first_epoch": 1, "first_step": 2}])
+def test_parts_of_batches_make_the_batches(make, size, begun):
+    """Also of a last batch that leaves fewer images, and one taken up."""
+    split = make(size)
+    whole = list(_train(split, **begun))
+    parts = [list(_train(split, share=(i, 2), **begun)) for i in range(2)]
+    assert len(parts[0]) == len(parts[1]) == len(whole)
+    for (images, numbers), *both_parts in zip(whole, *parts, strict=True):
+        sizes = [len(part[1]) for part in both_parts]
+        assert 0 <= sizes[0] - sizes[1] <= 1
+        together = [np.concatenate(a) for a in zip(*both_parts, strict=True)]
+        np.testing.assert_array_equal(together[1], numbers)
+        np.testing.assert_allclose(together[0], images, atol=1e-4)
+
+
+def test_other_parts_are_not_decoded():
+    split = _streamed(9)
+    seen = []
+
+    def decode(encoded):
+        tf.py_function(lambda: seen.append(1), [], [])
+        return tf.io.decode_png(encoded, 3)
+
+    stream = dataclasses.replace(split.stream, decode=decode)
+    split = dataclasses.replace(split, stream=stream)
+    assert len(list(_train(split, share=(1, 3), epochs=1, batch_size=3))) == 3
+    assert len(seen) == 3
+
+
+def test_a_batch_has_an_image_for_each_part():
+    with pytest.raises(
+        InputError, match="each of 3 .* batches of 4.* last of 2"
+    ):
+        _train(_held(), share=(0, 3))
+    with pytest.raises(InputError, match="each of 11 devices"):
+        _train(_held(), share=(0, 11), batch_size=10)
+
+
+@both
+def test_a_part_of_the_clean_images(make):
+    _, numbers = zip(*clean_batches(make(), 8, 3, 2, 9), strict=True)
+    assert [n.tolist() for n in map(np.asarray, numbers)] == [
+        [2, 3, 4], [5, 6, 7], [8],
+    ]  # fmt: skip
 
 
 def test_no_epoch_is_left():

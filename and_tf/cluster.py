@@ -1,0 +1,83 @@
+"""The processes that train together, as TF_CONFIG names them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from and_tf.errors import InputError
+
+JOBS = ("chief", "worker")
+EXAMPLE = (
+    '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": '
+    '"worker", "index": 0}}'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """Who trains, and which of them this process is.
+
+    Attributes:
+        addresses: host:port of every process; the first is the chief's.
+        index: This process' place among them.
+    """
+
+    addresses: tuple[str, ...]
+    index: int
+
+
+def is_set(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether there is a TF_CONFIG."""
+    return bool(environment.get("TF_CONFIG", "").strip())
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Cluster:
+    """Reads TF_CONFIG.
+
+    Raises:
+        InputError: If there is none, or it is not one of a training: JSON
+            with a cluster of the jobs `JOBS` and this process' task in it.
+    """
+    if not is_set(environment):
+        raise InputError(
+            "Expected TF_CONFIG in the environment of each process with "
+            f"--strategy=multi_worker, such as {EXAMPLE}. Received none."
+        )
+    text = environment["TF_CONFIG"]
+    try:
+        value = json.loads(text)
+        return _parse(value["cluster"], value["task"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = str(error) if type(error) is ValueError else "no such JSON"
+        raise InputError(
+            f"Expected TF_CONFIG such as {EXAMPLE}. Received: {text} ({why}). "
+            "Mend it, or train without it by --strategy=default."
+        ) from error
+
+
+def _parse(jobs: dict[str, Any], task: dict[str, Any]) -> Cluster:
+    """The cluster that TF_CONFIG's two parts describe.
+
+    Raises:
+        ValueError: With what is wrong; others for what is no such JSON.
+    """
+    others = sorted(set(jobs) - set(JOBS))
+    if others:
+        raise ValueError(f"no job but {' and '.join(JOBS)}, not {others[0]}")
+    for job in jobs:
+        for address in jobs[job]:
+            host, _, port = address.rpartition(":")
+            if not host or not port.isdigit():
+                raise ValueError(f"{address!r} is no host:port")
+    addresses = tuple(address for job in JOBS for address in jobs.get(job, ()))
+    if len(set(addresses)) != len(addresses):
+        raise ValueError("an address occurs twice")
+    job, index = task["type"], int(task["index"])
+    if job not in jobs or not 0 <= index < len(jobs[job]):
+        raise ValueError(f"the cluster has no {job} {index}")
+    before = len(jobs.get("chief", ())) if job == "worker" else 0
+    return Cluster(addresses, before + index)

@@ -1,0 +1,72 @@
+"""TF_CONFIG: what is read of it, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from and_tf import cluster, strategy
+from and_tf.errors import InputError
+
+TWO = {"worker": ["a:1", "b:2"]}
+
+
+def config(jobs, task) -> dict[str, str]:
+    return {"TF_CONFIG": json.dumps({"cluster": jobs, "task": task})}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "task", "index"),
+    [
+        (TWO, {"type": "worker", "index": 0}, 0),
+        (TWO, {"type": "worker", "index": "1"}, 1),
+        ({**TWO, "chief": ["c:3"]}, {"type": "chief", "index": 0}, 0),
+        ({**TWO, "chief": ["c:3"]}, {"type": "worker", "index": 1}, 2),
+    ],
+)
+def test_finds_its_place(jobs, task, index):
+    found = cluster.read(config(jobs, task))
+    assert found.index == index
+    address = jobs[task["type"]][int(task["index"])]
+    assert found.addresses[index] == address
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({}, "Expected TF_CONFIG in the environment .* Received none"),
+        ({"TF_CONFIG": " "}, "Received none"),
+        ({"TF_CONFIG": "{"}, "Expected TF_CONFIG such as .* Received: {"),
+        ({"TF_CONFIG": "[1]"}, r"Received: \[1\]"),
+        ({"TF_CONFIG": "{}"}, "no such JSON"),
+        (config(TWO, {"type": "worker"}), "no such JSON"),
+        (config(TWO, {"type": "worker", "index": 2}), "no worker 2"),
+        (config(TWO, {"type": "chief", "index": 0}), "no chief 0"),
+        (config({"ps": ["a:1"]}, {"type": "ps", "index": 0}), "not ps"),
+        (
+            config({"worker": ["a"]}, {"type": "worker", "index": 0}),
+            "'a' is no host:port",
+        ),
+        (
+            config({"worker": ["a:1"] * 2}, {"type": "worker", "index": 0}),
+            "twice",
+        ),
+    ],
+)
+def test_refuses_in_one_sentence(environment, message, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=message) as caught:
+        strategy.build("multi_worker")
+    assert "\n" not in str(caught.value)
+
+
+def test_auto_takes_the_processes_where_they_are_named(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{")
+    with pytest.raises(InputError, match="TF_CONFIG"):
+        strategy.build("auto")
+    assert strategy.build("default").num_replicas_in_sync == 1
+    monkeypatch.delenv("TF_CONFIG")
+    assert strategy.build("auto").num_replicas_in_sync == 1

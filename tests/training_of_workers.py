@@ -1,0 +1,111 @@
+"""A training in Python, for one process or for each of several.
+
+    python -m tests.training_of_workers DIRECTORY
+
+with TF_CONFIG set, writes what the process has in the end.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import and_tf
+from and_tf import nearest as module
+from and_tf import strategy
+from and_tf.multi_worker import fit_data
+from and_tf.nearest import nearest
+from and_tf.team import Team, part
+
+EPOCHS, BATCH, NUM = 4, 32, 115  # The last batch is odd.
+
+
+def train(team: Team | None = None) -> dict[str, np.ndarray]:
+    """Instance learning and two rounds of an encoder without batch norm."""
+    team = team or Team()
+    x = np.random.default_rng(0).normal(size=(NUM, 10)).astype(np.float32)
+    keras.utils.set_random_seed(5)
+    with team.strategy.scope():
+        model = and_tf.AND(mlp(), NUM, seed=5)
+        model.compile(keras.optimizers.SGD(0.03, momentum=0.9, nesterov=True))
+    history = model.fit(
+        fit_data(batches(x, team), team),
+        epochs=EPOCHS,
+        steps_per_epoch=-(-NUM // BATCH),
+        callbacks=[and_tf.Curriculum(2, 1, 2)],
+        shuffle=False,
+        verbose=0,
+    )
+    return {
+        "losses": np.array(history.history["loss"]),
+        "bank": np.asarray(model.bank.rows),
+        "neighbours": np.asarray(model.neighbours),
+        "selected": np.asarray(model.selected),
+        **{w.path: np.asarray(w) for w in model.encoder.weights},
+    }
+
+
+def mlp() -> keras.Model:
+    """A small encoder, [B, 10] to [B, 8]."""
+    layers = keras.layers
+    return keras.Sequential(
+        [keras.Input((10,)), layers.Dense(16, "relu"), layers.Dense(8)]
+    )
+
+
+def batches(x: np.ndarray, team: Team) -> tf.data.Dataset:
+    """This process' parts of the batches of all epochs."""
+
+    def own():
+        for epoch in range(EPOCHS):
+            order = np.random.default_rng(epoch).permutation(NUM)
+            for first in range(0, NUM, BATCH):
+                numbers = order[first : first + BATCH]
+                start, stop = part(len(numbers), team.index, team.size)
+                yield x[numbers[start:stop]], numbers[start:stop]
+
+    return tf.data.Dataset.from_generator(
+        own,
+        output_signature=(
+            tf.TensorSpec([None, x.shape[1]], tf.float32),
+            tf.TensorSpec([None], tf.int64),
+        ),
+    )
+
+
+def search(team: Team) -> dict[str, np.ndarray]:
+    """A search by all processes, by this one, and how much it did of it."""
+    rows = np.random.default_rng(1).normal(size=(2500, 8)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    options = {"temperature": 0.1, "exclude_self": True}
+    own = nearest(rows, rows, 3, **options)
+    before, searched = module._search, []
+
+    def counting(queries, *arguments):
+        searched.append(len(queries))
+        return before(queries, *arguments)
+
+    module._search = counting
+    shared = nearest(rows, rows, 3, **options, team=team)
+    return {
+        "searched": np.array(sum(searched)),
+        **{f"own_{k}": v for k, v in own._asdict().items()},
+        **{f"shared_{k}": v for k, v in shared._asdict().items()},
+    }
+
+
+if __name__ == "__main__":
+    joined = Team(strategy.build("auto"))
+    sent = bytes(range(11)) if joined.chief else b""
+    mine = np.full((joined.index + 1, 2), joined.index + 1, np.int32)
+    np.savez(
+        pathlib.Path(sys.argv[1]) / f"{joined.index}.npz",
+        **train(joined),
+        **search(joined),
+        gathered=joined.gather(mine),
+        told=np.frombuffer(joined.bytes_from_chief(sent), np.uint8),
+    )
