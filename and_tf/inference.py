@@ -27,32 +27,10 @@ def shared_embeddings(
     Returns:
         (float32 [n, D], int64 [n]): those of all processes' parts.
     """
-    if not team.alone:
-        _level(model, team)
     embed = model.predict_on_batch if team.alone else _on_replicas(model, team)
     parts = [(embed(images), np.asarray(n)) for images, n in batches]
     rows, numbers = (np.concatenate(a) for a in zip(*parts, strict=True))
     return team.gather(rows), team.gather(numbers.astype(np.int64))
-
-
-def _level(model: keras.Model, team: Team) -> None:
-    """Gives all replicas the chief's moving statistics.
-
-    Batch normalisation moves them on each replica by what that replica saw.
-    An image's embedding must not depend on who computes it, and a checkpoint
-    holds the chief's.
-    """
-    encoder = getattr(model, "encoder", model)
-    moving = [
-        v for v in encoder.non_trainable_variables if v.dtype == "float32"
-    ]
-    if not moving:
-        return
-    flat = np.concatenate([np.ravel(variable) for variable in moving])
-    flat = team.from_chief(flat)
-    ends = np.cumsum([np.size(variable) for variable in moving])
-    for variable, values in zip(moving, np.split(flat, ends), strict=False):
-        variable.assign(values.reshape(variable.shape))
 
 
 def _on_replicas(

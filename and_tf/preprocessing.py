@@ -24,9 +24,27 @@ def centre_square(images: tf.Tensor, size: int) -> tf.Tensor:
         uint8 `[B, size, size, C]` or `[size, size, C]`.
     """
     images = tf.convert_to_tensor(images)
-    if images.shape[-3:-1].as_list() != [size, size]:
-        images = tf.cast(_crop(images), tf.float32)
-        images = tf.image.resize(images, [size, size], antialias=True)
+    sides = images.shape[-3:-1]
+    if sides.is_fully_defined():
+        is_there = sides.as_list() == [size, size]
+        return _to_uint8(images) if is_there else _resized(images, size)
+    # Known only when it runs: half of the time that small encoders take to
+    # serve would go into a resize to the same size.
+    square = tf.cond(
+        tf.reduce_all(tf.shape(images)[-3:-1] == size),
+        lambda: _to_uint8(images),
+        lambda: _resized(images, size),
+    )
+    shape = [*images.shape[:-3], size, size, images.shape[-1]]
+    return tf.ensure_shape(square, shape)
+
+
+def _resized(images: tf.Tensor, size: int) -> tf.Tensor:
+    images = tf.cast(_crop(images), tf.float32)
+    return _to_uint8(tf.image.resize(images, [size, size], antialias=True))
+
+
+def _to_uint8(images: tf.Tensor) -> tf.Tensor:
     if images.dtype == tf.uint8:
         return images
     if images.dtype.is_floating:

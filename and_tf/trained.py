@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from and_tf import backbones, files, run
+from and_tf import backbones, files, run, run_state
 from and_tf.checkpoint import Checkpoint
 from and_tf.config import TrainConfig
 from and_tf.data.split import ImageData
@@ -100,7 +100,7 @@ def load(
     images = load_images(config, data_dir)
     model = run.build_model(config, images, checkpoint.notes["encoder"])
     groups = [g for g in ("encoder", "method") if checkpoint.has(g)]
-    run.restore(model, checkpoint, images, groups)
+    run_state.restore(model, checkpoint, images, groups)
     return Trained(directory, config, checkpoint, images, model)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from and_tf.augmentation import ViewConfig
 from and_tf.callbacks.tensorboard import TensorBoardWriter
 from and_tf.config import TrainConfig
 from and_tf.data.pipeline import clean_batches
@@ -14,6 +15,7 @@ from and_tf.data.split import ImageData
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.model import AND
 from and_tf.run_directory import RunDirectory
+from and_tf.schedule import Rounds
 from and_tf.team import Team
 
 BATCH = 512  # Of passes that train nothing.
@@ -31,7 +33,7 @@ class Training:
         knn: How it is evaluated.
         board: Its TensorBoard; None on a process that does not write.
         notes: What its checkpoints carry beside arrays, see
-            `run.first_notes`.
+            `run_state.first_notes`.
         team: Who trains.
     """
 
@@ -57,3 +59,24 @@ class Training:
         train = self.images.train
         span = self.team.span(train.size)
         return clean_batches(train, self.image_size, BATCH, *span)
+
+
+def rounds_of(config: TrainConfig) -> Rounds:
+    """When the run's rounds begin and end."""
+    return Rounds(
+        config.rounds, config.epochs_per_round, config.first_round_epochs
+    )
+
+
+def view_config(config: TrainConfig, image_size: int) -> ViewConfig:
+    """How the run augments."""
+    return ViewConfig(
+        image_size=image_size,
+        crop_area=(config.crop_area, 1.0),
+        brightness=config.colour_jitter,
+        contrast=config.colour_jitter,
+        saturation=config.colour_jitter,
+        hue=min(config.colour_jitter, 0.5),
+        greyscale=config.greyscale,
+        flip=config.flip,
+    )

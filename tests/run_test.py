@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from and_tf import run, trained
+from and_tf import fitting, run, trained
 from and_tf.config import TrainConfig, from_flagfile
 from and_tf.errors import InputError, Interrupted
 from and_tf.evaluation.knn import weighted_knn
@@ -172,7 +172,7 @@ def test_a_signal_keeps_the_step(finished, tmp_path, monkeypatch, number):
 
     config = digits(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(run, "Progress", lambda *_, **__: Send(-1))
+        patch.setattr(fitting, "Progress", lambda *_, **__: Send(-1))
         with pytest.raises(Interrupted, match="step 3 of epoch 3") as caught:
             run.train(config)
     assert caught.value.exit_code == 128 + number
@@ -334,7 +334,7 @@ def interrupted(
 ) -> None:
     """Trains up to an epoch, or a step of it, then ends as if killed."""
     with monkeypatch.context() as patch:
-        patch.setattr(run, "Progress", lambda *_, **__: Stop(epoch, step))
+        patch.setattr(fitting, "Progress", lambda *_, **__: Stop(epoch, step))
         with pytest.raises(Stop.Interruption):
             run.train(config)
 
@@ -395,7 +395,7 @@ def test_nan_loss_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
                 np.nan * self.model.encoder.trainable_weights[0]
             )
 
-    monkeypatch.setattr(run.Speed, "on_epoch_begin", poison)
+    monkeypatch.setattr(fitting.Speed, "on_epoch_begin", poison)
     with pytest.raises(InputError, match="epoch 2.*kept in .*epoch_00001"):
         run.train(good)
     assert RunDirectory(good.run_directory).checkpoints.latest().epochs == 1

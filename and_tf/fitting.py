@@ -1,0 +1,145 @@
+"""The epochs of a run, and everything that happens around their steps."""
+
+from __future__ import annotations
+
+import functools
+
+import keras
+
+from and_tf.callbacks.evaluation import Evaluation
+from and_tf.callbacks.finite_loss import FiniteLoss
+from and_tf.callbacks.progress import Progress
+from and_tf.callbacks.recorder import Recorder
+from and_tf.callbacks.speed import Speed
+from and_tf.curriculum import Curriculum
+from and_tf.data.pictures import pictures
+from and_tf.data.pipeline import steps_per_epoch, train_batches
+from and_tf.discovery import Neighbourhoods
+from and_tf.interruption import Interruption
+from and_tf.multi_worker import fit_data
+from and_tf.schedule import Rounds
+from and_tf.training import Training, rounds_of, view_config
+
+
+def fit(training: Training) -> Recorder:
+    """Trains the epochs that are missing; returns what was recorded."""
+    config, train_split = training.config, training.images.train
+    plan = rounds_of(config)
+    steps = steps_per_epoch(train_split, config.batch_size)
+    first_step = training.notes.get("step", 0)
+    interruption = Interruption()
+    recorder = Recorder(
+        training.directory,
+        training.notes,
+        list(training.notes["history"]),
+        training.notes["seconds"],
+        first_step=first_step,
+        every=config.checkpoint_steps,
+        interruption=interruption,
+        writes=training.team.chief,
+    )
+    # What was killed may have written no last row.
+    if recorder.history and training.team.chief:
+        training.directory.write_metrics(recorder.history)
+    with interruption.heard():
+        for first, last, step in legs(
+            len(recorder.history), first_step, plan.epochs
+        ):
+            training.model.fit(
+                fit_data(
+                    train_batches(
+                        train_split,
+                        view_config(config, training.image_size),
+                        batch_size=config.batch_size,
+                        seed=config.seed,
+                        epochs=last,
+                        first_epoch=first,
+                        first_step=step,
+                        on_device=config.augment_on_device,
+                        share=(training.team.index, training.team.size),
+                    ),
+                    training.team,
+                ),
+                initial_epoch=first,
+                epochs=last,
+                steps_per_epoch=steps - step,
+                callbacks=callbacks(training, plan, recorder, first, step),
+                shuffle=False,
+                verbose=0,
+            )
+    return recorder
+
+
+def legs(epoch: int, step: int, epochs: int) -> list[tuple[int, int, int]]:
+    """Calls of `fit` that finish a run.
+
+    Keras gives all epochs of a call as many steps, so the rest of one that
+    was interrupted has a call of its own.
+
+    Args:
+        epoch: Finished epochs.
+        step: Steps done in the next.
+        epochs: How many there are to be.
+
+    Returns:
+        (first epoch, end of the epochs, steps done of the first).
+    """
+    parts = [(epoch, epoch + 1, step)] if step else []
+    rest = epoch + len(parts)
+    return parts + ([(rest, epochs, 0)] if rest < epochs else [])
+
+
+def callbacks(
+    training: Training,
+    plan: Rounds,
+    recorder: Recorder,
+    first_epoch: int,
+    first_step: int,
+) -> list[keras.callbacks.Callback]:
+    """Everything that happens around the steps of a training."""
+    config, train_split = training.config, training.images.train
+    steps = steps_per_epoch(train_split, config.batch_size)
+
+    def keep(found: Neighbourhoods) -> None:
+        training.directory.write_neighbourhoods(found)
+        training.board.write_neighbourhoods(
+            found,
+            functools.partial(pictures, train_split),
+            train_split.labels,
+            len(recorder.history),
+            train_split.class_names,
+        )
+
+    curriculum = Curriculum(
+        plan.rounds,
+        plan.epochs_per_round,
+        plan.initial_epochs,
+        selection=config.selection,
+        images=training.clean_views(),
+        labels=train_split.labels,
+        on_discovery=keep if training.board else None,
+        first_step=first_step,
+    )
+    # The order is important: what a callback adds to the logs of an epoch,
+    # those after it see.
+    # 1. The rounds, before the clock of the epoch starts.
+    # 2. The clock, before anything that is not training.
+    # 3. The loss, before anything is done with a broken model.
+    # 4. Evaluation, so that its figures are recorded.
+    # 5. The record, so that nothing is shown that is not kept.
+    # 6. What people watch.
+    return [
+        curriculum,
+        Speed(train_split.size, steps, first_step),
+        FiniteLoss(training.directory.checkpoints),
+        Evaluation(training.knn, plan, config.evaluate_every),
+        recorder,
+        *([training.board] if training.board else []),
+        Progress(
+            plan.epochs,
+            steps,
+            plan.rounds,
+            first_epoch,
+            first_step=first_step,
+        ),
+    ]
