@@ -20,7 +20,9 @@ from and_tf import files
 from and_tf.errors import InputError
 
 FORMAT = 2  # 1 had no steps within an epoch.
-DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile
+)  # fmt: skip
 KEEP = 2  # The newest, and one before it in case it is damaged.
 
 
@@ -151,6 +153,9 @@ class Checkpoint:
         self.path = path
         file = path if content is None else io.BytesIO(content)
         with np.load(file, allow_pickle=False) as data:
+            # So that a file cannot fill more memory than its own size.
+            if any(i.compress_type for i in data.zip.infolist()):
+                raise ValueError("compressed, as no checkpoint is")
             self.notes: dict[str, Any] = json.loads(str(data["notes"]))
             if self.notes["format"] > FORMAT:
                 raise InputError(

@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from and_tf.data.folder import MOST_PIXELS
 from and_tf.data.split import Seed, Split, Stream
 from and_tf.errors import InputError
 
@@ -166,6 +167,11 @@ def _check(header: Header, key: str, path: pathlib.Path) -> None:
         raise InputError(
             f"Expected {_EXPECTED} in {path}. Received: {key}, "
             f"{header.dtype} {list(header.shape)}."
+        )
+    if math.prod(header.shape[1:3]) > MOST_PIXELS:
+        raise InputError(
+            f"Expected images of at most {MOST_PIXELS:,} pixels in {path}. "
+            f"Received: {key} {list(header.shape)}."
         )
     if header.fortran and math.prod(header.shape) > max(header.shape):
         raise InputError(

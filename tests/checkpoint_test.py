@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import zipfile
 
 import keras
 import numpy as np
@@ -105,6 +107,24 @@ def test_reads_no_pickle(groups, tmp_path, capsys):
     np.savez(tmp_path / "epoch_00001.npz", notes=np.array([{}], object))
     assert Checkpoints(tmp_path).latest() is None
     assert "damaged" in capsys.readouterr().out
+
+
+def test_fills_no_memory_that_the_file_has_not(groups, tmp_path, capsys):
+    notes = np.array('{"format": 1, "epochs": 9}')
+    np.savez_compressed(
+        tmp_path / "epoch_00008.npz", notes=notes, zeros=np.zeros(10**6)
+    )
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": (10**15,)}
+    )
+    with zipfile.ZipFile(tmp_path / "epoch_00009.npz", "w") as archive:
+        with archive.open("notes.npy", "w") as file:
+            np.lib.format.write_array(file, notes)
+        archive.writestr("rows.npy", header.getvalue() + bytes(64))
+    assert Checkpoints(tmp_path).latest() is None
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2 and "compressed" in said[1]
 
 
 def test_refuses_another_model_and_a_newer_format(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import zipfile
 
 import numpy as np
 import pytest
@@ -242,6 +243,21 @@ def test_label_key_is_of_tfds_alone(photos):
 def test_wrong_arrays_are_refused(tmp_path, arrays, message):
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(InputError, match=message):
+        sources.open_source(str(tmp_path / "a.npz"))
+
+
+def test_images_larger_than_memory_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        with archive.open("images.npy", "w") as file:
+            np.lib.format.write_array_header_1_0(
+                file,
+                {
+                    "descr": "|u1",
+                    "fortran_order": False,
+                    "shape": (1, 10**6, 10**6, 3),
+                },
+            )
+    with pytest.raises(InputError, match="Expected images of at most .* pix"):
         sources.open_source(str(tmp_path / "a.npz"))
 
 
