@@ -56,15 +56,16 @@ def exchanges(replicas: int, shard: bool, **changes: int) -> list[Exchange]:
 def test_of_a_step():
     """D = 128, b = 8, k = 1: numbers that can be counted by hand."""
     encoder = backbones.build("small", image_size=16, embedding_dim=128)
-    weights = encoder.trainable_variables
-    gradients = 4 * sum(math.prod(weight.shape) for weight in weights)
+    # Gradients, and moving statistics.
+    of_network = 4 * sum(math.prod(v.shape) for v in encoder.variables)
     whole = exchanges(2, False)
     larger = exchanges(3, False, num_examples=999)
     traffic = Traffic.of_two((2, whole), (3, larger))
     fixed = sum(e.payload for e in traffic.fixed if e.kind == "all-reduce")
-    assert fixed == gradients + 4  # And how many images there are.
+    assert fixed == of_network + 4  # And how many images there are.
     gathered = [e.payload for e in traffic.fixed if e.kind == "gather"]
-    assert gathered == [8 * 128 * 4, 8 * 8]  # Embeddings and numbers.
+    # Embeddings, numbers and losses.
+    assert gathered == [8 * 128 * 4, 8 * 8, 8 * 4]
     assert not traffic.growing
 
     further = Counter(exchanges(2, True)) - Counter(whole)
