@@ -386,7 +386,7 @@ def test_nan_loss_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
         run.train(config)
 
     good = digits(tmp_path, "good", rounds=0, epochs_per_round=3)
-    begin = run.Speed.on_epoch_begin
+    begin = fitting.Speed.on_epoch_begin
 
     def poison(self, epoch, logs=None):
         begin(self, epoch, logs)

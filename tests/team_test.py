@@ -84,19 +84,6 @@ def test_shared_embeddings_are_the_same(rng, pair, num):
     np.testing.assert_allclose(embed(shared, split, 8), expected, atol=1e-6)
 
 
-def test_statistics_that_drifted_apart_do_not_count(rng, pair):
-    """Each replica moves its own; the first one's are those that are kept."""
-    images = rng.integers(0, 256, (20, 8, 8, 3), np.uint8)
-    split = in_memory("some", images, None)
-    alone = model_of(tf.distribute.get_strategy(), 20)
-    shared = model_of(pair.strategy, 20)
-    for variable in shared.encoder.non_trainable_variables:
-        second = pair.strategy.experimental_local_results(variable.value)[1]
-        second.assign(second + 5)
-    expected = embed(alone, split, 8)
-    np.testing.assert_allclose(embed(shared, split, 8), expected, atol=1e-6)
-
-
 def test_a_bank_is_filled_by_two_devices(rng, pair):
     images = rng.integers(0, 256, (21, 8, 8, 3), np.uint8)
     numbers = np.arange(21)

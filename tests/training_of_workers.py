@@ -45,7 +45,11 @@ def train(team: Team | None = None) -> dict[str, np.ndarray]:
         "bank": np.asarray(model.bank.rows),
         "neighbours": np.asarray(model.neighbours),
         "selected": np.asarray(model.selected),
-        **{w.path: np.asarray(w) for w in model.encoder.weights},
+        # Not by name: Keras numbers the layers that a process makes.
+        **{
+            f"weight_{i}": np.asarray(weight)
+            for i, weight in enumerate(model.encoder.weights)
+        },
     }
 
 
