@@ -60,7 +60,6 @@ def prepare(
     team: Team,
 ) -> Training:
     """Loads the data and makes the model, new or as the checkpoint has it."""
-    keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     images = load_images(config)
     summary.print_start(images, config, team)
@@ -72,6 +71,9 @@ def prepare(
     )
 
     notes = checkpoint.notes if checkpoint else first_notes(config, images)
+    # After the data: to prepare a set takes numbers from Python's generator,
+    # and a run must not depend on whether that was to be done.
+    keras.utils.set_random_seed(config.seed)
     with team.strategy.scope():
         model = build_model(config, images, notes["encoder"])
     if checkpoint:

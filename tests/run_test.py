@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import os
+import random
 import shutil
 import signal
 
@@ -199,6 +200,22 @@ def test_without_its_bank_a_run_is_evaluated_but_not_resumed(
     )
     with pytest.raises(InputError, match="3 arrays of the method.*Received: 0"):
         run.train(config)
+
+
+def test_a_seed_gives_the_same_run_whatever_loading_draws(
+    finished, tmp_path, monkeypatch
+):
+    """As it does where a data set is prepared first."""
+    load = run.load_images
+
+    def draw_and_load(config):
+        keras.utils.set_random_seed(random.randrange(1000) + 1)
+        return load(config)
+
+    monkeypatch.setattr(run, "load_images", draw_and_load)
+    config = digits(tmp_path)
+    run.train(config)
+    assert_same_run(finished[2], RunDirectory(config.run_directory))
 
 
 def test_two_processes_do_not_share_a_directory(finished):
