@@ -10,9 +10,9 @@ far their embeddings are from Keras' shows that they do the same work.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import pathlib
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from and_tf import cli
-from and_tf.errors import InputError
-from benchmarks import machine
+from benchmarks import machine, trained_run
 from export.tflite_format import INPUT, OUTPUT, SIGNATURE
 
 if TYPE_CHECKING:
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
 
 Encoder = Callable[["np.ndarray"], "np.ndarray"]
 
-_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", "", "Where its data set lies. Empty: where it lay in training."
-)
 _IMAGES = flags.DEFINE_integer(
     "images", 2048, "How many, of the test split.", lower_bound=1
 )
@@ -46,28 +41,16 @@ _BATCH_SIZE = flags.DEFINE_integer(
 _REPEATS = flags.DEFINE_integer(
     "repeats", 10, "Turns over the images.", lower_bound=1
 )
-_OUTPUT = flags.DEFINE_string("output", "", "A .json file for the figures.")
 
 
 def main(argv: Sequence[str]) -> None:
     """Measures and prints the table."""
     del argv
-    if not _RUN_DIR.value:
-        raise InputError(
-            "Expected --run_dir, the directory of a run. Received none."
-        )
-    output = pathlib.Path(_OUTPUT.value) if _OUTPUT.value else None
-    if output and output.exists():
-        raise InputError(
-            f"Expected a new --output. Received: {output}, which is there "
-            "already."
-        )
-    cli.import_tensorflow()
-    from and_tf import files, trained
+    output = trained_run.output()
+    run, data = trained_run.load()
+    from and_tf import files
     from benchmarks.real_images import clean_views
 
-    run = trained.load_encoder(pathlib.Path(_RUN_DIR.value))
-    data = trained.load_images(run.config, _DATA_DIR.value)
     images = clean_views(data, run.image_size, _IMAGES.value)
     with tempfile.TemporaryDirectory() as place:
         encoders = make(run, data, pathlib.Path(place))
@@ -109,7 +92,7 @@ def make(
         "Keras": keras_encoder(run, jit_compile=False),
         "Keras, XLA": keras_encoder(run, jit_compile=True),
     }
-    encoders["SavedModel"] = saved_model(place)
+    encoders["SavedModel"] = saved_model(run, place)
     for name, content in contents.items():
         path = place / f"{name}.tflite"
         path.write_bytes(content)
@@ -128,22 +111,16 @@ def keras_encoder(run: TrainedEncoder, jit_compile: bool) -> Encoder:
     return lambda images: embed(tf.constant(images)).numpy()
 
 
-def saved_model(place: pathlib.Path) -> Encoder:
-    """Exports the run by the command and loads what that wrote."""
+def saved_model(run: TrainedEncoder, place: pathlib.Path) -> Encoder:
+    """Exports the run and loads what was written."""
     import tensorflow as tf
 
-    directory = place / "saved_model"
-    command = [
-        sys.executable, "-m", "export.saved_model",
-        f"--run_dir={_RUN_DIR.value}", f"--output_dir={directory}",
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise InputError(
-            "Expected export.saved_model to export the run. Received: "
-            f"{done.stderr.strip().splitlines()[-1]}"
-        )
-    loaded = tf.saved_model.load(str(directory / "1"))
+    from export import writing
+    from export.servable import Options
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        version = writing.export(run, place / "saved_model", Options())
+    loaded = tf.saved_model.load(str(version))
 
     def encode(images: np.ndarray) -> np.ndarray:
         # Asked of `loaded` each time: a signature alone does not keep alive

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from and_tf import cli
-from and_tf.errors import InputError
-from benchmarks import machine
+from benchmarks import machine, trained_run
 from export.tflite_format import MODES
 
 if TYPE_CHECKING:
@@ -31,11 +30,6 @@ if TYPE_CHECKING:
 THREADS = (1, 2)
 WARM_UP = 10  # Calls that do not count.
 
-_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", "", "Where its data set lies. Empty: where it lay in training."
-)
-_OUTPUT = flags.DEFINE_string("output", "", "A .json file for the figures.")
 _CALIBRATION = flags.DEFINE_integer(
     "calibration_images", 500, "Training images for int8.", lower_bound=1
 )
@@ -50,22 +44,11 @@ _REPEATS = flags.DEFINE_integer(
 def main(argv: Sequence[str]) -> None:
     """Measures and prints the table."""
     del argv
-    if not _RUN_DIR.value:
-        raise InputError(
-            "Expected --run_dir, the directory of a run. Received none."
-        )
-    output = pathlib.Path(_OUTPUT.value) if _OUTPUT.value else None
-    if output and output.exists():
-        raise InputError(
-            f"Expected a new --output. Received: {output}, which is there "
-            "already."
-        )
-    cli.import_tensorflow()
-    from and_tf import files, trained
+    output = trained_run.output()
+    run, data = trained_run.load()
+    from and_tf import files
     from export.metadata import describe
 
-    run = trained.load_encoder(pathlib.Path(_RUN_DIR.value))
-    data = trained.load_images(run.config, _DATA_DIR.value)
     with tempfile.TemporaryDirectory() as place:
         paths = export(run, data, pathlib.Path(place))
         rows = measure(run, data, paths)

@@ -1,0 +1,49 @@
+"""What benchmarks of a trained run are told, and where their figures go."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from and_tf import cli
+from and_tf.errors import InputError
+
+if TYPE_CHECKING:
+    from and_tf.data.split import ImageData
+    from and_tf.trained import TrainedEncoder
+
+_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "", "Where its data set lies. Empty: where it lay in training."
+)
+_OUTPUT = flags.DEFINE_string("output", "", "A .json file for the figures.")
+
+
+def output() -> pathlib.Path | None:
+    """Where the figures go, None for nowhere.
+
+    Raises:
+        InputError: If it is there already, or no run is named.
+    """
+    if not _RUN_DIR.value:
+        raise InputError(
+            "Expected --run_dir, the directory of a run. Received none."
+        )
+    path = pathlib.Path(_OUTPUT.value) if _OUTPUT.value else None
+    if path and path.exists():
+        raise InputError(
+            f"Expected a new --output. Received: {path}, which is there "
+            "already."
+        )
+    return path
+
+
+def load() -> tuple[TrainedEncoder, ImageData]:
+    """The run's encoder and its data set."""
+    cli.import_tensorflow()
+    from and_tf import trained
+
+    run = trained.load_encoder(pathlib.Path(_RUN_DIR.value))
+    return run, trained.load_images(run.config, _DATA_DIR.value)
