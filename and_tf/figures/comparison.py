@@ -44,8 +44,10 @@ class Series:
 
     @property
     def name(self) -> str:
-        """Its values, shortly."""
-        return ", ".join(f"{n}={v}" for n, v in self.values.items())
+        """Its values, without their names where there are several."""
+        if len(self.values) > 1:
+            return ", ".join(map(str, self.values.values()))
+        return "".join(f"{n}={v}" for n, v in self.values.items())
 
 
 def compare(
@@ -97,7 +99,8 @@ def _draw_values(axes: Axes, kept: Sequence[tuple[Series, Colour]]) -> None:
     """The clean gallery's as discs, the bank's as rings, over a flag."""
     _head(axes, "● clean gallery, last epoch     ○ memory bank, best epoch")
     flag, places = _places(axes, [s for s, _ in kept])
-    _join(axes, kept, places)
+    if _numeric([s.values.get(flag) for s, _ in kept]):
+        _join(axes, kept, places)
     for (one, colour), place in zip(kept, places, strict=True):
         for values, face in (
             (one.last, canvas.css(colour)),
@@ -122,7 +125,9 @@ def _draw_values(axes: Axes, kept: Sequence[tuple[Series, Colour]]) -> None:
 
 def _draw_rounds(axes: Axes, kept: Sequence[tuple[Series, Colour]]) -> None:
     """Each round's end with the clean gallery."""
-    _head(axes, "● clean gallery, end of each round")
+    flags = ", ".join(kept[0][0].values)
+    named = f" (of {flags})" if len(kept[0][0].values) > 1 else ""
+    _head(axes, f"● clean gallery, end of each round{named}")
     labels = []
     for one, colour in kept:
         rounds = sorted(one.rounds)
@@ -160,9 +165,7 @@ def _places(
     flag = next(iter(series[0].values))
     values = [s.values[flag] for s in series]
     kinds = list(dict.fromkeys(values))
-    if all(isinstance(v, (int, float)) for v in kinds) and not any(
-        isinstance(v, bool) for v in kinds
-    ):
+    if _numeric(kinds):
         if min(kinds) > 0 and max(kinds) >= 10 * min(kinds):
             axes.set_xscale("log")
             axes.xaxis.set_minor_locator(NullLocator())
@@ -172,6 +175,14 @@ def _places(
     axes.set_xticks(range(len(kinds)), [str(kind) for kind in kinds])
     axes.set_xlim(-0.5, len(kinds) - 0.5)
     return flag, [kinds.index(value) for value in values]
+
+
+def _numeric(values: Sequence[Any]) -> bool:
+    """Whether they have an order and distances; True and False have none."""
+    return all(
+        isinstance(value, (int, float)) and not isinstance(value, bool)
+        for value in values
+    )
 
 
 def _rest(one: Series) -> str:
