@@ -8,7 +8,7 @@
       "dataset", "backbone", "num_examples", "image_size", "rounds", "epochs",
       "protocol": {"K": 200, …},
       "baselines": {"raw pixels": 0.4508, …},
-      "machine": {"cpus": 2, …}, "versions": {…}, "date": "2026-11-21",
+      "machines": [{"cpus": 2, …}], "versions": {…}, "date": "2026-11-21",
       "varied": ["selection"],
       "rows": [{"values": {"selection": "one_off"}, "seeds": [0, 1],
                 "seconds": [263.8, …],
@@ -125,7 +125,7 @@ def _shared(found: Sequence[Run], source: pathlib.Path) -> dict[str, Any]:
     """All that a result file says of runs, but title and rows."""
     first, result = found[0]
     varied = _varied([config for config, _ in found])
-    _check_alike(found, varied, source)
+    _check_alike(found, source)
     vary = {
         name: sorted({getattr(config, name) for config, _ in found})
         for name in varied
@@ -141,7 +141,7 @@ def _shared(found: Sequence[Run], source: pathlib.Path) -> dict[str, Any]:
         "epochs": _one({r["epochs"] for _, r in found}),
         "protocol": result["knn_protocol"],
         "baselines": result["knn_baselines"],
-        "machine": result["machine"],
+        "machines": _distinct([r["machine"] for _, r in found]),
         "versions": result["versions"],
         "date": max(r["finished"] for _, r in found)[:10],
         "varied": varied,
@@ -156,21 +156,24 @@ def _varied(found: Sequence[TrainConfig]) -> list[str]:
     return [name for name in ordered if name != "seed"]
 
 
-def _check_alike(
-    found: Sequence[Run], varied: Sequence[str], source: pathlib.Path
-) -> None:
-    """Refuses what one protocol and one machine do not describe.
+def _check_alike(found: Sequence[Run], source: pathlib.Path) -> None:
+    """Refuses what is not to be averaged or compared.
 
     Raises:
-        InputError: If runs differ in these.
+        InputError: If runs differ in protocol or versions.
     """
-    for name in ("knn_protocol", "machine", "versions"):
-        texts = {json.dumps(r[name], sort_keys=True) for _, r in found}
-        if len(texts) > 1:
+    for name in ("knn_protocol", "versions"):
+        kinds = _distinct([r[name] for _, r in found])
+        if len(kinds) > 1:
             raise InputError(
-                f"Expected runs of one {name.removeprefix('knn_')} in "
-                f"{source}. Received: {'; '.join(sorted(texts))}."
+                f"Expected the same {name} in all runs of {source}. Received: "
+                f"{'; '.join(map(json.dumps, kinds))}."
             )
+
+
+def _distinct(values: Sequence[Any]) -> list[Any]:
+    """Each value once, in order."""
+    return [x for i, x in enumerate(values) if x not in values[:i]]
 
 
 def _one(values: set) -> Any:
@@ -200,14 +203,16 @@ def _check_recipe(found: Sequence[Run], row: str) -> None:
     Raises:
         InputError: If it is another.
     """
-    command = next(r["command"] for r in paper_rows() if r["id"] == row)
-    wanted = commands.config_of(command) if command else None
-    for config, _ in found:
-        names = (
-            [n for n in config.differences(wanted) if n != "seed"]
-            if wanted
-            else ["everything"]
+    wanted = next(r for r in paper_rows() if r["id"] == row)
+    command = wanted["command"]
+    if not wanted["figure"]:
+        raise InputError(
+            f"Expected a row that asks for a run's kNN. Received: {row}, which "
+            f"asks for {wanted['measure']}. Give it as --about."
         )
+    recipe = commands.config_of(command)
+    for config, _ in found:
+        names = [n for n in config.differences(recipe) if n != "seed"]
         if names:
             raise InputError(
                 f"Expected the recipe of {row} ({command}). Received a run "

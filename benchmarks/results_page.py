@@ -113,16 +113,19 @@ def _protocol(file: Mapping[str, Any]) -> str:
 
 def _circumstances(name: str, file: Mapping[str, Any]) -> str:
     """Of the data, the network, the machine and the day."""
-    machine, versions = file["machine"], file["versions"]
-    device = f"{machine['cpus']} CPU cores ({machine['processor']})"
-    if machine["gpus"]:
-        device = f"{machine['gpus']} GPU, {device}"
+    devices = "; ".join(map(_device, file["machines"]))
     epochs = f"{file['epochs']} epochs, " if file["epochs"] else ""
     return (
         f"{file['num_examples']:,} images of {file['image_size']} pixels, "
-        f"`{file['backbone']}`, {epochs}{device}, TensorFlow "
-        f"{versions['tensorflow']}, {file['date']} (`results/{name}.json`).\n"
+        f"`{file['backbone']}`, {epochs}{devices}, TensorFlow "
+        f"{file['versions']['tensorflow']}, {file['date']} "
+        f"(`results/{name}.json`).\n"
     )
+
+
+def _device(machine: Mapping[str, Any]) -> str:
+    text = f"{machine['cpus']} CPU cores ({machine['processor']})"
+    return f"{machine['gpus']} GPU, {text}" if machine["gpus"] else text
 
 
 def _commands(rows: Rows) -> str:

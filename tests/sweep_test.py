@@ -82,18 +82,18 @@ def test_two_sweepers_share_the_runs(tmp_path):
         assert picture.size[0] == 1200
 
     code, out, _ = end(begin(tmp_path, *flags, "--list"))
-    states = [line.split("  ")[2].strip() for line in out.splitlines()]
+    states = [line.split("seed 0")[1].split()[0] for line in out.splitlines()]
     assert (code, states) == (0, ["done", "done", "failed"])
 
 
 def test_goes_on_after_signals(tmp_path):
     """SIGTERM to the sweep, then SIGKILL, then nothing."""
-    flags = ["--rounds=0", "--initial_epochs=60", "--evaluate_every=0"]
+    flags = ["--rounds=0", "--initial_epochs=30", "--evaluate_every=0"]
     run = tmp_path / "default" / "seed_0"
 
     def begin_until(epoch: int) -> subprocess.Popen:
         process = begin(tmp_path, *flags)
-        while f"\nepoch {epoch:>2}/60" not in _read(run / "log.txt"):
+        while f"\nepoch {epoch:>2}/30" not in _read(run / "log.txt"):
             assert process.poll() is None
             time.sleep(0.01)
         return process
@@ -107,7 +107,7 @@ def test_goes_on_after_signals(tmp_path):
     assert "step" in log and log.endswith(f"{ENDED}{code}\n")
     assert claims.holder(run) is None
 
-    process = begin_until(30)
+    process = begin_until(15)
     process.kill()
     process.communicate()
     while claims.holder(run):  # The training keeps its step, and ends.
@@ -118,7 +118,7 @@ def test_goes_on_after_signals(tmp_path):
     code, out, err = end(begin(tmp_path, *flags))
     assert (code, err) == (0, "")
     epochs = [x.split(",")[0] for x in _read(run / "metrics.csv").splitlines()]
-    assert epochs[1:] == [str(i) for i in range(60)]
+    assert epochs[1:] == [str(i) for i in range(30)]
     assert _read(run / "log.txt").count(f"{MARK}began") == 3
     assert not list(run.parent.glob("*.claim_*"))
 

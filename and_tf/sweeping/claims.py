@@ -38,6 +38,7 @@ except ImportError:  # Windows has none; there, age alone decides.
 
 HEARTBEAT = 30.0  # Seconds.
 STALE = 300.0
+_REMEDY = "Make room or name another --sweep_dir; what is done stays."
 
 
 class Claim:
@@ -93,17 +94,22 @@ def take(run: pathlib.Path) -> Claim | None:
     Raises:
         InputError: If the sweep's directory cannot be written to.
     """
-    if holder(run) is not None:
+    # Looked up once: a claim that appears from here on has the number that
+    # this one is to have, and wins.
+    last = _last(run)
+    if _holder(run, last) is not None:
         return None
-    number = _last(run) + 1
-    path = _path(run, number)
+    path = _path(run, last + 1)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise files.unwritable(path, error.strerror, _REMEDY) from error
+    try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
         return None
     except OSError as error:
-        raise files.unwritable(path, error.strerror) from error
+        raise files.unwritable(path, error.strerror, _REMEDY) from error
     # The lock first: once the file says whose it is, no lock means dead.
     locked = _lock(descriptor)
     text = {
@@ -112,12 +118,16 @@ def take(run: pathlib.Path) -> Claim | None:
         "machine": _machine() if locked else "",
     }
     os.write(descriptor, json.dumps(text).encode())
-    return Claim(run, number, descriptor)
+    return Claim(run, last + 1, descriptor)
 
 
 def holder(run: pathlib.Path) -> str | None:
     """Who trains a run: "host, process 12", None for nobody."""
-    number = _last(run)
+    return _holder(run, _last(run))
+
+
+def _holder(run: pathlib.Path, number: int) -> str | None:
+    """Whose a claim is, None if it is dead; 0 is none."""
     if not number:
         return None
     try:

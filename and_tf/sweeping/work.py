@@ -87,6 +87,9 @@ class Work:
             if claim is None:
                 continue
             tried.add(run.path)
+            if outcome_of(run.path).state == "done":  # By now.
+                claim.finish()
+                continue
             self._train(run, claim, interruption)
             trained = True
         return trained
