@@ -21,6 +21,7 @@ from absl import flags
 from and_tf import cli
 from and_tf.config import TrainConfig, define_flags, from_flags
 from and_tf.errors import InputError
+from and_tf.figures import comparison
 from and_tf.sweeping import grid, table
 from and_tf.sweeping.grid import SweepRun
 from and_tf.sweeping.outcome import Outcome, outcome_of
@@ -80,10 +81,6 @@ def _write(
     table.write(directory, rows, runs[0].config)
     print(f"\n{table.lines(rows)}")
     written = ["table.md", "table.csv"]
-    # Drawing needs modules that import TensorFlow.
-    cli.import_tensorflow()
-    from and_tf.figures import comparison
-
     series = [comparison.Series(**parts) for parts in table.series_of(rows)]
     if comparison.compare(series, directory / "plot.png", directory.name):
         written.append("plot.png")

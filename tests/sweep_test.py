@@ -104,7 +104,7 @@ def test_goes_on_after_signals(tmp_path):
     assert code == 128 + signal.SIGTERM
     assert "interrupted: " in err and "The same command goes on" in err
     log = _read(run / "log.txt")
-    assert "step" in log and log.endswith(f"{ENDED}{code}\n")
+    assert "interrupted: " in log and log.endswith(f"{ENDED}{code}\n")
     assert claims.holder(run) is None
 
     process = begin_until(15)

@@ -132,7 +132,7 @@ def test_a_sweep_is_taken_in_with_all_seeds(tmp_path, kept):
     file = add(tmp_path / "sweep", kept)
     assert file["command"] == (
         "python -m and_tf.sweep --flagfile=configs/small_cifar10.flags "
-        "--rounds=2 --vary=neighbourhood_size=5,10 --seeds=3 --sweep_dir=…"
+        "--vary=neighbourhood_size=5,10 --seeds=3 --sweep_dir=…"
     )
     page = results_page.render([], {"new": file})
     for row, k in zip(file["rows"], (5, 10), strict=True):
