@@ -55,14 +55,14 @@ def draw_knn(
             linewidth=1.2,
         )
         labels.append((percent, f"{name} {percent:.1f} %", canvas.GREY))
-    _name_ends(axes, labels)
+    name_ends(axes, labels)
 
 
 def draw_loss(axes: Axes, history: History) -> None:
     """Draws the mean loss of every epoch."""
     epochs, values = series(history, "loss")
     _draw_line(axes, epochs, values, canvas.INK)
-    _name_ends(axes, [(values[-1], f"{values[-1]:.3f}", canvas.INK)])
+    name_ends(axes, [(values[-1], f"{values[-1]:.3f}", canvas.INK)])
 
 
 def draw_rate(axes: Axes, history: History) -> None:
@@ -72,7 +72,7 @@ def draw_rate(axes: Axes, history: History) -> None:
         axes.set_yscale("log")
         axes.minorticks_off()
     _draw_line(axes, epochs, values, canvas.PURPLE, few=1, steps="steps-pre")
-    _name_ends(axes, [(values[-1], f"{values[-1]:.2g}", canvas.PURPLE)])
+    name_ends(axes, [(values[-1], f"{values[-1]:.2g}", canvas.PURPLE)])
 
 
 def draw_anchors(axes: Axes, spans: Sequence[Span]) -> None:
@@ -96,7 +96,7 @@ def draw_anchors(axes: Axes, spans: Sequence[Span]) -> None:
         _name_bar(axes, span, anchors, share)
     axes.margins(y=0.2)
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    _name_ends(axes, names)
+    name_ends(axes, names)
 
 
 def _draw_bar(
@@ -152,7 +152,7 @@ def _draw_line(
     )
 
 
-def _name_ends(axes: Axes, labels: list[tuple[float, str, Colour]]) -> None:
+def name_ends(axes: Axes, labels: list[tuple[float, str, Colour]]) -> None:
     """Names curves at the right, where they end; there is no legend.
 
     Args:

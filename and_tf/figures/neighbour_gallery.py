@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from and_tf.discovery import Neighbourhoods, consistency
 from and_tf.figures import canvas
 from and_tf.figures.gallery_layout import (
     CELL,
@@ -21,6 +21,9 @@ from and_tf.figures.gallery_layout import (
     plan,
 )
 from and_tf.figures.tiles import Images, take, tile
+
+if TYPE_CHECKING:
+    from and_tf.discovery import Neighbourhoods
 
 ANCHOR = (canvas.INK, "")
 SAME = (canvas.GREEN, "✓")
@@ -159,6 +162,9 @@ def _head(
     reading = "Left an anchor with its entropy H, right its nearest "
     reading += "neighbour" if single else "neighbours"
     if labels is not None:
+        # Here, so that figures without neighbours need no TensorFlow.
+        from and_tf.discovery import consistency
+
         agree = consistency(found.neighbours, labels)[found.selected]
         if not np.isnan(agree).all():
             share = 100 * np.nanmean(agree)

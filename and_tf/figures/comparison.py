@@ -1,0 +1,239 @@
+"""Combinations of a sweep beside one another, with their spread over seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
+
+from and_tf.figures import canvas
+from and_tf.figures.canvas import Colour
+from and_tf.figures.curve_panels import name_ends
+
+WIDTH = 1200  # Pixels, as all lengths here.
+LEFT, RIGHT, TOP, BOTTOM = 92, 290, 88, 58
+HEIGHT, GAP = 280, 96
+MOST_LABELS = 14  # That fit beside a panel; the table has them all.
+COLOURS = (
+    canvas.BLUE, canvas.ORANGE, canvas.GREEN, canvas.VERMILION, canvas.PURPLE,
+    canvas.SKY, canvas.INK,
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """One combination; accuracies are fractions, float64.
+
+    Attributes:
+        values: Of the varied flags, by name.
+        last: [n], with the clean gallery after the last epoch, a value a seed.
+        best: [m], with the bank as gallery, of the best epoch.
+        rounds: [n] each, by round: with the clean gallery at their ends.
+    """
+
+    values: Mapping[str, Any]
+    last: np.ndarray
+    best: np.ndarray
+    rounds: Mapping[int, np.ndarray]
+
+    @property
+    def name(self) -> str:
+        """Its values, without their names where there are several."""
+        if len(self.values) > 1:
+            return ", ".join(map(str, self.values.values()))
+        return "".join(f"{n}={v}" for n, v in self.values.items())
+
+
+def compare(
+    series: Sequence[Series], path: str | os.PathLike[str], title: str = ""
+) -> bool:
+    """Draws accuracies over the first varied flag, and over the rounds.
+
+    Means as points, standard deviations of a sample as bars and bands. A
+    combination has one colour throughout.
+
+    Args:
+        series: All combinations, each with the same flags.
+        path: The PNG file, 1,200 pixels wide.
+        title: Stands above everything.
+
+    Returns:
+        Whether there was anything to draw.
+    """
+    kept = [(s, colour) for s, colour in _coloured(series) if len(s.last)]
+    if not kept:
+        return False
+    panels = 1 + any(len(s.rounds) > 1 for s, _ in kept)
+    height = TOP + panels * (HEIGHT + GAP) - GAP + BOTTOM
+    figure = canvas.new_figure(WIDTH, height)
+    for place in range(panels):
+        bottom = height - TOP - HEIGHT - place * (HEIGHT + GAP)
+        width = (WIDTH - LEFT - RIGHT) / WIDTH
+        axes = figure.add_axes(
+            (LEFT / WIDTH, bottom / height, width, HEIGHT / height)
+        )
+        _dress(axes)
+        (_draw_values, _draw_rounds)[place](axes, kept)
+    canvas.write(
+        figure, LEFT, 40, title, size=15, weight="bold", room=WIDTH - 2 * LEFT
+    )
+    canvas.save_png(canvas.pixels(figure), path)
+    return True
+
+
+def _coloured(series: Sequence[Series]) -> list[tuple[Series, Colour]]:
+    if len(series) <= len(COLOURS):
+        return list(zip(series, COLOURS))
+    shades = colormaps["viridis"](np.linspace(0, 0.9, len(series)))[:, :3]
+    whole = (255 * shades).astype(int).tolist()
+    return [(s, tuple(shade)) for s, shade in zip(series, whole, strict=True)]
+
+
+def _draw_values(axes: Axes, kept: Sequence[tuple[Series, Colour]]) -> None:
+    """The clean gallery's as discs, the bank's as rings, over a flag."""
+    _head(axes, "● clean gallery, last epoch     ○ memory bank, best epoch")
+    flag, places = _places(axes, [s for s, _ in kept])
+    if _numeric([s.values.get(flag) for s, _ in kept]):
+        _join(axes, kept, places)
+    for (one, colour), place in zip(kept, places, strict=True):
+        for values, face in (
+            (one.last, canvas.css(colour)),
+            (one.best, "white"),
+        ):
+            if len(values):
+                mean, deviation = _spread(values)
+                axes.errorbar(
+                    place, mean, deviation or None,
+                    fmt="o", markersize=7, capsize=4, linewidth=1.6, zorder=3,
+                    color=canvas.css(colour), markerfacecolor=face,
+                )  # fmt: skip
+    axes.set_xlabel(flag, size=11, color=canvas.css(canvas.INK))
+    axes.margins(y=0.12)
+    labels = [
+        (_spread(s.last)[0], _rest(s), colour)
+        for s, colour in _ends(kept, places)
+        if _rest(s)
+    ]
+    name_ends(axes, labels[:MOST_LABELS])
+
+
+def _draw_rounds(axes: Axes, kept: Sequence[tuple[Series, Colour]]) -> None:
+    """Each round's end with the clean gallery."""
+    flags = ", ".join(kept[0][0].values)
+    named = f" (of {flags})" if len(kept[0][0].values) > 1 else ""
+    _head(axes, f"● clean gallery, end of each round{named}")
+    labels = []
+    for one, colour in kept:
+        rounds = sorted(one.rounds)
+        if not rounds:
+            continue
+        points = np.array([_spread(one.rounds[r]) for r in rounds])  # [R, 2]
+        mean, deviation = points.T
+        axes.plot(
+            rounds, mean, "o-",
+            color=canvas.css(colour), linewidth=1.8, markersize=4, zorder=3,
+        )  # fmt: skip
+        axes.fill_between(
+            rounds, mean - deviation, mean + deviation,
+            color=canvas.css(colour), alpha=0.18, linewidth=0,
+        )  # fmt: skip
+        labels.append((mean[-1], one.name, colour))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("round", size=11, color=canvas.css(canvas.INK))
+    name_ends(axes, labels[:MOST_LABELS])
+
+
+def _spread(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation in percent; 0 for that of one value."""
+    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
+    return 100 * float(np.mean(values)), 100 * float(deviation)
+
+
+def _places(
+    axes: Axes, series: Sequence[Series]
+) -> tuple[str, Sequence[float]]:
+    """Where on x each combination stands, after the first flag's value."""
+    if not series[0].values:
+        axes.set_xticks([])
+        return "", [0.0] * len(series)
+    flag = next(iter(series[0].values))
+    values = [s.values[flag] for s in series]
+    kinds = list(dict.fromkeys(values))
+    if _numeric(kinds):
+        if min(kinds) > 0 and max(kinds) >= 10 * min(kinds):
+            axes.set_xscale("log")
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xticks(kinds, [f"{kind:g}" for kind in kinds])
+        return flag, values
+    axes.set_xticks(range(len(kinds)), [str(kind) for kind in kinds])
+    axes.set_xlim(-0.5, len(kinds) - 0.5)
+    return flag, [kinds.index(value) for value in values]
+
+
+def _numeric(values: Sequence[Any]) -> bool:
+    """Whether they have an order and distances; True and False have none."""
+    return all(
+        isinstance(value, (int, float)) and not isinstance(value, bool)
+        for value in values
+    )
+
+
+def _rest(one: Series) -> str:
+    """The values of all flags but that on x."""
+    return ", ".join(f"{n}={v}" for n, v in list(one.values.items())[1:])
+
+
+def _join(
+    axes: Axes,
+    kept: Sequence[tuple[Series, Colour]],
+    places: Sequence[float],
+) -> None:
+    """Joins what differs in the flag on x alone by thin lines."""
+    groups: dict[str, list[tuple[float, Series]]] = {}
+    for (one, _), place in zip(kept, places, strict=True):
+        groups.setdefault(_rest(one), []).append((place, one))
+    for group in groups.values():
+        group.sort(key=lambda item: item[0])
+        for name in ("last", "best"):
+            points = [(x, getattr(s, name)) for x, s in group]
+            points = [(x, _spread(v)[0]) for x, v in points if len(v)]
+            if len(points) > 1:
+                axes.plot(
+                    *zip(*points), color=canvas.css(canvas.GREY), alpha=0.6,
+                    linewidth=1, linestyle="-" if name == "last" else ":",
+                )  # fmt: skip
+
+
+def _ends(
+    kept: Sequence[tuple[Series, Colour]], places: Sequence[float]
+) -> list[tuple[Series, Colour]]:
+    """Of what is joined, the combinations farthest right."""
+    farthest: dict[str, tuple[float, tuple[Series, Colour]]] = {}
+    for item, place in zip(kept, places, strict=True):
+        rest = _rest(item[0])
+        if rest not in farthest or farthest[rest][0] <= place:
+            farthest[rest] = (place, item)
+    return [item for _, item in farthest.values()]
+
+
+def _head(axes: Axes, text: str) -> None:
+    """Says above a panel what its marks are."""
+    axes.set_title(text, size=10, color=canvas.css(canvas.GREY), loc="left")
+
+
+def _dress(axes: Axes) -> None:
+    ink, grey = canvas.css(canvas.INK), canvas.css(canvas.GREY)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(grey)
+    axes.tick_params(colors=grey, labelcolor=ink, labelsize=10)
+    axes.grid(axis="y", color="#0000001a", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.set_ylabel("kNN top-1, %", size=11, color=ink)
+    axes.yaxis.set_label_coords(-64 / (WIDTH - LEFT - RIGHT), 0.5)

@@ -1,0 +1,116 @@
+"""Trains every combination of some flags' values, each with several seeds.
+
+    python -m and_tf.sweep --flagfile=configs/small_cifar10.flags \\
+        --vary=neighbourhood_size=1,5,10 --vary=selection=curriculum,one_off \\
+        --seeds=3 --sweep_dir=sweeps/k
+
+Any flag of `and_tf.train` holds for all runs. Each is an ordinary run
+directory, sweeps/k/<flag=value,…>/seed_<s>/, trained by a process of its own,
+which prints to log.txt there. The same command goes on after an interruption,
+and may run several times at once, on several machines too: every run is
+trained by one of them. At the end it writes table.md, table.csv and plot.png.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+from absl import flags
+
+from and_tf import cli
+from and_tf.config import TrainConfig, define_flags, from_flags
+from and_tf.errors import InputError
+from and_tf.figures import comparison
+from and_tf.sweeping import grid, table
+from and_tf.sweeping.grid import SweepRun
+from and_tf.sweeping.outcome import Outcome, outcome_of
+from and_tf.sweeping.work import Work
+
+define_flags(TrainConfig)
+_VARY = flags.DEFINE_multi_string(
+    "vary", [], "flag=value,value,… of a flag of and_tf.train; repeatable."
+)
+_SEEDS = flags.DEFINE_integer("seeds", 1, "How many, from --seed on.")
+_SWEEP_DIR = flags.DEFINE_string("sweep_dir", "", "What the sweep writes to.")
+_LIST = flags.DEFINE_bool(
+    "list", False, "Say what would be trained, and what is done; train nothing."
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Reads the flags; nothing starts before all of them are checked."""
+    del argv
+    if not _SWEEP_DIR.value:
+        raise InputError("Expected --sweep_dir, a directory. Received none.")
+    if _SEEDS.value < 1:
+        raise InputError(
+            f"Expected --seeds of at least 1. Received: {_SEEDS.value}."
+        )
+    directory = pathlib.Path(_SWEEP_DIR.value)
+    vary = grid.varied(_VARY.value)
+    runs = grid.runs_of(from_flags(TrainConfig), vary, _SEEDS.value, directory)
+    grid.check_directories(runs)
+    if _LIST.value:
+        _list(runs)
+        return
+    Work(runs).do()
+    outcomes = [outcome_of(run.path) for run in runs]
+    if any(outcome.result for outcome in outcomes):
+        _write(directory, runs, outcomes)
+    _answer(runs, outcomes)
+
+
+def _list(runs: Sequence[SweepRun]) -> None:
+    width = max(len(run.name) for run in runs)
+    for run in runs:
+        outcome = outcome_of(run.path)
+        note = outcome.note
+        if outcome.result and outcome.result["knn_top1_last"] is not None:
+            note = f"kNN {100 * outcome.result['knn_top1_last']:.1f} %"
+        print(f"{run.name:<{width}}  {outcome.state:<11}  {note}".rstrip())
+
+
+def _write(
+    directory: pathlib.Path,
+    runs: Sequence[SweepRun],
+    outcomes: Sequence[Outcome],
+) -> None:
+    """Writes and shows the table; draws it."""
+    rows = table.rows_of(runs, outcomes)
+    table.write(directory, rows, runs[0].config)
+    print(f"\n{table.lines(rows)}")
+    written = ["table.md", "table.csv"]
+    series = [comparison.Series(**parts) for parts in table.series_of(rows)]
+    if comparison.compare(series, directory / "plot.png", directory.name):
+        written.append("plot.png")
+    print(f"wrote {', '.join(written)} in {directory}/")
+
+
+def _answer(runs: Sequence[SweepRun], outcomes: Sequence[Outcome]) -> None:
+    """Says what is missing.
+
+    Raises:
+        InputError: If runs have failed, or ended early.
+    """
+    failed, left = [], 0
+    for run, outcome in zip(runs, outcomes, strict=True):
+        if outcome.state == "running":
+            left += 1
+        elif outcome.state != "done":
+            note = outcome.note or outcome.state
+            failed.append(f"\n  {run.path}: {note}")
+    if left:
+        print(
+            f"{left} of {len(runs)} runs are with other processes. The table "
+            "is whole once the last of these has written it."
+        )
+    if failed:
+        raise InputError(
+            f"Expected {len(runs)} runs to end well. Received: {len(failed)} "
+            f"that failed; log.txt there tells more.{''.join(failed)}"
+        )
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,173 @@
+"""Which runs a sweep is made of: every combination of values, every seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import pathlib
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from absl import flags
+
+from and_tf import config as configs
+from and_tf.config import TrainConfig
+from and_tf.errors import InputError
+
+# The sweep's own business, so that nobody varies them.
+OWN = {"run_dir": "--sweep_dir", "resume": "no flag", "seed": "--seeds"}
+ALONE = "default"  # The combination's name where nothing is varied.
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepRun:
+    """One run of a sweep.
+
+    Attributes:
+        config: The whole of it, its directory and `resume` included.
+        values: Of the flags that are varied, by name.
+    """
+
+    config: TrainConfig
+    values: Mapping[str, Any]
+
+    @property
+    def path(self) -> pathlib.Path:
+        """Its run directory."""
+        return self.config.run_directory
+
+    @property
+    def name(self) -> str:
+        """What people read: "neighbourhood_size=5  seed 2"."""
+        return f"{label(self.values)}  seed {self.config.seed}"
+
+
+def label(values: Mapping[str, Any]) -> str:
+    """A combination's name: "neighbourhood_size=5,selection=one_off"."""
+    parts = (f"{name}={value}" for name, value in values.items())
+    return ",".join(parts) or ALONE
+
+
+def varied(texts: Sequence[str]) -> dict[str, list[Any]]:
+    """Reads "flag=value,value,…" for each flag that is varied.
+
+    Args:
+        texts: Values of --vary.
+
+    Returns:
+        Values by the flag's name, of the flag's type, in the order given.
+
+    Raises:
+        InputError: If a flag is unknown, the sweep's own or there twice, or a
+            value is none of its type or there twice.
+    """
+    known = flags.FlagValues()
+    configs.define_flags(TrainConfig, known)
+    found: dict[str, list[Any]] = {}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        name = name.removeprefix("--")
+        if not equals or not values:
+            raise InputError(
+                f"Expected --vary=flag=value,value,… Received: {text!r}."
+            )
+        _check_name(name, found)
+        found[name] = [
+            _parse(known, name, value) for value in values.split(",")
+        ]
+        if len(set(found[name])) < len(found[name]):
+            raise InputError(
+                f"Expected each value of {name} once. Received: {values}."
+            )
+    return found
+
+
+def _check_name(name: str, found: Mapping[str, Any]) -> None:
+    names = [field.name for field in dataclasses.fields(TrainConfig)]
+    if name not in names:
+        raise InputError(
+            f"Expected a flag of and_tf.train in --vary. Received: {name!r}. "
+            "python -m and_tf.train --help lists them."
+        )
+    if name in OWN:
+        raise InputError(
+            f"Expected a flag that a sweep can vary. Received: {name}, for "
+            f"which a sweep has {OWN[name]}."
+        )
+    if name in found:
+        raise InputError(
+            f"Expected each flag in one --vary. Received: {name} in two."
+        )
+
+
+def _parse(known: flags.FlagValues, name: str, text: str) -> Any:
+    try:
+        known[name].parse(text)
+    except flags.Error as error:
+        raise InputError(
+            f"Expected values of --{name} in --vary. Received: {text!r}: "
+            f"{error}."
+        ) from error
+    return known[name].value
+
+
+def runs_of(
+    base: TrainConfig,
+    vary: Mapping[str, Sequence[Any]],
+    seeds: int,
+    directory: pathlib.Path,
+) -> list[SweepRun]:
+    """All runs of a sweep.
+
+    A seed visits all combinations before the next begins, so that a sweep
+    that is cut short has compared them.
+
+    Args:
+        base: What is the same in all of them; its seed is the first.
+        vary: From `varied`.
+        seeds: How many.
+        directory: Theirs.
+
+    Returns:
+        Runs in <directory>/<flag=value,…>/seed_<s>.
+
+    Raises:
+        InputError: If a combination is no `TrainConfig`.
+    """
+    runs = []
+    for seed in range(base.seed, base.seed + seeds):
+        for combination in itertools.product(*vary.values()):
+            values = dict(zip(vary, combination, strict=True))
+            # A value may have a slash in it, as a path has.
+            name = urllib.parse.quote(label(values), safe="=,[]:%+ ")
+            config = dataclasses.replace(
+                base,
+                **values,
+                seed=seed,
+                resume=True,
+                run_dir=str(directory / name / f"seed_{seed}"),
+            )
+            runs.append(SweepRun(config, values))
+    return runs
+
+
+def check_directories(runs: Sequence[SweepRun]) -> None:
+    """Makes sure that what lies in the sweep's directory is of this sweep.
+
+    Raises:
+        InputError: If a run there was trained with other flags.
+    """
+    for run in runs:
+        flagfile = run.path / "flags.cfg"
+        if not flagfile.is_file():
+            continue
+        before = configs.from_flagfile(TrainConfig, flagfile)
+        names = run.config.differences(before)
+        if names:
+            has = ", ".join(f"--{n}={getattr(before, n)}" for n in names)
+            now = ", ".join(f"--{n}={getattr(run.config, n)}" for n in names)
+            raise InputError(
+                f"Expected the flags of the sweep that {run.path} is of: "
+                f"{has}. Received: {now}. Use those, or another --sweep_dir."
+            )

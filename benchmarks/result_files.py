@@ -1,0 +1,221 @@
+"""Figures of finished runs, kept as small JSON files in benchmarks/results/.
+
+    {
+      "title": "CIFAR-10, `make demo`",
+      "row": null,                 id in paper_rows.json that it reproduces
+      "about": ["table6/one_off"], ids of rows that ask the same question
+      "command": "python -m and_tf.train …",
+      "dataset", "backbone", "num_examples", "image_size", "rounds", "epochs",
+      "protocol": {"K": 200, …},
+      "baselines": {"raw pixels": 0.4508, …},
+      "machines": [{"cpus": 2, …}], "versions": {…}, "date": "2026-11-21",
+      "varied": ["selection"],
+      "rows": [{"values": {"selection": "one_off"}, "seeds": [0, 1],
+                "seconds": [263.8, …],
+                "figures": {"knn_top1_last": [0.519, …], "round_0": […], …}}]
+    }
+
+Accuracies are fractions, a value a seed. Nothing in it names a place on the
+machine that it was made on.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from and_tf import config as configs
+from and_tf import files
+from and_tf.config import TrainConfig
+from and_tf.errors import InputError
+from and_tf.sweeping.table import gather
+from benchmarks import commands
+
+HERE = pathlib.Path(__file__).parent
+RESULTS = HERE / "results"
+SAME = ("dataset", "backbone", "num_examples", "image_size")
+Run = tuple[TrainConfig, dict[str, Any]]
+
+
+def paper_rows() -> list[dict[str, Any]]:
+    """Every published figure; benchmarks/paper_rows.json."""
+    return json.loads((HERE / "paper_rows.json").read_text("utf-8"))
+
+
+def read_all(directory: pathlib.Path = RESULTS) -> dict[str, dict[str, Any]]:
+    """All result files by their names, in order."""
+    paths = sorted(directory.glob("*.json"))
+    return {path.stem: json.loads(path.read_text("utf-8")) for path in paths}
+
+
+def add(
+    source: pathlib.Path,
+    name: str,
+    title: str,
+    row: str = "",
+    about: Sequence[str] = (),
+    directory: pathlib.Path = RESULTS,
+) -> pathlib.Path:
+    """Takes the figures of a run or a sweep into a result file.
+
+    Args:
+        source: The directory of a finished run, or of a sweep.
+        name: The file's, without a suffix.
+        title: What it is, in words.
+        row: The row of the paper that it reproduces, with its very recipe.
+        about: Rows of the paper that it is told beside.
+        directory: Where the file goes.
+
+    Raises:
+        InputError: If there is no finished run, the runs do not belong
+            together, or the recipe is not the row's.
+    """
+    found = _runs(source)
+    check_rows([*about, *([row] if row else [])])
+    content = {
+        "title": title,
+        "row": row or None,
+        "about": list(about),
+        **_shared(found, source),
+    }
+    if row:
+        _check_recipe(found, row)
+    path = directory / f"{name}.json"
+    files.write_json(path, content)
+    return path
+
+
+def check_rows(ids: Sequence[str]) -> None:
+    """Refuses ids that no row of the paper has.
+
+    Raises:
+        InputError: If there is one.
+    """
+    known = [row["id"] for row in paper_rows()]
+    unknown = [one for one in ids if one not in known]
+    if unknown:
+        raise InputError(
+            f"Expected ids of benchmarks/paper_rows.json. Received: "
+            f"{', '.join(unknown)}. There are: {', '.join(known)}."
+        )
+
+
+def _runs(source: pathlib.Path) -> list[Run]:
+    """The finished runs of a directory, sorted by their seeds."""
+    paths = [source, *sorted(source.glob("*/seed_*"))]
+    runs = [
+        (
+            configs.from_flagfile(TrainConfig, path / "flags.cfg"),
+            json.loads((path / "result.json").read_text("utf-8")),
+        )
+        for path in paths
+        if (path / "result.json").is_file()
+    ]
+    if not runs:
+        raise InputError(
+            f"Expected the directory of a finished run or of a sweep. "
+            f"Received: {source}, without a result.json."
+        )
+    return sorted(runs, key=lambda run: run[0].seed)
+
+
+def _shared(found: Sequence[Run], source: pathlib.Path) -> dict[str, Any]:
+    """All that a result file says of runs, but title and rows."""
+    first, result = found[0]
+    varied = _varied([config for config, _ in found])
+    _check_alike(found, source)
+    vary = {
+        name: sorted({getattr(config, name) for config, _ in found})
+        for name in varied
+    }
+    seeds = len({config.seed for config, _ in found})
+    sweep = bool(vary) or seeds > 1
+    return {
+        "command": commands.sweep_command(first, vary, seeds)
+        if sweep
+        else commands.train_command(first),
+        **{name: result[name] for name in SAME},
+        "rounds": _one({r["rounds"] for _, r in found}),
+        "epochs": _one({r["epochs"] for _, r in found}),
+        "protocol": result["knn_protocol"],
+        "baselines": result["knn_baselines"],
+        "machines": _distinct([r["machine"] for _, r in found]),
+        "versions": result["versions"],
+        "date": max(r["finished"] for _, r in found)[:10],
+        "varied": varied,
+        "rows": _rows(found, varied),
+    }
+
+
+def _varied(found: Sequence[TrainConfig]) -> list[str]:
+    """Flags, but the seed, that runs differ in."""
+    names = {n for config in found for n in config.differences(found[0])}
+    ordered = [n for n in found[0].run_fields() if n in names]
+    return [name for name in ordered if name != "seed"]
+
+
+def _check_alike(found: Sequence[Run], source: pathlib.Path) -> None:
+    """Refuses what is not to be averaged or compared.
+
+    Raises:
+        InputError: If runs differ in protocol or versions.
+    """
+    for name in ("knn_protocol", "versions"):
+        kinds = _distinct([r[name] for _, r in found])
+        if len(kinds) > 1:
+            raise InputError(
+                f"Expected the same {name} in all runs of {source}. Received: "
+                f"{'; '.join(map(json.dumps, kinds))}."
+            )
+
+
+def _distinct(values: Sequence[Any]) -> list[Any]:
+    """Each value once, in order."""
+    return [x for i, x in enumerate(values) if x not in values[:i]]
+
+
+def _one(values: set) -> Any:
+    """The value that all share, None where they differ."""
+    return values.pop() if len(values) == 1 else None
+
+
+def _rows(found: Sequence[Run], varied: Sequence[str]) -> list[dict[str, Any]]:
+    groups: dict[tuple, list[Run]] = {}
+    for config, result in found:
+        key = tuple(getattr(config, name) for name in varied)
+        groups.setdefault(key, []).append((config, result))
+    return [
+        {
+            "values": dict(zip(varied, key, strict=True)),
+            "seeds": [config.seed for config, _ in group],
+            "seconds": [result["seconds"] for _, result in group],
+            "figures": gather([result for _, result in group]),
+        }
+        for key, group in sorted(groups.items())
+    ]
+
+
+def _check_recipe(found: Sequence[Run], row: str) -> None:
+    """Lets only the paper's own recipe stand in the paper's row.
+
+    Raises:
+        InputError: If it is another.
+    """
+    wanted = next(r for r in paper_rows() if r["id"] == row)
+    command = wanted["command"]
+    if not wanted["figure"]:
+        raise InputError(
+            f"Expected a row that asks for a run's kNN. Received: {row}, which "
+            f"asks for {wanted['measure']}. Give it as --about."
+        )
+    recipe = commands.config_of(command)
+    for config, _ in found:
+        names = [n for n in config.differences(recipe) if n != "seed"]
+        if names:
+            raise InputError(
+                f"Expected the recipe of {row} ({command}). Received a run "
+                f"with another {', '.join(names)}. Give it as --about, which "
+                "tells it beside the row."
+            )

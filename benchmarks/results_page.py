@@ -1,0 +1,141 @@
+"""benchmarks/RESULTS.md: what was published, and what was had here."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from and_tf.sweeping.table import HEADINGS, aligned, heading, percent
+
+INTRODUCTION = """\
+# Results
+
+Written by `python -m benchmarks.results` from `benchmarks/results/*.json` and
+`benchmarks/paper_rows.json`; a test holds it to them.
+
+Accuracies are in percent, with ± a sample's standard deviation over seeds
+where there are several. *Last epoch, clean* is kNN after the last epoch with
+the training images' own embeddings as gallery. *Best epoch, bank* is the
+authors' protocol: the best epoch on the test split, the memory bank as gallery;
+published figures are of this kind, and stand beside ours of this kind.
+"""
+
+Rows = Sequence[Mapping[str, Any]]
+Files = Mapping[str, Mapping[str, Any]]
+
+
+def render(rows: Rows, files: Files) -> str:
+    """The whole page.
+
+    Args:
+        rows: Of the paper, from paper_rows.json.
+        files: From `result_files.read_all`.
+    """
+    parts = [INTRODUCTION, "## Had here\n"]
+    parts += [_section(name, file, rows) for name, file in files.items()]
+    parts += ["## Published\n", published(rows, files)]
+    parts.append(_commands(rows))
+    return "\n".join(parts)
+
+
+def published(rows: Rows, files: Files) -> str:
+    """The table of the paper's rows, each with ours or why there is none."""
+    table = [["", "row", "measure", "published", "here"]]
+    for row in rows:
+        figure = row["published"]
+        text = figure if isinstance(figure, str) else f"{figure:.1f}"
+        if "deviation" in row:
+            text += f" ± {row['deviation']:.1f}"
+        place = [row["where"], row["what"], row["measure"]]
+        table.append([*place, text, _here(row, files)])
+    return aligned(table)
+
+
+def _here(row: Mapping[str, Any], files: Files) -> str:
+    for name, file in files.items():
+        if file["row"] == row["id"]:
+            (one,) = file["rows"]
+            return f"{percent(one['figures'][row['figure']])} (`{name}`)"
+    beside = [
+        f"`{n}`" for n, file in files.items() if row["id"] in file["about"]
+    ]
+    if beside:
+        return f"{row['missing']}; beside it: {', '.join(beside)}"
+    return row["missing"]
+
+
+def _section(name: str, file: Mapping[str, Any], rows: Rows) -> str:
+    """What one result file tells."""
+    beside = [
+        f"{row['where']}, {row['what']}, {row['measure']}: {row['published']}"
+        for row in rows
+        if row["id"] in file["about"]
+    ]
+    told = f"Told beside {'; '.join(beside)}.\n\n" if beside else ""
+    return (
+        f"### {file['title']}\n\n{told}```\n{file['command']}\n```\n\n"
+        f"{_figures(file)}\n{_baselines(file)}{_protocol(file)}\n"
+        f"{_circumstances(name, file)}"
+    )
+
+
+def _figures(file: Mapping[str, Any]) -> str:
+    names = {name for row in file["rows"] for name in row["figures"]}
+    rounds = sorted(
+        names - HEADINGS.keys(), key=lambda n: int(n.removeprefix("round_"))
+    )
+    columns = [name for name in HEADINGS if name in names] + rounds
+    table = [[*file["varied"], "seeds", *map(heading, columns), "minutes"]]
+    for row in file["rows"]:
+        cells = [str(row["values"][name]) for name in file["varied"]]
+        cells.append(str(len(row["seeds"])))
+        cells += [percent(row["figures"].get(name, [])) for name in columns]
+        cells.append(f"{statistics.fmean(row['seconds']) / 60:.1f}")
+        table.append(cells)
+    return aligned(table)
+
+
+def _baselines(file: Mapping[str, Any]) -> str:
+    told = [f"{n} {100 * x:.1f}" for n, x in file["baselines"].items()]
+    return f"Without training: {', '.join(told)}.\n" if told else ""
+
+
+def _protocol(file: Mapping[str, Any]) -> str:
+    protocol = file["protocol"]
+    if not protocol:
+        return "No labels, so no accuracies.\n"
+    return (
+        f"{protocol['classifier']} top-1, K = {protocol['K']}, "
+        f"τ = {protocol['temperature']:g}, queries {protocol['queries']}.\n"
+    )
+
+
+def _circumstances(name: str, file: Mapping[str, Any]) -> str:
+    """Of the data, the network, the machine and the day."""
+    devices = "; ".join(map(_device, file["machines"]))
+    epochs = f"{file['epochs']} epochs, " if file["epochs"] else ""
+    return (
+        f"{file['num_examples']:,} images of {file['image_size']} pixels, "
+        f"`{file['backbone']}`, {epochs}{devices}, TensorFlow "
+        f"{file['versions']['tensorflow']}, {file['date']} "
+        f"(`results/{name}.json`).\n"
+    )
+
+
+def _device(machine: Mapping[str, Any]) -> str:
+    text = f"{machine['cpus']} CPU cores ({machine['processor']})"
+    return f"{machine['gpus']} GPU, {text}" if machine["gpus"] else text
+
+
+def _commands(rows: Rows) -> str:
+    """The exact command of each row, those with the same one together."""
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        if row["command"]:
+            text = f"{row['where']}, {row['what']}"
+            places = groups.setdefault(row["command"], [])
+            if text not in places:
+                places.append(text)
+    told = [f"- {'; '.join(p)}:\n  `{c}`\n" for c, p in groups.items()]
+    return "## The published rows' commands\n\n" + "".join(told)

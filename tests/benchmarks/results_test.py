@@ -1,0 +1,173 @@
+"""Committed figures, the page that shows them, and how they come in."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+
+from and_tf.config import TrainConfig
+from and_tf.errors import InputError
+from and_tf.sweeping.grid import runs_of, varied
+from benchmarks import commands, result_files, results_page
+
+PAGE = result_files.HERE / "RESULTS.md"
+RESULT = json.dumps(
+    {
+        "dataset": "cifar10",
+        "backbone": "small",
+        "num_examples": 50_000,
+        "image_size": 24,
+        "rounds": 1,
+        "epochs": 2,
+        "seconds": 60.0,
+        "knn_top1_last": 0.5,
+        "knn_top1_best": 0.25,
+        "knn_protocol": {
+            "classifier": "weighted kNN",
+            "K": 200,
+            "temperature": 0.1,
+            "queries": "cifar10/test",
+        },
+        "knn_baselines": {"raw pixels": 0.45},
+        "neighbourhoods": [{"round": 0, "knn_clean": 0.5}],
+        "machine": {"cpus": 2, "processor": "x86_64", "gpus": 0},
+        "finished": "2026-11-21T09:33:46+00:00",
+        "versions": {"tensorflow": "2.21.0"},
+    }
+)
+
+
+def finished(path: pathlib.Path, config: TrainConfig, **changes) -> None:
+    """A run's directory, as far as its figures go."""
+    path.mkdir(parents=True)
+    (path / "flags.cfg").write_text(config.to_flagfile())
+    content = json.loads(RESULT) | {"seed": config.seed} | changes
+    (path / "result.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def kept(tmp_path) -> pathlib.Path:
+    return tmp_path / "kept"
+
+
+def add(source, kept, **changes) -> dict:
+    options = {"name": "new", "title": "T"} | changes
+    path = result_files.add(source, directory=kept, **options)
+    return json.loads(path.read_text())
+
+
+def test_the_page_is_what_the_committed_files_say():
+    written = results_page.render(
+        result_files.paper_rows(), result_files.read_all()
+    )
+    assert PAGE.read_text("utf-8") == written, (
+        "Run python -m benchmarks.results."
+    )
+
+
+def test_committed_files_name_rows_that_there_are_and_no_places():
+    for file in result_files.read_all().values():
+        result_files.check_rows([*file["about"], *filter(None, [file["row"]])])
+        assert "/home" not in str(file) and "/tmp" not in str(file)
+        commands.config_of(file["command"].replace("…", "images"))
+
+
+def test_every_row_has_a_name_of_its_own_and_a_command_that_is_one():
+    rows = result_files.paper_rows()
+    assert len({row["id"] for row in rows}) == len(rows)
+    for row in rows:
+        if row["command"]:
+            commands.config_of(row["command"])
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--flagfile=configs/quick.flags",
+        "--flagfile=configs/quick.flags --temperature=0.2 --rounds=3",
+        "--flagfile=configs/cub200.flags --selection=one_off",
+        "--dataset=digits",
+    ],
+)
+def test_the_shortest_command_makes_the_config_again(flags):
+    command = f"python -m and_tf.train {flags}"
+    config = commands.config_of(command)
+    assert commands.train_command(config) == command
+
+
+def test_a_run_is_taken_in_without_its_places(tmp_path, kept):
+    config = commands.config_of("python -m x --flagfile=configs/quick.flags")
+    finished(tmp_path / "run", config)
+    file = add(tmp_path / "run", kept, about=["table4/resnet18"])
+    assert file["command"].endswith("train --flagfile=configs/quick.flags")
+    (row,) = file["rows"]
+    assert row["seeds"] == [0]
+    assert row["figures"] == {
+        "knn_top1_last": [0.5],
+        "knn_top1_best": [0.25],
+        "round_0": [0.5],
+    }
+    assert str(tmp_path) not in json.dumps(file)
+    page = results_page.render(
+        result_files.paper_rows(), result_files.read_all(kept)
+    )
+    assert "Table 4, CIFAR10, ResNet18, kNN top-1: 86.3" in page
+    assert "needs a GPU; beside it: `new`" in page
+
+
+def test_a_sweep_is_taken_in_with_all_seeds(tmp_path, kept):
+    base = commands.config_of(
+        "python -m x --flagfile=configs/small_cifar10.flags"
+    )
+    vary = varied(["neighbourhood_size=10,5"])
+    values = {}
+    for i, run in enumerate(runs_of(base, vary, 3, tmp_path / "sweep")):
+        seed, k = run.config.seed, run.config.neighbourhood_size
+        values[k, seed] = 0.4 + 0.03 * i
+        finished(run.path, run.config, knn_top1_last=values[k, seed])
+    file = add(tmp_path / "sweep", kept)
+    assert file["command"] == (
+        "python -m and_tf.sweep --flagfile=configs/small_cifar10.flags "
+        "--vary=neighbourhood_size=5,10 --seeds=3 --sweep_dir=…"
+    )
+    page = results_page.render([], {"new": file})
+    for row, k in zip(file["rows"], (5, 10), strict=True):
+        assert row["values"] == {"neighbourhood_size": k}
+        assert row["seeds"] == [0, 1, 2]
+        expected = [values[k, seed] for seed in range(3)]
+        assert row["figures"]["knn_top1_last"] == expected
+        mean, deviation = np.mean(expected), np.std(expected, ddof=1)
+        assert f"{100 * mean:.1f} ± {100 * deviation:.1f}" in page
+
+
+def test_only_the_papers_recipe_stands_in_its_row(tmp_path, kept):
+    recipe = "python -m x --flagfile=configs/cifar10.flags --selection=one_off"
+    finished(tmp_path / "run", commands.config_of(recipe))
+    file = add(tmp_path / "run", kept, row="table6/one_off")
+    page = results_page.render(result_files.paper_rows(), {"new": file})
+    assert "84.2" in page and "25.0 (`new`)" in page
+
+    finished(tmp_path / "other", commands.config_of(f"{recipe} --rounds=3"))
+    with pytest.raises(InputError, match="with another rounds"):
+        add(tmp_path / "other", kept, row="table6/one_off")
+    with pytest.raises(InputError, match="asks for linear, conv5"):
+        add(tmp_path / "run", kept, row="table1/cifar10/and/linear")
+
+
+def test_refuses(tmp_path, kept):
+    with pytest.raises(InputError, match="without a result.json"):
+        add(tmp_path, kept)
+    finished(tmp_path / "run", TrainConfig())
+    with pytest.raises(InputError, match="Received: table9. There are: table1"):
+        add(tmp_path / "run", kept, about=["table9"])
+    for seed, version in enumerate(("2.20", "2.21")):
+        path = tmp_path / "sweep" / "default" / f"seed_{seed}"
+        finished(path, TrainConfig(seed=seed), versions={"tensorflow": version})
+    with pytest.raises(InputError, match="the same versions in all runs"):
+        add(tmp_path / "sweep", kept)
+    shutil.rmtree(path)
+    assert add(tmp_path / "sweep", kept)["rows"][0]["seeds"] == [0]

@@ -1,0 +1,79 @@
+"""The configs and the commands that are given for them."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import re
+
+import pytest
+
+from and_tf.config import TrainConfig, from_flagfile
+from and_tf.sweeping.grid import runs_of, varied
+from benchmarks import commands, result_files
+
+CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
+README = (CONFIGS / "README.md").read_text("utf-8")
+NAMES = sorted(path.name for path in CONFIGS.glob("*.flags"))
+GIVEN = re.findall(r"`(\w+\.flags[^`]*)`", README)
+
+
+def config(arguments: str) -> TrainConfig:
+    return commands.config_of(f"python -m x --flagfile=configs/{arguments}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_configs_are_configs_and_say_their_command(name):
+    assert config(name).dataset
+    assert f"--flagfile=configs/{name}" in (CONFIGS / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("arguments", GIVEN)
+def test_given_commands_can_be_given(arguments, tmp_path):
+    vary = varied(re.findall(r"--vary=(\S+)", arguments))
+    assert runs_of(config(arguments), vary, 1, tmp_path)
+
+
+def test_the_papers_rows_have_the_commands_of_the_readme():
+    given = set(GIVEN)
+    for row in result_files.paper_rows():
+        if row["command"]:
+            arguments = row["command"].partition("--flagfile=configs/")[2]
+            assert arguments in given, row["id"]
+
+
+def test_no_two_recipes_write_to_one_directory():
+    places: dict[pathlib.Path, TrainConfig] = {}
+    for arguments in GIVEN:
+        if "--sweep_dir" not in arguments:
+            one = config(arguments)
+            other = places.setdefault(one.run_directory, one)
+            assert not one.differences(other), arguments
+
+
+@pytest.mark.parametrize(
+    "name", ["cifar10", "cifar100", "svhn", "imagenet", "cub200", "dogs"]
+)
+def test_instance_learning_is_given_as_many_epochs(name):
+    def epochs(one: TrainConfig) -> int:
+        rounds = one.rounds * one.epochs_per_round
+        return one.first_round_epochs + rounds
+
+    instance = f"{name}.flags --rounds=0 --initial_epochs=1000"
+    assert epochs(config(f"{name}.flags")) == 1000 == epochs(config(instance))
+
+
+def test_small_configs_differ_in_their_data_alone():
+    one, other = config("small_cifar10.flags"), config("small_cifar100.flags")
+    assert one.differences(other) == ["dataset"]
+    quick = config("quick.flags")
+    assert set(one.differences(quick)) == {"initial_epochs", "rounds"}
+
+
+def test_a_flagfile_may_name_another(tmp_path):
+    path = tmp_path / "mine.flags"
+    path.write_text(f"--flagfile={CONFIGS / 'quick.flags'}\n--rounds=7\n")
+    quick = config("quick.flags")
+    assert from_flagfile(TrainConfig, path) == dataclasses.replace(
+        quick, rounds=7
+    )

@@ -1,0 +1,132 @@
+"""Sweeps in real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from and_tf.sweeping import claims
+from and_tf.sweeping.outcome import ENDED, MARK
+
+ROOT = pathlib.Path(__file__).parents[1]
+OPTIONS = (
+    "--dataset=digits", "--backbone=small", "--embedding_dim=16",
+    "--batch_size=100", "--bank_initialiser=encoder", "--nobaselines",
+    "--max_train_examples=300", "--max_test_examples=100",
+)  # fmt: skip
+
+
+def begin(directory: pathlib.Path, *flags: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "and_tf.sweep", *OPTIONS, *flags]
+    return subprocess.Popen(
+        [*command, f"--sweep_dir={directory}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process: subprocess.Popen) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=300)
+    assert "Traceback" not in err, err
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--vary=neighbourhood_size=0"], "at least 1. Received: 0"),
+        (["--vary=colour=red"], "a flag of and_tf.train in --vary"),
+        (["--seeds=0"], "--seeds of at least 1. Received: 0"),
+    ],
+)
+def test_wrong_flags_end_before_anything_starts(tmp_path, flags, message):
+    code, out, err = end(begin(tmp_path / "sweep", *flags))
+    assert (code, out) == (1, "")
+    assert err.startswith("error: ") and message in err
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_two_sweepers_share_the_runs(tmp_path):
+    """Three runs, one of which cannot be; then the same command once more."""
+    flags = ["--vary=neighbourhood_size=1,5,300", "--rounds=1"]
+    flags += ["--epochs_per_round=1"]
+    both = [begin(tmp_path, *flags) for _ in range(2)]
+    ends = [end(process) for process in both]
+
+    runs = [tmp_path / f"neighbourhood_size={k}/seed_0" for k in (1, 5, 300)]
+    for run in runs:
+        assert (run / "log.txt").read_text().count(f"{MARK}began") == 1
+    results = [json.loads((r / "result.json").read_text()) for r in runs[:2]]
+    assert not (runs[2] / "result.json").exists()
+
+    # One of the two saw all runs ended; both may have.
+    assert {code for code, _, _ in ends} <= {0, 1}
+    last = next(err for code, _, err in ends if code)
+    assert "Received: 1 that failed" in last
+    assert "from 1 to 299" in last and str(runs[2]) in last
+    text = (tmp_path / "table.csv").read_text().splitlines()
+    assert [line.split(",")[2] for line in text[1:]] == [
+        str(result["knn_top1_last"]) for result in results
+    ] + [""]
+    with Image.open(tmp_path / "plot.png") as picture:
+        assert picture.size[0] == 1200
+
+    code, out, _ = end(begin(tmp_path, *flags, "--list"))
+    states = [line.split("seed 0")[1].split()[0] for line in out.splitlines()]
+    assert (code, states) == (0, ["done", "done", "failed"])
+
+
+def test_goes_on_after_signals(tmp_path):
+    """SIGTERM to the sweep, then SIGKILL, then nothing."""
+    flags = ["--rounds=0", "--initial_epochs=30", "--evaluate_every=0"]
+    run = tmp_path / "default" / "seed_0"
+
+    def begin_until(epoch: int) -> subprocess.Popen:
+        process = begin(tmp_path, *flags)
+        while f"\nepoch {epoch:>2}/30" not in _read(run / "log.txt"):
+            assert process.poll() is None
+            time.sleep(0.01)
+        return process
+
+    process = begin_until(3)
+    process.send_signal(signal.SIGTERM)
+    code, out, err = end(process)
+    assert code == 128 + signal.SIGTERM
+    assert "interrupted: " in err and "The same command goes on" in err
+    log = _read(run / "log.txt")
+    assert "interrupted: " in log and log.endswith(f"{ENDED}{code}\n")
+    assert claims.holder(run) is None
+
+    process = begin_until(15)
+    process.kill()
+    process.communicate()
+    while claims.holder(run):  # The training keeps its step, and ends.
+        time.sleep(0.01)
+    assert not (run / "result.json").exists()
+    assert "interrupted: " in _read(run / "log.txt").rpartition(MARK)[2]
+
+    code, out, err = end(begin(tmp_path, *flags))
+    assert (code, err) == (0, "")
+    epochs = [x.split(",")[0] for x in _read(run / "metrics.csv").splitlines()]
+    assert epochs[1:] == [str(i) for i in range(30)]
+    assert _read(run / "log.txt").count(f"{MARK}began") == 3
+    assert not list(run.parent.glob("*.claim_*"))
+
+    before = os.stat(run / "log.txt").st_mtime_ns
+    code, out, _ = end(begin(tmp_path, *flags))
+    assert code == 0 and "done before" in out
+    assert os.stat(run / "log.txt").st_mtime_ns == before
+
+
+def _read(path: pathlib.Path) -> str:
+    return path.read_text() if path.exists() else ""

@@ -1,0 +1,102 @@
+"""A sweep's table, against NumPy."""
+
+from __future__ import annotations
+
+import csv
+import io
+import pathlib
+
+import numpy as np
+import pytest
+
+from and_tf.config import TrainConfig
+from and_tf.sweeping import table
+from and_tf.sweeping.grid import runs_of, varied
+from and_tf.sweeping.outcome import Outcome
+
+PROTOCOL = {
+    "K": 200,
+    "temperature": 0.1,
+    "queries": "digits/test",
+    "gallery_last": "clean embeddings of the training images",
+    "gallery_best": "memory bank, best epoch on the queries",
+}
+
+
+def result(seed: int, last: float, best: float | None, rounds: list[float]):
+    return {
+        "seed": seed,
+        "seconds": 90.0,
+        "knn_top1_last": last,
+        "knn_top1_best": best,
+        "knn_protocol": PROTOCOL,
+        "neighbourhoods": [
+            {"round": r, "knn_clean": value} for r, value in enumerate(rounds)
+        ],
+    }
+
+
+@pytest.fixture
+def rows(rng) -> tuple[list[table.Row], np.ndarray]:
+    """k = 1 and 5 with three seeds; the last run of k = 5 has failed."""
+    runs = runs_of(
+        TrainConfig(), varied(["neighbourhood_size=1,5"]), 3, pathlib.Path("s")
+    )
+    values = rng.uniform(size=(6, 4))
+    ends = [
+        Outcome("done", "", result(r.config.seed, v[0], v[1], list(v[2:])))
+        for r, v in zip(runs, values)
+    ]
+    ends[-1] = Outcome("failed", "error: Expected more.")
+    return table.rows_of(runs, ends), values
+
+
+def test_csv_has_means_and_deviations(rows, tmp_path):
+    rows, values = rows
+    table.write(tmp_path, rows, TrainConfig(neighbourhood_size=5, rounds=2))
+    text = (tmp_path / "table.csv").read_text()
+    first, second = csv.DictReader(io.StringIO(text))
+    assert (first["seeds"], second["seeds"]) == ("0 1 2", "0 1")
+    names = ("knn_top1_last", "knn_top1_best", "round_0", "round_1")
+    for row, of_row in ((first, values[0::2]), (second, values[1:5:2])):
+        for name, column in zip(names, of_row.T, strict=True):
+            assert float(row[f"{name}_mean"]) == pytest.approx(column.mean())
+            assert float(row[f"{name}_sd"]) == pytest.approx(column.std(ddof=1))
+
+
+def test_markdown_says_what_is_what(rows, tmp_path):
+    rows, values = rows
+    table.write(tmp_path, rows, TrainConfig(neighbourhood_size=5, rounds=2))
+    text = (tmp_path / "table.md").read_text()
+    mean, deviation = (100 * f(values[0::2, 0]) for f in (np.mean, _sd))
+    assert f"{mean:.1f} ± {deviation:.1f}" in text
+    assert "| 2/3 " in text and "1.5" in text
+    assert "K = 200" in text and "memory bank" in text
+    assert "- neighbourhood_size=5: error: Expected more." in text
+    assert "--rounds=2\n" in text and "--neighbourhood_size" not in text
+    # One best mean in each of the four columns.
+    assert text.count("**") == 8
+
+
+def _sd(values: np.ndarray) -> float:
+    return np.std(values, ddof=1)
+
+
+def test_the_best_mean_is_bold():
+    rows = [
+        table.Row({"k": k}, [result(0, last, None, [0.5])], [Outcome("done")])
+        for k, last in ((1, 0.25), (5, 0.75), (9, 0.5))
+    ]
+    lines = table.lines(rows).splitlines()
+    assert [line.count("**75.0**") for line in lines] == [0, 0, 0, 1, 0]
+    assert "**50.0**" not in table.lines(rows)  # The same in all rows.
+    assert "bank" not in lines[0]
+    assert len(set(map(len, lines))) == 1
+
+
+def test_without_labels_there_are_runs_but_no_accuracies(tmp_path):
+    bare = result(0, None, None, [None]) | {"knn_protocol": None}
+    rows = [table.Row({}, [bare], [Outcome("done")])]
+    table.write(tmp_path, rows, TrainConfig())
+    assert "No labels" in (tmp_path / "table.md").read_text()
+    assert table.percent([]) == table.NONE
