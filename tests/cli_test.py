@@ -57,7 +57,8 @@ def test_wrong_flags_end_in_one_sentence(arguments, message):
         ([], "error: Expected --run_dir"),
         (["--run_dir=nowhere"], "error: Expected the directory of a run"),
         (["--run_dir=x", "--protocols=knn,taste"], "Received: taste."),
-        (["--run_dir=x", "--knn_neighbours=0"], "Received: 0, 0.1."),
+        (["--run_dir=x", "--protocols="], "embedding. Received: none."),
+        (["--run_dir=x", "--knn_neighbours=0"], "at least 1. Received: 0."),
     ],
 )
 def test_evaluate_answers_in_one_sentence(arguments, message, tmp_path):

@@ -8,11 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from and_tf.figures import canvas
+from and_tf.figures.axes_style import name_ends
 from and_tf.figures.canvas import Colour
 from and_tf.figures.round_bands import History, Span
 
-LABEL_GAP = 10  # Pixels between a curve's end and its name.
-LABEL_HEIGHT = 17
 FEW = 40  # Points, up to which each gets a mark; one alone has no line.
 KNN = {  # By key of the history: name, colour.
     "knn_clean": ("clean gallery", canvas.BLUE),
@@ -55,14 +54,14 @@ def draw_knn(
             linewidth=1.2,
         )
         labels.append((percent, f"{name} {percent:.1f} %", canvas.GREY))
-    _name_ends(axes, labels)
+    name_ends(axes, labels)
 
 
 def draw_loss(axes: Axes, history: History) -> None:
     """Draws the mean loss of every epoch."""
     epochs, values = series(history, "loss")
     _draw_line(axes, epochs, values, canvas.INK)
-    _name_ends(axes, [(values[-1], f"{values[-1]:.3f}", canvas.INK)])
+    name_ends(axes, [(values[-1], f"{values[-1]:.3f}", canvas.INK)])
 
 
 def draw_rate(axes: Axes, history: History) -> None:
@@ -72,7 +71,7 @@ def draw_rate(axes: Axes, history: History) -> None:
         axes.set_yscale("log")
         axes.minorticks_off()
     _draw_line(axes, epochs, values, canvas.PURPLE, few=1, steps="steps-pre")
-    _name_ends(axes, [(values[-1], f"{values[-1]:.2g}", canvas.PURPLE)])
+    name_ends(axes, [(values[-1], f"{values[-1]:.2g}", canvas.PURPLE)])
 
 
 def draw_anchors(axes: Axes, spans: Sequence[Span]) -> None:
@@ -96,7 +95,7 @@ def draw_anchors(axes: Axes, spans: Sequence[Span]) -> None:
         _name_bar(axes, span, anchors, share)
     axes.margins(y=0.2)
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    _name_ends(axes, names)
+    name_ends(axes, names)
 
 
 def _draw_bar(
@@ -150,38 +149,3 @@ def _draw_line(
         clip_on=False,
         zorder=3,
     )
-
-
-def _name_ends(axes: Axes, labels: list[tuple[float, str, Colour]]) -> None:
-    """Names curves at the right, where they end; there is no legend.
-
-    Args:
-        axes: With all its curves.
-        labels: (value on the y axis, text, colour); those too close to one
-            another are moved apart.
-    """
-    axes.get_ylim()  # Settles the limits that the curves ask for.
-    to_axes = axes.transData + axes.transAxes.inverted()
-    labels = sorted(labels, key=lambda label: label[0])
-    heights = [to_axes.transform((1, value))[1] for value, _, _ in labels]
-    box = axes.get_window_extent()
-    apart = spread(heights, LABEL_HEIGHT / box.height)
-    for height, (_, text, colour) in zip(apart, labels, strict=True):
-        axes.text(
-            1 + LABEL_GAP / box.width,
-            height,
-            text,
-            transform=axes.transAxes,
-            size=10.5,
-            color=canvas.css(colour),
-            verticalalignment="center",
-            parse_math=False,
-        )
-
-
-def spread(places: Sequence[float], room: float) -> list[float]:
-    """Moves ascending places up until each is `room` above the one before."""
-    moved = list(places)
-    for i in range(1, len(moved)):
-        moved[i] = max(moved[i], moved[i - 1] + room)
-    return moved
