@@ -55,7 +55,7 @@ def extractor(encoder: keras.Model, layer: str) -> keras.Model:
             matrix = pooling_matrix(side, pooled)
             x = keras.ops.einsum("ih,bhwc->biwc", matrix, x)
             x = keras.ops.einsum("jw,biwc->bijc", matrix, x)
-    return keras.Model(encoder.inputs, x, name=f"{layer}_features")
+    return keras.Model(encoder.input, x, name=f"{layer}_features")
 
 
 class Features:
@@ -85,7 +85,9 @@ class Features:
             lambda images: tf.reshape(
                 model(images, training=False), [-1, self.dimension]
             ),
-            reduce_retracing=True,
+            input_signature=[
+                tf.TensorSpec([None, image_size, image_size, 3], tf.uint8)
+            ],
         )
         self._held = None
         if 4 * split.size * self.dimension <= memory_limit:

@@ -60,7 +60,12 @@ def fit(
     optimiser = keras.optimizers.SGD(learning_rate, momentum=MOMENTUM)
     shrink = features.dimension**-0.5
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, features.dimension]),
+            tf.TensorSpec([None], tf.int64),
+        ]
+    )
     def step(rows: tf.Tensor, truth: tf.Tensor) -> None:
         rows = standardise(rows) * shrink
         logits = rows @ weights + bias

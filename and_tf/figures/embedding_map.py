@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from and_tf.figures import canvas
 from and_tf.figures.canvas import Colour
 
-SIDE = 760  # Pixels of the square that the points have, as all lengths here.
+SIDE = 800  # Pixels of the map's width, as all lengths here.
+AIR = 0.04  # Of the width, around the points.
 MARGIN, TOP, FOOT = 40, 72, 44
 KEY, LINE = 220, 24
 MOST_NAMED = 28  # Classes, as many as there is room for.
@@ -38,7 +39,7 @@ def map_array(
     title: str = "",
     note: str = "",
 ) -> np.ndarray:
-    """Draws a map with a key, each class' name also at its middle.
+    """Draws a map, as high as the points need, with a key of classes.
 
     Args:
         points: float [m, 2].
@@ -54,17 +55,17 @@ def map_array(
         labels = np.full(len(points), -1)
     classes = [int(label) for label in np.unique(labels) if label >= 0]
     named = 0 < len(classes) <= MOST_NAMED
+    tall = _height(points, LINE * len(classes) if named else 0)
     width = 2 * MARGIN + SIDE + (KEY if named else 0)
-    figure = canvas.new_figure(width, TOP + SIDE + FOOT)
-    height = TOP + SIDE + FOOT
+    height = TOP + tall + FOOT
+    figure = canvas.new_figure(width, height)
     axes = figure.add_axes(
-        (MARGIN / width, FOOT / height, SIDE / width, SIDE / height)
+        (MARGIN / width, FOOT / height, SIDE / width, tall / height)
     )
     colours = dict(zip(classes, palette(len(classes)), strict=True))
     _draw_points(axes, points, labels, colours)
     if named:
         texts = {c: class_names[c] if class_names else str(c) for c in classes}
-        _name_middles(axes, points, labels, colours, texts)
         _write_key(figure, labels, colours, texts)
     canvas.write(
         figure,
@@ -81,6 +82,13 @@ def map_array(
         figure, MARGIN, height - 16, note, size=10, room=width - 2 * MARGIN
     )
     return canvas.pixels(figure)
+
+
+def _height(points: np.ndarray, least: int) -> int:
+    """Pixels that the points need where they are `SIDE` wide."""
+    across, up = np.ptp(points, axis=0) if len(points) else (1, 1)
+    ratio = np.clip(up / max(across, 1e-9), 0.4, 1.2)
+    return max(round(SIDE * ratio), least)
 
 
 def palette(count: int) -> list[Colour]:
@@ -103,39 +111,13 @@ def _draw_points(
     """All points in their own order, so that no class lies above others."""
     paint = [canvas.css(colours.get(int(c), canvas.GREY)) for c in labels]
     # Fewer points are larger.
-    size = float(np.clip(28_000 / max(len(points), 1), 10, 60))
+    size = float(np.clip(32_000 / max(len(points), 1), 10, 60))
     axes.scatter(*points.T, s=size, c=paint, alpha=0.75, linewidths=0)
+    axes.margins(AIR)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#0000001a")
-
-
-def _name_middles(
-    axes: Axes,
-    points: np.ndarray,
-    labels: np.ndarray,
-    colours: dict[int, Colour],
-    texts: dict[int, str],
-) -> None:
-    """Writes each class' name at the median of its points."""
-    for label, colour in colours.items():
-        middle = np.median(points[labels == label], axis=0)
-        axes.text(
-            *middle,
-            texts[label],
-            size=10,
-            weight="bold",
-            color=canvas.css(colour),
-            horizontalalignment="center",
-            verticalalignment="center",
-            parse_math=False,
-            bbox={
-                "boxstyle": "round,pad=0.2",
-                "facecolor": "#ffffffd0",
-                "edgecolor": "none",
-            },
-        )
 
 
 def _write_key(

@@ -15,7 +15,7 @@ from and_tf.figures.axes_style import dress, name_ends
 
 WIDTH, HEIGHT = 1200, 520  # Pixels, as all lengths here.
 TOP, BOTTOM = 96, 78
-LEFT, CURVES, GAP, BARS = 84, 560, 196, 320
+LEFT, CURVES, GAP, BARS = 72, 520, 204, 254
 # From the first round to the last.
 SHADES = LinearSegmentedColormap.from_list(
     "rounds", [canvas.css(canvas.SKY), canvas.css(canvas.BLUE), "#00304c"]
@@ -131,6 +131,7 @@ def _draw_bars(axes: Axes, rounds: Sequence[Round]) -> None:
                 horizontalalignment="center",
                 verticalalignment="bottom",
             )
+    axes.margins(y=0.1)
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlim(rounds[0].number - 0.6, rounds[-1].number + 0.6)
