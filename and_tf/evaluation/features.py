@@ -80,11 +80,14 @@ class Features:
     ) -> None:
         self._split = split
         self._size = image_size
-        self.dimension = int(np.prod(model.output_shape[1:]))  # d
+        dimension = int(np.prod(model.output_shape[1:]))  # d
+        self.dimension = dimension
+        # Not of `self`, which would live on with what it holds.
         self._compute = tf.function(
             lambda images: tf.reshape(
-                model(images, training=False), [-1, self.dimension]
+                model(images, training=False), [-1, dimension]
             ),
+            autograph=False,
             input_signature=[
                 tf.TensorSpec([None, image_size, image_size, 3], tf.uint8)
             ],

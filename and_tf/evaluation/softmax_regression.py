@@ -12,6 +12,8 @@ themselves it is the learning rate over d.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -40,6 +42,7 @@ def fit(
     epochs: int,
     learning_rate: float,
     seed: int,
+    on_batch: Callable[[int], None] = lambda _: None,
 ) -> LinearClassifier:
     """Trains from zeros; nothing is chosen by any accuracy.
 
@@ -51,6 +54,7 @@ def fit(
         epochs: How many.
         learning_rate: Of the first third.
         seed: Draws the order of each epoch.
+        on_batch: Told after each step how many images it had.
 
     Returns:
         The classifier after the last step.
@@ -61,10 +65,11 @@ def fit(
     shrink = features.dimension**-0.5
 
     @tf.function(
+        autograph=False,
         input_signature=[
             tf.TensorSpec([None, features.dimension]),
             tf.TensorSpec([None], tf.int64),
-        ]
+        ],
     )
     def step(rows: tf.Tensor, truth: tf.Tensor) -> None:
         rows = standardise(rows) * shrink
@@ -80,4 +85,5 @@ def fit(
         optimiser.learning_rate.assign(rate_of(epoch, epochs, learning_rate))
         for rows, numbers in features.shuffled(BATCH, seed, epoch):
             step(rows, tf.convert_to_tensor(labels[numbers]))
+            on_batch(len(numbers))
     return LinearClassifier(weights.numpy() * np.float32(shrink), bias.numpy())

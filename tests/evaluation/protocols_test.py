@@ -116,7 +116,7 @@ def test_one_gallery_alone(again, gallery):
 
 
 def test_linear_is_ridge_on_the_layers(again):
-    options = Options(linear_epochs=3)
+    options = Options(linear_epochs=30)
     figures = protocols.evaluate(again, ["linear"], options)["linear"]
     layers = [row["layer"] for row in figures["layers"]]
     assert layers == ["stage1", "stage2", "embedding"]

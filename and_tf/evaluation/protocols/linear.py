@@ -20,6 +20,7 @@ from and_tf.evaluation.features import Features, extractor
 from and_tf.evaluation.findings import Findings
 from and_tf.evaluation.linear_classifier import standardisation, top1
 from and_tf.evaluation.options import Options
+from and_tf.terminal import Counted
 from and_tf.trained import Trained
 
 FEWEST = 20  # Images; a tenth of them is held out.
@@ -53,16 +54,13 @@ def evaluate(run: Trained, options: Options) -> Findings:
     """
     sides = choose_sides(run, options.seed)
     held_out = tenth(sides.train.size, options.seed + 1)
-    limit = int(run.config.memory_gib * 2**30)
-    encoder = run.model.encoder
-    rows = []
-    for layer in (*backbones.feature_layers(encoder), "embedding"):
-        model = extractor(encoder, layer)
-        train = Features(model, sides.train, run.image_size, limit)
-        test = Features(model, sides.test, run.image_size)
-        figures = evaluate_layer(train, test, sides, held_out, options)
-        shape = list(model.output_shape[1:])
-        rows.append({"layer": layer, "shape": shape, **figures})
+    names = (*backbones.feature_layers(run.model.encoder), "embedding")
+    total = len(names) * options.linear_epochs * sides.train.size
+    with Counted("linear", total) as progress:
+        rows = [
+            evaluate_layer(run, name, sides, held_out, options, progress)
+            for name in names
+        ]
     protocol = _protocol(sides, options)
     figures = {
         "protocol": protocol,
@@ -73,21 +71,27 @@ def evaluate(run: Trained, options: Options) -> Findings:
 
 
 def evaluate_layer(
-    train: Features,
-    test: Features,
+    run: Trained,
+    layer: str,
     sides: Sides,
     held_out: np.ndarray,
     options: Options,
+    progress: Counted,
 ) -> dict[str, Any]:
     """Both classifiers' figures on one layer's features.
 
     Args:
-        train: Of the images to learn from.
-        test: Of the queries.
-        sides: Whose labels count.
+        run: Whose encoder is asked.
+        layer: Its name.
+        sides: Images to learn from, N, and queries.
         held_out: bool [N], the training images that λ is chosen on.
         options: Of SGD.
+        progress: Of SGD's steps, which take the longest.
     """
+    limit = int(run.config.memory_gib * 2**30)
+    model = extractor(run.model.encoder, layer)
+    train = Features(model, sides.train, run.image_size, limit)
+    test = Features(model, sides.test, run.image_size)
     labels, classes = sides.train.labels, sides.classes
     standardise = standardisation(train)
     by_sgd = softmax_regression.fit(
@@ -95,11 +99,14 @@ def evaluate_layer(
         epochs=options.linear_epochs,
         learning_rate=options.linear_learning_rate,
         seed=options.seed,
+        on_batch=progress.advance,
     )  # fmt: skip
     by_ridge, penalty = ridge.fit(train, labels, classes, standardise, held_out)
     classifiers = [by_sgd, by_ridge]
     right = top1(classifiers, test, sides.test.labels, standardise)
     return {
+        "layer": layer,
+        "shape": list(model.output_shape[1:]),
         "features": train.dimension,
         "sgd_top1": right[0],
         "ridge_top1": right[1],
