@@ -80,18 +80,8 @@ class Features:
     ) -> None:
         self._split = split
         self._size = image_size
-        dimension = int(np.prod(model.output_shape[1:]))  # d
-        self.dimension = dimension
-        # Not of `self`, which would live on with what it holds.
-        self._compute = tf.function(
-            lambda images: tf.reshape(
-                model(images, training=False), [-1, dimension]
-            ),
-            autograph=False,
-            input_signature=[
-                tf.TensorSpec([None, image_size, image_size, 3], tf.uint8)
-            ],
-        )
+        self._model = model
+        self.dimension = int(np.prod(model.output_shape[1:]))  # d
         self._held = None
         if 4 * split.size * self.dimension <= memory_limit:
             held = np.empty((split.size, self.dimension), np.float32)
@@ -149,4 +139,6 @@ class Features:
         self, batches: tf.data.Dataset
     ) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
         for images, numbers in batches:
-            yield self._compute(images), numbers.numpy()
+            # Not as a graph: a trace for each layer would cost more.
+            rows = self._model(images, training=False)
+            yield tf.reshape(rows, [-1, self.dimension]), numbers.numpy()

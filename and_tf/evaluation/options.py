@@ -23,7 +23,7 @@ class Options:
         30, "linear: passes of SGD over the training images.", least=1
     )
     linear_learning_rate: float = option(
-        1.0, "linear: SGD's first learning rate.", above=0.0
+        3.0, "linear: SGD's first learning rate.", above=0.0
     )
     seed: int = option(
         0,
