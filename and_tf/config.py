@@ -223,8 +223,7 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            _check(field, getattr(self, field.name))
+        check_fields(self)
         if self.dataset == "folder" and not self.data_dir:
             raise InputError(
                 "Expected --data_dir, a directory of images, with "
@@ -265,6 +264,16 @@ class TrainConfig:
             f"--{name}={value}\n"
             for name, value in dataclasses.asdict(self).items()
         )
+
+
+def check_fields(config: Any) -> None:
+    """Holds each field of a config against the notes of its `option`.
+
+    Raises:
+        InputError: If a value is out of bounds, or none of the choices.
+    """
+    for field in dataclasses.fields(config):
+        _check(field, getattr(config, field.name))
 
 
 def _check(field: dataclasses.Field, value: Any) -> None:

@@ -1,8 +1,9 @@
 """Evaluates a trained run again, from its directory.
 
-    python -m and_tf.evaluate --run_dir=runs/cifar100 --protocols=knn
+    python -m and_tf.evaluate --run_dir=runs/cifar100 --protocols=knn,linear
 
-prints the figures and adds them to the run's result.json.
+prints the figures, adds them to the run's result.json, and its pictures to the
+run's directory.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from collections.abc import Sequence
 from absl import flags
 
 from and_tf import cli
+from and_tf.config import define_flags, from_flags
 from and_tf.errors import InputError
-
-PROTOCOLS = ("knn",)
+from and_tf.evaluation import protocols
+from and_tf.evaluation.options import Options
 
 _RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
 _DATA_DIR = flags.DEFINE_string(
@@ -23,29 +25,19 @@ _DATA_DIR = flags.DEFINE_string(
 )
 _CHECKPOINT = cli.define_checkpoint()
 _PROTOCOLS = flags.DEFINE_list(
-    "protocols", ["knn"], f"Of {', '.join(PROTOCOLS)}."
+    "protocols", ["knn"], f"Of {', '.join(protocols.NAMES)}."
 )
-_NEIGHBOURS = flags.DEFINE_integer("knn_neighbours", 200, "K.")
-_TEMPERATURE = flags.DEFINE_float("knn_temperature", 0.1, "τ of the weights.")
+define_flags(Options)
 
 
 def main(argv: Sequence[str]) -> None:
     """Reads the flags and evaluates."""
     del argv
-    unknown = sorted(set(_PROTOCOLS.value) - set(PROTOCOLS))
-    if unknown:
-        raise InputError(
-            f"Expected --protocols of {', '.join(PROTOCOLS)}. Received: "
-            f"{', '.join(unknown)}."
-        )
+    protocols.check(_PROTOCOLS.value)
+    options = from_flags(Options)
     if not _RUN_DIR.value:
         raise InputError(
             "Expected --run_dir, the directory of a run. Received none."
-        )
-    if _NEIGHBOURS.value < 1 or _TEMPERATURE.value <= 0:
-        raise InputError(
-            "Expected --knn_neighbours of at least 1 and --knn_temperature "
-            f"above 0. Received: {_NEIGHBOURS.value}, {_TEMPERATURE.value:g}."
         )
     cli.import_tensorflow()
     from and_tf import trained
@@ -53,7 +45,7 @@ def main(argv: Sequence[str]) -> None:
     run = trained.load(
         pathlib.Path(_RUN_DIR.value), _DATA_DIR.value, _CHECKPOINT.value
     )
-    trained.evaluate_knn(run, _NEIGHBOURS.value, _TEMPERATURE.value)
+    protocols.evaluate(run, _PROTOCOLS.value, options)
 
 
 if __name__ == "__main__":

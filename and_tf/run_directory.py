@@ -176,10 +176,27 @@ class RunDirectory:
         files.write_text(self.metrics, text.getvalue())
 
     def read_result(self) -> dict[str, Any] | None:
-        """The content of result.json, None where there is none."""
+        """The content of result.json, None of a run that is not finished."""
+        result = self._read_result()
+        # One that was evaluated before its end has that alone.
+        return result if set(result) - {"evaluation"} else None
+
+    def _read_result(self) -> dict[str, Any]:
         if not self.result.is_file():
-            return None
+            return {}
         return json.loads(self.result.read_text())
+
+    def add_evaluation(self, protocol: str, figures: dict[str, Any]) -> None:
+        """Adds a protocol's figures to result.json, in place of earlier ones.
+
+        Args:
+            protocol: Its name.
+            figures: JSON.
+        """
+        result = self._read_result()
+        result.setdefault("evaluation", {})[protocol] = figures
+        remedy = "Make room or change the directory, then run it again."
+        files.write_json(self.result, result, remedy)
 
     def write_neighbourhoods(self, found: Neighbourhoods) -> None:
         """Writes neighbourhoods/round_<r>.npz."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
-from typing import Any
 
 import keras
 import numpy as np
 
-from and_tf import backbones, files, run, run_state
+from and_tf import backbones, run, run_state
 from and_tf.checkpoint import Checkpoint
 from and_tf.config import TrainConfig
 from and_tf.data.split import ImageData
 from and_tf.errors import InputError
-from and_tf.evaluation.run_knn import RunKnn
+from and_tf.evaluation.embeddings import embed
 from and_tf.model import AND
 from and_tf.run_directory import RunDirectory
 
@@ -64,6 +64,23 @@ class Trained:
     checkpoint: Checkpoint
     images: ImageData
     model: AND
+
+    @property
+    def image_size(self) -> int:
+        """S, the side of the images that the encoder sees, in pixels."""
+        return self.checkpoint.notes["encoder"]["image_size"]
+
+    @functools.cached_property
+    def train_embeddings(self) -> np.ndarray:
+        """Of the training images' clean views, float32 [N, D]."""
+        return embed(self.model, self.images.train, self.image_size)
+
+    @functools.cached_property
+    def query_embeddings(self) -> np.ndarray:
+        """Of the test images, or else the training images, float32 [Q, D]."""
+        if self.images.test is None:
+            return self.train_embeddings
+        return embed(self.model, self.images.test, self.image_size)
 
 
 def load_encoder(path: pathlib.Path, which: str = "last") -> TrainedEncoder:
@@ -138,46 +155,3 @@ def _open(
     if which == "best":
         checkpoint = directory.checkpoints.best(checkpoint.notes["history"])
     return directory, config, checkpoint
-
-
-def evaluate_knn(
-    trained: Trained, neighbours: int = 200, temperature: float = 0.1
-) -> dict[str, Any]:
-    """Prints weighted kNN in both galleries and adds it to result.json.
-
-    Raises:
-        InputError: If the data set has no labels.
-    """
-    size = trained.checkpoint.notes["encoder"]["image_size"]
-    knn = RunKnn(trained.images, size, neighbours, temperature)
-    if not knn.possible:
-        raise InputError(
-            f"Expected labels for --protocols=knn. Received none in "
-            f"{trained.images.name}: class sub-folders, or a data set with "
-            "labels, have them."
-        )
-    clean, bank = knn.clean(trained.model), None
-    if trained.checkpoint.has("method"):
-        bank = knn.bank(trained.model)
-    figures = {
-        "protocol": knn.protocol,
-        "epochs": trained.checkpoint.epochs,
-        "clean_top1": clean.top1,
-        "clean_top5": clean.top5,
-    }
-    print(
-        f"kNN, K = {clean.neighbours}, τ = {temperature:g}, after "
-        f"{trained.checkpoint.epochs} epochs\n"
-        f"  clean gallery  top-1 {100 * clean.top1:.2f} %  "
-        f"top-5 {100 * clean.top5:.2f} %"
-    )
-    if bank is not None:
-        figures |= {"bank_top1": bank.top1, "bank_top5": bank.top5}
-        print(
-            f"  memory bank    top-1 {100 * bank.top1:.2f} %  "
-            f"top-5 {100 * bank.top5:.2f} %"
-        )
-    result = trained.directory.read_result() or {}
-    result.setdefault("evaluation", {})["knn"] = figures
-    files.write_json(trained.directory.result, result)
-    return figures

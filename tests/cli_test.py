@@ -57,7 +57,8 @@ def test_wrong_flags_end_in_one_sentence(arguments, message):
         ([], "error: Expected --run_dir"),
         (["--run_dir=nowhere"], "error: Expected the directory of a run"),
         (["--run_dir=x", "--protocols=knn,taste"], "Received: taste."),
-        (["--run_dir=x", "--knn_neighbours=0"], "Received: 0, 0.1."),
+        (["--run_dir=x", "--protocols="], "embedding. Received: none."),
+        (["--run_dir=x", "--knn_neighbours=0"], "at least 1. Received: 0."),
     ],
 )
 def test_evaluate_answers_in_one_sentence(arguments, message, tmp_path):
@@ -98,9 +99,20 @@ def test_trains_evaluates_and_resumes(tmp_path):
     )
     assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
 
-    evaluated = call("and_tf.evaluate", "--run_dir=run", cwd=tmp_path)
+    evaluated = call(
+        "and_tf.evaluate",
+        "--run_dir=run",
+        "--protocols=knn,linear,neighbourhoods",
+        "--linear_epochs=1",
+        cwd=tmp_path,
+    )
     assert evaluated.returncode == 0, evaluated.stderr
-    assert "clean gallery  top-1" in evaluated.stdout
+    assert all(  # Progress alone.
+        line.startswith("linear ") for line in evaluated.stderr.splitlines()
+    )
+    for start in ("clean gallery  top-1", "stage1 ", "round 2 "):
+        assert f"\n  {start}" in evaluated.stdout
+    assert (tmp_path / "run" / "consistency.png").is_file()
 
 
 def test_a_stream_that_finds_a_broken_image_says_which(tmp_path):

@@ -18,6 +18,7 @@ from PIL import Image
 from and_tf import fitting, run, trained
 from and_tf.config import TrainConfig, from_flagfile
 from and_tf.errors import InputError, Interrupted
+from and_tf.evaluation import protocols
 from and_tf.evaluation.knn import weighted_knn
 from and_tf.run_directory import RunDirectory
 from tests.same_run import assert_same_run
@@ -46,6 +47,10 @@ def digits(tmp_path, name="run", **changes) -> TrainConfig:
             **changes,
         }
     )
+
+
+def evaluate_knn(again: trained.Trained) -> dict:
+    return protocols.evaluate(again, ["knn"])["knn"]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +104,7 @@ def test_learns(finished):
 def test_evaluation_agrees_with_the_training(finished):
     config, result, _ = finished
     again = trained.load(config.run_directory)
-    figures = trained.evaluate_knn(again)
+    figures = evaluate_knn(again)
     assert figures["clean_top1"] == result["knn_top1_last"]
     written = json.loads((config.run_directory / "result.json").read_text())
     assert written["evaluation"]["knn"] == figures
@@ -191,7 +196,7 @@ def test_without_its_bank_a_run_is_evaluated_but_not_resumed(
     with np.load(path, allow_pickle=False) as data:
         arrays = {k: data[k] for k in data.files if "method/" not in k}
     np.savez(path, **arrays)
-    figures = trained.evaluate_knn(trained.load(directory.path))
+    figures = evaluate_knn(trained.load(directory.path))
     assert figures["clean_top1"] == finished[1]["knn_top1_last"]
     assert "bank_top1" not in figures
     directory.result.unlink()
@@ -234,7 +239,7 @@ def test_the_best_checkpoint_is_kept(finished):
     )
     again = trained.load(directory.path, which="best")
     assert again.checkpoint.epochs == best
-    figures = trained.evaluate_knn(again)
+    figures = evaluate_knn(again)
     assert figures["bank_top1"] == result["knn_top1_best"]
 
 
@@ -326,7 +331,7 @@ def test_folders(tmp_path, capsys, labelled, test, memory_gib):
     if not labelled:
         assert result["knn_top1_last"] is None
         with pytest.raises(InputError, match="Expected labels"):
-            trained.evaluate_knn(trained.load(config.run_directory))
+            evaluate_knn(trained.load(config.run_directory))
     else:
         assert result["knn_top1_last"] > 0.9  # Dark and light are far apart.
 

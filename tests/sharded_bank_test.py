@@ -14,6 +14,7 @@ from and_tf import run, trained
 from and_tf.callbacks.recorder import state
 from and_tf.checkpoint import Checkpoint, Checkpoints
 from and_tf.config import TrainConfig
+from and_tf.evaluation import protocols
 from and_tf.memory_bank import MemoryBank
 from and_tf.sharded_bank import ShardedMemoryBank
 from tests.model_test import blobs, epochs_of, mlp
@@ -223,7 +224,7 @@ def test_a_run_is_evaluated_without_replicas(tmp_path):
     assert result["epochs"] == 2
     again = trained.load(tmp_path / "run")
     assert isinstance(again.model.bank, MemoryBank)
-    figures = trained.evaluate_knn(again)
+    figures = protocols.evaluate(again, ["knn"])["knn"]
     path = again.directory.checkpoints.paths()[-1]
     assert Checkpoint(path).notes["history"][-1]["knn_bank"] == pytest.approx(
         figures["bank_top1"]

@@ -10,6 +10,8 @@ from and_tf.errors import InputError
 from and_tf.nearest import nearest
 from and_tf.team import Team
 
+SLICE = 2048  # Queries whose votes are counted at a time.
+
 
 @dataclasses.dataclass(frozen=True)
 class Knn:
@@ -18,12 +20,14 @@ class Knn:
     Attributes:
         top1: Share of queries whose class has the most votes.
         top5: Share of queries whose class is among the five with the most.
+        nearest: Share of queries whose class is that of the nearest alone.
         neighbours: K, no more than the gallery has.
         predictions: int64 [Q], the class with the most votes.
     """
 
     top1: float
     top5: float
+    nearest: float
     neighbours: int
     predictions: np.ndarray
 
@@ -40,6 +44,10 @@ def weighted_knn(
     team: Team | None = None,
 ) -> Knn:
     """Classifies by votes of the K nearest, each with weight exp(cos / τ).
+
+    Beside the arguments it takes what `nearest` does, 12 bytes for each of
+    Q · K neighbours and 32 for each of `SLICE` · C ballots: for ImageNet's
+    50,000 test images, K = 200 and C = 1,000, 120 and 66 MB.
 
     Args:
         queries: float32 [Q, D], unit norm.
@@ -70,18 +78,49 @@ def weighted_knn(
     found = nearest(queries, gallery, k, exclude_self=leave_one_out, team=team)
 
     classes = int(max(gallery_labels.max(), labels.max())) + 1
-    place = np.arange(len(queries))[:, None] * classes
-    place = place + gallery_labels[found.index]  # [Q, k] into [Q · classes]
-    ballots = np.bincount(
-        place.ravel(),
-        np.exp(found.similarity.ravel().astype(np.float64) / temperature),
-        minlength=len(queries) * classes,
-    ).reshape(len(queries), classes)
-    order = np.argsort(-ballots, axis=1, kind="stable")
-    hits = order == labels[:, None]
+    ranking = np.concatenate(
+        [
+            _most_voted(
+                found.similarity[i : i + SLICE],
+                gallery_labels[found.index[i : i + SLICE]],
+                temperature,
+                classes,
+            )
+            for i in range(0, len(queries), SLICE)
+        ]
+    )
+    hits = ranking == labels[:, None]
     return Knn(
         float(hits[:, 0].mean()),
-        float(hits[:, :5].any(1).mean()),
+        float(hits.any(1).mean()),
+        float((gallery_labels[found.index[:, 0]] == labels).mean()),
         k,
-        order[:, 0],
+        ranking[:, 0],
     )
+
+
+def _most_voted(
+    similarity: np.ndarray,
+    labels: np.ndarray,
+    temperature: float,
+    classes: int,
+) -> np.ndarray:
+    """The five classes with the most votes, of equals the lower first.
+
+    Args:
+        similarity: float32 [q, k].
+        labels: integer [q, k], of the same neighbours.
+        temperature: τ.
+        classes: C.
+
+    Returns:
+        int64 [q, min(5, C)].
+    """
+    count = len(similarity)
+    place = np.arange(count)[:, None] * classes + labels  # [q, k] in [q · C]
+    ballots = np.bincount(
+        place.ravel(),
+        np.exp(similarity.ravel().astype(np.float64) / temperature),
+        minlength=count * classes,
+    ).reshape(count, classes)
+    return np.argsort(-ballots, axis=1, kind="stable")[:, :5]

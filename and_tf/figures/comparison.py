@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from and_tf.figures import canvas
+from and_tf.figures.axes_style import name_ends
 from and_tf.figures.canvas import Colour
-from and_tf.figures.curve_panels import name_ends
 
 WIDTH = 1200  # Pixels, as all lengths here.
 LEFT, RIGHT, TOP, BOTTOM = 92, 290, 88, 58

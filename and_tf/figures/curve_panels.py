@@ -8,11 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from and_tf.figures import canvas
+from and_tf.figures.axes_style import name_ends
 from and_tf.figures.canvas import Colour
 from and_tf.figures.round_bands import History, Span
 
-LABEL_GAP = 10  # Pixels between a curve's end and its name.
-LABEL_HEIGHT = 17
 FEW = 40  # Points, up to which each gets a mark; one alone has no line.
 KNN = {  # By key of the history: name, colour.
     "knn_clean": ("clean gallery", canvas.BLUE),
@@ -150,38 +149,3 @@ def _draw_line(
         clip_on=False,
         zorder=3,
     )
-
-
-def name_ends(axes: Axes, labels: list[tuple[float, str, Colour]]) -> None:
-    """Names curves at the right, where they end; there is no legend.
-
-    Args:
-        axes: With all its curves.
-        labels: (value on the y axis, text, colour); those too close to one
-            another are moved apart.
-    """
-    axes.get_ylim()  # Settles the limits that the curves ask for.
-    to_axes = axes.transData + axes.transAxes.inverted()
-    labels = sorted(labels, key=lambda label: label[0])
-    heights = [to_axes.transform((1, value))[1] for value, _, _ in labels]
-    box = axes.get_window_extent()
-    apart = spread(heights, LABEL_HEIGHT / box.height)
-    for height, (_, text, colour) in zip(apart, labels, strict=True):
-        axes.text(
-            1 + LABEL_GAP / box.width,
-            height,
-            text,
-            transform=axes.transAxes,
-            size=10.5,
-            color=canvas.css(colour),
-            verticalalignment="center",
-            parse_math=False,
-        )
-
-
-def spread(places: Sequence[float], room: float) -> list[float]:
-    """Moves ascending places up until each is `room` above the one before."""
-    moved = list(places)
-    for i in range(1, len(moved)):
-        moved[i] = max(moved[i], moved[i - 1] + room)
-    return moved

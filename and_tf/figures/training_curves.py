@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from and_tf.figures import canvas
+from and_tf.figures.axes_style import dress
 from and_tf.figures.curve_panels import (
     KNN,
     draw_anchors,
@@ -114,13 +115,8 @@ def _box(top: int, height: int, total: int) -> tuple[float, ...]:
 
 def _dress(axes: Axes, name: str, history: History) -> None:
     """Gives a panel a quiet frame, its name and the epochs it spans."""
-    ink, grey = canvas.css(canvas.INK), canvas.css(canvas.GREY)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(grey)
-    axes.tick_params(colors=grey, labelcolor=ink, labelsize=10)
-    axes.grid(axis="y", color="#0000001a", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.set_ylabel(name, size=11, color=ink)
+    dress(axes)
+    axes.set_ylabel(name, size=11, color=canvas.css(canvas.INK))
     axes.yaxis.set_label_coords(-64 / (WIDTH - LEFT - RIGHT), 0.5)
     epochs = [row["epoch"] for row in history]
     axes.set_xlim(min(epochs), max(epochs) + 1)

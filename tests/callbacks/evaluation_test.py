@@ -19,11 +19,11 @@ class FakeKnn:
 
     def bank(self, model):
         self.calls.append("bank")
-        return Knn(0.5, 0.9, 1, None)
+        return Knn(0.5, 0.9, 0.4, 1, None)
 
     def clean(self, model):
         self.calls.append("clean")
-        return Knn(0.6, 0.95, 1, None)
+        return Knn(0.6, 0.95, 0.5, 1, None)
 
 
 def evaluated(every, plan=(2, 3, 2), knn=None):

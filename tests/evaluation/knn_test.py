@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.neighbors import KNeighborsClassifier
 
 from and_tf.errors import InputError
+from and_tf.evaluation import knn
 from and_tf.evaluation.knn import weighted_knn
 from tests.conftest import unit
 
@@ -72,3 +74,27 @@ def test_refuses_without_labels(rng):
     gallery = unit(rng.normal(size=(8, 4)))
     with pytest.raises(InputError, match="Expected labels"):
         weighted_knn(gallery, np.full(8, -1), gallery, np.zeros(8, int))
+
+
+@pytest.mark.parametrize("slice_size", [2048, 7])
+def test_is_scikit_learns(rng, monkeypatch, slice_size):
+    """With its votes in one slice, and in several."""
+    monkeypatch.setattr(knn, "SLICE", slice_size)
+    gallery, queries = (
+        unit(rng.normal(size=(90, 6))),
+        unit(rng.normal(size=(40, 6))),
+    )
+    labels, truth = rng.integers(0, 7, 90), rng.integers(0, 7, 40)
+    result = weighted_knn(
+        queries, truth, gallery, labels, neighbours=15, temperature=0.2
+    )
+
+    def share(k, weights):
+        oracle = KNeighborsClassifier(k, weights=weights, metric="cosine")
+        answers = oracle.fit(gallery, labels).predict_proba(queries)
+        order = np.argsort(-answers, axis=1, kind="stable")
+        return [(order[:, :n] == truth[:, None]).any(1).mean() for n in (1, 5)]
+
+    votes = lambda distance: np.exp((1 - distance) / 0.2)  # noqa: E731
+    assert [result.top1, result.top5] == share(15, votes)
+    assert result.nearest == share(1, "uniform")[0]

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from and_tf.figures import curves
-from and_tf.figures.curve_panels import series, spread
+from and_tf.figures.axes_style import spread
+from and_tf.figures.curve_panels import series
 
 BLUE, ORANGE, GREEN = (0, 114, 178), (230, 159, 0), (0, 158, 115)
 RED, BAND = (213, 94, 0), (238, 241, 244)

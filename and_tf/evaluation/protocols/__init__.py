@@ -1,0 +1,84 @@
+"""Protocols by name: each takes a trained run and gives `Findings`.
+
+Nothing here imports TensorFlow until a protocol is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from and_tf.errors import InputError
+from and_tf.evaluation.options import Options
+
+if TYPE_CHECKING:
+    from and_tf.evaluation.findings import Findings
+    from and_tf.trained import Trained
+
+Protocol = Callable[["Trained", Options], "Findings"]
+
+NAMES = ("knn", "linear", "neighbourhoods", "embedding")
+
+
+def check(names: Iterable[str]) -> None:
+    """Sees to it that there are such protocols.
+
+    Raises:
+        InputError: If one is not of `NAMES`, or there is none.
+    """
+    names = list(names)
+    unknown = sorted(set(names) - set(NAMES))
+    if unknown or not names:
+        raise InputError(
+            f"Expected --protocols of {', '.join(NAMES)}. Received: "
+            f"{', '.join(unknown) or 'none'}."
+        )
+
+
+def evaluate(
+    run: Trained, names: Iterable[str], options: Options = Options()
+) -> dict[str, dict[str, Any]]:
+    """Evaluates a run; prints what is found and keeps it beside the run.
+
+    Args:
+        run: Which one.
+        names: Of `NAMES`, in the order wanted.
+        options: Of the protocols.
+
+    Returns:
+        Each protocol's figures by its name, as result.json has them.
+
+    Raises:
+        InputError: If a protocol needs what the run has not; those before it
+            are kept.
+    """
+    names = list(dict.fromkeys(names))
+    check(names)
+    epochs, figures = run.checkpoint.epochs, {}
+    for name in names:
+        findings = find(name)(run, options)
+        findings.figures["epochs"] = epochs
+        written = findings.write(run.directory, name, epochs)
+        print(f"\n{findings.text}")
+        for file in written:
+            print(f"  wrote {run.directory.path / file}")
+        figures[name] = findings.figures
+    return figures
+
+
+def find(name: str) -> Protocol:
+    """The protocol of a name."""
+    from and_tf.evaluation.protocols import (
+        embedding,
+        knn,
+        linear,
+        neighbourhoods,
+    )
+
+    protocols = {
+        "knn": knn.evaluate,
+        "linear": linear.evaluate,
+        "neighbourhoods": neighbourhoods.evaluate,
+        "embedding": embedding.evaluate,
+    }
+    return protocols[name]

@@ -1,0 +1,96 @@
+"""What can be said of one round's neighbourhoods, and of two in a row."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from and_tf.discovery import Neighbourhoods, consistency
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How many anchors' neighbourhoods are of one class, as in Figure 6.
+
+    Attributes:
+        consistent: Anchors whose labelled neighbours all have their label.
+        inconsistent: Other anchors; those without labels are in neither.
+        consistency: Mean share of anchors' neighbours with their label; None
+            where no anchor has labels.
+        consistency_all: The same over all samples.
+    """
+
+    consistent: int
+    inconsistent: int
+    consistency: float | None
+    consistency_all: float | None
+
+
+def agreement(found: Neighbourhoods, labels: np.ndarray) -> Agreement:
+    """Holds a round's neighbourhoods against labels.
+
+    Args:
+        found: Of N samples.
+        labels: int64 [N], −1 where a sample has none.
+    """
+    shares = consistency(found.neighbours, labels)
+    known = np.isfinite(shares)
+    of_anchors = shares[known & found.selected]
+    consistent = int((of_anchors == 1).sum())
+    return Agreement(
+        consistent,
+        len(of_anchors) - consistent,
+        mean_or_none(of_anchors),
+        mean_or_none(shares[known]),
+    )
+
+
+def mean_or_none(values: np.ndarray) -> float | None:
+    """The mean of [n], None of nothing."""
+    return float(values.mean(dtype=np.float64)) if len(values) else None
+
+
+def anchors_kept(before: np.ndarray, now: np.ndarray) -> float | None:
+    """The share of a round's anchors that the next round has again.
+
+    Args:
+        before: bool [N].
+        now: bool [N].
+    """
+    return mean_or_none(now[before])
+
+
+def neighbours_kept(before: np.ndarray, now: np.ndarray) -> float:
+    """The share of each sample's neighbours that the next round has, mean.
+
+    Args:
+        before: integer [N, k], no number twice in a row.
+        now: integer [N, k].
+    """
+    both = np.zeros(len(now), np.int64)
+    for column in before.T:  # So that k² numbers a sample are never held.
+        both += (now == column[:, None]).any(1)
+    return float(both.mean() / before.shape[1])
+
+
+def binned_consistency(
+    found: Neighbourhoods, labels: np.ndarray, bins: int = 20
+) -> np.ndarray:
+    """Consistency of samples in order of entropy, in equal parts.
+
+    Args:
+        found: Of N samples.
+        labels: int64 [N], −1 where a sample has none.
+        bins: How many parts; no more than N are given.
+
+    Returns:
+        float64 [bins], lowest entropy first; NaN where a part has no labels.
+    """
+    shares = consistency(found.neighbours, labels)
+    order = np.argsort(found.entropy, kind="stable")
+    parts = np.array_split(shares[order], min(bins, len(order)))
+    known = [part[np.isfinite(part)] for part in parts]
+    return np.array(
+        [part.mean(dtype=np.float64) if len(part) else np.nan for part in known]
+    )

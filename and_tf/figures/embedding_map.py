@@ -1,0 +1,142 @@
+"""Points in the plane, coloured by class."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from and_tf.figures import canvas
+from and_tf.figures.canvas import Colour
+
+SIDE = 800  # Pixels of the map's width, as all lengths here.
+AIR = 0.04  # Of the width, around the points.
+MARGIN, TOP, FOOT = 40, 72, 44
+KEY, LINE = 220, 24
+MOST_NAMED = 28  # Classes, as many as there is room for.
+FEW = (
+    canvas.BLUE,
+    canvas.ORANGE,
+    canvas.GREEN,
+    canvas.VERMILION,
+    canvas.PURPLE,
+    canvas.SKY,
+    canvas.INK,
+    (148, 103, 56),
+    (170, 170, 0),
+    (90, 60, 160),
+)
+
+
+def map_array(
+    points: np.ndarray,
+    labels: np.ndarray | None = None,
+    class_names: Sequence[str] | None = None,
+    *,
+    title: str = "",
+    note: str = "",
+) -> np.ndarray:
+    """Draws a map, as high as the points need, with a key of classes.
+
+    Args:
+        points: float [m, 2].
+        labels: int64 [m], −1 where unlabelled (grey), or None.
+        class_names: Names of the labels; without them numbers are shown.
+        title: Stands above.
+        note: Stands below.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    if labels is None:
+        labels = np.full(len(points), -1)
+    classes = [int(label) for label in np.unique(labels) if label >= 0]
+    named = 0 < len(classes) <= MOST_NAMED
+    tall = _height(points, LINE * len(classes) if named else 0)
+    width = 2 * MARGIN + SIDE + (KEY if named else 0)
+    height = TOP + tall + FOOT
+    figure = canvas.new_figure(width, height)
+    axes = figure.add_axes(
+        (MARGIN / width, FOOT / height, SIDE / width, tall / height)
+    )
+    colours = dict(zip(classes, palette(len(classes)), strict=True))
+    _draw_points(axes, points, labels, colours)
+    if named:
+        texts = {c: class_names[c] if class_names else str(c) for c in classes}
+        _write_key(figure, labels, colours, texts)
+    canvas.write(
+        figure,
+        MARGIN,
+        44,
+        title,
+        size=15,
+        weight="bold",
+        room=width - 2 * MARGIN,
+    )
+    if len(classes) > MOST_NAMED:
+        note = f"{note}; {len(classes)} classes, a hue each"
+    canvas.write(
+        figure, MARGIN, height - 16, note, size=10, room=width - 2 * MARGIN
+    )
+    return canvas.pixels(figure)
+
+
+def _height(points: np.ndarray, least: int) -> int:
+    """Pixels that the points need where they are `SIDE` wide."""
+    across, up = np.ptp(points, axis=0) if len(points) else (1, 1)
+    ratio = np.clip(up / max(across, 1e-9), 0.4, 1.2)
+    return max(round(SIDE * ratio), least)
+
+
+def palette(count: int) -> list[Colour]:
+    """So many colours: a known palette of ten, else hues in two shades."""
+    if count <= len(FEW):
+        return list(FEW[:count])
+    hues = (
+        colorsys.hsv_to_rgb(i / count, 0.85, 0.85 if i % 2 else 0.6)
+        for i in range(count)
+    )
+    return [tuple(round(255 * part) for part in hue) for hue in hues]
+
+
+def _draw_points(
+    axes: Axes,
+    points: np.ndarray,
+    labels: np.ndarray,
+    colours: dict[int, Colour],
+) -> None:
+    """All points in their own order, so that no class lies above others."""
+    paint = [canvas.css(colours.get(int(c), canvas.GREY)) for c in labels]
+    # Fewer points are larger.
+    size = float(np.clip(32_000 / max(len(points), 1), 10, 60))
+    axes.scatter(*points.T, s=size, c=paint, alpha=0.75, linewidths=0)
+    axes.margins(AIR)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_color("#0000001a")
+
+
+def _write_key(
+    figure: Figure,
+    labels: np.ndarray,
+    colours: dict[int, Colour],
+    texts: dict[int, str],
+) -> None:
+    """A line a class beside the map: a dot, its name, how many points."""
+    left = MARGIN + SIDE + 24
+    for i, (label, colour) in enumerate(colours.items()):
+        baseline = TOP + 16 + LINE * i
+        count = int((labels == label).sum())
+        canvas.write(figure, left, baseline, "●", size=12, colour=colour)
+        canvas.write(
+            figure,
+            left + 20,
+            baseline,
+            f"{texts[label]}  {count:,}",
+            size=10.5,
+            room=KEY - 20,
+        )

@@ -1,0 +1,83 @@
+"""Figures of rounds, against sets and loops."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from and_tf.discovery import Neighbourhoods
+from and_tf.evaluation.rounds import (
+    agreement,
+    anchors_kept,
+    binned_consistency,
+    neighbours_kept,
+)
+
+
+def drawn(rng, count=40, k=3) -> Neighbourhoods:
+    neighbours = [rng.permutation(count)[:k] for _ in range(count)]
+    return Neighbourhoods(
+        1,
+        rng.normal(size=count).astype(np.float32),
+        np.array(neighbours, np.int32),
+        rng.random(count) < 0.5,
+    )
+
+
+def test_agreement_counts_anchors_of_one_class(rng):
+    found, labels = drawn(rng, k=2), rng.integers(0, 2, 40)
+    labels[::7] = -1
+    consistent = inconsistent = 0
+    shares = []
+    for i in np.flatnonzero(found.selected):
+        theirs = [labels[j] for j in found.neighbours[i] if labels[j] >= 0]
+        if labels[i] < 0 or not theirs:
+            continue
+        same = [label == labels[i] for label in theirs]
+        shares.append(np.mean(same))
+        consistent += all(same)
+        inconsistent += not all(same)
+    agree = agreement(found, labels)
+    assert (agree.consistent, agree.inconsistent) == (consistent, inconsistent)
+    np.testing.assert_allclose(agree.consistency, np.mean(shares), rtol=1e-6)
+
+
+def test_without_anchors_there_is_no_consistency(rng):
+    found = drawn(rng)
+    found.selected[:] = False
+    agree = agreement(found, rng.integers(0, 2, 40))
+    assert (agree.consistent, agree.inconsistent) == (0, 0)
+    assert agree.consistency is None
+    assert 0 < agree.consistency_all < 1
+
+
+def test_what_is_kept_of_a_round_before(rng):
+    one, two = drawn(rng), drawn(rng)
+    before, now = (set(np.flatnonzero(f.selected)) for f in (one, two))
+    assert anchors_kept(one.selected, two.selected) == len(before & now) / len(
+        before
+    )
+    shares = [
+        len(set(a) & set(b)) / 3
+        for a, b in zip(one.neighbours, two.neighbours, strict=True)
+    ]
+    np.testing.assert_allclose(
+        neighbours_kept(one.neighbours, two.neighbours), np.mean(shares)
+    )
+    assert anchors_kept(np.zeros(40, bool), two.selected) is None
+
+
+def test_bins_go_by_entropy():
+    """Certain samples agree here, uncertain ones do not."""
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    found = Neighbourhoods(
+        1,
+        np.array([5, 1, 6, 2, 7, 3, 8, 4], np.float32),
+        np.array([4, 0, 4, 0, 0, 4, 0, 4], np.int32)[:, None],
+        np.ones(8, bool),
+    )
+    np.testing.assert_array_equal(binned_consistency(found, labels, 2), [1, 0])
+    np.testing.assert_array_equal(
+        binned_consistency(found, labels), [1] * 4 + [0] * 4
+    )
+    nobody = binned_consistency(found, np.full(8, -1), 2)
+    assert np.isnan(nobody).all()
