@@ -21,6 +21,7 @@ from and_tf.data.split import ImageData
 from and_tf.errors import InputError
 from and_tf.evaluation import protocols
 from and_tf.evaluation.options import Options
+from and_tf.evaluation.protocols import embedding
 from and_tf.run_directory import RunDirectory
 
 
@@ -55,6 +56,15 @@ def again(finished, tmp_path) -> trained.Trained:
     """The run, loaded from a copy that a test may change."""
     shutil.copytree(finished, tmp_path / "run")
     return trained.load(tmp_path / "run")
+
+
+@pytest.fixture
+def quick_map(monkeypatch):
+    """Two of the embedding's axes as the map, where t-SNE itself is no matter.
+
+    One test has the real one.
+    """
+    monkeypatch.setattr(embedding, "tsne", lambda rows, seed: rows[:, :2])
 
 
 def without_labels(loaded: trained.Trained) -> trained.Trained:
@@ -180,7 +190,7 @@ def test_rounds_agree_with_the_training(again):
 
 
 @pytest.mark.parametrize("name", ["neighbourhoods", "embedding"])
-def test_needs_no_labels(again, name):
+def test_needs_no_labels(again, quick_map, name):
     figures = protocols.evaluate(without_labels(again), [name])[name]
     known = json.dumps(figures)
     assert "consistency_by_entropy" not in known
@@ -204,7 +214,7 @@ def test_the_bank_needs_a_test_split(again):
         protocols.evaluate(without_test(again), ["knn"], options)
 
 
-def test_pictures_stand_in_tensorboard_once(again):
+def test_pictures_stand_in_tensorboard_once(again, quick_map):
     names = ["neighbourhoods", "embedding"]
     for _ in range(2):
         protocols.evaluate(again, names)
