@@ -85,7 +85,6 @@ def write(
         numbers: int64 [m], of which training images.
     """
     train = training.images.train
-    files.write_json(training.directory.result, result)
     draw(training.directory, training.images, result, history)
     figures_of_run = {
         key: result[key]
@@ -101,6 +100,8 @@ def write(
         train.class_names,
     )
     training.board.close()
+    # Last: with it a run is finished, and nothing of this is done again.
+    files.write_json(training.directory.result, result)
 
 
 def show(directory: RunDirectory, result: dict[str, Any]) -> None:

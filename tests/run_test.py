@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from and_tf import fitting, run, trained
+from and_tf import fitting, run, summary, trained
 from and_tf.config import TrainConfig, from_flagfile
 from and_tf.errors import InputError, Interrupted
 from and_tf.evaluation import protocols
@@ -221,6 +221,29 @@ def test_a_seed_gives_the_same_run_whatever_loading_draws(
     config = digits(tmp_path)
     run.train(config)
     assert_same_run(finished[2], RunDirectory(config.run_directory))
+
+
+@pytest.mark.parametrize("step", ["draw", "files"])
+def test_a_run_killed_at_its_end_is_finished(
+    finished, tmp_path, monkeypatch, step
+):
+    """While it draws, or when result.json alone is missing."""
+
+    def killed(*_):
+        raise Stop.Interruption
+
+    config = digits(tmp_path)
+    with monkeypatch.context() as patch:
+        if step == "draw":
+            patch.setattr(summary, "draw", killed)
+        else:
+            patch.setattr(summary.files, "write_json", killed)
+        with pytest.raises(Stop.Interruption):
+            run.train(config)
+    run.train(dataclasses.replace(config, resume=True))
+    directory = RunDirectory(config.run_directory)
+    assert_same_run(finished[2], directory)
+    assert directory.curves.exists()
 
 
 def test_two_processes_do_not_share_a_directory(finished):
