@@ -2,7 +2,9 @@
 
 Two classifiers see the same features: softmax regression by SGD, as in the
 literature, and a ridge probe in closed form, which has no learning rate to
-get wrong. Nothing is chosen on the queries.
+get wrong. A run chooses nothing on its queries; but the default learning rate
+of SGD was set after 1, 3, 10 and 30 were seen on CIFAR-10's test split and 1,
+3 and 10 on Imagenette's, where it moved top-1 by up to 3 points.
 """
 
 from __future__ import annotations
