@@ -1,56 +1,29 @@
-"""Whole runs on small real images: what they write, resume and refuse."""
+"""Whole runs on small real images: what they write, and refuse."""
 
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
-import os
 import random
-import shutil
-import signal
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from and_tf import fitting, run, summary, trained
+from and_tf import run, trained
 from and_tf.config import TrainConfig, from_flagfile
-from and_tf.errors import InputError, Interrupted
-from and_tf.evaluation import protocols
+from and_tf.errors import InputError
 from and_tf.evaluation.knn import weighted_knn
 from and_tf.run_directory import RunDirectory
 from tests.same_run import assert_same_run
+from tests.small_run import digits, evaluate_knn, folder, interrupted
 
 
 @pytest.fixture(autouse=True)
 def default_precision():
     yield
     keras.config.set_dtype_policy("float32")
-
-
-def digits(tmp_path, name="run", **changes) -> TrainConfig:
-    """A run of seconds."""
-    return TrainConfig(
-        **{
-            "dataset": "digits",
-            "backbone": "small",
-            "embedding_dim": 32,
-            "rounds": 2,
-            "epochs_per_round": 2,
-            "batch_size": 100,
-            "bank_initialiser": "encoder",
-            "max_train_examples": 450,
-            "max_test_examples": 150,
-            "run_dir": str(tmp_path / name),
-            **changes,
-        }
-    )
-
-
-def evaluate_knn(again: trained.Trained) -> dict:
-    return protocols.evaluate(again, ["knn"])["knn"]
 
 
 @pytest.fixture(scope="module")
@@ -117,26 +90,6 @@ def test_evaluation_agrees_with_the_training(finished):
     assert figures["clean_top1"] == expected.top1
 
 
-class Stop(keras.callbacks.Callback):
-    """Ends a process' training as a kill would, before or after a step."""
-
-    class Interruption(Exception):
-        pass
-
-    def __init__(self, epoch, step=0):
-        super().__init__()
-        self._epoch, self._step = epoch, step
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._now = epoch
-        if epoch == self._epoch and not self._step:
-            raise self.Interruption
-
-    def on_train_batch_end(self, batch, logs=None):
-        if (self._now, batch + 1) == (self._epoch, self._step):
-            raise self.Interruption
-
-
 def test_an_encoder_is_restored_without_its_data(finished):
     config, _, _ = finished
     alone = trained.load_encoder(config.run_directory)
@@ -146,65 +99,6 @@ def test_an_encoder_is_restored_without_its_data(finished):
         alone.encoder(images),
         trained.load(config.run_directory).model.encoder(images),
     )
-
-
-@pytest.mark.parametrize(
-    ("epoch", "step", "kept"),
-    [(1, 0, (1, 0)), (2, 0, (2, 0)), (5, 0, (5, 0)), (0, 3, (0, 2)),
-     (2, 3, (2, 2)), (3, 4, (3, 4))],
-)  # fmt: skip
-def test_resumed_run_is_the_same_run(
-    finished, tmp_path, monkeypatch, epoch, step, kept
-):
-    """In an epoch of 5 steps, with a checkpoint after every second."""
-    whole = finished[2]
-    config = digits(tmp_path, checkpoint_steps=2)
-    interrupted(config, epoch, monkeypatch, step)
-    parts = RunDirectory(config.run_directory)
-    checkpoint = parts.checkpoints.latest()
-    assert (checkpoint.epochs, checkpoint.step) == kept
-    run.train(dataclasses.replace(config, resume=True))
-    assert_same_run(whole, parts)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_keeps_the_step(finished, tmp_path, monkeypatch, number):
-    """Sent to this very process in the second step of the third epoch."""
-
-    class Send(Stop):
-        def on_train_batch_end(self, batch, logs=None):
-            if (self._now, batch) == (2, 1):
-                os.kill(os.getpid(), number)
-
-    config = digits(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(fitting, "Progress", lambda *_, **__: Send(-1))
-        with pytest.raises(Interrupted, match="step 3 of epoch 3") as caught:
-            run.train(config)
-    assert caught.value.exit_code == 128 + number
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    run.train(dataclasses.replace(config, resume=True))
-    assert_same_run(finished[2], RunDirectory(config.run_directory))
-
-
-def test_without_its_bank_a_run_is_evaluated_but_not_resumed(
-    finished, tmp_path
-):
-    shutil.copytree(finished[0].run_directory, tmp_path / "run")
-    directory = RunDirectory(tmp_path / "run")
-    path = directory.checkpoints.paths()[-1]
-    with np.load(path, allow_pickle=False) as data:
-        arrays = {k: data[k] for k in data.files if "method/" not in k}
-    np.savez(path, **arrays)
-    figures = evaluate_knn(trained.load(directory.path))
-    assert figures["clean_top1"] == finished[1]["knn_top1_last"]
-    assert "bank_top1" not in figures
-    directory.result.unlink()
-    config = dataclasses.replace(
-        finished[0], run_dir=str(directory.path), resume=True
-    )
-    with pytest.raises(InputError, match="3 arrays of the method.*Received: 0"):
-        run.train(config)
 
 
 def test_a_seed_gives_the_same_run_whatever_loading_draws(
@@ -221,35 +115,6 @@ def test_a_seed_gives_the_same_run_whatever_loading_draws(
     config = digits(tmp_path)
     run.train(config)
     assert_same_run(finished[2], RunDirectory(config.run_directory))
-
-
-@pytest.mark.parametrize("step", ["draw", "files"])
-def test_a_run_killed_at_its_end_is_finished(
-    finished, tmp_path, monkeypatch, step
-):
-    """While it draws, or when result.json alone is missing."""
-
-    def killed(*_):
-        raise Stop.Interruption
-
-    config = digits(tmp_path)
-    with monkeypatch.context() as patch:
-        if step == "draw":
-            patch.setattr(summary, "draw", killed)
-        else:
-            patch.setattr(summary.files, "write_json", killed)
-        with pytest.raises(Stop.Interruption):
-            run.train(config)
-    run.train(dataclasses.replace(config, resume=True))
-    directory = RunDirectory(config.run_directory)
-    assert_same_run(finished[2], directory)
-    assert directory.curves.exists()
-
-
-def test_two_processes_do_not_share_a_directory(finished):
-    config, _, directory = finished
-    with directory.held(), pytest.raises(InputError, match="no other process"):
-        run.train(dataclasses.replace(config, resume=True))
 
 
 def test_the_best_checkpoint_is_kept(finished):
@@ -315,21 +180,6 @@ def test_views_drawn_on_the_device_are_the_same(tmp_path):
     assert results[0]["epochs"] == results[1]["epochs"] == 1
 
 
-def folder(path, labelled, test, count=24):
-    """Images of two kinds of noise, of mixed sizes, one of them broken."""
-    rng = np.random.default_rng(1)
-    for split in ("train", "test") if test else ("",):
-        for i in range(count):
-            kind = "dark" if i % 2 else "light"
-            place = path / split / (kind if labelled else "")
-            place.mkdir(parents=True, exist_ok=True)
-            pixels = rng.integers(0, 99, (12 + i % 3, 14, 3), np.uint8)
-            pixels += np.uint8(0 if i % 2 else 150)
-            Image.fromarray(pixels).save(place / f"{i:02}.png")
-    (place / "broken.png").write_bytes(b"not an image")
-    return str(path)
-
-
 @pytest.mark.parametrize("labelled", [True, False])
 @pytest.mark.parametrize("test", [True, False])
 @pytest.mark.parametrize("memory_gib", [4.0, 0.0])
@@ -372,75 +222,3 @@ def test_folders(tmp_path, capsys, labelled, test, memory_gib):
 def test_refuses(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         run.train(digits(tmp_path, **changes))
-
-
-def interrupted(
-    config: TrainConfig, epoch: int, monkeypatch, step: int = 0
-) -> None:
-    """Trains up to an epoch, or a step of it, then ends as if killed."""
-    with monkeypatch.context() as patch:
-        patch.setattr(fitting, "Progress", lambda *_, **__: Stop(epoch, step))
-        with pytest.raises(Stop.Interruption):
-            run.train(config)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda path: path.unlink(), "Expected the 24 training images"),
-        (
-            lambda path: path.rename(path.with_name("renamed.png")),
-            "Received others in folder/train",
-        ),
-    ],
-    ids=["fewer", "others"],
-)
-def test_other_images_are_another_run(tmp_path, monkeypatch, change, message):
-    config = digits(
-        tmp_path,
-        dataset="folder",
-        data_dir=folder(tmp_path / "images", True, False),
-        image_size=8,
-        rounds=0,
-        epochs_per_round=2,
-        batch_size=8,
-        max_train_examples=0,
-        max_test_examples=0,
-    )
-    interrupted(config, 1, monkeypatch)
-    change(next((tmp_path / "images" / "dark").glob("0*.png")))
-    with pytest.raises(InputError, match=message):
-        run.train(dataclasses.replace(config, resume=True))
-
-
-def test_a_finished_run_is_shown_and_left_alone(finished, capsys):
-    config, result, directory = finished
-    before = directory.result.read_bytes()
-    again = run.train(dataclasses.replace(config, resume=True))
-    assert again["knn_top1_last"] == result["knn_top1_last"]
-    assert directory.result.read_bytes() == before
-    printed = capsys.readouterr().out
-    assert f"{100 * result['knn_top1_last']:.1f} %" in printed
-    assert "curves.png" in printed
-    assert "epoch" not in printed.replace("a row an epoch", "")
-
-
-def test_nan_loss_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
-    config = digits(tmp_path, learning_rate=1e30, rounds=0, epochs_per_round=3)
-    with pytest.raises(InputError, match="Expected a finite loss.*epoch 1.*no"):
-        run.train(config)
-
-    good = digits(tmp_path, "good", rounds=0, epochs_per_round=3)
-    begin = fitting.Speed.on_epoch_begin
-
-    def poison(self, epoch, logs=None):
-        begin(self, epoch, logs)
-        if epoch == 1:
-            self.model.encoder.trainable_weights[0].assign(
-                np.nan * self.model.encoder.trainable_weights[0]
-            )
-
-    monkeypatch.setattr(fitting.Speed, "on_epoch_begin", poison)
-    with pytest.raises(InputError, match="epoch 2.*kept in .*epoch_00001"):
-        run.train(good)
-    assert RunDirectory(good.run_directory).checkpoints.latest().epochs == 1
