@@ -7,7 +7,7 @@ import threading
 
 import tensorflow as tf
 
-from and_tf import cluster
+from and_tf import tf_config
 from and_tf.errors import InputError
 
 
@@ -31,21 +31,21 @@ def build(name: str) -> tf.distribute.Strategy:
         return tf.distribute.get_strategy()
     if name == "mirrored":
         return tf.distribute.MirroredStrategy()
-    return _multi_worker(cluster.read())
+    return _multi_worker(tf_config.read())
 
 
 def _best() -> str:
     """The strategy that suits what is there."""
     # First, since to count GPUs is to start TensorFlow's runtime, which then
     # can join no other processes.
-    if cluster.is_set():
+    if tf_config.is_set():
         return "multi_worker"
     gpus = len(tf.config.list_logical_devices("GPU"))
     return "mirrored" if gpus > 1 else "default"
 
 
 def _multi_worker(
-    processes: cluster.Cluster,
+    processes: tf_config.Cluster,
 ) -> tf.distribute.MultiWorkerMirroredStrategy:
     """Joins the other processes."""
     address = processes.addresses[processes.index]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from and_tf import cluster, strategy
+from and_tf import strategy, tf_config
 from and_tf.errors import InputError
 
 TWO = {"worker": ["a:1", "b:2"]}
@@ -26,7 +26,7 @@ def config(jobs, task) -> dict[str, str]:
     ],
 )
 def test_finds_its_place(jobs, task, index):
-    found = cluster.read(config(jobs, task))
+    found = tf_config.read(config(jobs, task))
     assert found.index == index
     address = jobs[task["type"]][int(task["index"])]
     assert found.addresses[index] == address
