@@ -2,8 +2,9 @@
 
     {
       "title": "CIFAR-10, `make demo`",
-      "row": null,                 id in paper_rows.json that it reproduces
+      "reproduces": [],            ids in paper_rows.json whose recipe it is
       "about": ["table6/one_off"], ids of rows that ask the same question
+      "note": "",                  what is to be seen in it, in words
       "command": "python -m and_tf.train …",
       "dataset", "backbone", "num_examples", "image_size", "rounds", "epochs",
       "protocol": {"K": 200, …},
@@ -12,7 +13,8 @@
       "varied": ["selection"],
       "rows": [{"values": {"selection": "one_off"}, "seeds": [0, 1],
                 "seconds": [263.8, …],
-                "figures": {"knn_top1_last": [0.519, …], "round_0": […], …}}]
+                "figures": {"knn_top1_last": [0.519, …], "round_0": […],
+                            "linear_stage4": […], …}}]
     }
 
 Accuracies are fractions, a value a seed. Nothing in it names a place on the
@@ -54,8 +56,9 @@ def add(
     source: pathlib.Path,
     name: str,
     title: str,
-    row: str = "",
+    reproduces: Sequence[str] = (),
     about: Sequence[str] = (),
+    note: str = "",
     directory: pathlib.Path = RESULTS,
 ) -> pathlib.Path:
     """Takes the figures of a run or a sweep into a result file.
@@ -64,23 +67,25 @@ def add(
         source: The directory of a finished run, or of a sweep.
         name: The file's, without a suffix.
         title: What it is, in words.
-        row: The row of the paper that it reproduces, with its very recipe.
+        reproduces: Rows of the paper whose very recipe it is.
         about: Rows of the paper that it is told beside.
+        note: What is to be seen in it, in words.
         directory: Where the file goes.
 
     Raises:
         InputError: If there is no finished run, the runs do not belong
-            together, or the recipe is not the row's.
+            together, or the recipe is not the rows'.
     """
     found = _runs(source)
-    check_rows([*about, *([row] if row else [])])
+    check_rows([*about, *reproduces])
     content = {
         "title": title,
-        "row": row or None,
+        "reproduces": list(reproduces),
         "about": list(about),
+        "note": note,
         **_shared(found, source),
     }
-    if row:
+    for row in reproduces:
         _check_recipe(found, row)
     path = directory / f"{name}.json"
     files.write_json(path, content)
@@ -205,10 +210,12 @@ def _check_recipe(found: Sequence[Run], row: str) -> None:
     """
     wanted = next(r for r in paper_rows() if r["id"] == row)
     command = wanted["command"]
-    if not wanted["figure"]:
+    have = gather([result for _, result in found])
+    if wanted["figure"] not in have:
         raise InputError(
-            f"Expected a row that asks for a run's kNN. Received: {row}, which "
-            f"asks for {wanted['measure']}. Give it as --about."
+            f"Expected runs with the figure that {row} asks for, "
+            f"{wanted['measure']}. Received: {', '.join(have) or 'none'}. "
+            "Evaluate it first, or give the row as --about."
         )
     recipe = commands.config_of(command)
     for config, _ in found:

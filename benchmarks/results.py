@@ -25,11 +25,14 @@ from benchmarks import result_files, results_page
 _ADD = flags.DEFINE_string("add", "", "A run's or a sweep's directory.")
 _NAME = flags.DEFINE_string("name", "", "Of the file: letters, digits and _.")
 _TITLE = flags.DEFINE_string("title", "", "What it is, in words.")
-_ROW = flags.DEFINE_string(
-    "row", "", "The row of paper_rows.json whose very recipe it is."
+_ROW = flags.DEFINE_list(
+    "row", [], "Rows of paper_rows.json whose very recipe it is."
 )
 _ABOUT = flags.DEFINE_list(
     "about", [], "Rows that ask the same of a larger training."
+)
+_NOTE = flags.DEFINE_string(
+    "note", "", "What is to be seen in it, as a sentence or two."
 )
 _PAGE = flags.DEFINE_string(
     "page", str(result_files.HERE / "RESULTS.md"), "What is written."
@@ -51,6 +54,7 @@ def main(argv: Sequence[str]) -> None:
             _TITLE.value,
             _ROW.value,
             _ABOUT.value,
+            _NOTE.value,
         )
         print(f"wrote {path}")
     page = pathlib.Path(_PAGE.value)

@@ -6,7 +6,13 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from and_tf.sweeping.table import HEADINGS, aligned, heading, percent
+from and_tf.sweeping.table import (
+    LINEAR,
+    aligned,
+    columns,
+    heading,
+    percent,
+)
 
 INTRODUCTION = """\
 # Results
@@ -54,7 +60,7 @@ def published(rows: Rows, files: Files) -> str:
 
 def _here(row: Mapping[str, Any], files: Files) -> str:
     for name, file in files.items():
-        if file["row"] == row["id"]:
+        if row["id"] in file["reproduces"]:
             (one,) = file["rows"]
             return f"{percent(one['figures'][row['figure']])} (`{name}`)"
     beside = [
@@ -75,25 +81,37 @@ def _section(name: str, file: Mapping[str, Any], rows: Rows) -> str:
     told = f"Told beside {'; '.join(beside)}.\n\n" if beside else ""
     return (
         f"### {file['title']}\n\n{told}```\n{file['command']}\n```\n\n"
-        f"{_figures(file)}\n{_baselines(file)}{_protocol(file)}\n"
-        f"{_circumstances(name, file)}"
+        f"{_figures(file)}\n{_linear(file)}{_baselines(file)}"
+        f"{_protocol(file)}\n{_seen(file)}{_circumstances(name, file)}"
     )
 
 
 def _figures(file: Mapping[str, Any]) -> str:
-    names = {name for row in file["rows"] for name in row["figures"]}
-    rounds = sorted(
-        names - HEADINGS.keys(), key=lambda n: int(n.removeprefix("round_"))
-    )
-    columns = [name for name in HEADINGS if name in names] + rounds
-    table = [[*file["varied"], "seeds", *map(heading, columns), "minutes"]]
+    names = columns(name for row in file["rows"] for name in row["figures"])
+    table = [[*file["varied"], "seeds", *map(heading, names), "minutes"]]
     for row in file["rows"]:
         cells = [str(row["values"][name]) for name in file["varied"]]
         cells.append(str(len(row["seeds"])))
-        cells += [percent(row["figures"].get(name, [])) for name in columns]
+        cells += [percent(row["figures"].get(name, [])) for name in names]
         cells.append(f"{statistics.fmean(row['seconds']) / 60:.1f}")
         table.append(cells)
     return aligned(table)
+
+
+def _linear(file: Mapping[str, Any]) -> str:
+    """A line a row whose layers a linear classifier was trained on."""
+    lines = []
+    for row in file["rows"]:
+        layers = [
+            f"{name.removeprefix(LINEAR)} {percent(values)}"
+            for name, values in row["figures"].items()
+            if name.startswith(LINEAR)
+        ]
+        values = ", ".join(f"{k} {v}" for k, v in row["values"].items())
+        of = f" ({values})" if values else ""
+        if layers:
+            lines.append(f"Linear, SGD{of}: {', '.join(layers)}.\n")
+    return "".join(lines)
 
 
 def _baselines(file: Mapping[str, Any]) -> str:
@@ -109,6 +127,11 @@ def _protocol(file: Mapping[str, Any]) -> str:
         f"{protocol['classifier']} top-1, K = {protocol['K']}, "
         f"τ = {protocol['temperature']:g}, queries {protocol['queries']}.\n"
     )
+
+
+def _seen(file: Mapping[str, Any]) -> str:
+    """What whoever took the figures in has to say of them."""
+    return f"{file['note']}\n\n" if file.get("note") else ""
 
 
 def _circumstances(name: str, file: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import dataclasses
 import io
 import pathlib
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from and_tf import files
@@ -20,6 +20,7 @@ HEADINGS = {
     "knn_top1_last": "last epoch, clean",
     "knn_top1_best": "best epoch, bank",
 }
+ROUND, LINEAR = "round_", "linear_"  # Before a round's number, a layer's name.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,13 +54,17 @@ def rows_of(runs: Sequence[SweepRun], outcomes: Sequence[Outcome]) -> list[Row]:
 def figures_of(result: Mapping[str, Any]) -> dict[str, float]:
     """The accuracies of a run, as fractions, by name.
 
-    `knn_top1_last` and `knn_top1_best` as result.json has them, and
-    `round_<r>` for the clean gallery's at the end of each round. What the run
-    has not, as without labels, is not there.
+    `knn_top1_last` and `knn_top1_best` as result.json has them, `round_<r>`
+    for the clean gallery's at the end of each round, and `linear_<layer>`
+    for a linear classifier by SGD where it was evaluated. What the run has
+    not, as without labels, is not there.
     """
     figures = {name: result[name] for name in HEADINGS}
     for entry in result["neighbourhoods"]:
-        figures[f"round_{entry['round']}"] = entry["knn_clean"]
+        figures[ROUND + str(entry["round"])] = entry["knn_clean"]
+    linear = result.get("evaluation", {}).get("linear", {"layers": []})
+    for row in linear["layers"]:
+        figures[LINEAR + row["layer"]] = row["sgd_top1"]
     return {name: x for name, x in figures.items() if x is not None}
 
 
@@ -87,18 +92,36 @@ def percent(values: Sequence[float]) -> str:
     return text if deviation is None else f"{text} ± {100 * deviation:.1f}"
 
 
+def columns(names: Iterable[str]) -> list[str]:
+    """Those of figures that a table shows: the two headline ones, the rounds.
+
+    Args:
+        names: From `figures_of`, in any order.
+    """
+    names = set(names)
+    rounds = sorted(
+        (name for name in names if name.startswith(ROUND)), key=round_number
+    )
+    return [name for name in HEADINGS if name in names] + rounds
+
+
+def round_number(name: str) -> int:
+    """r of `round_<r>`."""
+    return int(name.removeprefix(ROUND))
+
+
 def heading(name: str) -> str:
     """What stands above a figure's column."""
-    number = name.removeprefix("round_")
-    if number == name:
+    if name in HEADINGS:
         return HEADINGS[name]
-    return "instance" if number == "0" else f"round {number}"
+    number = round_number(name)
+    return f"round {number}" if number else "instance"
 
 
 def lines(rows: Sequence[Row]) -> str:
     """The table in Markdown, columns aligned, the best mean in bold."""
     gathered = [gather(row.results) for row in rows]
-    names = _columns(gathered)
+    names = columns(name for figures in gathered for name in figures)
     best = {n: _best([f.get(n, []) for f in gathered]) for n in names}
     table = [[*rows[0].values, "seeds", *map(heading, names), "minutes"]]
     for place, (row, figures) in enumerate(zip(rows, gathered, strict=True)):
@@ -123,16 +146,6 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _columns(gathered: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names that any row has: the two headline figures, then the rounds."""
-    names = {name for figures in gathered for name in figures}
-    rounds = sorted(
-        (name for name in names if name not in HEADINGS),
-        key=lambda name: int(name.removeprefix("round_")),
-    )
-    return [name for name in HEADINGS if name in names] + rounds
-
-
 def _best(columns: Sequence[Sequence[float]]) -> list[int]:
     """Where the highest mean stands; nowhere if all are the same."""
     means = {i: statistics.fmean(x) for i, x in enumerate(columns) if x}
@@ -148,9 +161,9 @@ def series_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for row in rows:
         figures = gather(row.results)
         rounds = {
-            int(name.removeprefix("round_")): values
+            round_number(name): values
             for name, values in figures.items()
-            if name not in HEADINGS
+            if name.startswith(ROUND)
         }
         series.append(
             {
@@ -215,7 +228,7 @@ def _failures(rows: Sequence[Row]) -> str:
 def _csv(rows: Sequence[Row]) -> str:
     """Fractions in full, and the seeds of which they are."""
     gathered = [gather(row.results) for row in rows]
-    names = _columns(gathered)
+    names = columns(name for figures in gathered for name in figures)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     pairs = [f"{name}_{what}" for name in names for what in ("mean", "sd")]

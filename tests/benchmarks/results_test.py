@@ -71,7 +71,7 @@ def test_the_page_is_what_the_committed_files_say():
 
 def test_committed_files_name_rows_that_there_are_and_no_places():
     for file in result_files.read_all().values():
-        result_files.check_rows([*file["about"], *filter(None, [file["row"]])])
+        result_files.check_rows([*file["about"], *file["reproduces"]])
         assert "/home" not in str(file) and "/tmp" not in str(file)
         commands.config_of(file["command"].replace("…", "images"))
 
@@ -147,15 +147,28 @@ def test_a_sweep_is_taken_in_with_all_seeds(tmp_path, kept):
 def test_only_the_papers_recipe_stands_in_its_row(tmp_path, kept):
     recipe = "python -m x --flagfile=configs/cifar10.flags --selection=one_off"
     finished(tmp_path / "run", commands.config_of(recipe))
-    file = add(tmp_path / "run", kept, row="table6/one_off")
+    file = add(tmp_path / "run", kept, reproduces=["table6/one_off"])
     page = results_page.render(result_files.paper_rows(), {"new": file})
     assert "84.2" in page and "25.0 (`new`)" in page
 
     finished(tmp_path / "other", commands.config_of(f"{recipe} --rounds=3"))
     with pytest.raises(InputError, match="with another rounds"):
-        add(tmp_path / "other", kept, row="table6/one_off")
-    with pytest.raises(InputError, match="asks for linear, conv5"):
-        add(tmp_path / "run", kept, row="table1/cifar10/and/linear")
+        add(tmp_path / "other", kept, reproduces=["table6/one_off"])
+
+
+def test_one_run_stands_in_the_rows_of_knn_and_of_linear(tmp_path, kept):
+    rows = ["table1/cifar10/and/knn", "table1/cifar10/and/linear"]
+    recipe = "python -m x --flagfile=configs/cifar10.flags --backbone=alexnet"
+    finished(tmp_path / "run", commands.config_of(recipe))
+    with pytest.raises(InputError, match="asks for, linear, conv5"):
+        add(tmp_path / "run", kept, reproduces=rows)
+    layers = [{"layer": "conv5", "sgd_top1": 0.75, "ridge_top1": 0.7}]
+    evaluated = {"evaluation": {"linear": {"layers": layers}}}
+    finished(tmp_path / "again", commands.config_of(recipe), **evaluated)
+    file = add(tmp_path / "again", kept, reproduces=rows, note="As it should.")
+    page = results_page.render(result_files.paper_rows(), {"new": file})
+    assert "25.0 (`new`)" in page and "75.0 (`new`)" in page
+    assert "Linear, SGD: conv5 75.0." in page and "As it should." in page
 
 
 def test_refuses(tmp_path, kept):
