@@ -97,6 +97,7 @@ class KeyedView(VectorizedBaseImageAugmentationLayer):
         super().__init__(seed=1, dtype="float32")
         del self._random_generator
         self.config = config
+        self.built = True  # There are no weights.
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         return super().call(inputs)["images"]

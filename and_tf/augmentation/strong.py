@@ -122,7 +122,12 @@ class StrongConfig:
 
 
 class StrongView(KeyedView):
-    """Flip, crop, random operations and Cutout of a batch."""
+    """Flip, crop, random operations and Cutout of a batch.
+
+    Operations see whole levels. Where a crop comes out between two of them,
+    rounding may differ from one size of batch to another, and an operation
+    may make more of that level.
+    """
 
     config: StrongConfig
 
