@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+import subprocess
+import sys
 from collections.abc import Callable
 
 import keras
@@ -324,13 +328,23 @@ def test_float32_whatever_the_policy():
     np.testing.assert_array_equal(views, expected)
 
 
-def test_views_are_the_same_with_deterministic_operations():
-    images, config = tf.constant(_images(60)), StrongConfig(SIZE)
-    draws = config.draw(0, 0, 60)
-    expected = _view(config)(images, draws)
-    tf.config.experimental.enable_op_determinism()
-    try:
-        views = _view(config)(images, draws)
-    finally:
-        tf.config.experimental.disable_op_determinism()
-    np.testing.assert_array_equal(views, expected)
+def test_views_are_the_same_in_another_process(tmp_path):
+    """One that TensorFlow holds to deterministic operations."""
+    code = (
+        "import numpy, sys; from tests.augmentation import strong_test\n"
+        "numpy.save(sys.argv[1], strong_test.views_of_all())"
+    )
+    path = tmp_path / "views.npy"
+    subprocess.run(
+        [sys.executable, "-c", code, path],
+        env=os.environ | {"TF_DETERMINISTIC_OPS": "1"},
+        cwd=pathlib.Path(__file__).parents[2],
+        check=True,
+    )
+    np.testing.assert_array_equal(np.load(path), views_of_all())
+
+
+def views_of_all() -> tf.Tensor:
+    """A view of each of 60 images, with all operations among them."""
+    config = StrongConfig(SIZE)
+    return _view(config)(tf.constant(_images(60)), config.draw(0, 0, 60))
