@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import tensorflow as tf
-from keras_cv.layers import VectorizedBaseImageAugmentationLayer
 
 from and_tf.augmentation import colour, crop
+from and_tf.augmentation.keyed import KeyedView, columns, uniforms
 
 # Uniforms of one view, by what they decide. A crop has as many tries as
 # torchvision's.
@@ -50,75 +50,44 @@ class ViewConfig:
     greyscale: float = 0.2
     flip: float = 0.0
 
+    @property
+    def draws(self) -> int:
+        """How many uniforms a view takes."""
+        return DRAWS
+
+    def layer(self) -> RandomView:
+        """The layer that makes such views."""
+        return RandomView(self)
+
+    def draw(
+        self,
+        seed: int | tf.Tensor,
+        epoch: int | tf.Tensor,
+        num_examples: int,
+        stream: int = 0,
+    ) -> tf.Tensor:
+        """float32 `[num_examples, DRAWS]` in [0, 1); see `uniforms`."""
+        return uniforms(seed, epoch, num_examples, DRAWS, stream)
+
 
 def draw(
     seed: int | tf.Tensor, epoch: int | tf.Tensor, num_examples: int
 ) -> tf.Tensor:
-    """All that is random in the views of one epoch.
-
-    Args:
-        seed: The run's seed.
-        epoch: The epoch's number; it may be symbolic, as the seed may.
-        num_examples: N.
-
-    Returns:
-        float32 `[N, DRAWS]` in [0, 1): a row a sample, by its number.
-    """
-    return tf.random.stateless_uniform(
-        [num_examples, DRAWS],
-        seed=tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)]),
-        alg="philox",  # the same numbers on every kind of device
-    )
+    """float32 `[num_examples, DRAWS]` in [0, 1), of any `ViewConfig`."""
+    return uniforms(seed, epoch, num_examples, DRAWS)
 
 
-class RandomView(VectorizedBaseImageAugmentationLayer):
-    """Random resized crop, colour jitter and greyscale of a batch.
+class RandomView(KeyedView):
+    """Random resized crop, colour jitter and greyscale of a batch."""
 
-    The layer is called with `{"images": [B, H, W, 3], "draws": [B, DRAWS]}`,
-    pixel values 0..255 of any dtype and uniforms from `draw`, and returns
-    views, float32 `[B, S, S, 3]` with values 0..255. It always computes in
-    float32: bfloat16 has too few digits for 256 levels.
-
-    Args:
-        config: The recipe.
-    """
-
-    def __init__(self, config: ViewConfig) -> None:
-        # A seed, for without one the base class asks for a generator that
-        # deterministic TensorFlow refuses. Nothing here draws from it, and
-        # a checkpoint should not carry it.
-        super().__init__(seed=1, dtype="float32")
-        del self._random_generator
-        self.config = config
-
-    def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        return super().call(inputs)["images"]
-
-    def _batch_augment(
-        self, inputs: dict[str, tf.Tensor]
-    ) -> dict[str, tf.Tensor]:
-        # The base class passes images alone on to `augment_images`.
-        return {"images": self.augment_images(**inputs)}
+    config: ViewConfig
 
     def augment_images(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Views `[B, S, S, 3]` of float32 images `[B, H, W, 3]`."""
         boxes, flip = self._boxes(tf.shape(images)[1:3], draws)
         planes = crop.resample(images, boxes, flip, self.config.image_size)
         return self._recolour(planes, draws)
 
     def augment_one(self, image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """The view of one image, which may be large.
-
-        It is the view that a call gives, up to rounding. On a photograph it
-        is several times faster: see `crop.resample_one`.
-
-        Args:
-            image: `[H, W, 3]`, any dtype.
-            draws: float32 `[DRAWS]`.
-
-        Returns:
-            float32 `[S, S, 3]`, values 0..255.
-        """
         draws = draws[tf.newaxis]
         boxes, flip = self._boxes(tf.shape(image)[:2], draws)
         planes = crop.resample_one(
@@ -128,7 +97,7 @@ class RandomView(VectorizedBaseImageAugmentationLayer):
 
     def _recolour(self, planes: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         """Images `[B, S, S, 3]` of colour planes `[B, 3, S, S]`."""
-        config, draws = self.config, _columns(draws)
+        config, draws = self.config, columns(draws, _COLUMNS)
         order = tf.cast(draws["order"][:, 0] * len(colour.ORDERS), tf.int32)
         spread = (config.brightness, config.contrast, config.saturation)
         low = [max(0.0, 1.0 - value) for value in spread]
@@ -148,7 +117,7 @@ class RandomView(VectorizedBaseImageAugmentationLayer):
         self, image_size: tf.Tensor, draws: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """int32 `[B, 4]` boxes and bool `[B]`, which images are mirrored."""
-        draws = _columns(draws)
+        draws = columns(draws, _COLUMNS)
         boxes = crop.random_boxes(
             draws["areas"],
             draws["ratios"],
@@ -158,9 +127,3 @@ class RandomView(VectorizedBaseImageAugmentationLayer):
             self.config.crop_ratio,
         )
         return boxes, draws["flip"][:, 0] < self.config.flip
-
-
-def _columns(draws: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The columns of `[B, DRAWS]` by what they decide."""
-    parts = tf.split(draws, list(_COLUMNS.values()), axis=-1)
-    return dict(zip(_COLUMNS, parts, strict=True))

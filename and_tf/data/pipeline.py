@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from and_tf.augmentation import RandomView, ViewConfig, draw
+from and_tf.augmentation import Recipe
 from and_tf.data.split import Split, captured
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
@@ -24,7 +24,7 @@ _LARGEST_VECTORISED = 96
 
 def train_batches(
     split: Split,
-    view: ViewConfig,
+    view: Recipe,
     *,
     batch_size: int,
     seed: int,
@@ -40,15 +40,16 @@ def train_batches(
 
     Args:
         split: N images.
-        view: The recipe of a view, of side S.
+        view: The recipe of a view, of side S. That of several views of the
+            same images is `Views`; `images` is then a tuple of them.
         batch_size: b.
         seed: The run's seed.
         epochs: Where to stop: epochs `first_epoch` to `epochs` - 1 are given.
         first_epoch: Where to begin,
         first_step: and after how many batches of that epoch.
         on_device: Leave the augmentation to the model: images are then what
-            a `RandomView` is called with, `{"images": uint8 [b, H, W, 3],
-            "draws": float32 [b, DRAWS]}`. Images that differ in size become
+            the recipe's layer is called with, `{"images": uint8 [b, H, W, 3],
+            "draws": float32 [b, D]}`. Images that differ in size become
             their centre squares first.
         share: (i, n) gives part i of n of each batch, without computing the
             others; the first parts may be longer by one image.
@@ -162,7 +163,7 @@ def clean_batches(
 
 def _gathered(
     split: Split,
-    view: ViewConfig,
+    view: Recipe,
     batch_size: int,
     seed: int,
     epochs: tf.data.Dataset,
@@ -172,13 +173,13 @@ def _gathered(
 ) -> tf.data.Dataset:
     """Batches of a split in memory, each gathered and augmented at once."""
     images = captured(split.images)
-    augment = RandomView(view)
+    augment = view.layer()
 
     def numbered(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(split.size, dtype=tf.int64), _order_seed(seed, epoch)
         )
-        draws = draw(seed, epoch, split.size)
+        draws = view.draw(seed, epoch, split.size)
 
         def batch(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             numbers = order[start : start + batch_size]
@@ -201,7 +202,7 @@ def _gathered(
 
 def _streamed(
     split: Split,
-    view: ViewConfig,
+    view: Recipe,
     batch_size: int,
     seed: int,
     epochs: tf.data.Dataset,
@@ -210,7 +211,7 @@ def _streamed(
     share: tuple[int, int],
 ) -> tf.data.Dataset:
     """Batches of images that are augmented one by one."""
-    augment = RandomView(view)
+    augment = view.layer()
     start, stop = part(batch_size, *share)
 
     def shared(place: tf.Tensor) -> tf.Tensor:
@@ -223,7 +224,7 @@ def _streamed(
     keep = shared if share[1] > 1 else None
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        all_draws = draw(seed, epoch, split.size)
+        all_draws = view.draw(seed, epoch, split.size)
 
         def augmented(image: tf.Tensor, number: tf.Tensor) -> tuple:
             draws = tf.gather(all_draws, number)

@@ -1,0 +1,76 @@
+"""Rotations, shears and shifts of a batch, one an image.
+
+Each is an affine map from the pixels of the result to those of the image, so
+one gather does a batch in which every image has its own. On 32x32 images that
+takes a third of the time of `ImageProjectiveTransformV3`. As in Pillow, the
+nearest pixel is taken and what comes from outside is black.
+"""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+OPERATIONS = ("rotate", "shear_x", "shear_y", "translate_x", "translate_y")
+
+
+def transform(
+    images: tf.Tensor, operation: tf.Tensor, amount: tf.Tensor
+) -> tf.Tensor:
+    """Rotates, shears or shifts each image.
+
+    Equals Pillow's `rotate(amount)` and `transform(size, AFFINE, …)`, but for
+    pixels whose source lies on the border of two.
+
+    Args:
+        images: uint8 `[B, H, W, 3]`.
+        operation: int32 `[B]`, an index into `OPERATIONS`.
+        amount: float32 `[B]`: degrees anticlockwise; pixels of shear a pixel,
+            about the top left corner; or shares of the side, to the left or
+            up.
+
+    Returns:
+        uint8 `[B, H, W, 3]`.
+    """
+    shape = tf.shape(images)
+    count, height, width, _ = tf.unstack(shape)
+    across, down = _coefficients(operation, amount, height, width)
+    x = tf.range(tf.cast(width, tf.float32)) + 0.5  # centres, [W]
+    y = tf.range(tf.cast(height, tf.float32))[:, tf.newaxis] + 0.5  # [H, 1]
+    column, row = (
+        tf.cast(tf.floor(a * x + (b * y + c)), tf.int32)  # [B, H, W]
+        for a, b, c in (across, down)
+    )
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    first = height * width * tf.range(count)[:, tf.newaxis, tf.newaxis]
+    black = count * height * width  # A pixel after the last.
+    pixels = tf.pad(tf.reshape(images, [-1, 3]), [[0, 1], [0, 0]])
+    places = tf.where(inside, first + row * width + column, black)
+    return tf.reshape(tf.gather(pixels, places), shape)
+
+
+def _coefficients(
+    operation: tf.Tensor,
+    amount: tf.Tensor,
+    height: tf.Tensor,
+    width: tf.Tensor,
+) -> tuple[tuple[tf.Tensor, ...], tuple[tf.Tensor, ...]]:
+    """(a, b, c) and (d, e, f), float32 `[B, 1, 1]` each.
+
+    What is at (x, y) comes from (a·x + b·y + c, d·x + e·y + f).
+    """
+    amount, operation = (
+        x[:, tf.newaxis, tf.newaxis] for x in (amount, operation)
+    )
+    degrees, shear_x, shear_y, shift_x, shift_y = (
+        tf.where(operation == index, amount, 0.0)
+        for index in range(len(OPERATIONS))
+    )
+    turn = degrees * (math.pi / 180.0)
+    cosine, sine = tf.cos(turn), tf.sin(turn)
+    width, height = (tf.cast(x, tf.float32) for x in (width, height))
+    x, y = width / 2.0, height / 2.0  # what a rotation leaves in place
+    c = shift_x * width + (1.0 - cosine) * x + sine * y
+    f = shift_y * height + (1.0 - cosine) * y - sine * x
+    return (cosine, shear_x - sine, c), (shear_y + sine, cosine, f)

@@ -1,0 +1,109 @@
+"""Operations that give each level of a channel another, one an image.
+
+Autocontrast, solarise and posterise are arithmetic that leaves levels alone
+with the right numbers, so one kernel does a batch in which every image has
+its own. To equalise takes a histogram and a table, and several times longer,
+so it stands for itself.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+OPERATIONS = ("autocontrast", "solarise", "posterise")
+_AUTOCONTRAST, _SOLARISE, _POSTERISE = range(3)
+
+
+def change(
+    images: tf.Tensor, operation: tf.Tensor, amount: tf.Tensor
+) -> tf.Tensor:
+    """Autocontrast, solarise or posterise each image.
+
+    Equals Pillow's `ImageOps`; autocontrast may cut off differently by one
+    level.
+
+    Args:
+        images: uint8 `[B, H, W, 3]`.
+        operation: int32 `[B]`, an index into `OPERATIONS`.
+        amount: float32 `[B]`: the level from which on levels are inverted,
+            or the bits to keep, of which the fraction is cut off.
+            Autocontrast has none.
+
+    Returns:
+        uint8 `[B, H, W, 3]`.
+    """
+    shape = tf.shape(images)
+    lowest, spread = _extent(images, operation == _AUTOCONTRAST)
+    lowest, spread = (  # [B, 1, 3W], as a row of pixels
+        tf.tile(x, [1, 1, shape[2]]) for x in (lowest, spread)
+    )
+    threshold = tf.where(operation == _SOLARISE, amount, 256.0)
+    bits = tf.where(operation == _POSTERISE, tf.floor(amount), 8.0)
+    threshold, size = (
+        x[:, tf.newaxis, tf.newaxis] for x in (threshold, 2.0 ** (8.0 - bits))
+    )
+    levels = tf.reshape(images, [shape[0], shape[1], -1])  # [B, H, 3W]
+    levels = tf.cast(levels, tf.float32) - lowest
+    levels = tf.floor(255.0 * levels / spread)
+    levels = tf.floor(levels / size) * size
+    inverted = tf.cast(levels >= threshold, tf.float32)
+    levels += inverted * (255.0 - 2.0 * levels)
+    return tf.reshape(tf.cast(levels, tf.uint8), shape)
+
+
+def equalise(images: tf.Tensor, *unused: tf.Tensor) -> tf.Tensor:
+    """Gives each level the share of pixels below it, channel by channel.
+
+    Equals Pillow's `ImageOps.equalize`: a step is the 255th part of all
+    pixels but those of the largest level, and where that is nothing, nothing
+    is changed.
+
+    Args:
+        images: uint8 `[B, H, W, 3]`.
+        *unused: An operation and an amount, of which there are none.
+
+    Returns:
+        uint8 `[B, H, W, 3]`.
+    """
+    del unused
+    # Level l of channel c of image b is entry 256·(3b + c) + l.
+    channels = tf.reshape(tf.range(3 * tf.shape(images)[0]), [-1, 1, 1, 3])
+    entries = 256 * channels + tf.cast(images, tf.int32)
+    counts = _histograms(entries)  # [3B, 256]
+    below = tf.cumsum(counts, axis=-1, exclusive=True)
+    largest = tf.where(counts > 0.0, below, 0.0)
+    step = tf.reduce_max(largest, axis=-1, keepdims=True)
+    step = tf.floor(step / 255.0)
+    share = below + tf.floor(step / 2.0)
+    share = tf.minimum(tf.floor(share / tf.maximum(step, 1.0)), 255.0)
+    table = tf.where(step > 0.0, share, tf.range(256.0))
+    table = tf.reshape(tf.cast(table, tf.uint8), [-1])
+    return tf.gather(table, entries)
+
+
+def _extent(
+    images: tf.Tensor, chosen: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """float32 `[B, 1, 3]` each: a channel's smallest level, and its spread.
+
+    0 and 255, which change nothing, where an image is not chosen or the
+    channel has one level alone.
+    """
+    lowest, largest = (
+        tf.cast(reduce(images, axis=(1, 2)), tf.float32)
+        for reduce in (tf.reduce_min, tf.reduce_max)
+    )
+    changes = chosen[:, tf.newaxis] & (largest > lowest)
+    spread = tf.where(changes, largest - lowest, 255.0)
+    lowest = tf.where(changes, lowest, 0.0)
+    return lowest[:, tf.newaxis], spread[:, tf.newaxis]
+
+
+def _histograms(entries: tf.Tensor) -> tf.Tensor:
+    """float32 `[3B, 256]`: how often each entry of `[B, H, W, 3]` occurs."""
+    flat = tf.reshape(entries, [-1])
+    # bincount has no deterministic kernel for a GPU.
+    counts = tf.math.unsorted_segment_sum(
+        tf.ones_like(flat), flat, 3 * 256 * tf.shape(entries)[0]
+    )
+    return tf.cast(tf.reshape(counts, [-1, 256]), tf.float32)

@@ -1,0 +1,229 @@
+"""A strong view: flip, crop, random operations in a row, and Cutout.
+
+The operations are those of RandAugment (https://arxiv.org/abs/1909.13719),
+drawn with replacement, each with a random amount; the ranges are those of
+SCAN (https://arxiv.org/abs/2005.12320) for small images. RandAugment's own
+layers run image by image. Here an operation belongs to one of three families
+of which one kernel does a batch where every image has its own operation, so
+each step splits the batch by family and puts it together again. Operations
+thus happen one after the other in whole levels, as Pillow does them, and an
+image pays for its own alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from and_tf.augmentation import crop, cutout, enhance, geometry, levels
+from and_tf.augmentation.keyed import KeyedView, columns, uniforms
+
+_FAMILIES = (
+    (geometry.OPERATIONS, geometry.transform),
+    (levels.OPERATIONS, levels.change),
+    (("equalise",), levels.equalise),
+    (enhance.OPERATIONS, enhance.blend),
+    (("sharpness",), enhance.sharpen),
+)
+OPERATIONS = ("identity", *(name for names, _ in _FAMILIES for name in names))
+
+
+@dataclasses.dataclass(frozen=True)
+class StrongConfig:
+    """The recipe of a strong view.
+
+    Attributes:
+        image_size: Side of a view, in pixels.
+        crop_area: Range of a crop's share of the image's area. The authors
+            shift small images by no more than the operations do, so it is
+            narrow; (1, 1) takes a square image whole.
+        crop_ratio: Range of a crop's width by height, log-uniform.
+        flip: Probability of being mirrored left to right.
+        operations: How many happen in a row.
+        rotate: Angles lie in [-rotate, rotate], in degrees.
+        shear: Shears lie in [-shear, shear], in pixels a pixel.
+        translate: Shifts lie in [-translate, translate], in sides.
+        solarise: Range of the level from which on levels are inverted.
+        posterise: Range of the bits that are left, both included.
+        enhance: Range of the factors of brightness, contrast, colour and
+            sharpness, of which 1 changes nothing.
+        cutout: Range of the square's side, in sides; (0, 0.5) is FixMatch's.
+        cutout_colour: The square's colour, values 0..255; the data set's
+            mean is zero to an encoder that subtracts it.
+    """
+
+    image_size: int
+    crop_area: tuple[float, float] = (0.8, 1.0)
+    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: float = 0.5
+    operations: int = 4
+    rotate: float = 30.0
+    shear: float = 0.1
+    translate: float = 0.1
+    solarise: tuple[float, float] = (0.0, 256.0)
+    posterise: tuple[int, int] = (4, 8)
+    enhance: tuple[float, float] = (0.05, 0.95)
+    cutout: tuple[float, float] = (0.5, 0.5)
+    cutout_colour: tuple[float, float, float] = (127.5, 127.5, 127.5)
+
+    @property
+    def draws(self) -> int:
+        """How many uniforms a view takes."""
+        return sum(self.columns.values())
+
+    @property
+    def columns(self) -> dict[str, int]:
+        """Uniforms of one view, by what they decide."""
+        return {
+            "areas": 10,
+            "ratios": 10,
+            "positions": 2,
+            "flip": 1,
+            "operations": self.operations,
+            "amounts": self.operations,
+            "cutout_side": 1,
+            "cutout_centre": 2,
+        }
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Least and largest amount of each operation."""
+        low, high = self.posterise
+        return (
+            dict.fromkeys(OPERATIONS, (0.0, 0.0))
+            | dict.fromkeys(enhance.OPERATIONS, self.enhance)
+            | {"sharpness": self.enhance}
+            | {
+                "rotate": (-self.rotate, self.rotate),
+                "shear_x": (-self.shear, self.shear),
+                "shear_y": (-self.shear, self.shear),
+                "translate_x": (-self.translate, self.translate),
+                "translate_y": (-self.translate, self.translate),
+                "solarise": self.solarise,
+                # Bits are whole; what is above them is cut off.
+                "posterise": (low, high + 1),
+            }
+        )
+
+    def layer(self) -> StrongView:
+        """The layer that makes such views."""
+        return StrongView(self)
+
+    def draw(
+        self,
+        seed: int | tf.Tensor,
+        epoch: int | tf.Tensor,
+        num_examples: int,
+        stream: int = 0,
+    ) -> tf.Tensor:
+        """float32 `[num_examples, draws]` in [0, 1); see `uniforms`."""
+        return uniforms(seed, epoch, num_examples, self.draws, stream)
+
+
+class StrongView(KeyedView):
+    """Flip, crop, random operations and Cutout of a batch.
+
+    Operations see whole levels. Where a crop comes out between two of them,
+    rounding may differ from one size of batch to another, and an operation
+    may make more of that level.
+    """
+
+    config: StrongConfig
+
+    def augment_images(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        parts = columns(draws, self.config.columns)
+        boxes, flip = self._boxes(tf.shape(images)[1:3], parts)
+        planes = crop.resample(images, boxes, flip, self.config.image_size)
+        return self._distort(planes, parts)
+
+    def augment_one(self, image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+        parts = columns(draws[tf.newaxis], self.config.columns)
+        boxes, flip = self._boxes(tf.shape(image)[:2], parts)
+        planes = crop.resample_one(
+            image, boxes[0], flip[0], self.config.image_size
+        )
+        return self._distort(planes[tf.newaxis], parts)[0]
+
+    def _distort(
+        self, planes: tf.Tensor, draws: dict[str, tf.Tensor]
+    ) -> tf.Tensor:
+        """Images `[B, S, S, 3]` of colour planes `[B, 3, S, S]`."""
+        config = self.config
+        images = tf.transpose(planes, [0, 2, 3, 1])
+        images = tf.cast(tf.round(images), tf.uint8)
+        operations, amounts = self.operations(
+            draws["operations"], draws["amounts"]
+        )
+        for index in range(config.operations):
+            images = apply(images, operations[:, index], amounts[:, index])
+        low, high = config.cutout
+        share = low + draws["cutout_side"][:, 0] * (high - low)
+        return cutout.erase(
+            tf.cast(images, tf.float32),
+            tf.cast(draws["cutout_centre"] * config.image_size, tf.int32),
+            tf.cast(tf.round(share * config.image_size), tf.int32),
+            config.cutout_colour,
+        )
+
+    def operations(
+        self, operations: tf.Tensor, amounts: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What happens to images, and how much of it.
+
+        Args:
+            operations: float32 `[B, n]` in [0, 1).
+            amounts: float32 `[B, n]` in [0, 1).
+
+        Returns:
+            int32 `[B, n]`, indices into `OPERATIONS`, and float32 `[B, n]`.
+        """
+        operations = tf.cast(operations * len(OPERATIONS), tf.int32)
+        ranges = [self.config.ranges[name] for name in OPERATIONS]
+        low, high = tf.unstack(
+            tf.gather(tf.constant(ranges, tf.float32), operations), axis=-1
+        )
+        return operations, low + amounts * (high - low)
+
+    def _boxes(
+        self, image_size: tf.Tensor, draws: dict[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """int32 `[B, 4]` boxes and bool `[B]`, which images are mirrored."""
+        boxes = crop.random_boxes(
+            draws["areas"],
+            draws["ratios"],
+            draws["positions"],
+            image_size,
+            self.config.crop_area,
+            self.config.crop_ratio,
+        )
+        return boxes, draws["flip"][:, 0] < self.config.flip
+
+
+def apply(
+    images: tf.Tensor, operation: tf.Tensor, amount: tf.Tensor
+) -> tf.Tensor:
+    """One operation an image.
+
+    Args:
+        images: uint8 `[B, H, W, 3]`.
+        operation: int32 `[B]`, an index into `OPERATIONS`.
+        amount: float32 `[B]`, in the operation's own unit.
+
+    Returns:
+        uint8 `[B, H, W, 3]`.
+    """
+    family, within = [0], [0]
+    for number, (names, _) in enumerate(_FAMILIES, start=1):
+        family += [number] * len(names)
+        within += range(len(names))
+    rows = tf.range(tf.size(operation))
+    rows = tf.dynamic_partition(
+        rows, tf.gather(family, operation), 1 + len(_FAMILIES)
+    )
+    within = tf.gather(within, operation)
+    parts = [tf.gather(images, rows[0])]
+    for (_, change), own in zip(_FAMILIES, rows[1:], strict=True):
+        arguments = (tf.gather(x, own) for x in (images, within, amount))
+        parts.append(change(*arguments))
+    return tf.ensure_shape(tf.dynamic_stitch(rows, parts), images.shape)
