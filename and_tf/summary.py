@@ -263,7 +263,7 @@ def print_files(directory: RunDirectory) -> None:
         *([gallery] if number else []),
         "result.json: the figures, with their protocol",
         "metrics.csv: a row an epoch",
-        "checkpoints/, neighbourhoods/, flags.cfg",
+        f"checkpoints/, {'neighbourhoods/, ' if number else ''}flags.cfg",
         f"tensorboard/: tensorboard --logdir {directory.path}",
     ):
         print(f"  {text}")
