@@ -73,6 +73,15 @@ class TrainConfig:
         False, "Go on with the run in --run_dir where there is one.", free=True
     )
 
+    pretext: str = option(
+        "and",
+        "What the encoder is trained by: and; rotation, to tell the four "
+        "quarter turns of each view apart (RotNet; a step encodes four times "
+        "the images); or supervised, the training labels, as a ceiling. The "
+        "latter two have no rounds and need --rounds=0, and what flags say "
+        "of the bank and of neighbours does not concern them.",
+        choices=("and", "rotation", "supervised"),
+    )
     backbone: str = option(
         "resnet18",
         "The encoder.",
@@ -86,7 +95,10 @@ class TrainConfig:
     )
     embedding_dim: int = option(128, "D, the embedding's size.", least=2)
     temperature: float = option(
-        0.1, "τ of equation 2, in training and discovery.", above=0.0
+        0.1,
+        "τ of equation 2, in training and discovery; of the softmax over "
+        "classes in other pretexts.",
+        above=0.0,
     )
     memory_momentum: float = option(
         0.5,
@@ -118,8 +130,15 @@ class TrainConfig:
     selection: str = option(
         "curriculum",
         "Which samples become anchors: r/R of them in round r, all in one "
-        "discovery, or none.",
-        choices=("curriculum", "one_off", "none"),
+        "discovery, all in every round with random members of their own "
+        "k-means cluster as neighbours (after DeepCluster), or none.",
+        choices=("curriculum", "one_off", "clusters", "none"),
+    )
+    clusters: int = option(
+        0,
+        "Clusters of --selection=clusters. 0: one for every 128 images, as "
+        "DeepCluster's 10,000 for ImageNet.",
+        least=0,
     )
 
     batch_size: int = option(128, "Images a step, over all devices.", least=2)
@@ -206,8 +225,9 @@ class TrainConfig:
     )
     evaluate_every: int = option(
         1,
-        "Epochs between kNN evaluations on the bank. 0: at the end of rounds "
-        "alone, where the clean gallery is evaluated too.",
+        "Epochs between kNN evaluations on the bank, or on the clean gallery "
+        "where the pretext has no bank. 0: at the end of rounds alone, where "
+        "the clean gallery is evaluated too.",
         least=0,
         free=True,
     )
@@ -229,11 +249,27 @@ class TrainConfig:
                 "Expected --data_dir, a directory of images, with "
                 "--dataset=folder. Received none."
             )
+        if self.clusters and self.selection != "clusters":
+            raise InputError(
+                "Expected --clusters with --selection=clusters alone. "
+                f"Received: {self.clusters} with {self.selection}."
+            )
+        if self.rounds and not self.has_bank:
+            raise InputError(
+                f"Expected --rounds=0 with --pretext={self.pretext}, which "
+                f"discovers no neighbourhoods. Received: {self.rounds}. Give "
+                "--rounds=0, and the epochs as --initial_epochs."
+            )
 
     @property
     def run_directory(self) -> pathlib.Path:
         """Where the run writes."""
         return pathlib.Path(self.run_dir or f"runs/{self.dataset}")
+
+    @property
+    def has_bank(self) -> bool:
+        """Whether its model has a memory bank, and so can have rounds."""
+        return self.pretext == "and"
 
     @property
     def first_round_epochs(self) -> int:

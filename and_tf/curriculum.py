@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from and_tf import clusters as clustering
 from and_tf.discovery import Neighbourhoods, consistency, discover
 from and_tf.errors import InputError
 from and_tf.schedule import Rounds
@@ -34,7 +35,11 @@ class Curriculum(keras.callbacks.Callback):
             features of the untrained encoder, for which it needs `images`.
         selection: "curriculum" makes r/R of the samples, those of lowest
             entropy, anchors of round r; "one_off" discovers once, in round 1,
-            and makes all of them anchors for good; "none" selects none.
+            and makes all of them anchors for good; "clusters" gives all, in
+            each round anew, members of their k-means cluster as neighbours;
+            "none" selects none.
+        clusters: Of selection "clusters", how many; 0 is `clusters.usual`.
+        seed: Of selection "clusters".
         images: A finite `tf.data` set of (images, numbers), every sample
             once: what `initial_epochs=0` needs.
         labels: integer [N], −1 where unknown. Only to log consistency.
@@ -50,6 +55,8 @@ class Curriculum(keras.callbacks.Callback):
         initial_epochs: int | None = None,
         *,
         selection: str = "curriculum",
+        clusters: int = 0,
+        seed: int = 0,
         images: tf.data.Dataset | None = None,
         labels: np.ndarray | None = None,
         on_discovery: Callable[[Neighbourhoods], None] | None = None,
@@ -66,6 +73,8 @@ class Curriculum(keras.callbacks.Callback):
                 "features of them. Received: None."
             )
         self.selection = selection
+        self.clusters = clusters
+        self.seed = seed
         self._images = images
         self._labels = labels
         self._on_discovery = on_discovery
@@ -73,7 +82,12 @@ class Curriculum(keras.callbacks.Callback):
         self._logs: dict[str, float] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Takes up the neighbourhoods that a resumed model already has."""
+        """Takes up the neighbourhoods that a resumed model already has.
+
+        Raises:
+            InputError: If there cannot be so many clusters.
+        """
+        clustering.check(self.clusters, self.model.neighbours.shape[0])
         self._describe()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -102,6 +116,8 @@ class Curriculum(keras.callbacks.Callback):
             neighbourhood_size=self.model.neighbours.shape[1],
             temperature=self.model.temperature,
             selection=self.selection,
+            clusters=self.clusters,
+            seed=self.seed,
             team=Team(self.model.distribute_strategy),
         )
         self.model.neighbours.assign(found.neighbours)

@@ -7,11 +7,12 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from and_tf import clusters as clustering
 from and_tf.errors import InputError
 from and_tf.nearest import nearest
 from and_tf.team import Team
 
-SELECTIONS = ("curriculum", "one_off", "none")
+SELECTIONS = ("curriculum", "one_off", "clusters", "none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Neighbourhoods:
         round: r, from 1.
         entropy: float32 [N], H of equation 5.
         neighbours: int32 [N, k], most similar first, a sample's own number
-            left out (equation 1).
+            left out (equation 1). Of clusters: random members of its own.
         selected: bool [N], True for the round's anchors (equation 6).
     """
 
@@ -40,6 +41,8 @@ def discover(
     neighbourhood_size: int = 1,
     temperature: float = 0.1,
     selection: str = "curriculum",
+    clusters: int = 0,
+    seed: int = 0,
     team: Team | None = None,
 ) -> Neighbourhoods:
     """Finds every sample's neighbourhood and selects the round's anchors.
@@ -51,7 +54,10 @@ def discover(
         neighbourhood_size: k.
         temperature: τ.
         selection: "curriculum" (equation 6), "one_off" (every sample, in
-            every round) or "none".
+            every round), "clusters" (see `clusters.neighbourhoods`) or
+            "none".
+        clusters: Of that selection, how many; 0 is `clusters.usual`.
+        seed: Of that selection, with the round.
         team: Who shares out the search, see `nearest`.
 
     Returns:
@@ -73,18 +79,25 @@ def discover(
         exclude_self=True,
         team=team,
     )
-    return Neighbourhoods(
-        round_number,
-        found.entropy,
-        found.index,
-        lowest(found.entropy, count),
-    )
+    neighbours, selected = found.index, lowest(found.entropy, count)
+    if selection == "clusters":
+        neighbours, selected = clustering.neighbourhoods(
+            rows,
+            found.index,
+            clusters,
+            (seed, round_number),
+            team,
+        )
+    return Neighbourhoods(round_number, found.entropy, neighbours, selected)
 
 
 def share_of_anchors(
     num_examples: int, round_number: int, rounds: int, selection: str
 ) -> int:
-    """How many samples become anchors: ⌊N · r / R⌋ under the curriculum."""
+    """How many samples become anchors: ⌊N · r / R⌋ under the curriculum.
+
+    Of clusters that is at most.
+    """
     if selection not in SELECTIONS:
         raise InputError(
             f"Expected a selection among {', '.join(SELECTIONS)}. "
@@ -92,7 +105,7 @@ def share_of_anchors(
         )
     if selection == "none":
         return 0
-    if selection == "one_off":
+    if selection in ("one_off", "clusters"):
         return num_examples
     return num_examples * round_number // rounds
 

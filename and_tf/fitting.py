@@ -99,6 +99,39 @@ def callbacks(
     """Everything that happens around the steps of a training."""
     config, train_split = training.config, training.images.train
     steps = steps_per_epoch(train_split, config.batch_size)
+    rounds = []
+    if config.has_bank:
+        rounds = [curriculum(training, plan, recorder, first_step)]
+    # The order is important: what a callback adds to the logs of an epoch,
+    # those after it see.
+    # 1. The rounds, before the clock of the epoch starts.
+    # 2. The clock, before anything that is not training.
+    # 3. The loss, before anything is done with a broken model.
+    # 4. Evaluation, so that its figures are recorded.
+    # 5. The record, so that nothing is shown that is not kept.
+    # 6. What people watch.
+    return [
+        *rounds,
+        Speed(train_split.size, steps, first_step),
+        FiniteLoss(training.directory.checkpoints),
+        Evaluation(training.knn, plan, config.evaluate_every, config.has_bank),
+        recorder,
+        *([training.board] if training.board else []),
+        Progress(
+            plan.epochs,
+            steps,
+            plan.rounds,
+            first_epoch,
+            first_step=first_step,
+        ),
+    ]
+
+
+def curriculum(
+    training: Training, plan: Rounds, recorder: Recorder, first_step: int
+) -> Curriculum:
+    """The rounds of a model with a bank; what they discover is kept."""
+    config, train_split = training.config, training.images.train
 
     def keep(found: Neighbourhoods) -> None:
         training.directory.write_neighbourhoods(found)
@@ -110,36 +143,15 @@ def callbacks(
             train_split.class_names,
         )
 
-    curriculum = Curriculum(
+    return Curriculum(
         plan.rounds,
         plan.epochs_per_round,
         plan.initial_epochs,
         selection=config.selection,
+        clusters=config.clusters,
+        seed=config.seed,
         images=training.clean_views(),
         labels=train_split.labels,
         on_discovery=keep if training.board else None,
         first_step=first_step,
     )
-    # The order is important: what a callback adds to the logs of an epoch,
-    # those after it see.
-    # 1. The rounds, before the clock of the epoch starts.
-    # 2. The clock, before anything that is not training.
-    # 3. The loss, before anything is done with a broken model.
-    # 4. Evaluation, so that its figures are recorded.
-    # 5. The record, so that nothing is shown that is not kept.
-    # 6. What people watch.
-    return [
-        curriculum,
-        Speed(train_split.size, steps, first_step),
-        FiniteLoss(training.directory.checkpoints),
-        Evaluation(training.knn, plan, config.evaluate_every),
-        recorder,
-        *([training.board] if training.board else []),
-        Progress(
-            plan.epochs,
-            steps,
-            plan.rounds,
-            first_epoch,
-            first_step=first_step,
-        ),
-    ]

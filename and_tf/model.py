@@ -9,29 +9,23 @@ import tensorflow as tf
 from and_tf import replicas
 from and_tf.errors import InputError
 from and_tf.inference import shared_embeddings
-from and_tf.multi_worker import MultiWorkerModel
+from and_tf.pretexts.pretext import Pretext
 from and_tf.sharded_bank import build_bank
 from and_tf.team import Team
 
 
-class AND(MultiWorkerModel):
+class AND(Pretext):
     """Anchor Neighbourhood Discovery [1] around any Keras encoder.
 
-    Fit it on a `tf.data` set of (images, numbers): `numbers` are the samples'
-    places 0 to N − 1 in the training set, integer [B], each once an epoch.
-    Without a `Curriculum` callback it learns by instance discrimination [2].
+    Fit it on a `tf.data` set of (images, numbers), see `Pretext`. Without a
+    `Curriculum` callback it learns by instance discrimination [2].
 
     Args:
-        encoder: A built Keras model from images to [B, D]. Its output is cast
-            to float32 and normalised here, whatever its own last layer does.
-        num_examples: N.
+        encoder, num_examples, augmenter: See `Pretext`.
         neighbourhood_size: k, neighbours beside the sample itself.
         temperature: τ.
         memory_momentum: η of equation 8, the weight of the new embedding.
         bank_initialiser: See `MemoryBank`.
-        augmenter: A layer from what the data set gives as images to what the
-            encoder takes, applied in the training step alone: the place for
-            augmentation on the device.
         shard_bank: Whether each replica of a strategy keeps a part of the
             bank's rows instead of all of them.
         block_rows: Rows of the bank that the objective takes at a time; 0
@@ -62,11 +56,14 @@ class AND(MultiWorkerModel):
         block_rows: int = 0,
         seed: int | None = None,
     ) -> None:
-        super().__init__(name="AND")
-        _check(encoder, num_examples, neighbourhood_size, temperature)
-        self.encoder = encoder
-        self.augmenter = augmenter
-        self.temperature = temperature
+        super().__init__(
+            encoder,
+            num_examples,
+            temperature=temperature,
+            augmenter=augmenter,
+            name="AND",
+        )
+        _check(num_examples, neighbourhood_size)
         self.block_rows = block_rows
         self.bank = build_bank(
             num_examples,
@@ -92,19 +89,11 @@ class AND(MultiWorkerModel):
             trainable=False,
             aggregation="only_first_replica",
         )
-        self._loss = replicas.MeanOfAll(name="loss")
-        self.built = True
 
     @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """The loss alone; Keras' own mean of it is never updated."""
-        return [self._loss]
-
-    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Images to unit-norm embeddings, float32 [B, D]."""
-        embeddings = self.encoder(images, training=training)
-        # Whatever the precision policy: τ = 0.1 multiplies errors by ten.
-        return tf.math.l2_normalize(tf.cast(embeddings, tf.float32), axis=1)
+    def method_variables(self) -> list[keras.Variable]:
+        """The bank's rows first, then the neighbours and the anchors."""
+        return [self.bank.rows, self.neighbours, self.selected]
 
     def train_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
@@ -167,29 +156,10 @@ class AND(MultiWorkerModel):
         self.bank.fill(rows)
 
 
-def _check(
-    encoder: keras.Model,
-    num_examples: int,
-    neighbourhood_size: int,
-    temperature: float,
-) -> None:
-    """Raises an `InputError` for what cannot be trained."""
-    if not encoder.built or len(encoder.output_shape) != 2:
-        shape = encoder.output_shape if encoder.built else "an unbuilt encoder"
-        raise InputError(
-            "Expected a built encoder with outputs [B, D]; call it once on a "
-            f"batch if it has no fixed input. Received: {shape}."
-        )
-    if num_examples < 2:
-        raise InputError(
-            f"Expected 2 or more training images. Received: {num_examples}."
-        )
+def _check(num_examples: int, neighbourhood_size: int) -> None:
+    """Raises an `InputError` for neighbours that there cannot be."""
     if not 1 <= neighbourhood_size < num_examples:
         raise InputError(
             f"Expected a neighbourhood size from 1 to {num_examples - 1}, one "
             f"less than the training images. Received: {neighbourhood_size}."
-        )
-    if temperature <= 0:
-        raise InputError(
-            f"Expected a temperature above 0. Received: {temperature}."
         )

@@ -100,6 +100,18 @@ def share_of_mean(values: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(values) / total
 
 
+def share_of_weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """This replica's term of the weighted mean over the global batch.
+
+    Args:
+        values: [b].
+        weights: [b], not negative; where those of all replicas are 0, so is
+            the mean.
+    """
+    everyones = total(tf.reduce_sum(weights))
+    return tf.math.divide_no_nan(tf.reduce_sum(weights * values), everyones)
+
+
 def share(losses: Sequence[tf.Tensor]) -> tf.Tensor:
     """This replica's part of the encoder's own (regularisation) losses."""
     if not losses:

@@ -16,8 +16,9 @@ from and_tf.data.pipeline import check_parts, steps_per_epoch
 from and_tf.data.split import ImageData
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.fitting import fit
-from and_tf.model import AND
 from and_tf.optimiser import CoupledSGD
+from and_tf.pretexts import building
+from and_tf.pretexts.pretext import Pretext
 from and_tf.run_directory import RunDirectory
 from and_tf.run_state import fingerprint, first_notes, restore
 from and_tf.schedule import RoundSchedule
@@ -124,7 +125,7 @@ def load_images(config: TrainConfig) -> ImageData:
 
 def build_model(
     config: TrainConfig, images: ImageData, encoder: dict[str, Any]
-) -> AND:
+) -> Pretext:
     """Makes the compiled model of a run, with fresh weights."""
     augmenter = None
     if config.augment_on_device:
@@ -132,20 +133,7 @@ def build_model(
     built = backbones.build(**encoder)
     if config.sync_batch_norm:
         backbones.synchronise_batch_norm(built)
-    model = AND(
-        built,
-        images.train.size,
-        neighbourhood_size=config.neighbourhood_size,
-        temperature=config.temperature,
-        memory_momentum=config.memory_momentum,
-        bank_initialiser="uniform"
-        if config.bank_initialiser == "uniform"
-        else "unit",
-        augmenter=augmenter,
-        shard_bank=config.shard_bank,
-        block_rows=config.loss_block_rows,
-        seed=config.seed,
-    )
+    model = building.build(config, images.train, built, augmenter)
     rate = RoundSchedule(
         config.learning_rate,
         config.learning_rate_schedule,
@@ -162,15 +150,16 @@ def build_model(
 
 def begin(training: Training) -> None:
     """What a new run does before its first step, and a resumed one not."""
-    if training.config.bank_initialiser == "encoder":
-        training.model.fill_bank(training.clean_views())
+    model, config = training.model, training.config
+    if config.has_bank and config.bank_initialiser == "encoder":
+        model.fill_bank(training.clean_views())
     # Not of what is streamed, where each would be one more pass over the
     # disk.
     held = training.images.train.images is not None
-    if training.config.baselines and held and training.knn.possible:
+    if config.baselines and held and training.knn.possible:
         for name, evaluate in (
             ("raw pixels", training.knn.raw_pixels),
-            ("untrained encoder", lambda: training.knn.clean(training.model)),
+            ("untrained encoder", lambda: training.knn.clean(model)),
         ):
             training.notes["baselines"][name] = evaluate().top1
             summary.print_baseline(name, training.notes["baselines"][name])

@@ -30,6 +30,7 @@ COLUMNS = (
     "epoch",
     "round",
     "loss",
+    "accuracy",
     "learning_rate",
     "images_per_second",
     "seconds",

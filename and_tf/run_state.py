@@ -13,7 +13,7 @@ from and_tf.config import TrainConfig
 from and_tf.data.normalisation import normalisation
 from and_tf.data.split import ImageData, Split
 from and_tf.errors import InputError
-from and_tf.model import AND
+from and_tf.pretexts.pretext import Pretext
 
 
 def first_notes(config: TrainConfig, images: ImageData) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def fingerprint(split: Split) -> str:
 
 
 def restore(
-    model: AND,
+    model: Pretext,
     checkpoint: Checkpoint,
     images: ImageData,
     groups: Collection[str] = ("encoder", "method", "optimiser", "metrics"),
@@ -72,15 +72,15 @@ def restore(
     if num_examples != images.train.size:
         raise InputError(
             f"Expected the {num_examples:,} training images that the run "
-            f"began with, since the memory bank has a row for each. "
-            f"Received: {images.train.size:,}. Restore the data, or begin "
-            "another run with another --run_dir."
+            f"began with, for it knows them by their numbers. Received: "
+            f"{images.train.size:,}. Restore the data, or begin another run "
+            "with another --run_dir."
         )
     data_mark = checkpoint.notes.get("data")
     if data_mark not in (None, fingerprint(images.train)):
         raise InputError(
             f"Expected the training images that the run in {checkpoint.path} "
-            f"began with, since the memory bank has a row for each. Received "
+            f"began with, for it knows them by their numbers. Received "
             f"others in {images.train.name}: as many, but of other names or "
             "classes. Restore the data, or begin another run with another "
             "--run_dir."

@@ -22,6 +22,11 @@ from and_tf.run_directory import RunDirectory, versions
 from and_tf.team import Team
 from and_tf.training import Training
 
+ABOUT = {
+    "rotation": "rotation: learns which quarter turn a view has had",
+    "supervised": "supervised: learns from the labels of the training images",
+}
+
 
 def print_start(images: ImageData, config: TrainConfig, team: Team) -> None:
     """On what it runs, and a line a split: how many images of what size."""
@@ -30,6 +35,8 @@ def print_start(images: ImageData, config: TrainConfig, team: Team) -> None:
     if team.size > 1:
         device = f"{team.size} processes, this one on {device}"
     print(f"{config.backbone} on {device}, {config.precision}")
+    if config.pretext in ABOUT:
+        print(ABOUT[config.pretext])
     for split in (images.train, images.test):
         if split is None:
             continue
@@ -88,7 +95,7 @@ def write(
     draw(training.directory, training.images, result, history)
     figures_of_run = {
         key: result[key]
-        for key in ("knn_top1_last", "knn_top1_best")
+        for key in ("knn_top1_last", "knn_top1_best", "classifier_top1")
         if result[key] is not None
     }
     training.board.write_result(figures_of_run, len(history))
@@ -119,6 +126,8 @@ def make_result(
     bank = [row["knn_bank"] for row in history if "knn_bank" in row]
     return {
         "dataset": config.dataset,
+        "pretext": config.pretext,
+        "uses_labels": training.model.uses_labels,
         "backbone": config.backbone,
         "num_examples": training.images.train.size,
         "image_size": training.image_size,
@@ -131,9 +140,11 @@ def make_result(
         "knn_top1_last": last.get("knn_clean"),
         "knn_top5_last": last.get("knn_clean_top5"),
         "knn_top1_best": max(bank, default=None),
+        "classifier_top1": _classifier_top1(training),
+        "train_accuracy": last.get("accuracy"),
         "knn_protocol": knn.protocol if knn.possible else None,
         "knn_baselines": training.notes["baselines"],
-        "neighbourhoods": _rounds(history),
+        "neighbourhoods": _rounds(history) if config.has_bank else [],
         "seed": config.seed,
         "machine": {
             "cpus": os.cpu_count(),
@@ -145,6 +156,14 @@ def make_result(
         ),
         "versions": versions(),
     }
+
+
+def _classifier_top1(training: Training) -> float | None:
+    """Of the test images, where the model was trained to tell their classes."""
+    model, test = training.model, training.images.test
+    if not model.uses_labels or test is None or test.labels is None:
+        return None
+    return model.top1(embed(model, test, training.image_size), test.labels)
 
 
 def _rounds(history: list[dict]) -> list[dict[str, Any]]:
@@ -189,26 +208,35 @@ def draw(
 
 
 def print_table(result: dict[str, Any]) -> None:
-    """One line each for the baselines and the rounds."""
+    """One line each for the baselines and the rounds, or what has none."""
 
-    def percent(share: float | None) -> str:
-        return "" if share is None else f"{100 * share:.1f} %"
-
-    def line(name: str, knn: str, anchors: str = "", agree: str = "") -> None:
-        text = f"{name:20}{knn:>10}{anchors:>11}{agree:>14}"
+    def line(name: str, knn: str, second: str = "", third: str = "") -> None:
+        text = f"{name:24}{knn:>10}{second:>12}{third:>14}"
         print(text.rstrip())
 
+    rounds = result["neighbourhoods"]
     print()
-    line("", "kNN top-1", "anchors", "consistency")
+    if rounds:
+        line("", "kNN top-1", "anchors", "consistency")
+    else:
+        line("", "kNN top-1", "classifier", "train views")
     for name, top1 in result["knn_baselines"].items():
-        line(name, percent(top1))
-    for row in result["neighbourhoods"]:
+        line(name, _percent(top1))
+    for row in rounds:
         number, anchors = row["round"], row["selected"]
         line(
             f"round {number}" if number else "instance learning",
-            percent(row["knn_clean"]),
+            _percent(row["knn_clean"]),
             f"{anchors:,}" if anchors else "",
-            percent(row["consistency"]),
+            _percent(row["consistency"]),
+        )
+    if not rounds:
+        note = ", uses labels" if result["uses_labels"] else ""
+        line(
+            result["pretext"] + note,
+            _percent(result["knn_top1_last"]),
+            _percent(result["classifier_top1"]),
+            _percent(result["train_accuracy"]),
         )
     if result["knn_protocol"]:
         protocol = result["knn_protocol"]
@@ -217,6 +245,12 @@ def print_table(result: dict[str, Any]) -> None:
             f"queries {protocol['queries']}, gallery "
             f"{protocol['gallery_last']}"
         )
+    if not rounds:
+        print("classifier: its own top-1 on test images, and on train views")
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
 
 
 def print_files(directory: RunDirectory) -> None:
@@ -229,7 +263,7 @@ def print_files(directory: RunDirectory) -> None:
         *([gallery] if number else []),
         "result.json: the figures, with their protocol",
         "metrics.csv: a row an epoch",
-        "checkpoints/, neighbourhoods/, flags.cfg",
+        f"checkpoints/, {'neighbourhoods/, ' if number else ''}flags.cfg",
         f"tensorboard/: tensorboard --logdir {directory.path}",
     ):
         print(f"  {text}")

@@ -1,4 +1,4 @@
-"""Trains an encoder on images without labels.
+"""Trains an encoder on images, without labels unless told to use them.
 
     python -m and_tf.train --flagfile=configs/cifar100.flags
 

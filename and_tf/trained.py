@@ -15,7 +15,7 @@ from and_tf.config import TrainConfig
 from and_tf.data.split import ImageData
 from and_tf.errors import InputError
 from and_tf.evaluation.embeddings import embed
-from and_tf.model import AND
+from and_tf.pretexts.pretext import Pretext
 from and_tf.run_directory import RunDirectory
 
 
@@ -47,8 +47,19 @@ class TrainedEncoder:
         return self.checkpoint.notes["encoder"]["embedding_dim"]
 
     def bank_rows(self) -> np.ndarray:
-        """The memory bank, float32 [N, D]: row i is of training image i."""
-        return self.checkpoint.arrays("method")[0]  # As `recorder.state` says.
+        """The memory bank, float32 [N, D]: row i is of training image i.
+
+        Raises:
+            InputError: If the run has none.
+        """
+        if not self.config.has_bank:
+            raise InputError(
+                "Expected a run with a memory bank, for --gallery=bank. "
+                f"Received: {self.directory.path}, which was trained with "
+                f"--pretext={self.config.pretext}. Use --gallery=clean."
+            )
+        # As `AND.method_variables` says.
+        return self.checkpoint.arrays("method")[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +74,7 @@ class Trained:
     config: TrainConfig
     checkpoint: Checkpoint
     images: ImageData
-    model: AND
+    model: Pretext
 
     @property
     def image_size(self) -> int:

@@ -13,7 +13,7 @@ from and_tf.config import TrainConfig
 from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import ImageData
 from and_tf.evaluation.run_knn import RunKnn
-from and_tf.model import AND
+from and_tf.pretexts.pretext import Pretext
 from and_tf.run_directory import RunDirectory
 from and_tf.schedule import Rounds
 from and_tf.team import Team
@@ -40,7 +40,7 @@ class Training:
     config: TrainConfig
     directory: RunDirectory
     images: ImageData
-    model: AND
+    model: Pretext
     knn: RunKnn
     board: TensorBoardWriter | None
     notes: dict[str, Any]

@@ -21,6 +21,7 @@ def describe(run: TrainedEncoder) -> dict[str, Any]:
         "embedding_dim": run.embedding_dim,
         "run_dir": str(run.directory.path),
         "dataset": run.config.dataset,
+        "pretext": run.config.pretext,
         "backbone": run.config.backbone,
         "epochs": run.checkpoint.epochs,
         "seed": run.config.seed,

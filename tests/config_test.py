@@ -53,6 +53,9 @@ def test_differences_leave_out_what_a_resumed_run_may_change():
         ({"batch_size": 1}, "--batch_size of at least 2. Received: 1"),
         ({"memory_momentum": 1.5}, "at most 1. Received: 1.5"),
         ({"dataset": "folder"}, "Expected --data_dir"),
+        ({"pretext": "jigsaw"}, "of and, rotation, supervised"),
+        ({"pretext": "rotation"}, "--rounds=0 with --pretext=rotation.*: 4"),
+        ({"clusters": 9}, "--selection=clusters alone.*9 with curriculum"),
     ],
 )
 def test_refuses(values, message):

@@ -51,6 +51,7 @@ def test_selects_the_certain_half(rng):
     [
         ("curriculum", [2, 5, 7, 10]),
         ("one_off", [10] * 4),
+        ("clusters", [10] * 4),
         ("none", [0] * 4),
     ],
 )

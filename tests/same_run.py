@@ -23,8 +23,8 @@ def assert_same_run(whole: RunDirectory, parts: RunDirectory) -> None:
         parts: A run that should be the same.
     """
     _same_arrays(whole.checkpoints.paths()[-1], parts.checkpoints.paths()[-1])
-    found = sorted(path.name for path in whole.neighbourhoods.iterdir())
-    assert found == sorted(path.name for path in parts.neighbourhoods.iterdir())
+    found = sorted(path.name for path in whole.neighbourhoods.glob("*"))
+    assert found == sorted(path.name for path in parts.neighbourhoods.glob("*"))
     for name in found:
         _same_arrays(whole.neighbourhoods / name, parts.neighbourhoods / name)
 

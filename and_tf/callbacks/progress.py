@@ -17,9 +17,9 @@ class Progress(keras.callbacks.Callback):
     """Says how training goes: fit with `verbose=0` and put this one last.
 
     It shows what Keras and the callbacks before it leave in an epoch's logs,
-    of `loss`, `round`, `learning_rate`, `images_per_second`, `knn_bank`,
-    `knn_clean` (fractions), and, where a round begins, `anchors` and
-    `consistency`:
+    of `loss`, `round`, `learning_rate`, `images_per_second`, `accuracy`,
+    `knn_bank`, `knn_clean` (fractions), and, where a round begins, `anchors`
+    and `consistency`:
 
         epoch 12/50  round 1/4  loss 5.312  lr 0.030  ...  ETA 12:33
 
@@ -133,6 +133,8 @@ def describe(logs: Mapping[str, float], rounds: int) -> list[str]:
         fields.append(name.ljust(len(f"round {rounds}/{rounds}")))
     if "loss" in logs:
         fields.append(f"loss {logs['loss']:6.3f}")
+    if "accuracy" in logs:
+        fields.append(f"accuracy {100 * logs['accuracy']:5.1f} %")
     if "learning_rate" in logs:
         fields.append(f"lr {logs['learning_rate']:<#7.2g}")
     if "images_per_second" in logs:

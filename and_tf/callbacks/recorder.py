@@ -11,15 +11,15 @@ import numpy as np
 from and_tf.checkpoint import best_epochs
 from and_tf.errors import Interrupted
 from and_tf.interruption import Interruption
-from and_tf.model import AND
+from and_tf.pretexts.pretext import Pretext
 from and_tf.run_directory import RunDirectory
 
 
-def state(model: AND) -> dict[str, list[keras.Variable]]:
+def state(model: Pretext) -> dict[str, list[keras.Variable]]:
     """Everything that a training run changes, by what it belongs to."""
     return {
         "encoder": model.encoder.variables,
-        "method": [model.bank.rows, model.neighbours, model.selected],
+        "method": model.method_variables,
         "optimiser": model.optimizer.variables,
         "metrics": model.metrics_variables,
     }

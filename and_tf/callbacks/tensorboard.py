@@ -20,6 +20,7 @@ from and_tf.figures.tiles import Images, take
 
 TAGS = {  # By key of an epoch's logs.
     "loss": "loss",
+    "accuracy": "accuracy",
     "learning_rate": "learning_rate",
     "images_per_second": "images_per_second",
     "knn_bank": "knn/bank",

@@ -8,6 +8,7 @@ import numpy as np
 from and_tf.data.split import ImageData
 from and_tf.evaluation.embeddings import embed, pixels
 from and_tf.evaluation.knn import Knn, weighted_knn
+from and_tf.pretexts.pretext import Pretext
 from and_tf.team import Team
 
 PIXEL_SIDE = 16
@@ -65,9 +66,9 @@ class RunKnn:
             "gallery_best": "memory bank, best epoch on the queries",
         }
 
-    def bank(self, model: keras.Model) -> Knn | None:
-        """Test images against the bank's rows; None without a test split."""
-        if self._data.test is None:
+    def bank(self, model: Pretext) -> Knn | None:
+        """Test images against the bank's rows; None where either is missing."""
+        if self._data.test is None or model.bank is None:
             return None
         queries = embed(model, self._data.test, self._size)
         return self.classify(queries, np.asarray(model.bank.rows))

@@ -26,10 +26,10 @@ class FakeKnn:
         return Knn(0.6, 0.95, 0.5, 1, None)
 
 
-def evaluated(every, plan=(2, 3, 2), knn=None):
+def evaluated(every, plan=(2, 3, 2), knn=None, has_bank=True):
     """The keys that each epoch's logs get."""
     plan = Rounds(*plan)
-    evaluation = Evaluation(knn or FakeKnn(), plan, every)
+    evaluation = Evaluation(knn or FakeKnn(), plan, every, has_bank)
     rows = []
     for epoch in range(plan.epochs):
         rows.append({})
@@ -62,3 +62,12 @@ def test_no_bank_without_a_test_split():
     knn = FakeKnn()
     knn.bank = lambda model: None
     assert "knn_bank" not in evaluated(1, knn=knn)[-1]
+
+
+@pytest.mark.parametrize(
+    ("every", "clean"), [(0, [3]), (2, [1, 3]), (3, [2, 3])]
+)
+def test_without_a_bank_the_clean_gallery_comes_as_often(every, clean):
+    rows = evaluated(every, (0, 1, 4), has_bank=False)
+    assert [i for i, row in enumerate(rows) if "knn_clean" in row] == clean
+    assert not any("knn_bank" in row for row in rows)

@@ -55,7 +55,11 @@ def evaluate(run: Trained, options: Options) -> Findings:
 
 def _galleries(run: Trained, which: str) -> Iterator[tuple[str, np.ndarray]]:
     """Name and rows, float32 [N, D], of each gallery that is asked for."""
-    has_bank = run.checkpoint.has("method") and run.images.test is not None
+    has_bank = (
+        run.model.bank is not None
+        and run.checkpoint.has("method")
+        and run.images.test is not None
+    )
     if which == "bank" and not has_bank:
         raise InputError(
             "Expected a checkpoint with its memory bank, and a test split, "

@@ -102,8 +102,8 @@ def read_rounds(directory: RunDirectory, size: int) -> list[Neighbourhoods]:
     if not rounds:
         raise InputError(
             f"Expected a round or more for --protocols=neighbourhoods. "
-            f"Received none in {directory.neighbourhoods}: the run has only "
-            "had instance learning yet."
+            f"Received none in {directory.neighbourhoods}: the run has not "
+            "begun one yet, or what trains it has none."
         )
     return rounds
 

@@ -1,0 +1,1 @@
+"""What an encoder may be trained by: AND, and what AND is held against."""

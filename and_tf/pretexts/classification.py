@@ -1,0 +1,112 @@
+"""Training by telling classes of views apart, whatever the classes are."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from and_tf import replicas
+from and_tf.pretexts.cosine_classifier import CosineClassifier
+from and_tf.pretexts.pretext import Pretext
+
+
+class Classification(Pretext):
+    """Cross-entropy of a cosine softmax over classes, on the embedding itself.
+
+    Nothing lies between the embedding and its classifier, for what compares
+    embeddings later, as kNN and clustering do, compares what was trained.
+
+    A subclass says in `task` what is classified.
+
+    Args:
+        encoder, num_examples, temperature, augmenter: See `Pretext`.
+        num_classes: C.
+        seed: Of the classifier's first directions.
+
+    Attributes:
+        classifier: The `CosineClassifier`.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        num_examples: int,
+        num_classes: int,
+        *,
+        temperature: float = 0.1,
+        augmenter: keras.layers.Layer | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(
+            encoder,
+            num_examples,
+            temperature=temperature,
+            augmenter=augmenter,
+            name=name,
+        )
+        self.classifier = CosineClassifier(
+            num_classes,
+            encoder.output_shape[-1],
+            temperature=temperature,
+            seed=seed,
+        )
+        self._accuracy = replicas.MeanOfAll(name="accuracy")
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The loss, and the share of views that were classified right."""
+        return [self._loss, self._accuracy]
+
+    @property
+    def method_variables(self) -> list[keras.Variable]:
+        """The classifier's directions."""
+        return self.classifier.variables
+
+    def task(
+        self, images: tf.Tensor, numbers: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What is to be classified, and how.
+
+        Args:
+            images: Augmented, [b, S, S, 3].
+            numbers: integer [b], of the samples.
+
+        Returns:
+            Views [v, S, S, 3] and their classes, int32 [v]; −1 where a view
+            has none and is left out of loss and accuracy.
+        """
+        raise NotImplementedError
+
+    def train_step(
+        self, data: tuple[tf.Tensor, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """One step on (images, numbers of the samples [b])."""
+        images, numbers = data
+        if self.augmenter is not None:
+            images = self.augmenter(images, training=True)
+        views, classes = self.task(images, numbers)  # [v, S, S, 3], [v]
+        counted = tf.cast(classes >= 0, tf.float32)  # [v]
+
+        with tf.GradientTape() as tape:
+            logits = self.classifier(self(views, training=True))  # [v, C]
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                tf.maximum(classes, 0), logits
+            )  # [v]
+            loss = replicas.share_of_weighted_mean(losses, counted)
+            loss += replicas.share(self.losses)
+            scaled = self.optimizer.scale_loss(loss)
+
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_variables, strict=True)
+        )
+
+        replicas.agree(self.encoder.non_trainable_variables)
+        right = tf.argmax(logits, 1, classes.dtype) == classes
+        everyones = replicas.gather(counted)
+        self._loss.update_state(replicas.gather(losses), everyones)
+        self._accuracy.update_state(
+            replicas.gather(tf.cast(right, tf.float32)), everyones
+        )
+        return {metric.name: metric.result() for metric in self.metrics}

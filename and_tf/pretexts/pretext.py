@@ -1,0 +1,92 @@
+"""What everything that an encoder may be trained by has in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keras
+import tensorflow as tf
+
+from and_tf import replicas
+from and_tf.errors import InputError
+from and_tf.multi_worker import MultiWorkerModel
+
+if TYPE_CHECKING:
+    from and_tf.memory_bank import MemoryBank
+    from and_tf.sharded_bank import ShardedMemoryBank
+
+
+class Pretext(MultiWorkerModel):
+    """An encoder, and what trains it: fit on (images, numbers) of samples.
+
+    `numbers` are the samples' places 0 to N − 1 in the training set, integer
+    [B], each once an epoch. A subclass has the training step.
+
+    Args:
+        encoder: A built Keras model from images to [B, D]. Its output is cast
+            to float32 and normalised here, whatever its own last layer does.
+        num_examples: N.
+        temperature: τ, of the softmax that the subclass trains by.
+        augmenter: A layer from what the data set gives as images to what the
+            encoder takes, applied in the training step alone: the place for
+            augmentation on the device.
+
+    Attributes:
+        bank: The memory bank; None where the method has none, and then it has
+            no neighbourhoods and no rounds either.
+        uses_labels: Whether the training step sees the labels.
+    """
+
+    bank: MemoryBank | ShardedMemoryBank | None = None
+    uses_labels = False
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        num_examples: int,
+        *,
+        temperature: float = 0.1,
+        augmenter: keras.layers.Layer | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        _check(encoder, num_examples, temperature)
+        self.encoder = encoder
+        self.augmenter = augmenter
+        self.temperature = temperature
+        self._loss = replicas.MeanOfAll(name="loss")
+        self.built = True
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The loss alone; Keras' own mean of it is never updated."""
+        return [self._loss]
+
+    @property
+    def method_variables(self) -> list[keras.Variable]:
+        """What training changes beside encoder, optimiser and metrics."""
+        raise NotImplementedError
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Images to unit-norm embeddings, float32 [B, D]."""
+        embeddings = self.encoder(images, training=training)
+        # Whatever the precision policy: τ = 0.1 multiplies errors by ten.
+        return tf.math.l2_normalize(tf.cast(embeddings, tf.float32), axis=1)
+
+
+def _check(encoder: keras.Model, num_examples: int, temperature: float) -> None:
+    """Raises an `InputError` for what cannot be trained."""
+    if not encoder.built or len(encoder.output_shape) != 2:
+        shape = encoder.output_shape if encoder.built else "an unbuilt encoder"
+        raise InputError(
+            "Expected a built encoder with outputs [B, D]; call it once on a "
+            f"batch if it has no fixed input. Received: {shape}."
+        )
+    if num_examples < 2:
+        raise InputError(
+            f"Expected 2 or more training images. Received: {num_examples}."
+        )
+    if temperature <= 0:
+        raise InputError(
+            f"Expected a temperature above 0. Received: {temperature}."
+        )

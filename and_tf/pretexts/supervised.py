@@ -1,0 +1,90 @@
+"""Training by the labels: the ceiling of what learns without them."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from and_tf.errors import InputError
+from and_tf.pretexts.classification import Classification
+
+
+class Supervised(Classification):
+    """Learns to tell the data set's classes apart. It uses the labels.
+
+    All else is as in AND, so that what it reaches is what the same encoder,
+    views and epochs could reach if every neighbour were right.
+
+    Args:
+        encoder, temperature, augmenter, seed: See `Classification`.
+        labels: integer [N] of the training images, −1 where unknown: such an
+            image is left out of the loss.
+        num_classes: C; None is one more than the highest label.
+
+    Attributes:
+        labels: int32 [N], non-trainable; a step looks them up by number, and
+            no checkpoint holds them.
+
+    Raises:
+        InputError: If there are not two classes.
+    """
+
+    uses_labels = True
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        labels: np.ndarray,
+        num_classes: int | None = None,
+        *,
+        temperature: float = 0.1,
+        augmenter: keras.layers.Layer | None = None,
+        seed: int | None = None,
+    ) -> None:
+        found = np.unique(labels[labels >= 0])
+        if len(found) < 2:
+            raise InputError(
+                "Expected labels of 2 or more classes in the training images, "
+                f"to learn from. Received: {len(found)}."
+            )
+        super().__init__(
+            encoder,
+            len(labels),
+            max(num_classes or 0, int(found[-1]) + 1),
+            temperature=temperature,
+            augmenter=augmenter,
+            seed=seed,
+            name="Supervised",
+        )
+        self.labels = self.add_weight(
+            name="labels",
+            shape=labels.shape,
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self.labels.assign(labels)
+
+    def task(
+        self, images: tf.Tensor, numbers: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The images as they are, and their labels."""
+        return images, tf.gather(self.labels.value, numbers)
+
+    def top1(self, embeddings: np.ndarray, labels: np.ndarray) -> float | None:
+        """The classifier's own accuracy.
+
+        Args:
+            embeddings: float32 [Q, D], unit norm.
+            labels: integer [Q], −1 where unknown: such a one is not counted.
+
+        Returns:
+            A fraction; None where no label is known.
+        """
+        asked = labels >= 0
+        if not asked.any():
+            return None
+        logits = np.asarray(self.classifier(embeddings[asked]))
+        return float((logits.argmax(1) == labels[asked]).mean())
