@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import pathlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -48,26 +49,44 @@ class Moment:
         return f"epoch {self.epochs}{within}"
 
 
-def checkpoints(run: Trained) -> Iterator[tuple[int | None, Checkpoint]]:
+def checkpoint_files(run: Trained) -> dict[pathlib.Path, int | None]:
     """The run's own checkpoint and those of its rounds, oldest first.
 
+    Returns:
+        By file, the round whose end it is of, or None.
+    """
+    kept = run.directory.checkpoints.of_rounds(rounds_of(run.config))
+    rounds = {path: number for number, path in kept.items()}
+    paths = sorted({*rounds, run.checkpoint.path}, key=lambda path: path.stem)
+    return {path: rounds.get(path) for path in paths}
+
+
+def checkpoints(
+    run: Trained, files: Mapping[pathlib.Path, int | None]
+) -> Iterator[tuple[int | None, Checkpoint]]:
+    """Reads them one by one, as each may be as large as the memory allows.
+
     Those that are damaged are left out, with a line that says so.
+
+    Args:
+        run: Whose they are.
+        files: See `checkpoint_files`.
 
     Yields:
         (the round whose end it is of, or None; the checkpoint).
     """
-    kept = run.directory.checkpoints.of_rounds(rounds_of(run.config))
-    rounds = {path: number for number, path in kept.items()}
-    own = run.checkpoint.path
-    for path in sorted({*rounds, own}, key=lambda path: path.stem):
+    for path, number in files.items():
+        if path == run.checkpoint.path:
+            yield number, run.checkpoint
+            continue
         try:
-            checkpoint = run.checkpoint if path == own else Checkpoint(path)
+            checkpoint = Checkpoint(path)
         except InputError:
             raise
         except DAMAGE as error:
             print(f"{path} is damaged ({error}); its round is left out.")
-            continue
-        yield rounds.get(path), checkpoint
+        else:
+            yield number, checkpoint
 
 
 def look(

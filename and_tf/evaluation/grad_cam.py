@@ -41,7 +41,7 @@ class GradCam:
     def __init__(self, encoder: keras.Model, layer: str = "") -> None:
         self.layer = layer or backbones.last_feature_map(encoder)
         output = encoder.get_layer(self.layer).output
-        self._model = keras.Model(encoder.inputs, [output, encoder.output])
+        self._model = keras.Model(encoder.inputs, [output, encoder.outputs[0]])
         # A graph, since many rounds' weights go through it one by one.
         self._graph = tf.function(self._maps, reduce_retracing=True)
 

@@ -17,6 +17,7 @@ from and_tf.errors import InputError
 from and_tf.evaluation.attention import (
     BATCH,
     Moment,
+    checkpoint_files,
     checkpoints,
     describe,
     look,
@@ -49,11 +50,11 @@ def evaluate(run: Trained, options: Options) -> Findings:
     views = np.concatenate([images.numpy() for images, _ in batches])
     encoder = backbones.build(**run.checkpoint.notes["encoder"])
     cam = GradCam(encoder)
-    kept = list(checkpoints(run))
-    with Counted("attention", len(kept) * len(numbers)) as progress:
+    files = checkpoint_files(run)
+    with Counted("attention", len(files) * len(numbers)) as progress:
         moments = [
             look(cam, encoder, number, checkpoint, views, numbers, progress)
-            for number, checkpoint in kept
+            for number, checkpoint in checkpoints(run, files)
         ]
     of_measured = np.searchsorted(numbers, measured)
     figures = {
@@ -156,8 +157,8 @@ def _picture(
         reading=(
             f"Grad-CAM at {cam.layer} ({_size(moments[0])}): what turns an "
             "image's embedding to its own row of the memory bank",
-            "Below each map their cosine; of colours, a map's own maximum "
-            "has the last",
+            "Below each map the cosine of the two; colours run from 0 to each "
+            "map's own maximum",
         ),
     )
 
