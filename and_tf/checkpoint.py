@@ -10,7 +10,7 @@ import io
 import json
 import pathlib
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -18,6 +18,7 @@ import numpy as np
 
 from and_tf import files
 from and_tf.errors import InputError
+from and_tf.schedule import Rounds
 
 FORMAT = 2  # 1 had no steps within an epoch.
 DAMAGE = (
@@ -43,9 +44,9 @@ class Checkpoints:
         notes: dict,
         *,
         step: int = 0,
-        best: int = 0,
+        kept: Collection[int] = (),
     ) -> None:
-        """Writes a checkpoint and drops old ones.
+        """Writes a checkpoint and drops those that nobody needs any more.
 
         Args:
             epochs: How many are finished.
@@ -53,8 +54,8 @@ class Checkpoints:
                 that one group can be restored without the others.
             notes: JSON that goes with them.
             step: Steps done in the epoch after.
-            best: The checkpoint after so many epochs is kept for good; 0
-                keeps none.
+            kept: The checkpoints after so many epochs are kept for good, see
+                `_drop`.
         """
         arrays = {
             f"{group}/{i:04d}/{variable.path}": np.asarray(variable)
@@ -64,14 +65,25 @@ class Checkpoints:
         header = json.dumps(
             {**notes, "format": FORMAT, "epochs": epochs, "step": step}
         )
+        path = self._path(epochs, step)
         files.write(
-            self._path(epochs, step),
+            path,
             lambda file: np.savez(file, notes=np.array(header), **arrays),
         )
-        spared = self._path(best) if best else None
-        for path in self.paths()[:-KEEP]:
-            if path != spared:
-                path.unlink(missing_ok=True)
+        self._drop(path, {self._path(number) for number in kept})
+
+    def _drop(self, newest: pathlib.Path, kept: set[pathlib.Path]) -> None:
+        """Leaves what is kept for good, and the newest `KEEP`.
+
+        A run goes on from the newest one that is whole, so what lies after
+        the one just written is damaged. It would else count as newest, and
+        have what is whole dropped in its place.
+        """
+        paths = self.paths()
+        place = paths.index(newest) + 1
+        old = set(paths[: max(place - KEEP, 0)]) - kept
+        for path in (*old, *paths[place:]):
+            path.unlink(missing_ok=True)
 
     def _path(self, epochs: int, step: int = 0) -> pathlib.Path:
         """A name that sorts by how far the run was."""
@@ -91,11 +103,52 @@ class Checkpoints:
         path = self._path(best_epochs(history))
         try:
             return Checkpoint(path)
+        except InputError:
+            raise
         except DAMAGE as error:
             raise InputError(
                 "Expected the checkpoint of the best epoch. Received: "
                 f"{path}, which cannot be read ({error}): the run was not "
                 "evaluated, or is damaged. Take the last checkpoint."
+            ) from error
+
+    def of_rounds(self, plan: Rounds) -> dict[int, pathlib.Path]:
+        """The files of those rounds' ends that are there, by round.
+
+        Args:
+            plan: The run's rounds.
+        """
+        paths = {r: self._path(epochs) for r, epochs in plan.ends.items()}
+        return {r: path for r, path in paths.items() if path.is_file()}
+
+    def of_round(self, number: int, plan: Rounds) -> Checkpoint:
+        """Reads the one of a round's end.
+
+        Args:
+            number: r; 0 is instance learning.
+            plan: The run's rounds.
+
+        Raises:
+            InputError: If it is not there, or not whole.
+        """
+        paths = self.of_rounds(plan)
+        others = ", ".join(f"round_{r}" for r in paths if r != number)
+        take = f"Take one of last, {others}." if others else "Take the last."
+        if number not in paths:
+            raise InputError(
+                f"Expected the checkpoint of round {number}'s end in "
+                f"{self.directory}. Received none: the run has no such round, "
+                "has not come to its end, or was trained without "
+                f"--keep_rounds. {take}"
+            )
+        try:
+            return Checkpoint(paths[number])
+        except InputError:
+            raise
+        except DAMAGE as error:
+            raise InputError(
+                f"Expected the checkpoint of round {number}'s end. Received: "
+                f"{paths[number]}, which is damaged ({error}). {take}"
             ) from error
 
     def paths(self) -> list[pathlib.Path]:

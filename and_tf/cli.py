@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
+from and_tf import checkpoint_name
 from and_tf.errors import InputError, Interrupted
 from and_tf.terminal import standard_error_aside
 
@@ -17,18 +18,25 @@ from and_tf.terminal import standard_error_aside
 flags.disclaim_key_flags()
 
 
-CHECKPOINTS = ("last", "best")
-
-
 def define_checkpoint() -> flags.FlagHolder[str]:
     """Defines --checkpoint, of mains that take up a run."""
-    return flags.DEFINE_enum(
+    holder = flags.DEFINE_string(
         "checkpoint",
-        "last",
-        CHECKPOINTS,
-        "The last one, or that of the epoch with the best kNN in the memory "
-        "bank: chosen on the queries, so on test labels.",
+        checkpoint_name.LAST,
+        "last; best, that of the epoch with the best kNN in the memory bank: "
+        "chosen on the queries, so on test labels; or round_<r>, of the end "
+        "of a round, where round_0 is instance learning.",
     )
+    flags.register_validator(holder, _is_checkpoint)
+    return holder
+
+
+def _is_checkpoint(name: str) -> bool:
+    try:
+        checkpoint_name.round_of(name)
+    except InputError as error:
+        raise flags.ValidationError(str(error)) from error
+    return True
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:

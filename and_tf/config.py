@@ -223,6 +223,14 @@ class TrainConfig:
         least=0,
         free=True,
     )
+    keep_rounds: bool = option(
+        True,
+        "Keep the checkpoint at the end of instance learning and of each "
+        "round, for --checkpoint=round_<r> and what compares rounds: one file "
+        "a round, as large as any checkpoint. A run resumed without it drops "
+        "those that it has.",
+        free=True,
+    )
     evaluate_every: int = option(
         1,
         "Epochs between kNN evaluations on the bank, or on the clean gallery "

@@ -35,6 +35,7 @@ def fit(training: Training) -> Recorder:
         training.notes["seconds"],
         first_step=first_step,
         every=config.checkpoint_steps,
+        kept=plan.ends.values() if config.keep_rounds else (),
         interruption=interruption,
         writes=training.team.chief,
     )

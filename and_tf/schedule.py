@@ -64,6 +64,16 @@ class Rounds:
             return 0
         return self.initial_epochs + (round_number - 1) * self.epochs_per_round
 
+    @property
+    def ends(self) -> dict[int, int]:
+        """Epochs that are finished at the end of each round, by round.
+
+        Round 0 is left out where it has no epoch.
+        """
+        initial, later = self.initial_epochs, self.epochs_per_round
+        ends = {r: initial + r * later for r in range(self.rounds + 1)}
+        return {r: epochs for r, epochs in ends.items() if epochs}
+
 
 @keras.saving.register_keras_serializable(package="and_tf")
 class RoundSchedule(keras.optimizers.schedules.LearningRateSchedule):

@@ -9,7 +9,7 @@ import pathlib
 import keras
 import numpy as np
 
-from and_tf import backbones, run, run_state
+from and_tf import backbones, checkpoint_name, run, run_state
 from and_tf.checkpoint import Checkpoint
 from and_tf.config import TrainConfig
 from and_tf.data.split import ImageData
@@ -17,6 +17,7 @@ from and_tf.errors import InputError
 from and_tf.evaluation.embeddings import embed
 from and_tf.pretexts.pretext import Pretext
 from and_tf.run_directory import RunDirectory
+from and_tf.training import rounds_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,7 @@ class TrainedEncoder:
     Attributes:
         directory: The run's.
         config: Its flags.
-        checkpoint: The newest that is whole; what the weights come from.
+        checkpoint: What the weights come from.
         encoder: uint8 or float32 [B, S, S, 3], values 0..255, to float32
             [B, D] of unit norm.
     """
@@ -99,7 +100,7 @@ def load_encoder(path: pathlib.Path, which: str = "last") -> TrainedEncoder:
 
     Args:
         path: The run's directory.
-        which: One of `cli.CHECKPOINTS`.
+        which: See `checkpoint_name.round_of`.
 
     Raises:
         InputError: If it is no run, or has no such checkpoint.
@@ -118,7 +119,7 @@ def load(
     Args:
         path: The run's directory.
         data_dir: Where its data lie now; empty where they lay in training.
-        which: One of `cli.CHECKPOINTS`.
+        which: See `checkpoint_name.round_of`.
 
     Raises:
         InputError: If it is no run, or has no such checkpoint, or its data
@@ -153,8 +154,9 @@ def _open(
     """A run's directory, flags and a checkpoint.
 
     Raises:
-        InputError: If it is no run, or has no checkpoint.
+        InputError: If it is no run, or has no such checkpoint.
     """
+    number = checkpoint_name.round_of(which)
     directory = RunDirectory(path)
     config = directory.config()
     checkpoint = directory.checkpoints.latest()
@@ -163,6 +165,9 @@ def _open(
             f"Expected a checkpoint in {directory.checkpoints.directory}. "
             "Received none: the run has not finished an epoch."
         )
-    if which == "best":
+    if which == checkpoint_name.BEST:
         checkpoint = directory.checkpoints.best(checkpoint.notes["history"])
+    elif number is not None:
+        plan = rounds_of(config)
+        checkpoint = directory.checkpoints.of_round(number, plan)
     return directory, config, checkpoint

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from and_tf import files
-from and_tf.checkpoint import Checkpoints
+from and_tf.checkpoint import Checkpoint, Checkpoints
 from and_tf.errors import InputError
+from and_tf.schedule import Rounds
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_keeps_the_last_two(groups, tmp_path):
 def test_steps_come_between_epochs_and_the_best_is_spared(groups, tmp_path):
     store = Checkpoints(tmp_path)
     for epochs, step in ((1, 0), (2, 0), (2, 50), (2, 100), (3, 0), (3, 50)):
-        store.save(epochs, groups, {}, step=step, best=1)
+        store.save(epochs, groups, {}, step=step, kept={1})
     assert [p.name for p in store.paths()] == [
         "epoch_00001.npz",
         "epoch_00003.npz",
@@ -80,6 +81,50 @@ def test_steps_come_between_epochs_and_the_best_is_spared(groups, tmp_path):
     ]
     latest = store.latest()
     assert (latest.epochs, latest.step) == (3, 50)
+
+
+def test_ends_of_rounds_are_kept_and_read(groups, tmp_path):
+    store, plan = Checkpoints(tmp_path), Rounds(2, 3, 1)
+    for epochs in range(1, 7):
+        store.save(epochs, groups, {}, kept=plan.ends.values())
+    assert [path.stem for path in store.paths()] == [
+        f"epoch_{epochs:05}" for epochs in (1, 4, 5, 6)
+    ]
+    assert list(store.of_rounds(plan)) == [0, 1]
+    assert [store.of_round(r, plan).epochs for r in (0, 1)] == [1, 4]
+    with pytest.raises(
+        InputError, match="round 2's end.*Take one of last, round_0, round_1"
+    ):
+        store.of_round(2, plan)
+    store.save(6, groups, {})
+    assert [path.stem for path in store.paths()] == [
+        "epoch_00005",
+        "epoch_00006",
+    ]
+    with pytest.raises(InputError, match="--keep_rounds. Take the last"):
+        store.of_round(0, plan)
+
+
+def test_a_damaged_end_of_a_round_is_said(groups, tmp_path):
+    store, plan = Checkpoints(tmp_path), Rounds(1, 1, 1)
+    for epochs in (1, 2):
+        store.save(epochs, groups, {}, kept=plan.ends.values())
+    store.paths()[0].write_bytes(b"PK no archive")
+    with pytest.raises(InputError, match="damaged .*Take one of last, round_1"):
+        store.of_round(0, plan)
+
+
+def test_damaged_ones_do_not_count_as_the_newest(groups, tmp_path):
+    """The run goes on from before them: what it then writes has to stay."""
+    store = Checkpoints(tmp_path)
+    for epochs in (2, 5, 6):
+        store.save(epochs, groups, {}, kept={2, 6})
+    for path in store.paths()[1:]:
+        path.write_bytes(b"")
+    assert store.latest().epochs == 2
+    for epochs, kept in ((3, [2, 3]), (4, [2, 3, 4])):
+        store.save(epochs, groups, {}, kept={2, 6})
+        assert [Checkpoint(p).epochs for p in store.paths()] == kept
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])

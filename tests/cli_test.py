@@ -57,8 +57,11 @@ def test_wrong_flags_end_in_one_sentence(arguments, message):
         ([], "error: Expected --run_dir"),
         (["--run_dir=nowhere"], "error: Expected the directory of a run"),
         (["--run_dir=x", "--protocols=knn,taste"], "Received: taste."),
-        (["--run_dir=x", "--protocols="], "embedding. Received: none."),
+        (["--run_dir=x", "--protocols="], "attention. Received: none."),
         (["--run_dir=x", "--knn_neighbours=0"], "at least 1. Received: 0."),
+        (["--run_dir=x", "--attention_images=1,a"], "such as 0,17,4. Recei"),
+        (["--run_dir=x", "--attention_count=0"], "at least 1. Received: 0."),
+        (["--run_dir=x", "--checkpoint=first"], "round_<r>, such as round_1"),
     ],
 )
 def test_evaluate_answers_in_one_sentence(arguments, message, tmp_path):

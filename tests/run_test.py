@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from and_tf import run, trained
+from and_tf.checkpoint import Checkpoint
 from and_tf.config import TrainConfig, from_flagfile
 from and_tf.errors import InputError
 from and_tf.evaluation.knn import weighted_knn
@@ -117,18 +118,66 @@ def test_a_seed_gives_the_same_run_whatever_loading_draws(
     assert_same_run(finished[2], RunDirectory(config.run_directory))
 
 
-def test_the_best_checkpoint_is_kept(finished):
+def test_the_best_checkpoint_and_those_of_rounds_are_kept(finished):
     _, result, directory = finished
     with open(directory.metrics, newline="") as file:
         rows = [float(row["knn_bank"]) for row in csv.DictReader(file)]
     best = int(np.argmax(rows)) + 1
     assert [path.stem for path in directory.checkpoints.paths()] == sorted(
-        {f"epoch_{epoch:05}" for epoch in (best, 5, 6)}
+        {f"epoch_{epoch:05}" for epoch in (2, 4, best, 5, 6)}
     )
     again = trained.load(directory.path, which="best")
     assert again.checkpoint.epochs == best
     figures = evaluate_knn(again)
     assert figures["bank_top1"] == result["knn_top1_best"]
+
+
+def test_a_round_is_loaded_with_exactly_its_weights(
+    finished, tmp_path, monkeypatch
+):
+    """Those of a run that ended there."""
+    config = digits(tmp_path)
+    interrupted(config, 4, monkeypatch)
+    ended = RunDirectory(config.run_directory).checkpoints.latest()
+    again = trained.load(finished[2].path, which="round_1")
+    assert again.checkpoint.epochs == ended.epochs == 4
+    alone = trained.load_encoder(finished[2].path, "round_1")
+    for encoder in (again.model.encoder, alone.encoder):
+        for value, expected in zip(
+            encoder.variables, ended.arrays("encoder"), strict=True
+        ):
+            np.testing.assert_array_equal(value, expected)
+    bank = ended.arrays("method")[0]
+    np.testing.assert_array_equal(again.model.bank.rows, bank)
+    np.testing.assert_array_equal(alone.bank_rows(), bank)
+
+
+@pytest.mark.parametrize(
+    ("which", "message"),
+    [
+        ("round_3", "round 3's end.*last, round_0, round_1, round_2"),
+        ("round_-1", "round_<r>.*Received: 'round_-1'"),
+        ("first", "Expected --checkpoint of last, best or round_<r>"),
+    ],
+)
+def test_other_checkpoints_are_refused(finished, which, message):
+    with pytest.raises(InputError, match=message):
+        trained.load_encoder(finished[2].path, which)
+
+
+def test_rounds_need_not_be_kept(tmp_path):
+    config = digits(
+        tmp_path, epochs_per_round=1, keep_rounds=False, evaluate_every=0,
+        rounds=3,
+    )  # fmt: skip
+    run.train(config)
+    checkpoints = RunDirectory(config.run_directory).checkpoints
+    best = checkpoints.best(checkpoints.latest().notes["history"]).epochs
+    kept = sorted({best, 3, 4})
+    assert [Checkpoint(p).epochs for p in checkpoints.paths()] == kept
+    missing = next(r for r in range(3) if r + 1 not in kept)
+    with pytest.raises(InputError, match="trained without --keep_rounds"):
+        trained.load_encoder(config.run_directory, f"round_{missing}")
 
 
 def test_without_evaluations_there_is_no_best(tmp_path):

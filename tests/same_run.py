@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
 
 from and_tf.run_directory import RunDirectory
+from and_tf.training import rounds_of
 
 TIMED = {"seconds", "images_per_second"}
 RESULT_TIMED = {*TIMED, "train_images_per_second", "finished", "evaluation"}
@@ -23,6 +24,11 @@ def assert_same_run(whole: RunDirectory, parts: RunDirectory) -> None:
         parts: A run that should be the same.
     """
     _same_arrays(whole.checkpoints.paths()[-1], parts.checkpoints.paths()[-1])
+    plan = rounds_of(whole.config())
+    kept, again = (d.checkpoints.of_rounds(plan) for d in (whole, parts))
+    assert list(kept) == list(again)
+    for number, path in kept.items():
+        _same_arrays(path, again[number])
     found = sorted(path.name for path in whole.neighbourhoods.glob("*"))
     assert found == sorted(path.name for path in parts.neighbourhoods.glob("*"))
     for name in found:

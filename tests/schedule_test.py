@@ -23,8 +23,11 @@ def test_rounds_of_epochs():
     assert plan.epochs == 8
     assert [plan.of_epoch(e) for e in range(8)] == [0, 0, 1, 1, 1, 2, 2, 2]
     assert [plan.first_epoch(r) for r in (0, 1, 2)] == [0, 2, 5]
+    assert plan.ends == {0: 2, 1: 5, 2: 8}
     assert Rounds(2, 3, 0).of_epoch(0) == 1
+    assert Rounds(2, 3, 0).ends == {1: 3, 2: 6}
     assert Rounds(0, 3, 5).epochs == 5
+    assert Rounds(0, 3, 5).ends == {0: 5}
 
 
 @pytest.mark.parametrize("plan", [(-1, 1, 1), (1, 0, 1), (0, 1, 0), (1, 1, -1)])

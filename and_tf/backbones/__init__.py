@@ -114,6 +114,35 @@ def feature_layers(encoder: keras.Model) -> tuple[str, ...]:
     return tuple(n for n in names if re.fullmatch(r"(conv|stage)\d+", n))
 
 
+def last_feature_map(encoder: keras.Model) -> str:
+    """The name of the last layer whose output has places to tell apart.
+
+    Args:
+        encoder: One that `build` made, of whose `feature_layers` it is one; or
+            any functional or sequential model, of all whose layers it is one.
+
+    Returns:
+        The last with an output [B, H, W, C] of H · W > 1.
+
+    Raises:
+        InputError: If there is none.
+    """
+    names = feature_layers(encoder) or [
+        layer.name
+        for layer in encoder.layers
+        if not isinstance(layer, layers.InputLayer)
+    ]
+    for name in reversed(names):
+        shape = getattr(encoder.get_layer(name).output, "shape", ())
+        if len(shape) == 4 and shape[1:3] != (1, 1):
+            return name
+    raise InputError(
+        "Expected an encoder with a layer whose output [B, H, W, C] has more "
+        f"than one place. Received: {encoder.name} for images of "
+        f"{encoder.input_shape[1]} pixels, which has none."
+    )
+
+
 def _check(
     name: str, image_size: int, embedding_dim: int, stem: str, width: float
 ) -> None:

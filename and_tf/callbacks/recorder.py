@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Collection
 
 import keras
 import numpy as np
@@ -39,6 +40,8 @@ class Recorder(keras.callbacks.Callback):
         seconds: That the run took before.
         first_step: Steps of the first epoch to come that were done before.
         every: Steps of an epoch between checkpoints; 0 is at its end alone.
+        kept: The checkpoints after so many epochs are kept for good, as the
+            best one is in any case.
         interruption: Looked at after every step: where the process was asked
             to end, a checkpoint is written and `Interrupted` raised.
         writes: Whether this process is the one that writes.
@@ -56,6 +59,7 @@ class Recorder(keras.callbacks.Callback):
         *,
         first_step: int = 0,
         every: int = 0,
+        kept: Collection[int] = (),
         interruption: Interruption | None = None,
         writes: bool = True,
     ) -> None:
@@ -65,6 +69,7 @@ class Recorder(keras.callbacks.Callback):
         self.history = history
         self._before = seconds
         self._every = every
+        self._kept = frozenset(kept)
         self._writes = writes
         self._interruption = interruption or Interruption()
         self._start = time.monotonic()
@@ -125,7 +130,7 @@ class Recorder(keras.callbacks.Callback):
                 "seconds": self.seconds,
             },
             step=step,
-            best=best_epochs(self.history),
+            kept=self._kept | {best_epochs(self.history)},
         )
 
     def _end(self, place: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from and_tf.config import check_fields, option
+from and_tf.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +27,44 @@ class Options:
     linear_learning_rate: float = option(
         3.0, "linear: SGD's first learning rate.", above=0.0
     )
+    attention_images: str = option(
+        "",
+        "attention: numbers of the training images that are shown, such as "
+        "0,17,4. Empty: drawn by --seed.",
+    )
+    attention_count: int = option(
+        8,
+        "attention: how many are shown where --attention_images is empty.",
+        least=1,
+        most=100,
+    )
+    attention_measured: int = option(
+        256,
+        "attention: how many training images, drawn by --seed, the figures "
+        "are means over.",
+        least=1,
+    )
     seed: int = option(
         0,
         "linear: draws the images held out and SGD's order; embedding: draws "
-        "the images of the map.",
+        "the images of the map; attention: draws the images.",
         least=0,
     )
 
     def __post_init__(self) -> None:
         check_fields(self)
+        _ = self.attention_numbers  # So that what is none is refused at once.
+
+    @property
+    def attention_numbers(self) -> tuple[int, ...]:
+        """`attention_images` as numbers, each once, in the order given."""
+        if not self.attention_images:
+            return ()
+        parts = [part.strip() for part in self.attention_images.split(",")]
+        wrong = [part for part in parts if not re.fullmatch("[0-9]+", part)]
+        if wrong:
+            raise InputError(
+                "Expected --attention_images to be numbers with commas "
+                f"between them, such as 0,17,4. Received: {wrong[0]!r}."
+            )
+        return tuple(dict.fromkeys(map(int, parts)))

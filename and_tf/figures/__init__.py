@@ -1,5 +1,6 @@
 """Pictures of a run, drawn without a display."""
 
+from and_tf.figures.attention_grid import attention_array
 from and_tf.figures.canvas import encode_png, save_png
 from and_tf.figures.embedding_map import map_array
 from and_tf.figures.neighbour_gallery import gallery, gallery_array
@@ -8,6 +9,7 @@ from and_tf.figures.sprite_sheet import sprite
 from and_tf.figures.training_curves import curves
 
 __all__ = [
+    "attention_array",
     "consistency_array",
     "curves",
     "encode_png",

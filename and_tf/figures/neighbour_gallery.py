@@ -187,7 +187,9 @@ def _captions(
         for place, number in enumerate(numbers):
             left, top = layout.corner(group, place)
             colour, mark = _verdict(numbers, place, labels)
-            lines = [f"{mark} {_name(number, labels, class_names)}".strip()]
+            lines = [
+                f"{mark} {class_name(number, labels, class_names)}".strip()
+            ]
             if not place:
                 lines.append(f"H {entropy[number]:.2f}")
             for line, text in enumerate(filter(None, lines)):
@@ -203,7 +205,7 @@ def _captions(
                 )
 
 
-def _name(
+def class_name(
     number: int, labels: np.ndarray | None, class_names: Sequence[str] | None
 ) -> str:
     """The class of a sample, or nothing."""

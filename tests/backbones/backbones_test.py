@@ -110,6 +110,32 @@ def test_feature_layers_run_from_input_to_output(name):
     assert list(names) == sorted(names)
 
 
+@pytest.mark.parametrize(
+    ("name", "image_size", "layer"),
+    [
+        ("small", 32, "stage2"),
+        ("small", 8, "stage1"),  # stage2 has one place.
+        ("alexnet", 32, "conv5"),
+        ("resnet50", 32, "stage4"),
+    ],
+)
+def test_the_last_feature_map_has_places(name, image_size, layer):
+    encoder = backbones.build(name, image_size, width=NARROW)
+    assert backbones.last_feature_map(encoder) == layer
+
+
+def test_the_last_feature_map_of_any_encoder():
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, name="mine")(images)
+    x = keras.layers.Conv2D(4, 6, name="one_place")(x)
+    x = keras.layers.Flatten()(x)
+    own = keras.Model(images, keras.layers.Dense(2)(x))
+    assert backbones.last_feature_map(own) == "mine"
+    flat = keras.Sequential([images, keras.layers.Flatten()])
+    with pytest.raises(InputError, match="more than one place. Received"):
+        backbones.last_feature_map(flat)
+
+
 def test_the_global_seed_decides_the_weights():
     def weights(seed: int) -> list[np.ndarray]:
         keras.utils.set_random_seed(seed)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Protocol = Callable[["Trained", Options], "Findings"]
 
-NAMES = ("knn", "linear", "neighbourhoods", "embedding")
+NAMES = ("knn", "linear", "neighbourhoods", "embedding", "attention")
 
 
 def check(names: Iterable[str]) -> None:
@@ -69,6 +69,7 @@ def evaluate(
 def find(name: str) -> Protocol:
     """The protocol of a name."""
     from and_tf.evaluation.protocols import (
+        attention,
         embedding,
         knn,
         linear,
@@ -80,5 +81,6 @@ def find(name: str) -> Protocol:
         "linear": linear.evaluate,
         "neighbourhoods": neighbourhoods.evaluate,
         "embedding": embedding.evaluate,
+        "attention": attention.evaluate,
     }
     return protocols[name]
