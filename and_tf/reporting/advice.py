@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from and_tf.reporting.completion import is_current
-from and_tf.reporting.markup import Html, code, join, note, paragraph
+from and_tf.reporting.markup import Html, block, join, note, paragraph
 from and_tf.reporting.reported_run import ReportedRun
 
 
@@ -19,23 +19,22 @@ def command(module: str, run: ReportedRun, **flags: str) -> str:
 def not_evaluated(run: ReportedRun, protocol: str) -> Html:
     """That a protocol was not run, and how it is."""
     how = command("evaluate", run, protocols=protocol)
-    return note("This was not evaluated for this run: ", code(how), " does it.")
+    return join(
+        note("This was not evaluated for this run. Do it by"), block(how)
+    )
 
 
 def needs_encoder(run: ReportedRun) -> Html:
     """Why nothing was asked of the encoder, and how it can be."""
     if run.missing:
-        how = command("report", run, data_dir="…")
-        return note(
-            "This needs the run's images, which could not be loaded. Where "
-            "they have only moved: ", code(how), ".",
-        )  # fmt: skip
-    if not run.evaluates:
-        return note(
-            "This page was written with --noevaluate: ",
-            code(command("report", run)),
-            " asks the encoder.",
+        text = (
+            "This needs the run's images and its model, which could not be "
+            "loaded. Where the images have moved, say where they are"
         )
+        return join(note(text), block(command("report", run, data_dir="…")))
+    if not run.evaluates:
+        text = "This page was written with --noevaluate. Ask the encoder by"
+        return join(note(text), block(command("report", run)))
     return note("This needs labels, which the images do not have.")
 
 

@@ -28,6 +28,7 @@ class Curve:
         x: float64 [n].
         y: float64 [n].
         ending: What its name is followed by, such as its last value.
+        steps: Whether a value holds from the point before to its own.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Curve:
     x: np.ndarray
     y: np.ndarray
     ending: str = ""
+    steps: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +78,7 @@ def line_chart(
     *,
     bases: Sequence[tuple[str, float]] = (),
     bands: Sequence[Band] = (),
+    extent: tuple[float, float] | None = None,
     from_zero: bool = False,
 ) -> Html:
     """Draws curves over one axis.
@@ -87,12 +90,15 @@ def line_chart(
         curves: One or more, each with a point or more.
         bases: Name and value of dashed lines to hold the curves to.
         bands: Parts of x; every other one is shaded.
+        extent: Of x, where it is more than that of curves and bands.
         from_zero: Whether y begins at 0.
 
     Returns:
         A figure whose drawing scrolls where the page is narrow.
     """
-    scale, ticks = _scale(curves, bases, bands, from_zero)
+    edges = [edge for band in bands for edge in (band.begin, band.end)]
+    edges += extent or ()
+    scale, ticks = _scale(curves, [v for _, v in bases], edges, from_zero)
     said = "; ".join(f"{c.name} {c.ending or f'{c.y[-1]:.4g}'}" for c in curves)
     drawing = element(
         "svg",
@@ -114,21 +120,19 @@ def line_chart(
 
 def _scale(
     curves: Sequence[Curve],
-    bases: Sequence[tuple[str, float]],
-    bands: Sequence[Band],
+    bases: Sequence[float],
+    edges: Sequence[float],
     from_zero: bool,
 ) -> tuple[Scale, np.ndarray]:
     """The scale that shows everything, and where y is written."""
-    x = np.concatenate([c.x for c in curves])
-    edges = [edge for band in bands for edge in (band.begin, band.end)]
-    begin, end = min(x.min(), *edges, x.max()), max(x.max(), *edges, x.min())
-    y = np.concatenate([*(c.y for c in curves), [v for _, v in bases]])
+    x = np.concatenate([*(c.x for c in curves), edges])
+    y = np.concatenate([*(c.y for c in curves), bases])
     least, most = (0.0 if from_zero else y.min()), y.max()
     if most <= least:
         least, most = least - 0.5, least + 0.5
     ticks = MaxNLocator(5).tick_values(least, most)
-    scale = Scale((begin, max(end, begin + 1)), (ticks[0], ticks[-1]))
-    return scale, ticks
+    end = max(x.max(), x.min() + 1)
+    return Scale((x.min(), end), (ticks[0], ticks[-1])), ticks
 
 
 def _bands(scale: Scale, bands: Sequence[Band]) -> list[Html]:
@@ -179,14 +183,16 @@ def _curve(scale: Scale, curve: Curve) -> Html:
         (scale.across(x), scale.down(y))
         for x, y in zip(curve.x, curve.y, strict=True)
     ]
-    path = " ".join(f"{x},{y}" for x, y in points)
-    parts = [element("polyline", points=path, class_=f"curve {curve.colour}")]
-    if len(points) <= FEW:
-        parts += [
-            element("circle", cx=x, cy=y, r=3, class_=curve.colour)
-            for x, y in points
-        ]
-    return element("g", *parts)
+    path = points
+    if curve.steps:
+        before = points[:1] + points
+        corners = zip(before, points)  # Each where two steps meet.
+        path = [p for (x, _), (to, y) in corners for p in ((x, y), (to, y))]
+    written = " ".join(f"{x},{y}" for x, y in path)
+    parts = [element("polyline", points=written, class_="curve")]
+    if len(points) <= FEW and not curve.steps:
+        parts += [element("circle", cx=x, cy=y, r=3) for x, y in points]
+    return element("g", *parts, class_=curve.colour)
 
 
 def _names(
@@ -200,7 +206,8 @@ def _names(
         for c in curves
     ]
     names += [
-        (scale.down(value), f"{name} {value:.1f}", "") for name, value in bases
+        (scale.down(value), f"{name} {value:.1f}", "quiet")
+        for name, value in bases
     ]
     names.sort(key=lambda name: name[0])
     heights = spread([height for height, _, _ in names], LINE)
@@ -215,7 +222,7 @@ def _names(
 def _text(x: float, y: float, text: str, anchor: str, colour: str = "") -> Html:
     return element(
         "text", text, x=round(x, 1), y=round(y, 1), text_anchor=anchor,
-        class_=colour or None,
+        class_=f"name {colour}" if colour else None,
     )  # fmt: skip
 
 

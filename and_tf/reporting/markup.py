@@ -89,23 +89,23 @@ def scrolling(label: str, *children: Any) -> Html:
 
 
 def table(
-    caption: str, head: Sequence[Any], rows: Iterable[Sequence[Any]]
+    caption: Any, head: Sequence[Any], rows: Iterable[Sequence[Any]]
 ) -> Html:
     """A table whose first row and column are heads.
 
     Args:
         caption: What it is of; stands above it.
         head: Names of the columns.
-        rows: A cell a column each; `Html` that is a cell, `<td …>`, is taken
-            as it is.
+        rows: A cell a column each; `Html` that is a cell, `<td …>` or
+            `<th …>`, is taken as it is, in the head too.
     """
-    names = [element("th", name, scope="col") for name in head]
+    names = [_cell(name, "th", scope="col") for name in head]
     lines = [
-        element("tr", element("th", row[0], scope="row"), *map(_cell, row[1:]))
+        element("tr", _cell(row[0], "th", scope="row"), *map(_cell, row[1:]))
         for row in rows
     ]
     return scrolling(
-        caption,
+        "Table",
         element(
             "table",
             element("caption", caption),
@@ -115,10 +115,10 @@ def table(
     )
 
 
-def _cell(content: Any) -> Html:
-    if isinstance(content, Html) and content.startswith("<td"):
+def _cell(content: Any, name: str = "td", **attributes: str) -> Html:
+    if isinstance(content, Html) and content.startswith(f"<{name}"):
         return content
-    return element("td", content)
+    return element(name, content, **attributes)
 
 
 def percent(share: float | None) -> str:

@@ -22,7 +22,14 @@ def saved_picture(path: pathlib.Path, caption: str) -> Html | None:
         uri, (width, height) = picture_uri(path)
     except (OSError, ValueError, SyntaxError):  # As Pillow says of a bad PNG.
         return None
-    image = element("img", src=uri, alt=caption, width=width, height=height)
+    image = element(
+        "img",
+        src=uri,
+        alt=caption,
+        width=width,
+        height=height,
+        style=f"max-width:{width}px",
+    )
     return element(
         "figure",
         scrolling(caption, image),

@@ -68,7 +68,10 @@ nav ul {
   outline: 2px solid var(--link); outline-offset: 2px;
 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: 0 0 0.35rem; max-width: 44rem; }
+caption {
+  text-align: left; padding: 0 0 0.35rem;
+  position: sticky; left: 0; max-width: min(44rem, calc(100vw - 2.5rem));
+}
 th, td {
   padding: 0.3rem 0.8rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line);
@@ -76,8 +79,7 @@ th, td {
 th { font-weight: 600; }
 thead th { color: var(--quiet); font-weight: 500; font-size: 0.9rem; }
 th:first-child { text-align: left; padding-left: 0; }
-td.text { text-align: left; white-space: normal; min-width: 14rem; }
-td.text code { white-space: pre-wrap; }
+td.text, th.text { text-align: left; }
 td.bar { min-width: 11rem; text-align: left; }
 td.bar i {
   display: block; height: 0.8rem; border-radius: 2px;
@@ -96,34 +98,31 @@ summary { cursor: pointer; font-weight: 600; padding: 0.35rem 0; }
 figure { margin: 1rem 0; }
 figcaption { margin-top: 0.35rem; max-width: 44rem; }
 .picture img {
-  display: block; max-width: none; background: #ffffff; border-radius: 6px;
+  display: block; width: 100%; height: auto; min-width: 34rem;
+  background: #ffffff; border-radius: 6px;
 }
+.facts {
+  display: grid; grid-template-columns: max-content 1fr;
+  gap: 0.3rem 1.25rem; margin: 1.25rem 0;
+}
+.facts dt { color: var(--quiet); }
+.facts dd { margin: 0; font-variant-numeric: tabular-nums; }
 .chart svg { display: block; width: 100%; min-width: 34rem; height: auto; }
 .chart text { fill: var(--quiet); font: 12px system-ui, sans-serif; }
 .chart .grid { stroke: var(--line); }
 .chart .band { fill: var(--band); }
 .chart .base { stroke: var(--quiet); stroke-dasharray: 5 4; }
 .chart .curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
-.chart .ink { stroke: var(--ink); } .chart text.ink { fill: var(--ink); }
-.chart .blue { stroke: var(--blue); } .chart text.blue { fill: var(--blue); }
-.chart .sky { stroke: var(--sky); } .chart text.sky { fill: var(--sky); }
-.chart .orange { stroke: var(--orange); }
-.chart text.orange { fill: var(--orange); }
-.chart .green { stroke: var(--green); }
-.chart text.green { fill: var(--green); }
-.chart .purple { stroke: var(--purple); }
-.chart text.purple { fill: var(--purple); }
-.chart .vermilion { stroke: var(--vermilion); }
-.chart text.vermilion { fill: var(--vermilion); }
-.chart text { stroke: none; }
-.chart circle { stroke: none; fill: currentColor; }
-.chart circle.blue { color: var(--blue); }
-.chart circle.sky { color: var(--sky); }
-.chart circle.orange { color: var(--orange); }
-.chart circle.green { color: var(--green); }
-.chart circle.purple { color: var(--purple); }
-.chart circle.vermilion { color: var(--vermilion); }
-.chart circle.ink { color: var(--ink); }
+.chart .curve { stroke: currentColor; }
+.chart circle, .chart text.name { fill: currentColor; }
+.chart .ink { color: var(--ink); }
+.chart .quiet { color: var(--quiet); }
+.chart .blue { color: var(--blue); }
+.chart .sky { color: var(--sky); }
+.chart .orange { color: var(--orange); }
+.chart .green { color: var(--green); }
+.chart .purple { color: var(--purple); }
+.chart .vermilion { color: var(--vermilion); }
 .groups {
   display: flex; flex-wrap: wrap; gap: 1rem 1.5rem;
   list-style: none; margin: 0.75rem 0; padding: 0;
@@ -144,8 +143,8 @@ figcaption { margin-top: 0.35rem; max-width: 44rem; }
   color: var(--ink);
 }
 .tile figcaption span {
-  display: block; overflow: hidden; text-overflow: ellipsis;
-  white-space: nowrap;
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2;
+  overflow: hidden; overflow-wrap: anywhere;
 }
 .tile.same figcaption { color: var(--green); }
 .tile.other figcaption { color: var(--vermilion); }
@@ -153,6 +152,7 @@ figcaption { margin-top: 0.35rem; max-width: 44rem; }
   body { padding: 0.75rem 0.9rem 3rem; }
   .tile, .tile img { width: 4.75rem; }
   .tile img { height: 4.75rem; }
+  td.bar { min-width: 6rem; }
 }
 @media print { nav { display: none; } details { break-inside: avoid; } }
 """

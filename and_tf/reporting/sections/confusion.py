@@ -112,15 +112,17 @@ def _pairs(counts: np.ndarray, train: Split) -> Html:
         n = int(wrong[true, predicted])
         if n:
             share = n / counts[true].sum()
+            taken_for = class_name(train, predicted)
             rows.append(
                 (
                     class_name(train, true),
-                    class_name(train, predicted),
+                    element("td", taken_for, class_="text"),
                     number(n),
                     percent(share),
                 )
             )
     if not rows:
         return paragraph("Nothing was taken for anything else.")
-    head = ("true class", "taken for", "queries", "of the class")
+    taken_for = element("th", "taken for", scope="col", class_="text")
+    head = ("true class", taken_for, "queries", "of the class")
     return table("Most confused pairs", head, rows)

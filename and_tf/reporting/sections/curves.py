@@ -33,8 +33,16 @@ def section(run: ReportedRun) -> Section:
     charts = [
         _shares(run, bands, "kNN top-1, %", KNN, list(run.baselines.items())),
         _plain(run, bands, "Loss", "loss", "ink"),
-        _shares(run, bands, "Consistency of neighbourhoods, %", CONSISTENCY),
-        _plain(run, bands, "Learning rate", "learning_rate", "purple"),
+        _shares(
+            run,
+            bands,
+            "Consistency of neighbourhoods, %",
+            CONSISTENCY,
+            steps=True,
+        ),
+        _plain(
+            run, bands, "Learning rate", "learning_rate", "purple", steps=True
+        ),
     ]
     drawn = [chart for chart in charts if chart is not None]
     if not drawn:
@@ -66,6 +74,7 @@ def _shares(
     title: str,
     keys: dict[str, tuple[str, str]],
     bases: Sequence[tuple[str, float]] = (),
+    steps: bool = False,
 ) -> Html | None:
     """Fractions in percent."""
     curves = []
@@ -73,7 +82,9 @@ def _shares(
         epochs, values = series(run.history, key)
         if len(epochs):
             ending = f"{100 * values[-1]:.1f}"
-            curves.append(Curve(name, colour, epochs, 100 * values, ending))
+            curves.append(
+                Curve(name, colour, epochs, 100 * values, ending, steps)
+            )
     if not curves:
         return None
     lines = [(name, 100 * share) for name, share in bases]
@@ -81,13 +92,19 @@ def _shares(
 
 
 def _plain(
-    run: ReportedRun, bands: list[Band], title: str, key: str, colour: str
+    run: ReportedRun,
+    bands: list[Band],
+    title: str,
+    key: str,
+    colour: str,
+    steps: bool = False,
 ) -> Html | None:
+    """A quantity as it is."""
     epochs, values = series(run.history, key)
     if not len(epochs):
         return None
     ending = np.format_float_positional(
         values[-1], precision=4, fractional=False, trim="-"
     )
-    curve = Curve("", colour, epochs, values, ending)
+    curve = Curve("", colour, epochs, values, ending, steps)
     return line_chart(title, "epoch", [curve], bands=bands)

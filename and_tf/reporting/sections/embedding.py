@@ -6,7 +6,7 @@ from typing import Any
 
 from and_tf.evaluation.protocols.embedding import PICTURE
 from and_tf.reporting.advice import not_evaluated, staleness
-from and_tf.reporting.markup import Html, join, number, percent, table
+from and_tf.reporting.markup import Html, element, join, number, percent, table
 from and_tf.reporting.reported_run import ReportedRun
 from and_tf.reporting.saved_pictures import saved_picture
 from and_tf.reporting.section import Section
@@ -34,18 +34,27 @@ def section(run: ReportedRun) -> Section:
 def _figures(figures: dict[str, Any]) -> Html:
     protocol = figures["protocol"]
     k = protocol["k"]
+    counted = join("N", element("sub", k))
     rows = [
-        (f"hubness, skewness of N_{k}", f"{figures['hubness_skewness']:.2f}"),
+        (
+            join("hubness, skewness of ", counted),
+            _signed(figures, "hubness_skewness", 2),
+        ),
         ("nobody's neighbour", percent(figures["nobodys_neighbour"])),
         ("most often a neighbour", number(figures["most_occurrences"])),
     ]
     rows += [
-        (f"mean cosine {where} classes", f"{value:.3f}")
+        (f"mean cosine {where} classes", _signed(figures, key, 3))
         for where in ("within", "between")
-        if (value := figures[f"cosine_{where}_classes"]) is not None
+        if figures[key := f"cosine_{where}_classes"] is not None
     ]
-    caption = (
-        f"{protocol['num_images']:,} images of {protocol['images']}; N_{k} "
-        f"counts the images that have one among their {k} nearest"
+    caption = join(
+        f"{protocol['num_images']:,} images of {protocol['images']}; ",
+        counted,
+        f" of an image counts those that have it among their {k} nearest",
     )
     return table(caption, ("", ""), rows)
+
+
+def _signed(figures: dict[str, Any], key: str, digits: int) -> str:
+    return f"{figures[key]:.{digits}f}".replace("-", "−")

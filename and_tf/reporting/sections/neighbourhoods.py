@@ -105,6 +105,7 @@ def _by_entropy(figures: dict[str, Any]) -> Html:
         "Consistency by entropy, %",
         "images in order of entropy, the most certain first, %",
         curves,
+        extent=(0.0, 100.0),
         from_zero=True,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +25,7 @@ def section(run: ReportedRun) -> Section:
     """Cards, a table of baselines and rounds, and what was run."""
     parts = [_cards(run), _rounds(run)]
     parts += [_reading(run)] if run.has_labels else []
-    return Section("outcome", "How it ended", join(*parts, table_of_facts(run)))
+    return Section("outcome", "How it ended", join(*parts, _facts(run)))
 
 
 def rounds_of(run: ReportedRun) -> list[dict[str, Any]]:
@@ -129,61 +130,62 @@ def _reading(run: ReportedRun) -> Html:
     return element("p", *parts, class_="quiet")
 
 
-def table_of_facts(run: ReportedRun) -> Html:
-    """Two columns: what was run, on what, for how long."""
-    return table("What was run", ("", ""), list(_facts(run)))
+def _facts(run: ReportedRun) -> Html:
+    """What was run, on what, for how long."""
+    parts = [
+        element(tag, text)
+        for name, value in _named(run)
+        for tag, text in (("dt", name), ("dd", value))
+    ]
+    return element("dl", *parts, class_="facts")
 
 
-def _facts(run: ReportedRun) -> Iterator[tuple[str, str]]:
+def _named(run: ReportedRun) -> Iterator[tuple[str, str]]:
     config, result = run.config, run.result or {}
     notes = run.checkpoint.notes if run.checkpoint else {}
-    encoder = notes.get("encoder", {})
     yield "data set", config.dataset
     yield "training images", number(run.num_examples)
     if run.trained is not None and run.trained.images.test is not None:
         yield "test images", number(run.trained.images.test.size)
-    size = result.get("image_size") or encoder.get("image_size")
+    size = result.get("image_size") or notes["encoder"]["image_size"]
     yield "backbone", f"{config.backbone}, images of {size} pixels"
     yield "embedding", f"{config.embedding_dim} numbers"
     yield "epochs", f"{len(run.history):,} of {run.epochs_planned:,}"
     yield "rounds", f"{config.rounds}, selection {config.selection}"
+    yield "precision", config.precision
     seconds = result.get("seconds") or notes.get("seconds")
     if seconds:
         yield "duration", duration(seconds)
-    rate = result.get("train_images_per_second")
-    if rate:
+    if result:
+        rate = result["train_images_per_second"]
         yield "speed", f"{rate:,.0f} training images a second"
-    machine = result.get("machine")
-    if machine:
-        gpus = f", {machine['gpus']} GPU" if machine["gpus"] else ", no GPU"
-        yield (
-            "machine",
-            f"{machine['cpus']} CPU cores ({machine['processor']}){gpus}",
-        )
-    yield "precision", config.precision
-    if "finished" in result:
-        yield "finished", result["finished"].replace("T", " ")
+        yield "machine", _machine(result["machine"])
+        yield "finished", _moment(result["finished"])
     yield "seed", str(config.seed)
     if run.checkpoint:
         yield "checkpoint shown", f"after epoch {run.checkpoint.epochs:,}"
 
 
+def _machine(machine: dict[str, Any]) -> str:
+    gpus = f"{machine['gpus']} GPU" if machine["gpus"] else "no GPU"
+    return f"{machine['cpus']} CPU cores ({machine['processor']}), {gpus}"
+
+
+def _moment(written: str) -> str:
+    """An ISO 8601 time in UTC, for people."""
+    return f"{datetime.datetime.fromisoformat(written):%Y-%m-%d %H:%M} UTC"
+
+
 def notices(run: ReportedRun) -> Html:
     """What a reader has to know before all else."""
-    parts = [
-        paragraph(
-            f"{run.config.dataset}, {number(run.num_examples)} images, "
-            f"{run.config.backbone}, {len(run.history):,} epochs, "
-            f"seed {run.config.seed}."
-        )
-    ]
+    parts = [paragraph(_summary(run))]
     if run.result is None:
         done, planned = len(run.history), run.epochs_planned
         parts.append(
             note(
                 f"This run is not finished: {done:,} of {planned:,} epochs. "
-                "What stands here is what it has come to so far; the command "
-                "below, with --resume, goes on with it."
+                "What stands here is what it has come to so far; the last "
+                "section has the command that goes on with it."
             )
         )
     if run.missing:
@@ -196,8 +198,21 @@ def notices(run: ReportedRun) -> Html:
     elif not run.has_labels:
         parts.append(
             note(
-                "The images have no labels: there is no kNN accuracy, no "
+                "The images have no labels, so there is no kNN accuracy, no "
                 "consistency and no confusion; all else is here."
             )
         )
     return join(*parts)
+
+
+def _summary(run: ReportedRun) -> str:
+    """The run in a line."""
+    parts = [
+        f"{number(run.num_examples)} images of {run.config.dataset}",
+        f"{len(run.history):,} epochs",
+        f"seed {run.config.seed}",
+    ]
+    if run.result:
+        parts.insert(2, duration(run.result["seconds"]))
+        parts.append(_moment(run.result["finished"]))
+    return " · ".join(parts)

@@ -25,8 +25,9 @@ def section(run: ReportedRun) -> Section:
     """All that a second run needs."""
     parts = [
         element(
-            "p", "The flags that differ from the defaults; the same with ",
-            code("--resume"), " goes on with the run where it lies.",
+            "p", "With all flags that differ from the defaults. ",
+            code("--resume"), " beside them goes on with the run, or shows it "
+            "where it is finished.",
         ),
         block(train_command(run.config)),
         element("p", "This page again:"),

@@ -31,10 +31,10 @@ def section(run: ReportedRun) -> Section | None:
 def _by_votes(run: ReportedRun, found: Votes) -> Html:
     parts = [
         paragraph(
-            f"Queries, each with the share of the {found.neighbours} "
-            "neighbours' votes that its predicted class has, and the five "
-            "nearest training images. Green: of the query's class; red: of "
-            "another."
+            f"Queries, each with its class, the class that it was taken for "
+            f"and the share of the {found.neighbours} neighbours' votes for "
+            "that; right of it the five nearest training images, ✓ of the "
+            "query's class or ✗ of another."
         )
     ]
     for name, mask in (
@@ -59,7 +59,7 @@ def _group(run: ReportedRun, found: Votes, place: int) -> list[Tile]:
     train, test = run.trained.images.train, run.trained.images.test
     predicted = class_name(train, int(found.predictions[place]))
     share = f"{100 * found.shares[place]:.0f} %"
-    said = (f"as {predicted}, {share}",)
+    said = (f"as {predicted}", f"by {share}")
     query = Tile(test or train, int(found.numbers[place]), "query", said)
     others = found.nearest[place, :SHOWN]
     return [query, *(found_beside(query, number, train) for number in others)]
