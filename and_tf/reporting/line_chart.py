@@ -28,7 +28,8 @@ class Curve:
         x: float64 [n].
         y: float64 [n].
         ending: What its name is followed by, such as its last value.
-        steps: Whether a value holds from the point before to its own.
+        steps: Whether a value holds for what lies before its point, up to
+            the point before or, for the first, for a unit of x.
     """
 
     name: str
@@ -185,7 +186,8 @@ def _curve(scale: Scale, curve: Curve) -> Html:
     ]
     path = points
     if curve.steps:
-        before = points[:1] + points
+        begin = scale.across(max(curve.x[0] - 1, scale.x[0]))
+        before = [(begin, 0.0), *points]
         corners = zip(before, points)  # Each where two steps meet.
         path = [p for (x, _), (to, y) in corners for p in ((x, y), (to, y))]
     written = " ".join(f"{x},{y}" for x, y in path)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 VOID = ("img", "meta")  # Elements without content.
+UNKNOWN = "–"
 
 
 class Html(str):
@@ -121,11 +122,23 @@ def _cell(content: Any, name: str = "td", **attributes: str) -> Html:
     return element(name, content, **attributes)
 
 
+def known_columns(
+    head: Sequence[Any], rows: Sequence[Sequence[Any]]
+) -> tuple[list[Any], list[list[Any]]]:
+    """Head and rows without the columns in which nothing is known."""
+    kept = [
+        place
+        for place in range(len(head))
+        if any(row[place] != UNKNOWN for row in rows)
+    ]
+    return [head[i] for i in kept], [[row[i] for i in kept] for row in rows]
+
+
 def percent(share: float | None) -> str:
     """0.5332 as "53.3 %", nothing known as a dash."""
-    return "–" if share is None else f"{100 * share:.1f} %"
+    return UNKNOWN if share is None else f"{100 * share:.1f} %"
 
 
 def number(value: int | float | None) -> str:
     """50000 as "50,000", nothing known as a dash."""
-    return "–" if value is None else f"{value:,}"
+    return UNKNOWN if value is None else f"{value:,}"

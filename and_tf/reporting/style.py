@@ -107,8 +107,8 @@ figcaption { margin-top: 0.35rem; max-width: 44rem; }
 }
 .facts dt { color: var(--quiet); }
 .facts dd { margin: 0; font-variant-numeric: tabular-nums; }
-.chart svg { display: block; width: 100%; min-width: 34rem; height: auto; }
-.chart text { fill: var(--quiet); font: 12px system-ui, sans-serif; }
+.chart svg { display: block; width: 100%; min-width: 44rem; height: auto; }
+.chart text { fill: var(--quiet); font: 13px system-ui, sans-serif; }
 .chart .grid { stroke: var(--line); }
 .chart .band { fill: var(--band); }
 .chart .base { stroke: var(--quiet); stroke-dasharray: 5 4; }

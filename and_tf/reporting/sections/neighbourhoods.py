@@ -19,6 +19,7 @@ from and_tf.reporting.markup import (
     details,
     element,
     join,
+    known_columns,
     note,
     number,
     paragraph,
@@ -82,7 +83,7 @@ def _quality(figures: dict[str, Any]) -> Html:
     )
     if protocol["labels"]:
         caption += f"; consistent: {protocol['consistent']}"
-    return table(caption, head, rows)
+    return table(caption, *known_columns(head, rows))
 
 
 def _by_entropy(figures: dict[str, Any]) -> Html:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from and_tf.reporting.markup import (
+    UNKNOWN,
     Html,
     element,
     join,
+    known_columns,
     note,
     number,
     paragraph,
@@ -74,7 +76,7 @@ def _cards(run: ReportedRun) -> Html:
 def _rounds(run: ReportedRun) -> Html:
     """Baselines and rounds under one another."""
     rows = [
-        (name, percent(share), _bar(share, trained=False), "–", "–")
+        (name, percent(share), _bar(share, False), UNKNOWN, UNKNOWN)
         for name, share in run.baselines.items()
     ]
     for row in rounds_of(run):
@@ -84,21 +86,23 @@ def _rounds(run: ReportedRun) -> Html:
             (
                 named,
                 percent(share),
-                _bar(share, trained=True),
+                _bar(share, True),
                 number(anchors or None),
                 percent(row.get("consistency")),
             )
         )
-    return table(
-        "kNN top-1 at the end of each round, and how far it came",
-        ("", "kNN top-1", "", "anchors", "consistency"),
-        rows,
-    )
+    caption = "The rounds and their anchors"
+    if run.has_labels:
+        caption = (
+            "kNN top-1 at the end of each round, and before the first step"
+        )
+    head = ("", "kNN top-1", "of 100 %", "anchors", "consistency")
+    return table(caption, *known_columns(head, rows))
 
 
-def _bar(share: float | None, trained: bool) -> Html:
+def _bar(share: float | None, trained: bool) -> str:
     if share is None:
-        return element("td", class_="bar")
+        return UNKNOWN
     drawn = element(
         "i",
         class_="trained" if trained else None,
