@@ -20,7 +20,7 @@ def not_evaluated(run: ReportedRun, protocol: str) -> Html:
     """That a protocol was not run, and how it is."""
     how = command("evaluate", run, protocols=protocol)
     return join(
-        note("This was not evaluated for this run. Do it by"), block(how)
+        note("This was not evaluated for this run. To evaluate it:"), block(how)
     )
 
 
@@ -29,11 +29,11 @@ def needs_encoder(run: ReportedRun) -> Html:
     if run.missing:
         text = (
             "This needs the run's images and its model, which could not be "
-            "loaded. Where the images have moved, say where they are"
+            "loaded. Where the images have moved, name their place:"
         )
         return join(note(text), block(command("report", run, data_dir="…")))
     if not run.evaluates:
-        text = "This page was written with --noevaluate. Ask the encoder by"
+        text = "This page was written with --noevaluate. To ask the encoder:"
         return join(note(text), block(command("report", run)))
     return note("This needs labels, which the images do not have.")
 
