@@ -8,6 +8,8 @@ import functools
 import pathlib
 from typing import Any
 
+import numpy as np
+
 from and_tf import trained
 from and_tf.checkpoint import Checkpoint
 from and_tf.config import TrainConfig
@@ -116,18 +118,18 @@ class _Watched(Trained):
     """A run that shows how far its embeddings are."""
 
     @functools.cached_property
-    def train_embeddings(self):
+    def train_embeddings(self) -> np.ndarray:
         """Of the training images' clean views, float32 [N, D]."""
         return self._embed(self.images.train)
 
     @functools.cached_property
-    def query_embeddings(self):
+    def query_embeddings(self) -> np.ndarray:
         """Of the test images, or else the training images, float32 [Q, D]."""
         if self.images.test is None:
             return self.train_embeddings
         return self._embed(self.images.test)
 
-    def _embed(self, split: Split):
+    def _embed(self, split: Split) -> np.ndarray:
         with Counted(f"embed {split.name}", split.size) as progress:
             return embed(self.model, split, self.image_size, progress.advance)
 
