@@ -182,6 +182,10 @@ class RunDirectory:
         # One that was evaluated before its end has that alone.
         return result if set(result) - {"evaluation"} else None
 
+    def evaluations(self) -> dict[str, dict[str, Any]]:
+        """What protocols found, by their names."""
+        return self._read_result().get("evaluation", {})
+
     def _read_result(self) -> dict[str, Any]:
         if not self.result.is_file():
             return {}

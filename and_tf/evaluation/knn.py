@@ -81,10 +81,12 @@ def weighted_knn(
     ranking = np.concatenate(
         [
             _most_voted(
-                found.similarity[i : i + SLICE],
-                gallery_labels[found.index[i : i + SLICE]],
-                temperature,
-                classes,
+                ballots(
+                    found.similarity[i : i + SLICE],
+                    gallery_labels[found.index[i : i + SLICE]],
+                    temperature,
+                    classes,
+                )
             )
             for i in range(0, len(queries), SLICE)
         ]
@@ -99,13 +101,13 @@ def weighted_knn(
     )
 
 
-def _most_voted(
+def ballots(
     similarity: np.ndarray,
     labels: np.ndarray,
     temperature: float,
     classes: int,
 ) -> np.ndarray:
-    """The five classes with the most votes, of equals the lower first.
+    """The votes that each class has, exp(cos / τ) of each neighbour.
 
     Args:
         similarity: float32 [q, k].
@@ -114,13 +116,24 @@ def _most_voted(
         classes: C.
 
     Returns:
-        int64 [q, min(5, C)].
+        float64 [q, C].
     """
     count = len(similarity)
     place = np.arange(count)[:, None] * classes + labels  # [q, k] in [q · C]
-    ballots = np.bincount(
+    return np.bincount(
         place.ravel(),
         np.exp(similarity.ravel().astype(np.float64) / temperature),
         minlength=count * classes,
     ).reshape(count, classes)
-    return np.argsort(-ballots, axis=1, kind="stable")[:, :5]
+
+
+def _most_voted(votes: np.ndarray) -> np.ndarray:
+    """The five classes with the most votes, of equals the lower first.
+
+    Args:
+        votes: float64 [q, C].
+
+    Returns:
+        int64 [q, min(5, C)].
+    """
+    return np.argsort(-votes, axis=1, kind="stable")[:, :5]

@@ -1,0 +1,67 @@
+"""Writes a page about a run: what it was, how it ended, what it looks like.
+
+    python -m and_tf.report --run_dir=runs/cifar100
+
+writes runs/cifar100/report.html, one file that opens without a network. What
+the page shows and nobody has evaluated yet is evaluated first, and kept beside
+the run as `and_tf.evaluate` keeps it.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+from absl import flags
+
+from and_tf import cli
+from and_tf.errors import InputError
+
+_RUN_DIR = flags.DEFINE_string(
+    "run_dir", "", "The run; finished, or with a checkpoint."
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", "", "The page. Empty: report.html in the run's directory."
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "", "Where its data set lies. Empty: where it lay in training."
+)
+_CHECKPOINT = cli.define_checkpoint()
+_EVALUATE = flags.DEFINE_bool(
+    "evaluate",
+    True,
+    "Evaluate what the page shows and this checkpoint has not had. False: "
+    "show what is there.",
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Reads the flags and writes the page."""
+    del argv
+    if not _RUN_DIR.value:
+        raise InputError(
+            "Expected --run_dir, the directory of a run. Received none."
+        )
+    path = pathlib.Path(_RUN_DIR.value)
+    output = pathlib.Path(_OUTPUT.value or path / "report.html")
+    if output.is_dir():
+        raise InputError(
+            f"Expected a file for --output, such as {output / 'report.html'}. "
+            f"Received the directory {output}."
+        )
+    cli.import_tensorflow()
+    from and_tf.reporting import reported_run, run_page
+    from and_tf.reporting.completion import complete
+
+    run = reported_run.load(
+        path, _DATA_DIR.value, _CHECKPOINT.value, _EVALUATE.value
+    )
+    if run.missing:
+        print(f"without images and model: {run.missing}")
+    elif run.evaluates:
+        complete(run)
+    run_page.write(run, output)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,23 @@
+"""Where the encoder looks."""
+
+from __future__ import annotations
+
+from and_tf.evaluation import protocols
+from and_tf.reporting.advice import not_evaluated, staleness
+from and_tf.reporting.markup import join
+from and_tf.reporting.reported_run import ReportedRun
+from and_tf.reporting.saved_pictures import saved_picture
+from and_tf.reporting.section import Section
+
+NAME = "attention"
+
+
+def section(run: ReportedRun) -> Section | None:
+    """The picture of the protocol of that name."""
+    caption = "What parts of an image its embedding comes from."
+    picture = saved_picture(run.directory.path / f"{NAME}.png", caption)
+    if picture is None:
+        if NAME not in protocols.NAMES:
+            return None
+        return Section(NAME, "Attention", not_evaluated(run, NAME))
+    return Section(NAME, "Attention", join(staleness(run, NAME), picture))

@@ -1,0 +1,175 @@
+"""A headless Chromium, driven over a pipe by the DevTools protocol."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",  # It refuses to start as root without.
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+# The browser reads commands from descriptor 3 and answers on 4.
+_START = "import os, sys; r, w = map(int, sys.argv[1:3]); os.dup2(r, 3); \
+os.dup2(w, 4); os.execv(sys.argv[3], sys.argv[3:])"
+
+
+def find() -> str | None:
+    """The path of a Chromium or Chrome, None where there is none."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+class Tab:
+    """One tab of a browser.
+
+    Attributes:
+        events: What the browser told of itself, oldest first.
+    """
+
+    def __init__(self, requests: int, answers: int) -> None:
+        self._requests = requests
+        self._answers = os.fdopen(answers, "rb")
+        self._session: str | None = None
+        self._buffer = b""
+        self._count = 0
+        self.events: list[dict[str, Any]] = []
+        target = self.call("Target.createTarget", url="about:blank")
+        self._session = self.call(
+            "Target.attachToTarget", targetId=target["targetId"], flatten=True
+        )["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Asks the browser, and waits for its answer.
+
+        Raises:
+            RuntimeError: If it answers with an error.
+        """
+        self._count += 1
+        request = {"id": self._count, "method": method, "params": parameters}
+        if self._session:
+            request["sessionId"] = self._session
+        os.write(self._requests, json.dumps(request).encode() + b"\0")
+        while True:
+            message = self._read()
+            if message.get("id") != self._count:
+                continue
+            if "error" in message:
+                raise RuntimeError(f"{method}: {message['error']}")
+            return message["result"]
+
+    def _read(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            part = self._answers.read1(2**20)
+            if not part:
+                raise RuntimeError("the browser has ended")
+            self._buffer += part
+        text, _, self._buffer = self._buffer.partition(b"\0")
+        message = json.loads(text)
+        if "method" in message:
+            self.events.append(message)
+        return message
+
+    def open(
+        self, page: pathlib.Path, width: int, height: int, dark: bool = False
+    ) -> None:
+        """Loads a page from disk, as a screen of some size shows it."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
+        scheme = {"name": "prefers-color-scheme"}
+        scheme["value"] = "dark" if dark else "light"
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.events.clear()
+        self.call("Page.navigate", url=page.resolve().as_uri())
+        while not self.told("Page.loadEventFired"):
+            self._read()
+
+    def told(self, method: str) -> list[dict[str, Any]]:
+        """The events of a kind since the page was opened."""
+        return [e["params"] for e in self.events if e["method"] == method]
+
+    def evaluate(self, script: str) -> Any:
+        """The value of an expression, or of its promise, on the page."""
+        result = self.call(
+            "Runtime.evaluate",
+            expression=script,
+            awaitPromise=True,
+            returnByValue=True,
+        )
+        if "exceptionDetails" in result:
+            raise RuntimeError(result["exceptionDetails"])
+        return result["result"].get("value")
+
+    def screenshot(self, path: pathlib.Path, **clip: float) -> None:
+        """Writes what is seen, or a part of the page, as a PNG file."""
+        options: dict[str, Any] = {"captureBeyondViewport": True}
+        if clip:
+            options["clip"] = {"scale": 1, **clip}
+        data = self.call("Page.captureScreenshot", **options)["data"]
+        path.write_bytes(base64.b64decode(data))
+
+
+@contextlib.contextmanager
+def tab(browser: str, profile: pathlib.Path) -> Iterator[Tab]:
+    """Starts a browser with one tab, and ends it.
+
+    Args:
+        browser: Its path.
+        profile: A directory for what it writes.
+    """
+    read, requests = os.pipe()
+    answers, write = os.pipe()
+    # Away from 3 and 4, so that neither is overwritten before it is moved.
+    read, write = (_away(end) for end in (read, write))
+    command = [browser, *FLAGS, f"--user-data-dir={profile}"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _START, str(read), str(write), *command],
+        pass_fds=(read, write),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(read)
+    os.close(write)
+    try:
+        yield Tab(requests, answers)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(requests)
+
+
+def _away(descriptor: int) -> int:
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD, 10)
+    os.close(descriptor)
+    return moved

@@ -1,0 +1,78 @@
+"""A page taken apart by Python's own parser."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+VOID = {"img", "meta", "br", "hr", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Elements, tables and text of a page.
+
+    Attributes:
+        elements: (tag, attributes), in order.
+        tables: By caption, rows of cells' texts, heads included.
+        sections: All text, by the id of the section that it stands in; "" is
+            outside of all.
+        unclosed: Tags that were closed in another order than opened.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.tables: dict[str, list[list[str]]] = {}
+        self.sections: dict[str, str] = {}
+        self.unclosed: list[str] = []
+        self._open: list[str] = []
+        self._section = ""
+        self._rows: list[list[str]] = []
+        self._caption = ""
+        self.feed(text)
+        self.close()
+        self.unclosed += self._open
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.elements.append((tag, attributes))
+        if tag not in VOID:
+            self._open.append(tag)
+        if tag == "section":
+            self._section = attributes["id"]
+        elif tag == "table":
+            self._rows, self._caption = [], ""
+        elif tag == "tr":
+            self._rows.append([])
+        elif tag in ("td", "th"):
+            self._rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        if not self._open or self._open.pop() != tag:
+            self.unclosed.append(tag)
+        if tag == "section":
+            self._section = ""
+        elif tag == "table":
+            self.tables[self._caption] = self._rows
+
+    def handle_data(self, data):
+        if "style" in self._open:
+            return
+        known = self.sections.get(self._section, "")
+        self.sections[self._section] = known + data
+        if "caption" in self._open:
+            self._caption += data
+        elif {"td", "th"} & set(self._open):
+            self._rows[-1][-1] += data
+
+    def table(self, beginning: str) -> list[list[str]]:
+        """The one whose caption begins so."""
+        (found,) = (
+            rows
+            for caption, rows in self.tables.items()
+            if caption.startswith(beginning)
+        )
+        return found
+
+    def images(self) -> list[dict[str, str]]:
+        """The attributes of all images."""
+        return [attributes for tag, attributes in self.elements if tag == "img"]
