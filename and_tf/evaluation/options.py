@@ -25,6 +25,12 @@ class Options:
     linear_learning_rate: float = option(
         3.0, "linear: SGD's first learning rate.", above=0.0
     )
+    kmeans_clusters: int = option(
+        0, "kmeans: C. 0: the number of classes.", least=0
+    )
+    kmeans_seeds: int = option(
+        3, "kmeans: how often, with other first centres.", least=1
+    )
     seed: int = option(
         0,
         "linear: draws the images held out and SGD's order; embedding: draws "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Protocol = Callable[["Trained", Options], "Findings"]
 
-NAMES = ("knn", "linear", "neighbourhoods", "embedding")
+NAMES = ("knn", "linear", "kmeans", "neighbourhoods", "embedding")
 
 
 def check(names: Iterable[str]) -> None:
@@ -70,6 +70,7 @@ def find(name: str) -> Protocol:
     """The protocol of a name."""
     from and_tf.evaluation.protocols import (
         embedding,
+        kmeans,
         knn,
         linear,
         neighbourhoods,
@@ -78,6 +79,7 @@ def find(name: str) -> Protocol:
     protocols = {
         "knn": knn.evaluate,
         "linear": linear.evaluate,
+        "kmeans": kmeans.evaluate,
         "neighbourhoods": neighbourhoods.evaluate,
         "embedding": embedding.evaluate,
     }
