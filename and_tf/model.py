@@ -100,6 +100,11 @@ class AND(MultiWorkerModel):
         """The loss alone; Keras' own mean of it is never updated."""
         return [self._loss]
 
+    @property
+    def method_variables(self) -> list[keras.Variable]:
+        """The bank's rows first, then the neighbours and the anchors."""
+        return [self.bank.rows, self.neighbours, self.selected]
+
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Images to unit-norm embeddings, float32 [B, D]."""
         embeddings = self.encoder(images, training=training)

@@ -19,7 +19,7 @@ def state(model: AND) -> dict[str, list[keras.Variable]]:
     """Everything that a training run changes, by what it belongs to."""
     return {
         "encoder": model.encoder.variables,
-        "method": [model.bank.rows, model.neighbours, model.selected],
+        "method": model.method_variables,
         "optimiser": model.optimizer.variables,
         "metrics": model.metrics_variables,
     }

@@ -13,7 +13,7 @@ from sklearn.metrics import silhouette_score
 from and_tf.errors import InputError
 from and_tf.evaluation import clustering
 
-RESTARTS = 10  # Of a seed; the one with the least inertia is kept.
+RESTARTS = 3  # Of a seed; the one with the least inertia is kept.
 # Samples that the silhouette is taken of; it asks for all their distances.
 SILHOUETTE = 2000
 

@@ -29,7 +29,7 @@ def found(loaded: trained.Trained, **options) -> dict:
 
 def test_fits_on_the_training_images_and_asks_the_others(again, capsys):
     figures = found(again, kmeans_seeds=1)
-    oracle = KMeans(10, n_init=10, random_state=0).fit(again.train_embeddings)
+    oracle = KMeans(10, n_init=3, random_state=0).fit(again.train_embeddings)
     asked = oracle.predict(again.query_embeddings)
     scores = clustering.score(asked, again.images.test.labels, 10, 10)
     assert figures["acc"] == pytest.approx(scores.acc)

@@ -32,7 +32,7 @@ def test_is_scikit_learns(rng):
     rows = rng.normal(size=(80, 4)).astype(np.float32)
     parts = list(kmeans.partitions(rows, None, 6, seeds=2))
     for seed, part in enumerate(parts):
-        oracle = KMeans(6, n_init=10, random_state=seed).fit(rows)
+        oracle = KMeans(6, n_init=kmeans.RESTARTS, random_state=seed).fit(rows)
         np.testing.assert_array_equal(part.asked, oracle.labels_)
         np.testing.assert_array_equal(part.asked, part.train)
 
