@@ -214,8 +214,10 @@ def draw(
     directory, split = run.directory, run.pretext.evaluation
     name = f"{run.pretext.config.backbone} on {result['dataset']}"
     compared = run.notes["kmeans"]
+    # Of a rate that is constant there is nothing to see.
+    rows = [{**row, "learning_rate": None} for row in history]
     figures.curves(
-        history,
+        rows,
         directory.curves,
         baselines={"k-means": compared["acc"]} if compared else None,
         title=f"SCAN, {name}",

@@ -10,8 +10,9 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from and_tf.figures import canvas
 
-LEFT, RIGHT, TOP, BOTTOM = 170, 40, 84, 150  # Pixels, as all lengths here.
+LEFT, RIGHT, TOP = 170, 40, 84  # Pixels, as all lengths here.
 CELL, LEAST = 58, 420
+LETTER = 9  # Of a class' name, which is turned below the matrix.
 MOST_NAMED = 30  # Classes; of more, neither names nor numbers can be read.
 SHADES = LinearSegmentedColormap.from_list(
     "share", ["#ffffff", canvas.css(canvas.SKY), canvas.css(canvas.BLUE)]
@@ -44,10 +45,12 @@ def confusion_array(
     named = classes <= MOST_NAMED
     height = max(CELL * classes, LEAST) if named else 2 * LEAST
     width = round(height * shares.shape[1] / classes)
-    total = LEFT + width + RIGHT, TOP + height + BOTTOM
+    longest = max(len(_short(name)) for name in columns) if named else 0
+    bottom = 56 + LETTER * longest
+    total = LEFT + width + RIGHT, TOP + height + bottom
     figure = canvas.new_figure(*total)
     axes = figure.add_axes(
-        (LEFT / total[0], BOTTOM / total[1], width / total[0],
+        (LEFT / total[0], bottom / total[1], width / total[0],
          height / total[1])
     )  # fmt: skip
     axes.imshow(shares, cmap=SHADES, vmin=0, vmax=100, aspect="auto")

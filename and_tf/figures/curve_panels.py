@@ -81,8 +81,8 @@ def draw_clusters(axes: Axes, history: History) -> None:
     used = history[-1]["clusters_used"]
     last = 100 * values[-1]
     text = f"{last:.1f} %, {used} clusters used"
-    name_ends(axes, [(last, text, canvas.PURPLE)])
     axes.set_ylim(bottom=0)
+    name_ends(axes, [(last, text, canvas.PURPLE)])
 
 
 def draw_rate(axes: Axes, history: History) -> None:

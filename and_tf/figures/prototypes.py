@@ -87,5 +87,5 @@ def _name(
         return f"cluster {cluster}"
     label = matching[cluster]
     if label < 0:
-        return f"{cluster}: no class"
-    return f"{cluster}: {class_names[label] if class_names else label}"
+        return f"{cluster} → no class"
+    return f"{cluster} → {class_names[label] if class_names else label}"
