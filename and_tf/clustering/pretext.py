@@ -20,6 +20,7 @@ from and_tf.checkpoint import Checkpoint
 from and_tf.config import TrainConfig
 from and_tf.data.split import ImageData, Split
 from and_tf.errors import InputError
+from and_tf.team import Team
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,11 @@ class Pretext:
 
 
 def load(
-    path: pathlib.Path, which: str, data_dir: str, memory_gib: float
+    path: pathlib.Path,
+    which: str,
+    data_dir: str,
+    memory_gib: float,
+    team: Team | None = None,
 ) -> Pretext:
     """Loads a run's encoder and its images.
 
@@ -61,12 +66,14 @@ def load(
         which: One of `cli.CHECKPOINTS`.
         data_dir: Where its data lie now; empty where they lay in training.
         memory_gib: Splits of up to so many GiB are held in memory.
+        team: Whose replicas each have the encoder; None is one device.
 
     Raises:
         InputError: If it is no run, or its encoder is not trained, or its
             data cannot be had.
     """
-    run = trained.load_encoder(path, which)
+    with (team or Team()).strategy.scope():
+        run = trained.load_encoder(path, which)
     checkpoint, encoder = run.checkpoint, run.encoder
     check_trained(encoder, checkpoint, path)
     config = dataclasses.replace(run.config, memory_gib=memory_gib)

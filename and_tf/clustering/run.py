@@ -48,11 +48,10 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
     with team.joined():
         # Before the directory is made, which would lie in a run that is none.
         keras.config.set_dtype_policy(config.precision)
-        with team.strategy.scope():
-            source = pretext.load(
-                pathlib.Path(config.run_dir), config.checkpoint,
-                config.data_dir, config.memory_gib,
-            )  # fmt: skip
+        source = pretext.load(
+            pathlib.Path(config.run_dir), config.checkpoint,
+            config.data_dir, config.memory_gib, team,
+        )  # fmt: skip
         check(config, source, team)
         with joining.held(directory, team):
             checkpoint, result = joining.claim(directory, config, team)
@@ -72,7 +71,12 @@ def check(config: ClusterConfig, source: Pretext, team: Team) -> None:
         InputError: If the number of clusters or of images does not do.
     """
     train = source.images.train
-    choose_clusters(config, source.images)
+    clusters = choose_clusters(config, source.images)
+    if clusters > train.size:
+        raise InputError(
+            f"Expected --clusters from 2 to {train.size}, the training images "
+            f"there are. Received: {clusters}."
+        )
     pairs.check(train, config.batch_size, team.strategy.num_replicas_in_sync)
     joining.check_images(train.size, fingerprint(train), team)
     if not config.neighbours < train.size:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +12,7 @@ from and_tf.augmentation import ViewConfig
 from and_tf.clustering import pairs
 from and_tf.clustering.views import WeakView, recipe
 from and_tf.data.split import in_memory
+from and_tf.errors import InputError
 
 SIZE, K = 50, 4
 # Whole images, so that a view tells whose it is.
@@ -92,3 +95,15 @@ def test_choice_follows_from_seed_and_epoch(neighbours):
     ]
     assert choices[0] == choices[3]
     assert len({tuple(c) for c in choices}) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "batch_size", "message"),
+    [({"images": None}, 16, "Give a larger --memory_gib"),
+     ({}, 51, "at most 50.*Received: 51"),
+     ({}, 3, "4 or more, two images for each of 2 devices")],
+)  # fmt: skip
+def test_refuses(split, changes, batch_size, message):
+    changed = dataclasses.replace(split, **changes)
+    with pytest.raises(InputError, match=message):
+        pairs.check(changed, batch_size, replicas=2)
