@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import os
+import pathlib
 import shutil
 import signal
 
@@ -86,7 +87,7 @@ def test_learns_more_than_chance(finished):
 def test_the_classifier_is_restored_without_data(finished):
     config, result, directory = finished
     found = classifier.load(directory.path)
-    test = trained.load(config.run_dir).images.test
+    test = trained.load(pathlib.Path(config.run_dir)).images.test
     probabilities = found.model.predict(test.images, verbose=0)
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
     scores = clustering.score(
@@ -95,7 +96,7 @@ def test_the_classifier_is_restored_without_data(finished):
     assert scores.acc == result["acc"]
     assert clustering.prototypes(probabilities).tolist() == result["prototypes"]
     assert classifier.is_clustering(directory.path)
-    assert not classifier.is_clustering(config.run_dir)
+    assert not classifier.is_clustering(pathlib.Path(config.run_dir))
 
 
 def test_resumed_run_is_the_same_run(finished, tmp_path, monkeypatch):
@@ -142,7 +143,7 @@ def test_a_finished_one_is_shown_and_left_alone(finished, capsys):
 
 def test_fine_tuning_moves_all_but_the_projection(finished):
     config, _, directory = finished
-    before = trained.load_encoder(config.run_dir).encoder
+    before = trained.load_encoder(pathlib.Path(config.run_dir)).encoder
     after = classifier.load(directory.path).scan.encoder
     for one, other in zip(before.variables, after.variables, strict=True):
         same = np.array_equal(one, other)
