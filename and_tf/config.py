@@ -34,8 +34,35 @@ def option(default: Any, text: str, **notes: Any) -> Any:
     return dataclasses.field(default=default, metadata={"help": text, **notes})
 
 
+class RunConfig:
+    """A frozen record that a run directory keeps as its flagfile."""
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """Names of the fields in which two configs are different runs."""
+        return [
+            name
+            for name in self.run_fields()
+            if getattr(self, name) != getattr(other, name)
+        ]
+
+    def run_fields(self) -> list[str]:
+        """Names of the fields that make a run another run."""
+        return [
+            field.name
+            for field in dataclasses.fields(self)
+            if not field.metadata.get("free")
+        ]
+
+    def to_flagfile(self) -> str:
+        """Lines of a flagfile that makes this config again."""
+        return "".join(
+            f"--{name}={value}\n"
+            for name, value in dataclasses.asdict(self).items()
+        )
+
+
 @dataclasses.dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(RunConfig):
     """Everything a run depends on; the flags of `and_tf.train`."""
 
     dataset: str = option(
@@ -286,28 +313,10 @@ class TrainConfig:
             return self.epochs_per_round
         return self.initial_epochs
 
-    def differences(self, other: TrainConfig) -> list[str]:
-        """Names of the fields in which two configs are different runs."""
-        return [
-            name
-            for name in self.run_fields()
-            if getattr(self, name) != getattr(other, name)
-        ]
-
-    def run_fields(self) -> list[str]:
-        """Names of the fields that make a run another run."""
-        return [
-            field.name
-            for field in dataclasses.fields(self)
-            if not field.metadata.get("free")
-        ]
-
-    def to_flagfile(self) -> str:
-        """Lines of a flagfile that makes this config again."""
-        return "".join(
-            f"--{name}={value}\n"
-            for name, value in dataclasses.asdict(self).items()
-        )
+    @property
+    def title(self) -> str:
+        """What it is a run of."""
+        return f"{self.backbone} on {self.dataset}"
 
 
 def check_fields(config: Any) -> None:

@@ -61,3 +61,43 @@ class CoupledSGD(keras.optimizers.SGD):
         config = super().get_config()
         config["weight_decay"] = self.coupled_decay
         return config
+
+
+@keras.saving.register_keras_serializable(package="and_tf")
+class CoupledAdam(keras.optimizers.Adam):
+    """Adam with the weight decay of `torch.optim.Adam`, as SCAN's authors ran.
+
+    The decay λ enters the gradient of every variable, g + λw, and so both
+    moments; Keras' own and AdamW's decays apart from them.
+
+    Args:
+        learning_rate: α, a number or a schedule.
+        weight_decay: λ.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
+        weight_decay: float = 1e-4,
+        epsilon: float = 1e-8,
+        name: str = "coupled_adam",
+        **kwargs,
+    ) -> None:
+        super().__init__(learning_rate, epsilon=epsilon, name=name, **kwargs)
+        self.coupled_decay = weight_decay
+
+    def update_step(
+        self,
+        gradient: tf.Tensor,
+        variable: keras.Variable,
+        learning_rate: tf.Tensor,
+    ) -> None:
+        """Updates one variable in place."""
+        decayed = gradient + self.coupled_decay * tf.convert_to_tensor(variable)
+        super().update_step(decayed, variable, learning_rate)
+
+    def get_config(self) -> dict:
+        """The arguments that make it again."""
+        config = super().get_config()
+        config["weight_decay"] = self.coupled_decay
+        return config

@@ -17,7 +17,7 @@ import numpy as np
 from and_tf import config as configs
 from and_tf import files
 from and_tf.checkpoint import Checkpoint, Checkpoints
-from and_tf.config import TrainConfig
+from and_tf.config import RunConfig, TrainConfig
 from and_tf.discovery import Neighbourhoods
 from and_tf.errors import InputError
 
@@ -49,7 +49,18 @@ class RunDirectory:
 
     Args:
         path: The directory; need not exist.
+
+    Attributes:
+        config_class: What its flags are of.
+        columns: Of metrics.csv.
+        flag: What names it on a command line.
+        command: What makes one.
     """
+
+    config_class: type[RunConfig] = TrainConfig
+    columns = COLUMNS
+    flag = "--run_dir"
+    command = "python -m and_tf.train --run_dir=…"
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
@@ -65,7 +76,7 @@ class RunDirectory:
         """The picture of a round's neighbourhoods."""
         return self.path / f"neighbourhoods_round_{round_number}.png"
 
-    def claim(self, config: TrainConfig) -> Checkpoint | None:
+    def claim(self, config: RunConfig) -> Checkpoint | None:
         """Makes the directory this run's, or finds it to be so.
 
         Args:
@@ -83,7 +94,7 @@ class RunDirectory:
             return self._take_up(config)
         if self.path.is_dir() and any(self.path.iterdir()):
             raise InputError(
-                f"Expected a new directory, or a run's, for --run_dir. "
+                f"Expected a new directory, or a run's, for {self.flag}. "
                 f"Received: {self.path}, which holds something else."
             )
         files.write_text(self.flagfile, config.to_flagfile())
@@ -106,7 +117,7 @@ class RunDirectory:
             descriptor = os.open(self.path, os.O_RDONLY)
         except OSError as error:
             raise InputError(
-                f"Expected a directory that can be made for --run_dir. "
+                f"Expected a directory that can be made for {self.flag}. "
                 f"Received: {self.path}: {error.strerror}."
             ) from error
         try:
@@ -117,7 +128,7 @@ class RunDirectory:
             raise InputError(
                 f"Expected a run directory that no other process trains in. "
                 f"Received: {self.path}. Wait for it, or name another "
-                "--run_dir."
+                f"{self.flag}."
             ) from error
         finally:
             os.close(descriptor)
@@ -125,16 +136,16 @@ class RunDirectory:
     def _check_path(self) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise InputError(
-                f"Expected a directory for --run_dir. Received the file "
+                f"Expected a directory for {self.flag}. Received the file "
                 f"{self.path}."
             )
 
-    def _take_up(self, config: TrainConfig) -> Checkpoint | None:
+    def _take_up(self, config: RunConfig) -> Checkpoint | None:
         before = self.config()
         if not config.resume:
             raise InputError(
-                f"Expected a new --run_dir. Received: {self.path}, which "
-                f"holds a run of {before.backbone} on {before.dataset}. Add "
+                f"Expected a new {self.flag}. Received: {self.path}, which "
+                f"holds a run of {before.title}. Add "
                 "--resume to go on with it, or name another."
             )
         names = config.differences(before)
@@ -146,13 +157,13 @@ class RunDirectory:
             )
             raise InputError(
                 f"Expected the flags of the run in {self.path} to resume it. "
-                f"It has {differences}. Use these, or name another --run_dir."
+                f"It has {differences}. Use these, or name another {self.flag}."
             )
         files.write_text(self.flagfile, config.to_flagfile())
         files.sweep(self.path)
         return self.checkpoints.latest()
 
-    def config(self) -> TrainConfig:
+    def config(self) -> RunConfig:
         """The config that the run was made with.
 
         Raises:
@@ -162,15 +173,15 @@ class RunDirectory:
             raise InputError(
                 f"Expected the directory of a run, with flags.cfg in it. "
                 f"Received: {self.path}, which has none. Train one with "
-                "python -m and_tf.train --run_dir=…"
+                f"{self.command}"
             )
-        return configs.from_flagfile(TrainConfig, self.flagfile)
+        return configs.from_flagfile(self.config_class, self.flagfile)
 
     def write_metrics(self, history: list[dict]) -> None:
         """Writes metrics.csv, a row an epoch."""
         text = io.StringIO()
         rows = csv.DictWriter(
-            text, COLUMNS, extrasaction="ignore", lineterminator="\n"
+            text, self.columns, extrasaction="ignore", lineterminator="\n"
         )
         rows.writeheader()
         rows.writerows(history)

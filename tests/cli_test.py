@@ -71,6 +71,24 @@ def test_evaluate_answers_in_one_sentence(arguments, message, tmp_path):
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "error: Expected --run_dir"),
+        (["--run_dir=x", "--clusters=1"], "--clusters of 2 or more"),
+        (["--run_dir=x", "--entropy_weight=-1"], "--entropy_weight of at"),
+        (["--run_dir=x", "--augmentation=fierce"], "should be one of"),
+        (["--run_dir=nowhere"], "error: Expected the directory of a run"),
+    ],
+)
+def test_cluster_answers_in_one_sentence(arguments, message, tmp_path):
+    result = call("and_tf.cluster", *arguments, cwd=tmp_path)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_trains_evaluates_and_resumes(tmp_path):
     """The commands of the README, one after another, on real images."""
     arguments = [

@@ -8,13 +8,15 @@ import re
 
 import pytest
 
+from and_tf.clustering.config import ClusterConfig
 from and_tf.config import TrainConfig, from_flagfile
 from and_tf.sweeping.grid import runs_of, varied
 from benchmarks import commands, result_files
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 README = (CONFIGS / "README.md").read_text("utf-8")
-NAMES = sorted(path.name for path in CONFIGS.glob("*.flags"))
+SCAN = sorted(path.name for path in CONFIGS.glob("scan_*.flags"))
+NAMES = sorted({path.name for path in CONFIGS.glob("*.flags")} - {*SCAN})
 GIVEN = re.findall(r"`(\w+\.flags[^`]*)`", README)
 
 
@@ -26,6 +28,17 @@ def config(arguments: str) -> TrainConfig:
 def test_configs_are_configs_and_say_their_command(name):
     assert config(name).dataset
     assert f"--flagfile=configs/{name}" in (CONFIGS / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", SCAN)
+def test_clusterings_are_too(name, tmp_path):
+    text = (CONFIGS / name).read_text("utf-8")
+    given = re.search(rf"--flagfile=configs/{name} --run_dir=(\S+)", text)
+    path = tmp_path / "flags.cfg"
+    path.write_text(f"--flagfile={CONFIGS / name}\n--run_dir={given[1]}\n")
+    # What they start from is what a config of training writes to.
+    runs = {config(other).run_dir for other in NAMES}
+    assert from_flagfile(ClusterConfig, path).run_dir in runs
 
 
 @pytest.mark.parametrize("arguments", GIVEN)

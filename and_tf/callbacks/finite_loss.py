@@ -20,13 +20,19 @@ class FiniteLoss(keras.callbacks.Callback):
 
     Args:
         checkpoints: The run's, to name the last good one.
+        remedy: What to try, without a full stop.
     """
 
     # Keras else waits for the device after every step, to hand us its logs.
     async_safe = True
 
-    def __init__(self, checkpoints: Checkpoints) -> None:
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        remedy: str = "Try a lower --learning_rate, or --warmup_epochs",
+    ) -> None:
         super().__init__()
+        self._remedy = remedy
         self._checkpoints = checkpoints
         self._epoch = 0
 
@@ -50,8 +56,7 @@ class FiniteLoss(keras.callbacks.Callback):
         kept = self._checkpoints.paths()
         raise InputError(
             f"Expected a finite loss. Received: {loss} in epoch "
-            f"{self._epoch + 1}. Try a lower --learning_rate, or "
-            "--warmup_epochs; "
+            f"{self._epoch + 1}. {self._remedy}; "
             + (
                 f"the last good state is kept in {kept[-1]}."
                 if kept

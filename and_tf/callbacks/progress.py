@@ -19,7 +19,8 @@ class Progress(keras.callbacks.Callback):
     It shows what Keras and the callbacks before it leave in an epoch's logs,
     of `loss`, `round`, `learning_rate`, `images_per_second`, `accuracy`,
     `knn_bank`, `knn_clean` (fractions), and, where a round begins, `anchors`
-    and `consistency`:
+    and `consistency`; of a clustering `validation_loss`, `clusters_used`,
+    `acc`:
 
         epoch 12/50  round 1/4  loss 5.312  lr 0.030  ...  ETA 12:33
 
@@ -145,6 +146,13 @@ def describe(logs: Mapping[str, float], rounds: int) -> list[str]:
 def _measured(logs: Mapping[str, float], anchors: bool) -> list[str]:
     """What only some epochs' lines show, at their ends."""
     fields = []
+    if "clusters_used" in logs:
+        fields.append(
+            f"validation {logs['validation_loss']:.3f}  "
+            f"{logs['clusters_used']} clusters"
+        )
+    if "acc" in logs:
+        fields.append(f"ACC {100 * logs['acc']:.1f} %")
     for gallery in ("bank", "clean"):
         if f"knn_{gallery}" in logs:
             percent = 100 * logs[f"knn_{gallery}"]

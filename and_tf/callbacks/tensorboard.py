@@ -28,6 +28,12 @@ TAGS = {  # By key of an epoch's logs.
     "anchors": "neighbourhoods/anchors",
     "consistency": "neighbourhoods/consistency",
     "consistency_all": "neighbourhoods/consistency_all",
+    "consistency_loss": "clustering/consistency_loss",
+    "entropy": "clustering/entropy",
+    "validation_loss": "clustering/validation_loss",
+    "clusters_used": "clustering/clusters_used",
+    "largest_cluster": "clustering/largest_cluster",
+    "acc": "clustering/acc",
 }
 MOST_POINTS = 5000  # That the projector moves smoothly.
 THUMBNAIL = 32  # Pixels a side of a point's image.

@@ -77,7 +77,7 @@ def train_batches(
         split, view, batch_size, seed, epoch_numbers, begins, on_device, share
     )
     num_batches = max(0, steps * (epochs - first_epoch) - first_step)
-    return _finish(
+    return finish(
         dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
     )
 
@@ -148,7 +148,7 @@ def clean_batches(
         count = tf.data.experimental.assert_cardinality(
             -(-(stop - start) // batch_size)
         )
-        return _finish(dataset.batch(batch_size).apply(count))
+        return finish(dataset.batch(batch_size).apply(count))
 
     images = captured(split.images)
     numbers = tf.range(split.size, dtype=tf.int64)
@@ -158,7 +158,7 @@ def clean_batches(
         return clean(images[first:end], numbers[first:end])
 
     starts = tf.data.Dataset.range(start, stop, batch_size)
-    return _finish(starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
+    return finish(starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def _gathered(
@@ -177,7 +177,7 @@ def _gathered(
 
     def numbered(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
-            tf.range(split.size, dtype=tf.int64), _order_seed(seed, epoch)
+            tf.range(split.size, dtype=tf.int64), order_seed(seed, epoch)
         )
         draws = view.draw(seed, epoch, split.size)
 
@@ -235,7 +235,7 @@ def _streamed(
                 image = centre_square(image, round(view.image_size * 8 / 7))
             return {"images": image, "draws": draws}, number
 
-        dataset = split.stream(_order_seed(seed, epoch), begins(epoch), keep)
+        dataset = split.stream(order_seed(seed, epoch), begins(epoch), keep)
         return dataset.map(
             augmented, num_parallel_calls=tf.data.AUTOTUNE
         ).batch(stop - start)
@@ -243,13 +243,14 @@ def _streamed(
     return epochs.flat_map(one_epoch)
 
 
-def _order_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:
+def order_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:
     """int64 `[2]`, another seed than that of the epoch's draws."""
     key = tf.stack([tf.cast(seed, tf.int64), epoch])
     return tf.random.experimental.stateless_fold_in(key, 1)
 
 
-def _finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Has batches computed beside each other, and before they are asked for."""
     # Batches are computed beside each other; threads within an operation
     # only get in their way.
     options = tf.data.Options()

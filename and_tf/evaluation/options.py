@@ -44,6 +44,12 @@ class Options:
         "are means over.",
         least=1,
     )
+    kmeans_clusters: int = option(
+        0, "kmeans: C. 0: the number of classes.", least=0
+    )
+    kmeans_seeds: int = option(
+        3, "kmeans: how often, with other first centres.", least=1
+    )
     seed: int = option(
         0,
         "linear: draws the images held out and SGD's order; embedding: draws "

@@ -17,6 +17,9 @@ KNN = {  # By key of the history: name, colour.
     "knn_clean": ("clean gallery", canvas.BLUE),
     "knn_bank": ("memory bank", canvas.ORANGE),
 }
+ACC = {  # Likewise, of a clustering.
+    "acc": ("SCAN", canvas.BLUE),
+}
 
 
 def series(history: History, key: str) -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +42,7 @@ def draw_knn(
 ) -> None:
     """Draws accuracies in percent, and horizontal lines to hold them to."""
     labels = []
-    for key, (name, colour) in KNN.items():
+    for key, (name, colour) in (KNN | ACC).items():
         epochs, values = series(history, key)
         if len(epochs):
             _draw_line(axes, epochs, 100 * values, colour)
@@ -58,10 +61,28 @@ def draw_knn(
 
 
 def draw_loss(axes: Axes, history: History) -> None:
-    """Draws the mean loss of every epoch."""
-    epochs, values = series(history, "loss")
-    _draw_line(axes, epochs, values, canvas.INK)
-    name_ends(axes, [(values[-1], f"{values[-1]:.3f}", canvas.INK)])
+    """Draws the mean loss of every epoch, and that of other images."""
+    labels = []
+    for key, name, colour in (
+        ("loss", "", canvas.INK),
+        ("validation_loss", "evaluation split ", canvas.BLUE),
+    ):
+        epochs, values = series(history, key)
+        if len(epochs):
+            _draw_line(axes, epochs, values, colour)
+            labels.append((values[-1], f"{name}{values[-1]:.3f}", colour))
+    name_ends(axes, labels)
+
+
+def draw_clusters(axes: Axes, history: History) -> None:
+    """Draws the share of the images that the largest cluster has."""
+    epochs, values = series(history, "largest_cluster")
+    _draw_line(axes, epochs, 100 * values, canvas.PURPLE)
+    used = history[-1]["clusters_used"]
+    last = 100 * values[-1]
+    text = f"{last:.1f} %, {used} clusters used"
+    axes.set_ylim(bottom=0)
+    name_ends(axes, [(last, text, canvas.PURPLE)])
 
 
 def draw_rate(axes: Axes, history: History) -> None:

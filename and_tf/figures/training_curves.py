@@ -11,8 +11,10 @@ from matplotlib.ticker import MaxNLocator
 from and_tf.figures import canvas
 from and_tf.figures.axes_style import dress
 from and_tf.figures.curve_panels import (
+    ACC,
     KNN,
     draw_anchors,
+    draw_clusters,
     draw_knn,
     draw_loss,
     draw_rate,
@@ -47,7 +49,9 @@ def curves(
     Args:
         history: A dict an epoch with `epoch` (from 0) and any of `round`,
             `knn_clean`, `knn_bank`, `loss`, `anchors`, `consistency` and
-            `learning_rate`. Accuracies and consistency are fractions.
+            `learning_rate`; of a clustering `acc`, `validation_loss`,
+            `largest_cluster` and `clusters_used`. Accuracies, consistency
+            and the largest cluster are fractions.
         path: The PNG file, 1,200 pixels wide; its folder is made where it is
             missing.
         baselines: kNN accuracies by name, drawn as horizontal lines.
@@ -85,16 +89,24 @@ def _panels(history: History, baselines: Mapping[str, float]) -> list[Panel]:
         return len(series(history, key)[0]) > 0
 
     panels: list[Panel] = []
-    if any(map(has, KNN)):
+    if any(map(has, KNN | ACC)):
         panels.append(
             (
-                "kNN top-1, %",
+                "kNN top-1, %" if any(map(has, KNN)) else "ACC, %",
                 260,
                 lambda axes: draw_knn(axes, history, baselines),
             )
         )
     if has("loss"):
         panels.append(("loss", 190, lambda axes: draw_loss(axes, history)))
+    if has("largest_cluster"):
+        panels.append(
+            (
+                "largest cluster, %",
+                130,
+                lambda axes: draw_clusters(axes, history),
+            )
+        )
     if any(row.get("anchors") for row in history):
         panels.append(
             ("anchors", 150, lambda axes: draw_anchors(axes, spans_of(history)))

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 Protocol = Callable[["Trained", Options], "Findings"]
 
-NAMES = ("knn", "linear", "neighbourhoods", "embedding", "attention")
+NAMES = (
+    "knn",
+    "linear",
+    "kmeans",
+    "neighbourhoods",
+    "embedding",
+    "attention",
+)
 
 
 def check(names: Iterable[str]) -> None:
@@ -71,6 +78,7 @@ def find(name: str) -> Protocol:
     from and_tf.evaluation.protocols import (
         attention,
         embedding,
+        kmeans,
         knn,
         linear,
         neighbourhoods,
@@ -79,6 +87,7 @@ def find(name: str) -> Protocol:
     protocols = {
         "knn": knn.evaluate,
         "linear": linear.evaluate,
+        "kmeans": kmeans.evaluate,
         "neighbourhoods": neighbourhoods.evaluate,
         "embedding": embedding.evaluate,
         "attention": attention.evaluate,

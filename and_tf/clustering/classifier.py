@@ -1,0 +1,87 @@
+"""A clustering's classifier, taken up again without any data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+
+import keras
+
+from and_tf import backbones
+from and_tf.checkpoint import Checkpoint
+from and_tf.clustering.config import ClusterConfig
+from and_tf.clustering.directory import ClusterDirectory
+from and_tf.clustering.model import SCAN
+from and_tf.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier:
+    """A finished clustering.
+
+    Attributes:
+        directory: Where it lies.
+        config: Its flags.
+        checkpoint: The newest that is whole; what the weights come from.
+        result: The content of its result.json.
+        scan: All of its heads.
+        model: uint8 or float32 [B, S, S, 3], values 0..255, to the
+            probabilities of the clusters, float32 [B, C], by the head that
+            was chosen.
+    """
+
+    directory: ClusterDirectory
+    config: ClusterConfig
+    checkpoint: Checkpoint
+    result: dict
+    scan: SCAN
+    model: keras.Model
+
+
+def load(path: pathlib.Path) -> Classifier:
+    """Restores the classifier of a clustering.
+
+    Args:
+        path: Its directory.
+
+    Raises:
+        InputError: If it is none, or is not finished.
+    """
+    directory = ClusterDirectory(path)
+    config = directory.config()
+    checkpoint = directory.checkpoints.latest()
+    result = directory.read_result()
+    if checkpoint is None or result is None:
+        raise InputError(
+            f"Expected a finished clustering in {path}. Received one that is "
+            "not: go on with it by python -m and_tf.cluster --resume."
+        )
+    notes = checkpoint.notes
+    scan = SCAN(
+        backbones.build(**notes["encoder"]),
+        notes["clusters"],
+        heads=notes["heads"],
+        features=notes["features"],
+    )
+    checkpoint.restore("encoder", scan.encoder.variables)
+    checkpoint.restore("method", scan.method_variables)
+    model = single_head(scan, result["head"])
+    return Classifier(directory, config, checkpoint, result, scan, model)
+
+
+def single_head(scan: SCAN, head: int) -> keras.Model:
+    """A model from images to one head's probabilities, float32 [B, C]."""
+    start = head * scan.clusters
+    logits = scan.head(scan.trunk.output)[:, start : start + scan.clusters]
+    probabilities = keras.layers.Softmax(dtype="float32", name="clusters")
+    return keras.Model(scan.trunk.input, probabilities(logits), name="scan")
+
+
+def is_clustering(path: pathlib.Path) -> bool:
+    """Whether a directory is that of a clustering, and not of a run."""
+    try:
+        result = json.loads(ClusterDirectory(path).result.read_text())
+    except (OSError, ValueError):
+        return False
+    return result.get("kind") == "scan"

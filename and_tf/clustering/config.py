@@ -1,0 +1,137 @@
+"""What clustering is told: the flags of `and_tf.cluster`."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+from and_tf import cli
+from and_tf.config import RunConfig, check_fields, option
+from and_tf.errors import InputError
+
+# By what they are called in --augmentation; see `views.recipe`.
+AUGMENTATIONS = ("weak",)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClusterConfig(RunConfig):
+    """Everything that a clustering depends on; the paper's by default."""
+
+    run_dir: str = option(
+        "",
+        "The run of and_tf.train whose encoder and images are taken.",
+        free=True,
+    )
+    checkpoint: str = option(
+        "last",
+        "Which of its checkpoints; best was chosen on labels.",
+        choices=cli.CHECKPOINTS,
+    )
+    output_dir: str = option(
+        "", "What the clustering writes to. Empty: <run_dir>/scan.", free=True
+    )
+    data_dir: str = option(
+        "",
+        "Where the run's data set lies. Empty: where it lay in training.",
+        free=True,
+    )
+    memory_gib: float = option(
+        4.0,
+        "Splits of up to so many GiB are held in memory; the training images "
+        "have to be.",
+        least=0.0,
+        free=True,
+    )
+    resume: bool = option(
+        False,
+        "Go on with the clustering in --output_dir where there is one.",
+        free=True,
+    )
+
+    clusters: int = option(
+        0,
+        "C. 0: as many as the data set has classes, which is to know "
+        "something about it.",
+        least=0,
+    )
+    neighbours: int = option(
+        20, "K, mined for each image; 50 on ImageNet.", least=1
+    )
+    entropy_weight: float = option(
+        5.0, "λ: what evenly used clusters are worth.", least=0.0
+    )
+    heads: int = option(
+        1,
+        "Classifiers beside each other, of which the one with the lowest loss "
+        "on the evaluation split's images, unlabelled, is kept; 10 on "
+        "ImageNet.",
+        least=1,
+    )
+    features: str = option(
+        "backbone",
+        "What the heads see: the backbone's pooled features, as in the "
+        "authors' code, or the embedding that it was trained by.",
+        choices=("backbone", "embedding"),
+    )
+    freeze: bool = option(
+        False,
+        "Leave the encoder as it is and learn the heads alone: quicker, and "
+        "usually worse.",
+    )
+    augmentation: str = option(
+        "weak",
+        "Views of images and neighbours; weak: those that the encoder was "
+        "trained on.",
+        choices=AUGMENTATIONS,
+    )
+
+    epochs: int = option(50, "Passes over the training images.", least=1)
+    batch_size: int = option(
+        128, "Images a step, over all devices; as many neighbours.", least=2
+    )
+    learning_rate: float = option(1e-4, "Adam's, constant.", above=0.0)
+    weight_decay: float = option(
+        1e-4, "Added to the gradient, as torch's Adam does.", least=0.0
+    )
+    precision: str = option(
+        "float32",
+        "Keras precision policy; the loss is always float32.",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    strategy: str = option(
+        "auto",
+        "As in and_tf.train.",
+        choices=("auto", "default", "mirrored", "multi_worker"),
+        free=True,
+    )
+    seed: int = option(0, "Of everything random.", least=0)
+    kmeans_seeds: int = option(
+        3, "How often k-means is run to compare with; 0: not at all.", least=0
+    )
+    checkpoint_steps: int = option(
+        2000,
+        "Steps between checkpoints within an epoch; there is one at its end "
+        "in any case. 0: none within.",
+        least=0,
+        free=True,
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not self.run_dir:
+            raise InputError(
+                "Expected --run_dir, the directory of a run of "
+                "python -m and_tf.train. Received none."
+            )
+        if self.clusters == 1:
+            raise InputError("Expected --clusters of 2 or more. Received: 1.")
+
+    @property
+    def output_directory(self) -> pathlib.Path:
+        """Where the clustering writes."""
+        return pathlib.Path(self.output_dir or f"{self.run_dir}/scan")
+
+    @property
+    def title(self) -> str:
+        """What it is a run of."""
+        return f"SCAN on {self.run_dir}"

@@ -1,0 +1,59 @@
+"""What the parts of one clustering share."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from and_tf.callbacks.tensorboard import TensorBoardWriter
+from and_tf.clustering import assessment
+from and_tf.clustering.config import ClusterConfig
+from and_tf.clustering.directory import ClusterDirectory
+from and_tf.clustering.mining import Mined
+from and_tf.clustering.model import SCAN
+from and_tf.clustering.pretext import Pretext
+from and_tf.evaluation.clustering import number_of_classes
+from and_tf.team import Team
+
+
+@dataclasses.dataclass(frozen=True)
+class ClusteringRun:
+    """A clustering in progress.
+
+    Attributes:
+        config: What it was told.
+        directory: Where it writes.
+        pretext: The run that it starts from, with its images.
+        mined: Neighbours of its images.
+        model: What learns.
+        board: Its TensorBoard; None on a process that does not write.
+        notes: What its checkpoints carry beside arrays.
+        team: Who trains.
+    """
+
+    config: ClusterConfig
+    directory: ClusterDirectory
+    pretext: Pretext
+    mined: Mined
+    model: SCAN
+    board: TensorBoardWriter | None
+    notes: dict[str, Any]
+    team: Team
+
+    @property
+    def classes(self) -> int:
+        """Of the data set; 0 where it is not known."""
+        return number_of_classes(self.pretext.images)
+
+    def assess(self) -> assessment.Assessment:
+        """The model as it is, on the evaluation split."""
+        return assessment.assess(
+            self.model,
+            self.pretext.evaluation,
+            self.mined.evaluation,
+            self.pretext.image_size,
+        )
+
+    def accuracy(self, found: assessment.Assessment) -> float | None:
+        """ACC on the evaluation split; None without labels."""
+        return found.accuracy(self.pretext.evaluation, self.classes)

@@ -1,0 +1,151 @@
+"""Batches of images and their neighbours.
+
+As in `data.pipeline` nothing keeps a random state: order, views and which of
+its neighbours a sample is paired with follow from (seed, epoch, sample).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from and_tf.clustering.views import WeakView
+from and_tf.data.pipeline import finish, order_seed
+from and_tf.data.split import Split, captured
+from and_tf.errors import InputError
+from and_tf.team import part
+
+ANCHOR, NEIGHBOUR = 0, 1  # Streams of views.
+
+
+def pair_batches(
+    split: Split,
+    neighbours: np.ndarray,
+    view: WeakView,
+    *,
+    batch_size: int,
+    seed: int,
+    epochs: int,
+    first_epoch: int = 0,
+    first_step: int = 0,
+    share: tuple[int, int] = (0, 1),
+) -> tf.data.Dataset:
+    """Views of images and of one neighbour each, epoch after epoch.
+
+    What is left of an epoch after its last whole batch is left out, as the
+    entropy of a few images' mean says little; every epoch has another order.
+
+    Args:
+        split: N images in memory.
+        neighbours: int32 [N, K], of every sample.
+        view: The recipe of a view, of side S.
+        batch_size: B, pairs.
+        seed: The clustering's.
+        epochs: Where to stop: epochs `first_epoch` to `epochs` - 1 are given.
+        first_epoch: Where to begin,
+        first_step: and after how many batches of that epoch.
+        share: (i, n) gives part i of n of each batch.
+
+    Returns:
+        Batches of two float32 [b, S, S, 3], values 0..255.
+    """
+    images, found = captured(split.images), captured(neighbours)
+    augment = view.layer()
+    steps = steps_per_epoch(split, batch_size)
+
+    def numbered(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(split.size, dtype=tf.int64), order_seed(seed, epoch)
+        )
+        partners = choose(found, seed, epoch)  # [N]
+        draws = [
+            view.draw(seed, epoch, split.size, stream)
+            for stream in (ANCHOR, NEIGHBOUR)
+        ]
+
+        def batch(step: tf.Tensor) -> tuple:
+            numbers = order[step * batch_size : (step + 1) * batch_size]
+            first, end = part(batch_size, *share)
+            numbers = numbers[first:end]
+            return tuple(
+                (tf.gather(chosen, numbers), tf.gather(of_view, numbers))
+                for chosen, of_view in zip(
+                    (tf.range(split.size), partners), draws, strict=True
+                )
+            )
+
+        begin = tf.where(epoch == first_epoch, first_step, 0)
+        return tf.data.Dataset.range(tf.cast(begin, tf.int64), steps).map(batch)
+
+    def augmented(*sides: tuple[tf.Tensor, tf.Tensor]) -> tuple:
+        return tuple(
+            augment({"images": tf.gather(images, numbers), "draws": draws})
+            for numbers, draws in sides
+        )
+
+    # The costly map is outside, so it does not drain where epochs meet.
+    batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(numbered)
+    count = max(0, steps * (epochs - first_epoch) - first_step)
+    return finish(
+        batches.map(augmented, num_parallel_calls=tf.data.AUTOTUNE).apply(
+            tf.data.experimental.assert_cardinality(count)
+        )
+    )
+
+
+def choose(
+    neighbours: tf.Tensor, seed: int, epoch: int | tf.Tensor
+) -> tf.Tensor:
+    """One of the neighbours of every sample, int32 [N].
+
+    Args:
+        neighbours: int32 [N, K].
+        seed: The clustering's.
+        epoch: Its number, which may be symbolic.
+    """
+    key = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
+    count, most = neighbours.shape
+    places = tf.random.stateless_uniform(
+        [count],
+        # Others than those of the order and of the views.
+        tf.random.experimental.stateless_fold_in(key, 0),
+        maxval=most,
+        dtype=tf.int32,
+        alg="philox",
+    )
+    return tf.gather(neighbours, places, batch_dims=1)
+
+
+def steps_per_epoch(split: Split, batch_size: int) -> int:
+    """Whole batches in an epoch.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if batch_size > split.size:
+        raise InputError(
+            f"Expected a --batch_size of at most {split.size}, for "
+            f"{split.name} has no more images. Received: {batch_size}."
+        )
+    return split.size // batch_size
+
+
+def check(split: Split, batch_size: int, replicas: int) -> None:
+    """Sees to it that pairs can be had.
+
+    Raises:
+        InputError: If the images are streamed, where a neighbour would have
+            to be looked for on the disk, or a batch is too small.
+    """
+    if split.images is None:
+        raise InputError(
+            f"Expected the images of {split.name} in memory, so that an "
+            "image's neighbours are at hand. Received a split that is "
+            "streamed. Give a larger --memory_gib."
+        )
+    steps_per_epoch(split, batch_size)
+    if batch_size < 2 * replicas:
+        raise InputError(
+            f"Expected a --batch_size of {2 * replicas} or more, two images "
+            f"for each of {replicas} devices. Received: {batch_size}."
+        )

@@ -1,0 +1,308 @@
+"""What a clustering says at its beginning and leaves behind at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from and_tf import figures, files
+from and_tf import summary as training_summary
+from and_tf.callbacks.recorder import Recorder
+from and_tf.clustering import validation
+from and_tf.clustering.assessment import Assessment
+from and_tf.clustering.config import ClusterConfig
+from and_tf.clustering.directory import ClusterDirectory
+from and_tf.clustering.job import ClusteringRun
+from and_tf.clustering.pretext import Pretext
+from and_tf.data.pictures import pictures
+from and_tf.evaluation import clustering
+from and_tf.evaluation.embeddings import embed
+from and_tf.run_directory import versions
+from and_tf.team import Team
+from and_tf.terminal import Counted
+
+NAMES = {"acc": "ACC", "nmi": "NMI", "ari": "ARI", "acc_top5": "ACC top-5"}
+
+
+def print_start(
+    config: ClusterConfig, source: Pretext, clusters: int, team: Team
+) -> None:
+    """From which run, on what, and where C comes from."""
+    described = dataclasses.replace(source.config, precision=config.precision)
+    training_summary.print_start(source.images, described, team)
+    identity = source.identity
+    print(
+        f"encoder of {identity['run_dir']} after {identity['epochs']} epochs, "
+        f"{'frozen' if config.freeze else 'fine-tuned'}"
+    )
+    why = "" if config.clusters else ", the number of classes"
+    print(f"{clusters} clusters{why}", flush=True)
+
+
+def print_mined(k: int, agreement: dict[str, float | None]) -> None:
+    """How many of the mined neighbours are of one class."""
+    text = f"{k} neighbours of each image"
+    if agreement["train"] is not None:
+        text += f", {100 * agreement['train']:.1f} % with its label"
+    print(text, flush=True)
+
+
+def print_baseline(compared: dict[str, Any] | None) -> None:
+    """ACC of k-means, which the clustering has to beat."""
+    if compared is not None:
+        print(f"k-means: ACC {100 * compared['acc']:.1f} %", flush=True)
+
+
+def with_progress(
+    name: str,
+    total: int,
+    work: Callable[[Callable[[int], None]], np.ndarray],
+) -> np.ndarray:
+    """Shows the progress of what reports it."""
+    with Counted(name, total) as progress:
+        return work(progress.advance)
+
+
+def finish(run: ClusteringRun, recorder: Recorder) -> dict[str, Any]:
+    """Writes result.json and the pictures, and prints the table.
+
+    Returns:
+        The content of result.json.
+    """
+    found = run.assess()
+    voters = None
+    if run.classes and len(found.sizes) > run.classes:
+        voters = _train_clusters(run, found.head)
+    result = make_result(run, recorder, found, voters)
+    if run.board is not None:
+        draw(run, recorder.history, found, result)
+        final = {name: result[name] for name in NAMES if result[name]}
+        run.board.write_result(final, len(recorder.history))
+        run.board.close()
+        # Last: with it a clustering is finished.
+        files.write_json(run.directory.result, result)
+        show(run.directory, result)
+    return result
+
+
+def make_result(
+    run: ClusteringRun,
+    recorder: Recorder,
+    found: Assessment,
+    voters: np.ndarray | None,
+) -> dict[str, Any]:
+    """Collects the content of result.json.
+
+    Args:
+        run: The clustering.
+        recorder: Of its epochs.
+        found: On the evaluation split, after the last epoch.
+        voters: int64 [N], clusters of the training images, where clusters
+            are matched many to one.
+    """
+    config, notes, images = run.config, run.notes, run.pretext.images
+    shown = clustering.prototypes(found.probabilities)
+    return {
+        "kind": notes["kind"],
+        "dataset": run.pretext.config.dataset,
+        "pretext": notes["pretext"],
+        "clusters": notes["clusters"],
+        "neighbours": config.neighbours,
+        "neighbours_agreement": notes["agreement"],
+        "epochs": len(recorder.history),
+        "features": config.features,
+        "frozen": config.freeze,
+        "augmentation": config.augmentation,
+        "heads": config.heads,
+        "head": found.head,
+        "validation_loss": float(found.losses[found.head]),
+        "head_losses": [float(loss) for loss in found.losses],
+        **_held_against_labels(run, found, voters),
+        "kmeans": notes["kmeans"],
+        "cluster_sizes": found.sizes.tolist(),
+        "clusters_used": found.used,
+        "collapsed": found.collapsed,
+        "prototypes": shown.tolist(),
+        "protocol": _protocol(run),
+        "num_examples": images.train.size,
+        "seed": config.seed,
+        "seconds": round(recorder.seconds, 1),
+        "train_images_per_second": round(
+            float(
+                np.median([r["images_per_second"] for r in recorder.history])
+            ),
+            1,
+        ),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(
+            timespec="seconds"
+        ),
+        "versions": versions(),
+    }
+
+
+def _held_against_labels(
+    run: ClusteringRun, found: Assessment, voters: np.ndarray | None
+) -> dict[str, Any]:
+    """Matched figures of the evaluation split; None each without labels."""
+    split = run.pretext.evaluation
+    names = (*NAMES, "acc_majority", "matching", "confusion")
+    if run.accuracy(found) is None:
+        return dict.fromkeys(names)
+    clusters = len(found.sizes)
+    scores = clustering.score(
+        found.assigned, split.labels, clusters, run.classes,
+        found.probabilities,
+    )  # fmt: skip
+    vote = None
+    labels = run.pretext.images.train.labels
+    if voters is not None and labels is not None and (labels >= 0).any():
+        vote = clustering.majority_accuracy(
+            found.assigned, split.labels, voters, labels, clusters, run.classes
+        )
+    return {
+        **scores.figures(),
+        "acc_majority": vote,
+        "matching": scores.matching.tolist(),
+        "confusion": scores.confusion.tolist(),
+    }
+
+
+def _train_clusters(run: ClusteringRun, head: int) -> np.ndarray:
+    """Clusters of the training images' clean views, int64 [N]."""
+    train = run.pretext.images.train
+    logits = with_progress(
+        "training images",
+        train.size,
+        lambda on_batch: embed(
+            run.model, train, run.pretext.image_size, on_batch
+        ),
+    )
+    return run.model.by_head(logits)[:, head].numpy().argmax(1)
+
+
+def _protocol(run: ClusteringRun) -> dict[str, Any]:
+    images, config = run.pretext.images, run.config
+    return {
+        "learns_from": f"{images.train.name}, no labels",
+        "clusters_from": "--clusters"
+        if config.clusters
+        else "the number of classes, which is known from the labels",
+        "neighbours_from": "cosine similarity of the run's clean embeddings, "
+        "within each split",
+        "head_chosen_on": f"its loss on {run.pretext.evaluation.name}, no "
+        "labels",
+        "epoch": "last",
+        "matched_on": run.pretext.evaluation.name,
+        "num_queries": run.pretext.evaluation.size,
+        "matching": "Hungarian, on the samples that are counted; acc_majority: "
+        f"many to one, by a vote of the labels of {images.train.name}",
+    }
+
+
+def draw(
+    run: ClusteringRun,
+    history: list[dict],
+    found: Assessment,
+    result: dict[str, Any],
+) -> None:
+    """Draws the curves, the confusion matrix and the prototypes."""
+    directory, split = run.directory, run.pretext.evaluation
+    name = f"{run.pretext.config.backbone} on {result['dataset']}"
+    compared = run.notes["kmeans"]
+    # Of a rate that is constant there is nothing to see.
+    rows = [{**row, "learning_rate": None} for row in history]
+    figures.curves(
+        rows,
+        directory.curves,
+        baselines={"k-means": compared["acc"]} if compared else None,
+        title=f"SCAN, {name}",
+    )
+    if result["confusion"] is not None:
+        figures.save_png(
+            figures.confusion_array(
+                np.array(result["confusion"]),
+                split.class_names,
+                title=f"SCAN, {name}: ACC {100 * result['acc']:.1f} %",
+            ),
+            directory.confusion,
+        )
+    figures.save_png(
+        figures.prototypes_array(
+            functools.partial(pictures, split),
+            found.probabilities,
+            matching=result["matching"],
+            class_names=split.class_names,
+            title=f"SCAN, {name}: the most confident images of each cluster",
+        ),
+        directory.prototypes,
+    )
+
+
+def show(directory: ClusterDirectory, result: dict[str, Any]) -> None:
+    """Prints how a finished clustering ended, and what it wrote."""
+    print_table(result)
+    print_files(directory, result)
+
+
+def print_table(result: dict[str, Any]) -> None:
+    """k-means and SCAN beside each other."""
+    compared = result["kmeans"]
+
+    def line(name: str, figures_of: dict[str, Any] | None) -> None:
+        cells = ""
+        for key in NAMES:
+            value = figures_of.get(key)
+            cell = "" if value is None else f"{100 * value:.1f} %"
+            cells += f"{cell:>11}"
+        print(f"{name:10}{cells}".rstrip())
+
+    print()
+    protocol = result["protocol"]
+    if result["acc"] is not None:
+        print(f"{'':10}" + "".join(f"{head:>11}" for head in NAMES.values()))
+        if compared is not None:
+            line("k-means", compared)
+        line("SCAN", result)
+        if result["acc_majority"] is not None:
+            print(
+                f"many clusters to one class: "
+                f"{100 * result['acc_majority']:.1f} %"
+            )
+        print(
+            f"matched on {protocol['matched_on']}, "
+            f"{protocol['num_queries']:,} images, after the last epoch"
+        )
+    sizes = result["cluster_sizes"]
+    print(
+        f"{result['clusters_used']} of {len(sizes)} clusters used, with "
+        f"{min(sizes):,} to {max(sizes):,} images"
+    )
+    if result["collapsed"]:
+        print(
+            validation.COLLAPSED.format(
+                used=result["clusters_used"],
+                clusters=len(sizes),
+                largest=100 * max(sizes) / sum(sizes),
+            )
+        )
+
+
+def print_files(directory: ClusterDirectory, result: dict[str, Any]) -> None:
+    """Names what the clustering wrote."""
+    confusion = f"{directory.confusion.name}: classes by matched clusters"
+    print(f"\nwrote {directory.path}/")
+    for text in (
+        f"{directory.prototypes.name}: the surest images of each cluster",
+        *([confusion] if result["confusion"] is not None else []),
+        f"{directory.curves.name}: the curves of the clustering",
+        "result.json: the figures, with their protocol",
+        "metrics.csv: a row an epoch",
+        "checkpoints/, neighbours.npz, flags.cfg",
+        f"tensorboard/: tensorboard --logdir {directory.path}",
+    ):
+        print(f"  {text}")

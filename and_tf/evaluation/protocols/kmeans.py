@@ -1,0 +1,143 @@
+"""k-means on a run's embeddings, its clusters matched to the classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from and_tf.data.split import Split
+from and_tf.errors import InputError
+from and_tf.evaluation import clustering, kmeans
+from and_tf.evaluation.findings import Findings
+from and_tf.evaluation.options import Options
+from and_tf.terminal import Counted
+from and_tf.trained import Trained
+
+
+def evaluate(run: Trained, options: Options) -> Findings:
+    """Clusters the training embeddings and asks the test split.
+
+    Without a test split the training images are asked themselves. Without
+    labels there are only the clusters' sizes and their silhouette.
+
+    Raises:
+        InputError: If the number of clusters is neither given nor known.
+    """
+    clusters = choose_clusters(run, options.kmeans_clusters)
+    asked = run.images.test or run.images.train
+    rows = run.query_embeddings
+    parts = []
+    with Counted("k-means", options.kmeans_seeds) as progress:
+        for part in kmeans.partitions(
+            run.train_embeddings, rows, clusters, options.kmeans_seeds
+        ):
+            parts.append(part)
+            progress.advance(1)
+    figures = {
+        "protocol": _protocol(run, asked, clusters, options),
+        "epochs": run.checkpoint.epochs,
+        "clusters": clusters,
+        "silhouette": kmeans.silhouette(rows, parts[0].asked),
+        "cluster_sizes": clustering.cluster_sizes(
+            parts[0].asked, clusters
+        ).tolist(),
+        **_held_against_labels(run, parts, clusters),
+    }
+    return Findings(figures, _text(figures))
+
+
+def choose_clusters(run: Trained, asked_for: int) -> int:
+    """C: what was asked for, or as many as there are classes.
+
+    Raises:
+        InputError: If it is neither given nor known.
+    """
+    clusters = asked_for or clustering.number_of_classes(run.images)
+    if not clusters:
+        raise InputError(
+            "Expected --kmeans_clusters, as the number of classes in "
+            f"{run.images.name} is not known. Received none."
+        )
+    return clusters
+
+
+def _held_against_labels(
+    run: Trained, parts: list[kmeans.Partition], clusters: int
+) -> dict[str, Any]:
+    """Matched figures over the seeds; empty without labels."""
+    train, asked = run.images.train, run.images.test or run.images.train
+    classes = clustering.number_of_classes(run.images)
+    if not _labelled(asked):
+        return {}
+    figures = kmeans.spread(
+        [kmeans.score(part, asked.labels, clusters, classes) for part in parts]
+    )
+    if clusters > classes and _labelled(train):
+        figures["acc_majority"] = float(
+            np.mean(
+                [
+                    clustering.majority_accuracy(
+                        part.asked, asked.labels, part.train, train.labels,
+                        clusters, classes,
+                    )
+                    for part in parts
+                ]
+            )
+        )  # fmt: skip
+    return figures
+
+
+def _labelled(split: Split) -> bool:
+    return split.labels is not None and bool((split.labels >= 0).any())
+
+
+def _protocol(
+    run: Trained, asked: Split, clusters: int, options: Options
+) -> dict[str, Any]:
+    return {
+        "clustering": f"k-means, the best of {kmeans.RESTARTS} starts by "
+        "inertia; figures are means over seeds",
+        "clusters_from": "--kmeans_clusters"
+        if options.kmeans_clusters
+        else "the number of classes, which is known from the labels",
+        "fit_on": f"clean embeddings of {run.images.train.name}",
+        "num_train": run.images.train.size,
+        "matched_on": asked.name,
+        "num_queries": asked.size,
+        "matching": "Hungarian, on the samples that are counted; acc_majority: "
+        f"many to one, by a vote of the labels of {run.images.train.name}",
+        "silhouette": f"of at most {kmeans.SILHOUETTE:,} images, Euclidean",
+        "seeds": options.kmeans_seeds,
+    }
+
+
+def _text(figures: dict[str, Any]) -> str:
+    protocol = figures["protocol"]
+    clusters, seeds = figures["clusters"], protocol["seeds"]
+    times = f"{seeds} seeds" if seeds > 1 else "1 seed"
+    lines = [
+        f"k-means, {clusters} clusters, {times}, after {figures['epochs']} "
+        "epochs"
+    ]
+    for name in ("acc", "nmi", "ari", "acc_top5"):
+        if figures.get(name) is None:
+            continue
+        deviation = figures[f"{name}_std"]
+        more = f" ± {100 * deviation:.2f}" if deviation is not None else ""
+        title = name.upper().replace("_TOP5", " top-5")
+        lines.append(f"  {title:11}{100 * figures[name]:.2f}{more} %")
+    if "acc_majority" in figures:
+        lines.append(
+            f"  {'majority':11}{100 * figures['acc_majority']:.2f} %, many "
+            "clusters to one class"
+        )
+    sizes = figures["cluster_sizes"]
+    lines.append(f"  {'sizes':11}{min(sizes):,} to {max(sizes):,} images")
+    if figures["silhouette"] is not None:
+        lines.append(f"  {'silhouette':11}{figures['silhouette']:.3f}")
+    lines.append(
+        f"  fit on {protocol['num_train']:,} images, asked of "
+        f"{protocol['matched_on']}, {protocol['num_queries']:,} images"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,54 @@
+"""Validation losses by hand, and clusters that collapse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.special import softmax
+
+from and_tf.clustering import assessment, validation
+from and_tf.clustering.assessment import Assessment
+
+
+def test_losses_are_those_of_all_pairs(rng):
+    logits = rng.normal(size=(20, 3, 4)).astype(np.float32)
+    neighbours = rng.integers(0, 20, (20, 5))
+    received = assessment.validation_losses(
+        tf.constant(logits), neighbours, 2.0
+    )
+    for head in range(3):
+        p = softmax(logits[:, head], axis=1)
+        products = np.einsum("mc,mkc->mk", p, p[neighbours])
+        mean = p.mean(0)
+        expected = -np.log(products).mean() + 2 * (mean * np.log(mean)).sum()
+        np.testing.assert_allclose(received[head], expected, rtol=1e-5)
+
+
+def of_sizes(*sizes) -> Assessment:
+    clusters = np.repeat(np.arange(len(sizes)), sizes)
+    return Assessment(np.zeros(1), 0, np.eye(len(sizes))[clusters])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "collapsed"),
+    [((5, 5, 5, 5), False), ((9, 1, 0, 0), True), ((7, 1, 1, 1), True),
+     ((6, 4, 4, 0), False), ((9, 1), False), ((10, 0), True)],
+)  # fmt: skip
+def test_collapse_is_noticed(sizes, collapsed):
+    assert of_sizes(*sizes).collapsed == collapsed
+
+
+def test_collapse_is_said_when_it_comes(capsys):
+    states = iter([(5, 5, 5, 5), (9, 1, 0, 0), (9, 1, 0, 0), (5, 5, 5, 5)])
+    callback = validation.Validation(
+        lambda: of_sizes(*next(states)), lambda _: None
+    )
+    for epoch in range(4):
+        logs = {}
+        callback.on_epoch_end(epoch, logs)
+    printed = capsys.readouterr().out
+    assert printed.count("after epoch") == 1
+    assert "after epoch 2, 2 of 4 clusters" in printed
+    assert "--entropy_weight" in printed
+    assert logs["clusters_used"] == 4 and "acc" not in logs

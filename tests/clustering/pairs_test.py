@@ -1,0 +1,109 @@
+"""Pairs of images: who is paired with whom, and the same again."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from and_tf.augmentation import ViewConfig
+from and_tf.clustering import pairs
+from and_tf.clustering.views import WeakView, recipe
+from and_tf.data.split import in_memory
+from and_tf.errors import InputError
+
+SIZE, K = 50, 4
+# Whole images, so that a view tells whose it is.
+PLAIN = ViewConfig(
+    8, crop_area=(1.0, 1.0), crop_ratio=(1.0, 1.0), brightness=0.0,
+    contrast=0.0, saturation=0.0, hue=0.0, greyscale=0.0,
+)  # fmt: skip
+
+
+@pytest.fixture
+def split():
+    levels = np.arange(SIZE, dtype=np.uint8)[:, None, None, None]
+    return in_memory("levels", np.tile(levels, (1, 8, 8, 3)), None)
+
+
+@pytest.fixture
+def neighbours():
+    steps = np.arange(1, K + 1, dtype=np.int32)
+    return (np.arange(SIZE, dtype=np.int32)[:, None] + steps) % SIZE
+
+
+def numbers(split, neighbours, **changes) -> list[np.ndarray]:
+    """[2, b] of each batch: who stands beside whom."""
+    options = {"batch_size": 16, "seed": 3, "epochs": 3, **changes}
+    batches = pairs.pair_batches(split, neighbours, WeakView(PLAIN), **options)
+    return [
+        np.rint([s.numpy().mean((1, 2, 3)) for s in sides]).astype(int)
+        for sides in batches
+    ]
+
+
+def test_pairs_are_of_neighbours(split, neighbours):
+    batches = numbers(split, neighbours, epochs=40)
+    assert {b.shape for b in batches} == {(2, 16)}
+    apart = [(b[1] - b[0]) % SIZE for b in batches]
+    values, counts = np.unique(np.concatenate(apart), return_counts=True)
+    assert values.tolist() == [1, 2, 3, 4]
+    assert counts.min() > 0.8 * counts.max()
+
+
+def test_an_epoch_has_no_image_twice(split, neighbours):
+    batches = numbers(split, neighbours)
+    assert len(batches) == 9
+    orders = [np.concatenate([b[0] for b in batches[i : i + 3]])
+              for i in (0, 3, 6)]  # fmt: skip
+    assert {len(set(order)) for order in orders} == {48}
+    assert not np.array_equal(orders[0], orders[1])
+
+
+def test_takes_up_anywhere(split, neighbours):
+    whole = numbers(split, neighbours)
+    rest = numbers(split, neighbours, first_epoch=1, first_step=2)
+    np.testing.assert_array_equal(whole[5:], rest)
+
+
+def test_parts_are_those_of_the_whole(split, neighbours):
+    whole = numbers(split, neighbours)
+    halves = [numbers(split, neighbours, share=(i, 2)) for i in (0, 1)]
+    for batch, *parts in zip(whole, *halves, strict=True):
+        np.testing.assert_array_equal(batch, np.concatenate(parts, axis=1))
+
+
+def test_both_sides_have_views_of_their_own(split):
+    """Of an image that is its own neighbour."""
+    config = ViewConfig(8)
+    own = np.arange(SIZE, dtype=np.int32)[:, None]
+    batch = pairs.pair_batches(
+        split, own, recipe("weak", config), batch_size=50, seed=0, epochs=1
+    )
+    anchors, others = next(iter(batch))
+    assert not np.allclose(anchors, others)
+    draws = [recipe("weak", config).draw(0, 1, 9, stream) for stream in (0, 1)]
+    assert not np.array_equal(*draws)
+
+
+def test_choice_follows_from_seed_and_epoch(neighbours):
+    choices = [
+        pairs.choose(tf.constant(neighbours), seed, epoch).numpy().tolist()
+        for seed, epoch in ((0, 0), (0, 1), (1, 0), (0, 0))
+    ]
+    assert choices[0] == choices[3]
+    assert len({tuple(c) for c in choices}) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "batch_size", "message"),
+    [({"images": None}, 16, "Give a larger --memory_gib"),
+     ({}, 51, "at most 50.*Received: 51"),
+     ({}, 3, "4 or more, two images for each of 2 devices")],
+)  # fmt: skip
+def test_refuses(split, changes, batch_size, message):
+    changed = dataclasses.replace(split, **changes)
+    with pytest.raises(InputError, match=message):
+        pairs.check(changed, batch_size, replicas=2)

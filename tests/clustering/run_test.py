@@ -1,0 +1,255 @@
+"""Whole clusterings of seconds: what they write, resume and refuse."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import signal
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from and_tf import run as training
+from and_tf import trained
+from and_tf.clustering import classifier, fitting, pretext, run
+from and_tf.clustering.config import ClusterConfig
+from and_tf.clustering.directory import ClusterDirectory
+from and_tf.config import from_flagfile
+from and_tf.data.split import ImageData
+from and_tf.errors import InputError, Interrupted
+from and_tf.evaluation import clustering
+from tests.same_run import TIMED, events
+from tests.small_run import Stop, digits, folder
+
+
+@pytest.fixture(scope="module")
+def finished(config, tmp_path_factory):
+    """A finished clustering: its config, result and directory."""
+    made = config(tmp_path_factory.mktemp("finished") / "scan")
+    return made, run.cluster(made), ClusterDirectory(made.output_directory)
+
+
+def assert_same(whole: ClusterDirectory, parts: ClusterDirectory) -> None:
+    """Same to the bit but for times, and nothing written twice."""
+    ends = [d.checkpoints.paths()[-1] for d in (whole, parts)]
+    with np.load(ends[0]) as expected, np.load(ends[1]) as received:
+        assert expected.files == received.files
+        for name in set(expected.files) - {"notes"}:
+            np.testing.assert_array_equal(expected[name], received[name])
+    assert rows_of(whole) == rows_of(parts)
+    for key in ("acc", "head", "head_losses", "cluster_sizes", "confusion"):
+        assert whole.read_result()[key] == parts.read_result()[key]
+    expected, received = (events(d.tensorboard) for d in (whole, parts))
+    assert sorted(expected) == sorted(received)
+
+
+def rows_of(directory: ClusterDirectory) -> list[dict[str, str]]:
+    with open(directory.metrics, newline="") as file:
+        return [
+            {k: row[k] for k in row if k not in TIMED}
+            for row in csv.DictReader(file)
+        ]
+
+
+def test_directory_has_what_is_promised(finished):
+    config, result, directory = finished
+    assert json.loads(directory.result.read_text()) == result
+    assert from_flagfile(ClusterConfig, directory.flagfile) == config
+    rows = rows_of(directory)
+    assert [row["epoch"] for row in rows] == list("012")
+    assert float(rows[-1]["acc"]) == result["acc"]
+    assert result["validation_loss"] == min(result["head_losses"])
+    assert result["pretext"]["epochs"] == 2
+    assert result["protocol"]["matched_on"] == "digits/test"
+    assert sum(result["cluster_sizes"]) == 150
+    assert np.sum(result["confusion"]) == 150
+    assert 0 < result["kmeans"]["acc"] < 1
+    assert 0.1 < result["neighbours_agreement"]["train"] < 1
+    for path in (
+        directory.confusion, directory.prototypes, directory.curves,
+    ):  # fmt: skip
+        with Image.open(path) as picture:
+            assert min(picture.size) > 300
+
+
+def test_learns_more_than_chance(finished):
+    _, result, directory = finished
+    losses = [float(row["validation_loss"]) for row in rows_of(directory)]
+    assert losses == sorted(losses, reverse=True)
+    assert result["acc"] > 0.25  # Of ten classes alike.
+
+
+def test_the_classifier_is_restored_without_data(finished):
+    config, result, directory = finished
+    found = classifier.load(directory.path)
+    test = trained.load(pathlib.Path(config.run_dir)).images.test
+    probabilities = found.model.predict(test.images, verbose=0)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
+    scores = clustering.score(
+        probabilities.argmax(1), test.labels, 10, 10, probabilities
+    )
+    assert scores.acc == result["acc"]
+    assert clustering.prototypes(probabilities).tolist() == result["prototypes"]
+    assert classifier.is_clustering(directory.path)
+    assert not classifier.is_clustering(pathlib.Path(config.run_dir))
+
+
+def test_resumed_run_is_the_same_run(finished, tmp_path, monkeypatch):
+    """In epochs of 4 steps, with a checkpoint after every second."""
+    config = dataclasses.replace(
+        finished[0], output_dir=str(tmp_path / "scan"), checkpoint_steps=2
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "Progress", lambda *_, **__: Stop(1, 3))
+        with pytest.raises(Stop.Interruption):
+            run.cluster(config)
+    parts = ClusterDirectory(config.output_directory)
+    checkpoint = parts.checkpoints.latest()
+    assert (checkpoint.epochs, checkpoint.step) == (1, 2)
+    run.cluster(dataclasses.replace(config, resume=True))
+    assert_same(finished[2], parts)
+
+
+def test_a_signal_keeps_the_step(finished, tmp_path, monkeypatch):
+    class Send(Stop):
+        def on_train_batch_end(self, batch, logs=None):
+            if (self._now, batch) == (1, 1):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    config = dataclasses.replace(finished[0], output_dir=str(tmp_path / "scan"))
+    monkeypatch.setattr(fitting, "Progress", lambda *_, **__: Send(-1))
+    with pytest.raises(Interrupted, match="step 3 of epoch 2") as caught:
+        run.cluster(config)
+    assert caught.value.exit_code == 128 + signal.SIGTERM
+    kept = ClusterDirectory(config.output_directory).checkpoints.latest()
+    assert (kept.epochs, kept.step) == (1, 3)
+
+
+def test_a_finished_one_is_shown_and_left_alone(finished, capsys):
+    config, result, directory = finished
+    before = directory.result.read_bytes()
+    again = run.cluster(dataclasses.replace(config, resume=True))
+    assert again == json.loads(before)
+    assert directory.result.read_bytes() == before
+    printed = capsys.readouterr().out
+    assert f"{100 * result['acc']:.1f} %" in printed
+    assert "prototypes.png" in printed
+
+
+def test_fine_tuning_moves_all_but_the_projection(finished):
+    config, _, directory = finished
+    before = trained.load_encoder(pathlib.Path(config.run_dir)).encoder
+    after = classifier.load(directory.path).scan.encoder
+    for one, other in zip(before.variables, after.variables, strict=True):
+        same = np.array_equal(one, other)
+        assert same == ("projection" in one.path), one.path
+
+
+@pytest.mark.parametrize(("labelled", "test"), [(True, False), (False, True)])
+def test_folders(tmp_path, capsys, labelled, test):
+    """Without labels or a test split, on an encoder that is frozen."""
+    images = folder(tmp_path / "images", labelled, test)
+    training.train(
+        digits(
+            tmp_path, dataset="folder", data_dir=images, image_size=8,
+            rounds=0, epochs_per_round=1, batch_size=8, baselines=False,
+            max_train_examples=0, max_test_examples=0,
+        )
+    )  # fmt: skip
+    made = ClusterConfig(
+        run_dir=str(tmp_path / "run"),
+        clusters=6, neighbours=3, epochs=1, batch_size=8, features="embedding",
+        freeze=True,
+    )  # fmt: skip
+    result = run.cluster(made)
+    assert made.output_directory == tmp_path / "run" / "scan"
+    assert (result["acc"] is None) != labelled
+    assert (result["kmeans"] is None) != labelled
+    assert result["acc_majority"] is None or result["acc_majority"] > 0.4
+    where = "test" if test else "train"
+    assert result["protocol"]["matched_on"] == f"folder/{where}"
+    assert len(result["prototypes"]) == 6
+    frozen = classifier.load(made.output_directory).scan.encoder
+    digest = pretext.fingerprint(frozen)
+    assert digest == result["pretext"]["encoder_sha256"]
+    assert ("ACC" in capsys.readouterr().out) == labelled
+    if not labelled:
+        with pytest.raises(InputError, match="Expected --clusters, as"):
+            run.cluster(dataclasses.replace(made, clusters=0, output_dir="x"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"run_dir": "nowhere"}, "Expected the directory of a run"),
+        ({"neighbours": 450}, "--neighbours from 1 to 449.*Received: 450"),
+        ({"batch_size": 451}, "--batch_size of at most 450"),
+        ({"clusters": 451}, "--clusters from 2 to 450.*Received: 451"),
+    ],
+)
+def test_refuses_before_anything_is_written(config, tmp_path, changes, message):
+    made = config(tmp_path / "scan", **changes)
+    with pytest.raises(InputError, match=message):
+        run.cluster(made)
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_refuses_another_directory_or_flags(finished):
+    config, _, directory = finished
+    with pytest.raises(InputError, match="Expected a new --output_dir"):
+        run.cluster(config)
+    other = dataclasses.replace(config, resume=True, heads=3)
+    with pytest.raises(InputError, match="heads 2 .now 3."):
+        run.cluster(other)
+
+
+def test_refuses_to_go_on_with_another_encoder(
+    finished, source, tmp_path, monkeypatch
+):
+    config = dataclasses.replace(finished[0], resume=True)
+    shutil.copytree(finished[2].path, tmp_path / "scan")
+    (tmp_path / "scan" / "result.json").unlink()
+    fingerprint = pretext.fingerprint
+    monkeypatch.setattr(
+        pretext, "fingerprint", lambda encoder: fingerprint(encoder)[::-1]
+    )
+    config = dataclasses.replace(config, output_dir=str(tmp_path / "scan"))
+    with pytest.raises(InputError, match="Expected the encoder that"):
+        run.cluster(config)
+
+
+def test_neighbours_that_were_lost_are_said(finished, tmp_path):
+    shutil.copytree(finished[2].path, tmp_path / "scan")
+    for name in ("result.json", "neighbours.npz"):
+        (tmp_path / "scan" / name).unlink()
+    config = dataclasses.replace(
+        finished[0], output_dir=str(tmp_path / "scan"), resume=True
+    )
+    with pytest.raises(InputError, match="Expected the neighbours that"):
+        run.cluster(config)
+
+
+def test_labels_never_choose(config, finished, tmp_path, monkeypatch):
+    """Without them everything that is learnt is the same."""
+    load = trained.load_images
+
+    def bare(*arguments):
+        images = load(*arguments)
+        splits = (images.train, images.test)
+        return ImageData(
+            images.name,
+            *(dataclasses.replace(s, labels=None) for s in splits),
+        )
+
+    monkeypatch.setattr(trained, "load_images", bare)
+    made = config(tmp_path / "scan")
+    result = run.cluster(made)
+    known = finished[1]
+    assert result["acc"] is None
+    for key in ("head_losses", "head", "cluster_sizes", "prototypes"):
+        assert result[key] == known[key]
