@@ -147,8 +147,9 @@ def crop_box(
     for area, ratio in zip(areas, ratios, strict=True):
         pixels = (0.2 + 0.8 * area) * width * height
         aspect = math.exp(low + ratio * (high - low))
-        w, h = round(math.sqrt(pixels * aspect)), round(
-            math.sqrt(pixels / aspect)
+        w, h = (
+            round(math.sqrt(pixels * aspect)),
+            round(math.sqrt(pixels / aspect)),
         )
         if 0 < w <= width and 0 < h <= height:
             top = int(positions[0] * (height - h + 1))

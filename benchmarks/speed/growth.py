@@ -71,9 +71,7 @@ def product(threads: int, library: str, n: int) -> Work:
 def _steps(sizes: tuple[int, ...], batch: int, size: int) -> list[Case]:
     network = {"backbone": "small", "width": 1.0}
     return [
-        Case(
-            f"N = {n:,}", {"n": n, "batch": batch, "size": size, **network}
-        )
+        Case(f"N = {n:,}", {"n": n, "batch": batch, "size": size, **network})
         for n in sizes
     ]
 

@@ -73,9 +73,7 @@ def section(found: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def step_seconds(
-    gpus: int, shares: Mapping[str, float]
-) -> tuple[float, float]:
+def step_seconds(gpus: int, shares: Mapping[str, float]) -> tuple[float, float]:
     """A step's seconds, and those of its exchange."""
     work = RESNET50 / shares["network"] + 4 * ROWS * DIM / shares["loss"]
     received = 2 * (gpus - 1) / gpus * 4 * PARAMETERS

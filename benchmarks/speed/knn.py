@@ -54,9 +54,7 @@ def pytorch(threads: int, queries: int, gallery: int, k: int) -> Work:
     def vote(queries: torch.Tensor) -> torch.Tensor:
         similarity, index = (queries @ rows.T).topk(k, dim=1)
         ballots = torch.zeros(len(queries), CLASSES)
-        ballots.scatter_add_(
-            1, labels[index], (similarity / TEMPERATURE).exp()
-        )
+        ballots.scatter_add_(1, labels[index], (similarity / TEMPERATURE).exp())
         return ballots.argmax(1)
 
     def classify() -> np.ndarray:

@@ -1,18 +1,18 @@
 """Figures of comparisons, kept as small JSON files in results/speed/.
 
-    {
-      "name": "loss", "title": "…", "does": "…", "unit": "ms",
-      "fresh": false, "series": false,
-      "command": "python -m benchmarks.speed --only=loss",
-      "machine": {"processor": "…", "cores": 2}, "threads": 2,
-      "load": 0.1,                 what else the machine did, at the beginning
-      "versions": {"torch": "…", …}, "date": "2026-11-21", "repeats": 9,
-      "cases": [{"title": "N = 50,000",
-                 "target": {"least": 0.5, "beside": ["…"], …} or null,
-                 "sides": [{"name": "and_tf", "note": "",
-                            "difference": null,      from the first side
-                            "figures": [22.1, …]}]}] a value a turn
-    }
+{
+  "name": "loss", "title": "…", "does": "…", "unit": "ms",
+  "fresh": false, "series": false,
+  "command": "python -m benchmarks.speed --only=loss",
+  "machine": {"processor": "…", "cores": 2}, "threads": 2,
+  "load": 0.1,                 what else the machine did, at the beginning
+  "versions": {"torch": "…", …}, "date": "2026-11-21", "repeats": 9,
+  "cases": [{"title": "N = 50,000",
+             "target": {"least": 0.5, "beside": ["…"], …} or null,
+             "sides": [{"name": "and_tf", "note": "",
+                        "difference": null,      from the first side
+                        "figures": [22.1, …]}]}] a value a turn
+}
 """
 
 from __future__ import annotations

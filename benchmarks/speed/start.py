@@ -123,8 +123,6 @@ TRAINING = Comparison(
         )
     ],
     quick=[
-        Case(
-            "digits", {"dataset": "digits"}, Target(3.0, (IMPORT,), more=True)
-        )
+        Case("digits", {"dataset": "digits"}, Target(3.0, (IMPORT,), more=True))
     ],
 )

@@ -59,7 +59,9 @@ class ResNet18(nn.Module):
             filters = round(64 * width) * 2 ** (stage - 1)
             for name in (f"stage{stage}_block1", f"stage{stage}"):
                 first = name.endswith("block1")
-                block = Block(channels, filters, 2 if first and stage > 1 else 1)
+                block = Block(
+                    channels, filters, 2 if first and stage > 1 else 1
+                )
                 self.add_module(name, block)
                 self.blocks.append(block)
                 channels = filters

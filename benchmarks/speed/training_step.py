@@ -46,9 +46,7 @@ def ours(
         if hasattr(layer, "kernel"):
             shape = tuple(layer.kernel.shape)
             layer.kernel.assign(inputs.weights(layer.name, shape))
-    model = AND(
-        encoder, n, temperature=TEMPERATURE, memory_momentum=MOMENTUM
-    )
+    model = AND(encoder, n, temperature=TEMPERATURE, memory_momentum=MOMENTUM)
     model.bank.rows.assign(rows)
     model.compile(CoupledSGD(RATE))
     model.optimizer.build(model.trainable_variables)
