@@ -17,7 +17,6 @@ import numpy as np
 from and_tf.errors import InputError
 from benchmarks.speed.comparison import (
     Answer,
-    Case,
     Comparison,
     Side,
     largest_difference,

@@ -22,14 +22,14 @@ GEMM = "the product alone, TensorFlow"
 BLOCK = 1024
 
 
-def ours(threads: int, n: int, k: int) -> Work:
+def ours(threads: int, n: int, k: int, dim: int = DIM) -> Work:
     """`and_tf.nearest.nearest`, as discovery calls it."""
     libraries.tensorflow(threads)
     import tensorflow as tf
 
     from and_tf.nearest import nearest
 
-    rows = tf.constant(inputs.unit_rows(n, DIM))
+    rows = tf.constant(inputs.unit_rows(n, dim))
 
     def search():
         return nearest(
