@@ -9,6 +9,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,8 @@ from benchmarks.speed.comparison import (
 )
 
 Tell = Callable[[str], None]
+# Seconds before a turn: threads of the side before may still spin.
+SETTLE = 0.25
 
 
 class SideProcess(contextlib.AbstractContextManager):
@@ -69,6 +72,7 @@ class SideProcess(contextlib.AbstractContextManager):
 
     def turn(self) -> float:
         """The figure of the work, done once."""
+        time.sleep(SETTLE)
         return self._ask("turn")["figure"]
 
     def _ask(self, what: str) -> dict[str, Any]:
