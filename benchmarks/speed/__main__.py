@@ -24,7 +24,6 @@ from collections.abc import Sequence
 from absl import flags
 
 from and_tf import cli, files
-from and_tf.errors import InputError
 from benchmarks.speed import page, processes, record, registry
 from benchmarks.speed.comparison import Comparison
 
@@ -52,7 +51,7 @@ _MEASURE = flags.DEFINE_bool(
 def main(argv: Sequence[str]) -> None:
     """Measures what is asked for, then writes the page."""
     del argv
-    chosen = choose(_ONLY.value)
+    chosen = registry.choose(_ONLY.value)
     if _LIST.value:
         for comparison in registry.COMPARISONS:
             print(f"{comparison.name:<20}{comparison.title}")
@@ -71,21 +70,6 @@ def main(argv: Sequence[str]) -> None:
         own = not _OUTPUT_DIR.value
         for path in page.write(place, record.PAGE.parent if own else place):
             print(f"wrote {path}")
-
-
-def choose(names: Sequence[str]) -> list[Comparison]:
-    """The comparisons of these names, in the registry's order; of none, all.
-
-    Raises:
-        InputError: If there is none of a name.
-    """
-    unknown = [name for name in names if name not in registry.BY_NAME]
-    if unknown:
-        raise InputError(
-            f"Expected --only among {', '.join(registry.BY_NAME)}. Received: "
-            f"{', '.join(unknown)}."
-        )
-    return [c for c in registry.COMPARISONS if not names or c.name in names]
 
 
 def measure(comparison: Comparison) -> dict:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from and_tf.errors import InputError
 from benchmarks.speed import (
     augmentation,
     growth,
@@ -12,6 +15,7 @@ from benchmarks.speed import (
     start,
     training_step,
 )
+from benchmarks.speed.comparison import Comparison
 
 COMPARISONS = (
     training_step.RESNET18,
@@ -31,3 +35,18 @@ COMPARISONS = (
     growth.REPLICAS,
 )
 BY_NAME = {comparison.name: comparison for comparison in COMPARISONS}
+
+
+def choose(names: Sequence[str]) -> list[Comparison]:
+    """The comparisons of these names, in the registry's order; of none, all.
+
+    Raises:
+        InputError: If there is none of a name.
+    """
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown:
+        raise InputError(
+            f"Expected --only among {', '.join(BY_NAME)}. Received: "
+            f"{', '.join(unknown)}."
+        )
+    return [c for c in COMPARISONS if not names or c.name in names]

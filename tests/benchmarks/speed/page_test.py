@@ -145,8 +145,7 @@ def test_numbers_have_three_digits(value, text):
 
 
 def test_unknown_names_are_refused():
-    from benchmarks.speed.__main__ import choose
-
     with pytest.raises(InputError, match="--only among .*Received: nothing"):
-        choose(["loss", "nothing"])
-    assert [c.name for c in choose(["refresh", "loss"])] == ["loss", "refresh"]
+        registry.choose(["loss", "nothing"])
+    chosen = registry.choose(["refresh", "loss"])
+    assert [comparison.name for comparison in chosen] == ["loss", "refresh"]
