@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import pathlib
+import shutil
 import tempfile
 
 from benchmarks.speed import libraries, memory
@@ -22,6 +24,7 @@ def training(
     from and_tf.training import view_config
 
     place = pathlib.Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
     config = TrainConfig(
         dataset=dataset,
         backbone=backbone,
