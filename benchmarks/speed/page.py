@@ -20,8 +20,10 @@ Written by `python -m benchmarks.speed` from `benchmarks/results/speed/*.json`;
 a test holds it to them. `make bench` installs what is compared with, PyTorch's
 CPU build and faiss among it, and measures everything again.
 
-Ratios are the claim: how many times as fast this project is, above 1 where it
-is faster. Times are a machine's. Every side of a comparison has a process of
+Ratios are the claim: how many times as fast as each other side the first one,
+this project, is (of memory: how many times less it takes); above 1 it is
+better. Times are a machine's, and want one that does nothing else: threads
+that wait for one another lose far more than their share on a busy one. Every side of a comparison has a process of
 its own and the same number of threads; before anything is timed, what both
 compute from the same inputs is compared, and the difference told (norm of the
 difference by norm; of integers the share that differ). Then they take turns,
@@ -98,7 +100,7 @@ def _table(file: File) -> str:
             table.append(row)
     head = ["", "", f"best, {unit}", f"median, {unit}"]
     if several:
-        head += ["ours, times as fast", "by medians", "difference"]
+        head += ["ratio", "ratio of medians", "difference"]
     return aligned([head, *table])
 
 
