@@ -23,11 +23,12 @@ CPU build and faiss among it, and measures everything again.
 Ratios are the claim: how many times as fast as each other side the first one,
 this project, is (of memory: how many times less it takes); above 1 it is
 better. Times are a machine's, and want one that does nothing else: threads
-that wait for one another lose far more than their share on a busy one. Every side of a comparison has a process of
-its own and the same number of threads; before anything is timed, what both
-compute from the same inputs is compared, and the difference told (norm of the
-difference by norm; of integers the share that differ). Then they take turns,
-A B A B …, in one run. *Best* is the best turn of each, *median* the median.
+that wait for one another lose far more than their share on a busy one. Every
+side of a comparison has a process of its own and the same number of threads.
+Before anything is timed, what both compute from the same inputs is compared,
+and the difference told (norm of the difference by norm; of integers the share
+that differ). Then they take turns, A B A B …, in one run. *Best* is the best
+turn of each, *median* the median.
 """
 
 
