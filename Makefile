@@ -1,11 +1,11 @@
-# Two commands set everything up: `make demo` and `make test`. Both can be
-# repeated; what is there already is not made again.
+# Each command sets up what it needs and can be repeated; what is there already
+# is not made again.
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test build format clean
+.PHONY: demo test bench build clean
 
 # Trains on CIFAR-10 for about ten minutes on two cores. A second call goes on
 # with an interrupted run, or shows a finished one.
@@ -14,6 +14,11 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
+
+# This project beside PyTorch, faiss, Pillow and keras-cv, on the same work: an
+# hour or two on a machine that does nothing else. Writes benchmarks/SPEED.md.
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks.speed
 
 # Writes BUILD anew from the imports that the files have.
 build: $(VENV)/installed-dev
@@ -32,6 +37,10 @@ $(VENV)/installed: requirements.txt | $(BIN)/python
 
 $(VENV)/installed-dev: requirements-dev.txt requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-bench: requirements-bench.txt requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@ $(VENV)/installed
 
 clean:

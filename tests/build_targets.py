@@ -18,6 +18,7 @@ DIRECTORIES = ("and_tf", "benchmarks", "export", "tests")
 PACKAGES = {
     "PIL": "pillow",
     "absl": "absl_py",
+    "faiss": "faiss_cpu",
     "google": "protobuf",
     "sklearn": "scikit_learn",
     "tensorflow_serving": "tensorflow_serving_api",

@@ -1,0 +1,31 @@
+"""`python -m and_tf.train`, which ends as soon as its first step is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from and_tf import cli, train
+from and_tf.config import TrainConfig, from_flags
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains one step; see `and_tf.train.main`."""
+    del argv
+    config = from_flags(TrainConfig)
+    cli.import_tensorflow()
+    import keras
+
+    from and_tf import fitting, run
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: dict) -> None:
+            os._exit(0)
+
+    fitting.callbacks = lambda *_: [Stop()]
+    run.train(config)
+
+
+if __name__ == "__main__":
+    assert train  # Its flags.
+    cli.run(main)

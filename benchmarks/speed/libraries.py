@@ -1,0 +1,31 @@
+"""Libraries, each imported with the same number of threads."""
+
+from __future__ import annotations
+
+from and_tf import cli
+
+
+def tensorflow(threads: int) -> None:
+    """Imports TensorFlow; to be called before anything runs in it."""
+    cli.import_tensorflow()
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def torch(threads: int) -> None:
+    """Imports PyTorch."""
+    import torch
+
+    torch.manual_seed(0)
+    torch.set_num_threads(threads)
+    torch.set_num_interop_threads(threads)
+
+
+def faiss(threads: int) -> None:
+    """Imports faiss."""
+    import faiss
+
+    faiss.omp_set_num_threads(threads)

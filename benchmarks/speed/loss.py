@@ -1,0 +1,181 @@
+"""The N-way loss alone: forward, and the gradient of the embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed import inputs, libraries, memory
+from benchmarks.speed.comparison import (
+    Case,
+    Comparison,
+    Side,
+    Target,
+    Work,
+    seconds,
+)
+
+TEMPERATURE = 0.1
+DIM = 128
+OURS = "and_tf"
+GEMM = "the two products alone, TensorFlow"
+PLAIN = "plain TensorFlow"
+PYTORCH = "PyTorch"
+SIZES = (10_000, 50_000, 100_000, 300_000, 1_000_000)
+
+
+def draw(n: int, batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Embeddings [b, D], their numbers [b] and the bank [N, D]."""
+    numbers = np.random.default_rng(2).permutation(n)[:batch]
+    return inputs.unit_rows(batch, DIM, 1), numbers, inputs.unit_rows(n, DIM)
+
+
+def ours(threads: int, n: int, batch: int, calls: int) -> Work:
+    """`and_tf.objective.losses`, no sample an anchor yet."""
+    libraries.tensorflow(threads)
+    import tensorflow as tf
+
+    from and_tf import objective
+
+    x, numbers, rows = map(tf.constant, draw(n, batch))
+    neighbours = tf.zeros([n, 1], tf.int32)
+    selected = tf.zeros([n], tf.bool)
+
+    def loss(x: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(
+            objective.losses(
+                x, numbers, rows, neighbours, selected, TEMPERATURE
+            )
+        )
+
+    return _work(_with_gradient(loss, x), calls)
+
+
+def plain_tensorflow(threads: int, n: int, batch: int, calls: int) -> Work:
+    """All logits at once, and TensorFlow's own cross-entropy."""
+    libraries.tensorflow(threads)
+    import tensorflow as tf
+
+    x, numbers, rows = map(tf.constant, draw(n, batch))
+
+    def loss(x: tf.Tensor) -> tf.Tensor:
+        logits = tf.matmul(x, rows, transpose_b=True) / TEMPERATURE
+        return tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(numbers, logits)
+        )
+
+    return _work(_with_gradient(loss, x), calls)
+
+
+def gemm(threads: int, n: int, batch: int, calls: int) -> Work:
+    """The two products that no exact loss can do without."""
+    libraries.tensorflow(threads)
+    import tensorflow as tf
+
+    x, _, rows = map(tf.constant, draw(n, batch))
+
+    @tf.function(autograph=False)
+    def products() -> tf.Tensor:
+        logits = tf.matmul(x, rows, transpose_b=True)  # [b, N]
+        return tf.matmul(logits, rows)
+
+    traced = products.get_concrete_function()
+    return Work(seconds(lambda: traced().numpy(), calls, 1e3))
+
+
+def pytorch(threads: int, n: int, batch: int, calls: int) -> Work:
+    """A product with the bank, cross-entropy, and autograd."""
+    libraries.torch(threads)
+    import torch
+
+    x, numbers, rows = map(torch.from_numpy, draw(n, batch))
+    x.requires_grad_()
+
+    def step() -> tuple:
+        x.grad = None
+        logits = x @ rows.T / TEMPERATURE
+        loss = torch.nn.functional.cross_entropy(logits, numbers)
+        loss.backward()
+        return loss.detach().numpy(), x.grad.numpy()
+
+    return _work(step, calls)
+
+
+def _with_gradient(loss: Callable, x: Any) -> Callable[[], tuple]:
+    """A traced function that gives the loss and its gradient, as NumPy."""
+    import tensorflow as tf
+
+    @tf.function(autograph=False)
+    def step() -> tuple:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = loss(x)
+        return value, tape.gradient(value, x)
+
+    traced = step.get_concrete_function()
+    return lambda: tuple(part.numpy() for part in traced())
+
+
+def _work(step: Callable[[], tuple], calls: int) -> Work:
+    """Times steps; of none, says what memory the first one takes."""
+
+    def answer() -> dict[str, np.ndarray]:
+        loss, gradient = step()
+        return {"loss": np.asarray(loss), "gradient": gradient}
+
+    def mebibytes() -> float:
+        before = memory.held()
+        memory.restart_peak()
+        step()
+        return (memory.peak() - before) / 2**20
+
+    return Work(seconds(step, calls, 1e3) if calls else mebibytes, answer)
+
+
+def _sizes(sizes: tuple[int, ...], batch: int, calls: int) -> list[Case]:
+    return [
+        Case(f"N = {n:,}", {"n": n, "batch": batch, "calls": calls})
+        for n in sizes
+    ]
+
+
+SPEED = Comparison(
+    name="loss",
+    title="N-way loss, forward and backward",
+    does=(
+        "The mean loss of 128 embeddings against a bank of 128 columns, and "
+        "its gradient with respect to the embeddings."
+    ),
+    unit="ms",
+    sides=(
+        Side(OURS, ours),
+        Side(PLAIN, plain_tensorflow),
+        Side(PYTORCH, pytorch, needs="torch"),
+        Side(GEMM, gemm, alike=False, note="less work: a bound"),
+    ),
+    cases=[
+        Case(
+            "N = 50,000",
+            {"n": 50_000, "batch": 128, "calls": 10},
+            Target(0.5, (GEMM,)),
+        )
+    ],
+    quick=_sizes((500,), 8, 2),
+    repeats=9,
+)
+MEMORY = Comparison(
+    name="loss_memory",
+    title="Memory of the N-way loss",
+    does=(
+        "What the first loss and gradient of 128 embeddings take beside the "
+        "bank itself, at most."
+    ),
+    unit="MiB",
+    sides=SPEED.sides[:3],
+    cases=_sizes(SIZES, 128, 0),
+    quick=_sizes((500, 2_000), 8, 0),
+    repeats=1,
+    fresh=True,
+)

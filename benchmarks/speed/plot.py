@@ -1,0 +1,81 @@
+"""speed.png: how cost grows."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from and_tf.figures import axes_style, canvas
+from benchmarks.speed import targets
+
+WIDTH, HEIGHT = 1200, 420  # Pixels, as all lengths here; of a panel's row.
+LEFT, GAP, TOP, BOTTOM, ROOM = 80, 230, 60, 70, 200
+COLOURS = (canvas.BLUE, canvas.ORANGE, canvas.GREEN, canvas.VERMILION)
+# What each panel shows, over N.
+SHOWN = ("growth_step", "growth_memory", "growth_refresh", "loss_memory")
+Curves = dict[str, list[tuple[float, float]]]
+
+
+def panels(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The files that have a panel."""
+    by_name = {file["name"]: file for file in found}
+    return [by_name[name] for name in SHOWN if name in by_name]
+
+
+def curves(file: Mapping[str, Any]) -> Curves:
+    """(N, best figure) by side, or by what a case has beside N."""
+    best, found = targets.best_of(file["unit"]), {}
+    for case in file["cases"]:
+        n = re.search(r"N = ([\d,]+)(?:, (.*))?", case["title"])
+        for side in case["sides"]:
+            point = float(n[1].replace(",", "")), best(side["figures"])
+            found.setdefault(n[2] or side["name"], []).append(point)
+    return found
+
+
+def draw(found: Sequence[Mapping[str, Any]], path: pathlib.Path) -> bool:
+    """Draws what there is; says whether there was anything."""
+    shown = panels(found)
+    if not shown:
+        return False
+    rows = -(-len(shown) // 2)
+    height = rows * HEIGHT
+    figure = canvas.new_figure(WIDTH, height)
+    width = (WIDTH - 2 * LEFT - 2 * ROOM) / 2
+    for place, file in enumerate(shown):
+        row, column = divmod(place, 2)
+        left = LEFT + column * (width + ROOM + LEFT)
+        top = height - row * HEIGHT - TOP
+        bottom = top - (HEIGHT - TOP - BOTTOM)
+        axes = figure.add_axes(
+            (
+                left / WIDTH,
+                bottom / height,
+                width / WIDTH,
+                (top - bottom) / height,
+            )
+        )
+        _panel(axes, file)
+    canvas.save_png(canvas.pixels(figure), path)
+    return True
+
+
+def _panel(axes: Axes, file: Mapping[str, Any]) -> None:
+    axes_style.dress(axes)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    labels = []
+    for (name, points), colour in zip(curves(file).items(), COLOURS):
+        x, y = zip(*sorted(points), strict=True)
+        axes.plot(x, y, marker="o", color=canvas.css(colour), linewidth=1.8)
+        labels.append((y[-1], name, colour))
+    axes.set_title(
+        f"{file['title']}, {file['unit']}",
+        loc="left", size=12, weight="bold", color=canvas.css(canvas.INK),
+    )  # fmt: skip
+    axes.set_xlabel("N, rows of the bank", color=canvas.css(canvas.INK))
+    axes_style.name_ends(axes, labels)

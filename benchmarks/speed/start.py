@@ -1,0 +1,128 @@
+"""How long it takes until something happens, in fresh processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+
+from benchmarks.speed import libraries
+from benchmarks.speed.comparison import (
+    Case,
+    Comparison,
+    Side,
+    Target,
+    Work,
+    seconds,
+)
+
+IMPORT = "TensorFlow's own import"
+
+
+def first_batch(threads: int, dataset: str, memory_gib: float) -> Work:
+    """Loads a prepared data set and augments a batch."""
+    libraries.tensorflow(threads)
+    from and_tf import data
+    from and_tf.augmentation import ViewConfig
+    from and_tf.data.pipeline import train_batches
+
+    def begin() -> None:
+        limit = int(memory_gib * 2**30)
+        split = data.load(dataset, memory_limit=limit).train
+        view = ViewConfig(split.image_shape[0])
+        batches = train_batches(split, view, batch_size=128, seed=0, epochs=1)
+        next(iter(batches))
+
+    return Work(seconds(begin))
+
+
+def import_alone(threads: int, dataset: str) -> Work:
+    """A Python that does nothing else."""
+    del threads, dataset
+    return _process("-c", "import tensorflow")
+
+
+def training(threads: int, dataset: str) -> Work:
+    """`python -m and_tf.train` until its first step is done."""
+    del threads
+    place = tempfile.TemporaryDirectory()
+
+    def begin() -> None:
+        with tempfile.TemporaryDirectory(dir=place.name) as run_dir:
+            run(
+                "-m",
+                "benchmarks.speed.first_step",
+                f"--dataset={dataset}",
+                "--backbone=small",
+                "--nobaselines",
+                f"--run_dir={run_dir}/run",
+            )
+
+    return Work(seconds(begin))
+
+
+def _process(*arguments: str) -> Work:
+    return Work(seconds(lambda: run(*arguments)))
+
+
+def run(*arguments: str) -> None:
+    """A Python of its own; what it prints is shown if it fails."""
+    subprocess.run(
+        [sys.executable, *arguments],
+        check=True,
+        stdout=sys.stderr,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def _cases(dataset: str) -> list[Case]:
+    rows = (("held in memory", 4.0), ("streamed, --memory_gib=0", 0.0))
+    return [
+        Case(
+            f"{dataset}, {title}",
+            {"dataset": dataset, "memory_gib": gib},
+            Target(3.0),
+        )
+        for title, gib in rows
+    ]
+
+
+DATA = Comparison(
+    name="data_start",
+    title="From a prepared data set to the first batch",
+    does=(
+        "Loading, as training does it, and the first batch of 128 augmented "
+        "images, imports not counted; each time in a new process, the files "
+        "in the system's cache. A streamed set starts alike however large it "
+        "is: so does ImageNet, which was not at hand."
+    ),
+    unit="s",
+    sides=(Side("and_tf", first_batch),),
+    cases=_cases("cifar10"),
+    quick=_cases("digits")[:1],
+    fresh=True,
+)
+TRAINING = Comparison(
+    name="train_start",
+    title="From the command to the end of the first training step",
+    does=(
+        "`python -m and_tf.train --backbone=small --nobaselines`, from the "
+        "start of its process, and a process that does nothing but import "
+        "TensorFlow."
+    ),
+    unit="s",
+    sides=(
+        Side("and_tf.train", training),
+        Side(IMPORT, import_alone, alike=False, note="less work: a bound"),
+    ),
+    cases=[
+        Case(
+            "cifar10",
+            {"dataset": "cifar10"},
+            Target(3.0, (IMPORT,), more=True),
+        )
+    ],
+    quick=[
+        Case("digits", {"dataset": "digits"}, Target(3.0, (IMPORT,), more=True))
+    ],
+)

@@ -1,0 +1,192 @@
+"""A whole training step with the N-way loss over a memory bank."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.speed import inputs, libraries
+from benchmarks.speed.comparison import (
+    Case,
+    Comparison,
+    Side,
+    Target,
+    Work,
+    rate,
+)
+
+TEMPERATURE, MOMENTUM, RATE = 0.1, 0.5, 0.03
+DIM = 128
+SMALL_NET = "and_tf, small"
+CHANNELS_FIRST = "PyTorch"
+CHANNELS_LAST = "PyTorch, channels last"
+QUARTER_FIRST = "PyTorch, quarter-width ResNet18"
+QUARTER_LAST = "PyTorch, quarter-width ResNet18, channels last"
+
+
+def draw(n: int, batch: int, size: int) -> tuple[np.ndarray, ...]:
+    """Images float32 [b, S, S, 3], numbers [b] and the bank [N, D]."""
+    numbers = np.random.default_rng(2).permutation(n)[:batch]
+    images = inputs.images(batch, size).astype(np.float32)
+    return images, numbers, inputs.unit_rows(n, DIM)
+
+
+def ours(
+    threads: int, n: int, batch: int, size: int, backbone: str, width: float
+) -> Work:
+    """`AND.train_step`, as `fit` traces it on a CPU."""
+    libraries.tensorflow(threads)
+    import tensorflow as tf
+
+    from and_tf import AND, backbones
+    from and_tf.optimiser import CoupledSGD
+
+    images, numbers, rows = draw(n, batch, size)
+    encoder = backbones.build(backbone, size, DIM, width=width)
+    for layer in encoder.layers:
+        if hasattr(layer, "kernel"):
+            shape = tuple(layer.kernel.shape)
+            layer.kernel.assign(inputs.weights(layer.name, shape))
+    model = AND(encoder, n, temperature=TEMPERATURE, memory_momentum=MOMENTUM)
+    model.bank.rows.assign(rows)
+    model.compile(CoupledSGD(RATE))
+    model.optimizer.build(model.trainable_variables)
+    batch_of = tf.constant(images), tf.constant(numbers)
+
+    @tf.function(autograph=False)
+    def step() -> tf.Tensor:
+        return model.train_step(batch_of)["loss"]
+
+    traced = step.get_concrete_function()
+
+    def answer() -> dict[str, np.ndarray]:
+        first = traced().numpy()
+        model.reset_metrics()
+        second = traced().numpy()
+        moved = tf.gather(model.bank.rows.value, numbers).numpy()
+        return {"losses": np.array([first, second]), "rows": moved}
+
+    return Work(rate(lambda: traced().numpy(), batch), answer)
+
+
+def pytorch(
+    threads: int,
+    n: int,
+    batch: int,
+    size: int,
+    backbone: str,
+    width: float,
+    channels_last: bool,
+) -> Work:
+    """Eager PyTorch: a product with the bank, cross-entropy, SGD."""
+    libraries.torch(threads)
+    import torch
+    from torch.nn import functional
+
+    from benchmarks.speed.torch_resnet import ResNet18
+
+    del backbone
+    images, numbers, rows = map(torch.from_numpy, draw(n, batch, size))
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    images = images.permute(0, 3, 1, 2).contiguous(memory_format=layout)
+    encoder = ResNet18(width, DIM).to(memory_format=layout).train()
+    optimiser = torch.optim.SGD(
+        encoder.parameters(), RATE, 0.9, weight_decay=5e-4, nesterov=True
+    )
+
+    def step() -> float:
+        optimiser.zero_grad()
+        embeddings = encoder(images)
+        logits = embeddings @ rows.T / TEMPERATURE
+        loss = functional.cross_entropy(logits, numbers)
+        loss.backward()
+        optimiser.step()
+        with torch.no_grad():
+            mixed = (1 - MOMENTUM) * rows[numbers] + MOMENTUM * embeddings
+            rows[numbers] = functional.normalize(mixed, dim=1)
+        return loss.item()
+
+    def answer() -> dict[str, np.ndarray]:
+        losses = np.array([step(), step()], np.float32)
+        return {"losses": losses, "rows": rows[numbers].numpy()}
+
+    return Work(rate(step, batch), answer)
+
+
+def _case(
+    n: int,
+    batch: int,
+    size: int,
+    target: Target,
+    **network: str | float,
+) -> Case:
+    return Case(
+        f"batch {batch}, N = {n:,}, {size}×{size}",
+        {"n": n, "batch": batch, "size": size, **network},
+        target,
+    )
+
+
+_FULL = {"backbone": "resnet18", "width": 1.0}
+_TARGET = Target(1.25, (CHANNELS_FIRST, CHANNELS_LAST))
+RESNET18 = Comparison(
+    name="training_step",
+    title="Training step, ResNet18",
+    does=(
+        "Forward, N-way loss, backward, SGD with Nesterov momentum and decay, "
+        "and the bank's update, D = 128."
+    ),
+    unit="images/s",
+    sides=(
+        Side("and_tf", ours),
+        Side(CHANNELS_FIRST, pytorch, {"channels_last": False}, needs="torch"),
+        Side(CHANNELS_LAST, pytorch, {"channels_last": True}, needs="torch"),
+    ),
+    cases=[_case(50_000, 128, 32, _TARGET, **_FULL)],
+    quick=[
+        _case(200, 4, 8, _TARGET, backbone="resnet18", width=0.125),
+    ],
+    # A second step, from weights that a first one moved.
+    tolerance=2e-3,
+)
+
+_QUARTER = {"backbone": "resnet18", "width": 0.25}
+_ANOTHER = "another network, chosen for these cores"
+_SMALL_TARGET = Target(1.1, (QUARTER_FIRST, QUARTER_LAST), of=SMALL_NET)
+SMALL = Comparison(
+    name="small_training_step",
+    title="Training step, a small backbone",
+    does=(
+        "The same with the backbone `small`, beside a ResNet18 of a quarter "
+        "of the width."
+    ),
+    unit="images/s",
+    sides=(
+        Side(
+            "and_tf, quarter-width ResNet18",
+            ours,
+            _QUARTER,
+        ),
+        Side(
+            SMALL_NET,
+            ours,
+            {"backbone": "small", "width": 1.0},
+            alike=False,
+            note=_ANOTHER,
+        ),
+        Side(
+            QUARTER_FIRST,
+            pytorch,
+            {**_QUARTER, "channels_last": False},
+            needs="torch",
+        ),
+        Side(
+            QUARTER_LAST,
+            pytorch,
+            {**_QUARTER, "channels_last": True},
+            needs="torch",
+        ),
+    ),
+    cases=[_case(50_000, 128, 32, _SMALL_TARGET)],
+    quick=[_case(200, 4, 8, _SMALL_TARGET)],
+    tolerance=2e-3,
+)
