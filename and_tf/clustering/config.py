@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from and_tf import cli
+from and_tf import checkpoint_name
 from and_tf.config import RunConfig, check_fields, option
 from and_tf.errors import InputError
 
@@ -24,8 +24,8 @@ class ClusterConfig(RunConfig):
     )
     checkpoint: str = option(
         "last",
-        "Which of its checkpoints; best was chosen on labels.",
-        choices=cli.CHECKPOINTS,
+        "Which of its checkpoints: last; best, which was chosen on labels; or "
+        "round_<r>.",
     )
     output_dir: str = option(
         "", "What the clustering writes to. Empty: <run_dir>/scan.", free=True
@@ -118,6 +118,7 @@ class ClusterConfig(RunConfig):
 
     def __post_init__(self) -> None:
         check_fields(self)
+        checkpoint_name.round_of(self.checkpoint)  # Refuses what is none.
         if not self.run_dir:
             raise InputError(
                 "Expected --run_dir, the directory of a run of "

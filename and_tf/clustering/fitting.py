@@ -21,7 +21,7 @@ from and_tf.training import view_config
 def fit(run: ClusteringRun) -> Recorder:
     """Trains the epochs that are missing; returns what was recorded."""
     config, team = run.config, run.team
-    train = run.pretext.images.train
+    train = run.source.images.train
     steps = steps_per_epoch(train, config.batch_size)
     first_step = run.notes.get("step", 0)
     interruption = Interruption()
@@ -40,7 +40,7 @@ def fit(run: ClusteringRun) -> Recorder:
         run.directory.write_metrics(recorder.history)
     view = recipe(
         config.augmentation,
-        view_config(run.pretext.config, run.pretext.image_size),
+        view_config(run.source.config, run.source.image_size),
     )
     with interruption.heard():
         for first, last, step in legs(

@@ -11,7 +11,7 @@ from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.directory import ClusterDirectory
 from and_tf.clustering.mining import Mined
 from and_tf.clustering.model import SCAN
-from and_tf.clustering.pretext import Pretext
+from and_tf.clustering.source import Source
 from and_tf.evaluation.clustering import number_of_classes
 from and_tf.team import Team
 
@@ -23,7 +23,7 @@ class ClusteringRun:
     Attributes:
         config: What it was told.
         directory: Where it writes.
-        pretext: The run that it starts from, with its images.
+        source: The run that it starts from, with its images.
         mined: Neighbours of its images.
         model: What learns.
         board: Its TensorBoard; None on a process that does not write.
@@ -33,7 +33,7 @@ class ClusteringRun:
 
     config: ClusterConfig
     directory: ClusterDirectory
-    pretext: Pretext
+    source: Source
     mined: Mined
     model: SCAN
     board: TensorBoardWriter | None
@@ -43,17 +43,17 @@ class ClusteringRun:
     @property
     def classes(self) -> int:
         """Of the data set; 0 where it is not known."""
-        return number_of_classes(self.pretext.images)
+        return number_of_classes(self.source.images)
 
     def assess(self) -> assessment.Assessment:
         """The model as it is, on the evaluation split."""
         return assessment.assess(
             self.model,
-            self.pretext.evaluation,
+            self.source.evaluation,
             self.mined.evaluation,
-            self.pretext.image_size,
+            self.source.image_size,
         )
 
     def accuracy(self, found: assessment.Assessment) -> float | None:
         """ACC on the evaluation split; None without labels."""
-        return found.accuracy(self.pretext.evaluation, self.classes)
+        return found.accuracy(self.source.evaluation, self.classes)

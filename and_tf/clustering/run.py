@@ -14,14 +14,14 @@ from and_tf import joining, strategy
 from and_tf.callbacks.recorder import state
 from and_tf.callbacks.tensorboard import TensorBoardWriter
 from and_tf.checkpoint import Checkpoint
-from and_tf.clustering import baseline, mining, pairs, pretext, summary
+from and_tf.clustering import baseline, mining, pairs, summary
 from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.directory import ClusterDirectory
 from and_tf.clustering.fitting import fit
 from and_tf.clustering.job import ClusteringRun
 from and_tf.clustering.mining import Mined
 from and_tf.clustering.model import SCAN
-from and_tf.clustering.pretext import Pretext
+from and_tf.clustering.source import Source, load_source
 from and_tf.data.split import ImageData
 from and_tf.errors import InputError
 from and_tf.evaluation.clustering import number_of_classes
@@ -48,7 +48,7 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
     with team.joined():
         # Before the directory is made, which would lie in a run that is none.
         keras.config.set_dtype_policy(config.precision)
-        source = pretext.load(
+        source = load_source(
             pathlib.Path(config.run_dir), config.checkpoint,
             config.data_dir, config.memory_gib, team,
         )  # fmt: skip
@@ -64,7 +64,7 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
     return result
 
 
-def check(config: ClusterConfig, source: Pretext, team: Team) -> None:
+def check(config: ClusterConfig, source: Source, team: Team) -> None:
     """Refuses what cannot be clustered, before anything is written.
 
     Raises:
@@ -105,7 +105,7 @@ def choose_clusters(config: ClusterConfig, images: ImageData) -> int:
 def prepare(
     config: ClusterConfig,
     directory: ClusterDirectory,
-    source: Pretext,
+    source: Source,
     checkpoint: Checkpoint | None,
     team: Team,
 ) -> ClusteringRun:
@@ -139,7 +139,7 @@ def prepare(
     )
 
 
-def build_model(config: ClusterConfig, source: Pretext, clusters: int) -> SCAN:
+def build_model(config: ClusterConfig, source: Source, clusters: int) -> SCAN:
     """Makes the compiled model, its heads with fresh weights."""
     model = SCAN(
         source.encoder,
@@ -159,7 +159,7 @@ def build_model(config: ClusterConfig, source: Pretext, clusters: int) -> SCAN:
 def begin(
     config: ClusterConfig,
     directory: ClusterDirectory,
-    source: Pretext,
+    source: Source,
     clusters: int,
     team: Team,
 ) -> tuple[Mined, dict[str, Any]]:
@@ -211,7 +211,7 @@ def begin(
 
 
 def check_source(
-    notes: dict[str, Any], source: Pretext, directory: ClusterDirectory
+    notes: dict[str, Any], source: Source, directory: ClusterDirectory
 ) -> None:
     """Sees to it that a clustering goes on from what it began with.
 
@@ -229,7 +229,7 @@ def check_source(
 
 
 def read_mined(
-    directory: ClusterDirectory, source: Pretext, team: Team
+    directory: ClusterDirectory, source: Source, team: Team
 ) -> Mined:
     """The chief's file, for all processes."""
     sizes = source.images.train.size, source.evaluation.size

@@ -18,7 +18,7 @@ from and_tf.clustering.assessment import Assessment
 from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.directory import ClusterDirectory
 from and_tf.clustering.job import ClusteringRun
-from and_tf.clustering.pretext import Pretext
+from and_tf.clustering.source import Source
 from and_tf.data.pictures import pictures
 from and_tf.evaluation import clustering
 from and_tf.evaluation.embeddings import embed
@@ -30,7 +30,7 @@ NAMES = {"acc": "ACC", "nmi": "NMI", "ari": "ARI", "acc_top5": "ACC top-5"}
 
 
 def print_start(
-    config: ClusterConfig, source: Pretext, clusters: int, team: Team
+    config: ClusterConfig, source: Source, clusters: int, team: Team
 ) -> None:
     """From which run, on what, and where C comes from."""
     described = dataclasses.replace(source.config, precision=config.precision)
@@ -105,11 +105,11 @@ def make_result(
         voters: int64 [N], clusters of the training images, where clusters
             are matched many to one.
     """
-    config, notes, images = run.config, run.notes, run.pretext.images
+    config, notes, images = run.config, run.notes, run.source.images
     shown = clustering.prototypes(found.probabilities)
     return {
         "kind": notes["kind"],
-        "dataset": run.pretext.config.dataset,
+        "dataset": run.source.config.dataset,
         "pretext": notes["pretext"],
         "clusters": notes["clusters"],
         "neighbours": config.neighbours,
@@ -149,7 +149,7 @@ def _held_against_labels(
     run: ClusteringRun, found: Assessment, voters: np.ndarray | None
 ) -> dict[str, Any]:
     """Matched figures of the evaluation split; None each without labels."""
-    split = run.pretext.evaluation
+    split = run.source.evaluation
     names = (*NAMES, "acc_majority", "matching", "confusion")
     if run.accuracy(found) is None:
         return dict.fromkeys(names)
@@ -159,7 +159,7 @@ def _held_against_labels(
         found.probabilities,
     )  # fmt: skip
     vote = None
-    labels = run.pretext.images.train.labels
+    labels = run.source.images.train.labels
     if voters is not None and labels is not None and (labels >= 0).any():
         vote = clustering.majority_accuracy(
             found.assigned, split.labels, voters, labels, clusters, run.classes
@@ -174,19 +174,19 @@ def _held_against_labels(
 
 def _train_clusters(run: ClusteringRun, head: int) -> np.ndarray:
     """Clusters of the training images' clean views, int64 [N]."""
-    train = run.pretext.images.train
+    train = run.source.images.train
     logits = with_progress(
         "training images",
         train.size,
         lambda on_batch: embed(
-            run.model, train, run.pretext.image_size, on_batch
+            run.model, train, run.source.image_size, on_batch
         ),
     )
     return run.model.by_head(logits)[:, head].numpy().argmax(1)
 
 
 def _protocol(run: ClusteringRun) -> dict[str, Any]:
-    images, config = run.pretext.images, run.config
+    images, config = run.source.images, run.config
     return {
         "learns_from": f"{images.train.name}, no labels",
         "clusters_from": "--clusters"
@@ -194,11 +194,11 @@ def _protocol(run: ClusteringRun) -> dict[str, Any]:
         else "the number of classes, which is known from the labels",
         "neighbours_from": "cosine similarity of the run's clean embeddings, "
         "within each split",
-        "head_chosen_on": f"its loss on {run.pretext.evaluation.name}, no "
+        "head_chosen_on": f"its loss on {run.source.evaluation.name}, no "
         "labels",
         "epoch": "last",
-        "matched_on": run.pretext.evaluation.name,
-        "num_queries": run.pretext.evaluation.size,
+        "matched_on": run.source.evaluation.name,
+        "num_queries": run.source.evaluation.size,
         "matching": "Hungarian, on the samples that are counted; acc_majority: "
         f"many to one, by a vote of the labels of {images.train.name}",
     }
@@ -211,8 +211,8 @@ def draw(
     result: dict[str, Any],
 ) -> None:
     """Draws the curves, the confusion matrix and the prototypes."""
-    directory, split = run.directory, run.pretext.evaluation
-    name = f"{run.pretext.config.backbone} on {result['dataset']}"
+    directory, split = run.directory, run.source.evaluation
+    name = f"{run.source.config.backbone} on {result['dataset']}"
     compared = run.notes["kmeans"]
     # Of a rate that is constant there is nothing to see.
     rows = [{**row, "learning_rate": None} for row in history]

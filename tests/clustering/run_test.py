@@ -16,7 +16,8 @@ from PIL import Image
 
 from and_tf import run as training
 from and_tf import trained
-from and_tf.clustering import classifier, fitting, pretext, run
+from and_tf.clustering import classifier, fitting, run
+from and_tf.clustering import source as sources
 from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.directory import ClusterDirectory
 from and_tf.config import from_flagfile
@@ -175,7 +176,7 @@ def test_folders(tmp_path, capsys, labelled, test):
     assert result["protocol"]["matched_on"] == f"folder/{where}"
     assert len(result["prototypes"]) == 6
     frozen = classifier.load(made.output_directory).scan.encoder
-    digest = pretext.fingerprint(frozen)
+    digest = sources.fingerprint(frozen)
     assert digest == result["pretext"]["encoder_sha256"]
     assert ("ACC" in capsys.readouterr().out) == labelled
     if not labelled:
@@ -208,15 +209,13 @@ def test_refuses_another_directory_or_flags(finished):
         run.cluster(other)
 
 
-def test_refuses_to_go_on_with_another_encoder(
-    finished, source, tmp_path, monkeypatch
-):
+def test_refuses_to_go_on_with_another_encoder(finished, tmp_path, monkeypatch):
     config = dataclasses.replace(finished[0], resume=True)
     shutil.copytree(finished[2].path, tmp_path / "scan")
     (tmp_path / "scan" / "result.json").unlink()
-    fingerprint = pretext.fingerprint
+    fingerprint = sources.fingerprint
     monkeypatch.setattr(
-        pretext, "fingerprint", lambda encoder: fingerprint(encoder)[::-1]
+        sources, "fingerprint", lambda encoder: fingerprint(encoder)[::-1]
     )
     config = dataclasses.replace(config, output_dir=str(tmp_path / "scan"))
     with pytest.raises(InputError, match="Expected the encoder that"):

@@ -24,7 +24,7 @@ from and_tf.team import Team
 
 
 @dataclasses.dataclass(frozen=True)
-class Pretext:
+class Source:
     """A trained run.
 
     Attributes:
@@ -52,18 +52,18 @@ class Pretext:
         return self.images.test or self.images.train
 
 
-def load(
+def load_source(
     path: pathlib.Path,
     which: str,
     data_dir: str,
     memory_gib: float,
     team: Team | None = None,
-) -> Pretext:
+) -> Source:
     """Loads a run's encoder and its images.
 
     Args:
         path: The run's directory.
-        which: One of `cli.CHECKPOINTS`.
+        which: See `checkpoint_name.round_of`.
         data_dir: Where its data lie now; empty where they lay in training.
         memory_gib: Splits of up to so many GiB are held in memory.
         team: Whose replicas each have the encoder; None is one device.
@@ -81,13 +81,13 @@ def load(
     identity = {
         "run_dir": str(path),
         "checkpoint": checkpoint.path.name,
-        "pretext": getattr(config, "pretext", "and"),
+        "pretext": config.pretext,
         "backbone": config.backbone,
         "rounds": config.rounds,
         "epochs": checkpoint.epochs,
         "encoder_sha256": fingerprint(encoder),
     }
-    return Pretext(
+    return Source(
         config, images, encoder, checkpoint.notes["encoder"], identity
     )
 

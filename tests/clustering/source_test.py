@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from and_tf import backbones, trained
-from and_tf.clustering import pretext
+from and_tf.clustering import source
 from and_tf.errors import InputError
 from tests.small_run import digits, interrupted
 
@@ -29,8 +29,8 @@ def change(path: pathlib.Path, edit) -> None:
         np.savez(file, **arrays)
 
 
-def load(path: pathlib.Path) -> pretext.Pretext:
-    return pretext.load(path, "last", "", 4.0)
+def load(path: pathlib.Path) -> source.Source:
+    return source.load_source(path, "last", "", 4.0)
 
 
 def test_takes_a_trained_one(copy):
