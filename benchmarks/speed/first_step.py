@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 from and_tf import cli, train
 from and_tf.config import TrainConfig, from_flags
+from benchmarks.speed import libraries
 
 
 def main(argv: Sequence[str]) -> None:
     """Trains one step; see `and_tf.train.main`."""
     del argv
     config = from_flags(TrainConfig)
+    libraries.without_torch()
     cli.import_tensorflow()
     import keras
 

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.abc import MetaPathFinder
+
 from and_tf import cli
+
+
+class _NoTorch(MetaPathFinder):
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name == "torch":
+            raise ModuleNotFoundError("PyTorch has sides of its own.")
+
+
+def without_torch() -> None:
+    """Has a process be as one where PyTorch is not installed.
+
+    keras-cv imports it wherever it is, which takes seconds and memory.
+    """
+    sys.meta_path.insert(0, _NoTorch())
 
 
 def tensorflow(threads: int) -> None:
     """Imports TensorFlow; to be called before anything runs in it."""
+    without_torch()
     cli.import_tensorflow()
     import tensorflow as tf
 

@@ -43,6 +43,15 @@ def test_loss_and_gradient_are_those_of_the_softmax(side):
     assert largest_difference(expected, found, 1e-5) >= 0
 
 
+def test_the_two_products_are_the_same_in_blocks():
+    arguments = quick(loss.SPEED)
+    x, _, rows = loss.draw(arguments["n"], arguments["batch"])
+    for block in (0, 64):
+        found = loss.gemm(2, **arguments, block=block).answer()
+        expected = {"products": x @ rows.T @ rows}
+        assert largest_difference(expected, found, 1e-5) >= 0
+
+
 def test_refresh_is_an_exhaustive_search():
     arguments = quick(refresh.COMPARISON)
     rows = inputs.unit_rows(arguments["n"], refresh.DIM)

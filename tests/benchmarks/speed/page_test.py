@@ -117,7 +117,7 @@ def test_imagenet_on_paper():
     files = [
         made({OURS: [200.0]}, name="product", unit="GFLOP/s"),
         made({OURS: [30.0]}, name="training_step", unit="images/s"),
-        made({OURS: [20.0], BOUND: [10.0]}, name="loss"),
+        made({OURS: [20.0], PEER: [15.0], BOUND: [10.0]}, name="loss"),
         made({OURS: [8.0], BOUND: [2.0]}, name="refresh", unit="s"),
     ]
     assert imagenet.section(files[:3]) == ""
