@@ -316,7 +316,8 @@ class TrainConfig(RunConfig):
     @property
     def title(self) -> str:
         """What it is a run of."""
-        return f"{self.backbone} on {self.dataset}"
+        by = {"supervised": ", by its labels", "rotation": ", by rotations"}
+        return f"{self.backbone} on {self.dataset}{by.get(self.pretext, '')}"
 
 
 def check_fields(config: Any) -> None:

@@ -193,7 +193,7 @@ def draw(
         history,
         directory.curves,
         baselines=result["knn_baselines"],
-        title=f"{result['backbone']} on {result['dataset']}",
+        title=directory.config().title,
         rounds=result["rounds"],
     )
     number = directory.last_discovery()
