@@ -27,13 +27,6 @@ from and_tf import files
 from and_tf.clustering.assessment import Assessment
 
 MOST = 3000  # Images that the silhouette is of; it compares all pairs.
-HOW_TO_READ = (
-    "Choosing C without labels: the higher the silhouette (−1 to 1) and the "
-    "agreement between heads (adjusted Rand index, 0 is chance), the better a "
-    "C suits the images. Neighbours together fall as C grows: look for the "
-    "last C before they fall faster. Unused clusters, or one with most of the "
-    "images, are a C too large or an --entropy_weight too small."
-)
 
 
 @dataclasses.dataclass(frozen=True)
