@@ -150,6 +150,9 @@ def make_result(
         "prototypes": shown.tolist(),
         "protocol": _protocol(run),
         "num_examples": images.train.size,
+        "backbone": run.source.config.backbone,
+        "image_size": run.source.image_size,
+        "machine": training_summary.machine(),
         "seed": config.seed,
         "seconds": round(recorder.seconds, 1),
         "train_images_per_second": round(

@@ -47,9 +47,9 @@ class Command:
 
     def differences(self, one: RunConfig, other: RunConfig) -> list[str]:
         """Flags in which two runs are of different sweeps."""
-        return one.differences(other) + [
+        return [
             name
-            for name in self.inputs
+            for name in (*one.run_fields(), *self.inputs)
             if getattr(one, name) != getattr(other, name)
         ]
 

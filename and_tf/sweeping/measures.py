@@ -76,6 +76,7 @@ MATCHED = {
     "nmi": Measure("NMI"),
     "ari": Measure("ARI"),
     "acc_majority": Measure("many to one"),
+    "clustered_acc": Measure("before self-labelling", ranked=False),
     "kmeans_acc": Measure("k-means ACC", ranked=False),
 }
 WITHOUT_LABELS = {
@@ -119,6 +120,8 @@ def _of_training(result: Mapping[str, Any]) -> dict[str, float | None]:
 def _of_clustering(result: Mapping[str, Any]) -> dict[str, float | None]:
     figures = {name: result.get(name) for name in MATCHED}
     figures["kmeans_acc"] = (result["kmeans"] or {}).get("acc")
+    if result.get("self_labelling"):
+        figures["clustered_acc"] = result["after_clustering"]["acc"]
     told = result.get("without_labels") or {}
     return figures | {name: told.get(name) for name in WITHOUT_LABELS}
 

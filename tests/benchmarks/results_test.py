@@ -96,7 +96,7 @@ def test_every_row_has_a_name_of_its_own_and_a_command_that_is_one():
 def test_the_shortest_command_makes_the_config_again(flags):
     command = f"python -m and_tf.train {flags}"
     config = commands.config_of(command)
-    assert commands.train_command(config) == command
+    assert commands.run_command(config) == command
 
 
 def test_a_run_is_taken_in_without_its_places(tmp_path, kept):
