@@ -33,7 +33,12 @@ from and_tf.errors import InputError
 from and_tf.figures import comparison
 from and_tf.sweeping import command, grid, table
 from and_tf.sweeping.grid import SweepRun
-from and_tf.sweeping.measures import gather, headline
+from and_tf.sweeping.measures import (
+    HOW_TO_READ,
+    gather,
+    headline,
+    is_clustering,
+)
 from and_tf.sweeping.outcome import Outcome, outcome_of
 from and_tf.sweeping.work import Work
 
@@ -96,6 +101,8 @@ def _write(
     rows = table.rows_of(runs, outcomes)
     table.write(directory, rows, runs[0].config)
     print(f"\n{table.lines(rows)}")
+    if any(is_clustering(result) for row in rows for result in row.results):
+        print(HOW_TO_READ)
     written = ["table.md", "table.csv"]
     series = [
         comparison.Series(row.values, gather(row.results)) for row in rows
