@@ -234,9 +234,17 @@ def _places(
             axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xticks(kinds, [f"{kind:g}" for kind in kinds])
         return flag, values
-    axes.set_xticks(range(len(kinds)), [str(kind) for kind in kinds])
+    axes.set_xticks(range(len(kinds)), _short(kinds))
     axes.set_xlim(-0.5, len(kinds) - 0.5)
     return flag, [kinds.index(value) for value in values]
+
+
+def _short(kinds: Sequence[Any]) -> list[str]:
+    """Paths by their own names, where these tell them apart."""
+    names = [str(kind).rstrip("/").rpartition("/")[2] for kind in kinds]
+    if len(set(names)) < len(names):
+        return [str(kind) for kind in kinds]
+    return names
 
 
 def _numeric(values: Sequence[Any]) -> bool:

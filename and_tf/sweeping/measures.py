@@ -16,9 +16,9 @@ ROUND, LINEAR = "round_", "linear_"  # Before a round's number, a layer's name.
 HOW_TO_READ = (
     "Without labels, to choose C by: the higher the silhouette (−1 to 1) and "
     "the agreement between heads (adjusted Rand index, 0 is chance), the "
-    "better C suits the images. Neighbours together fall as C grows; the last "
-    "C before they fall faster splits nothing yet. Unused clusters, or one "
-    "with most of the images, tell of a C too large.\n"
+    "better C suits the images. Neighbours together, to be compared at one K, "
+    "fall as C grows; the last C before they fall faster splits nothing yet. "
+    "Unused clusters, or one with most of the images, tell of a C too large.\n"
 )
 
 
