@@ -8,6 +8,7 @@ from typing import Any
 
 from and_tf.sweeping.measures import (
     HOW_TO_READ,
+    LABELS_USED,
     LINEAR,
     measure,
     percent,
@@ -94,7 +95,14 @@ def _figures(file: Mapping[str, Any]) -> str:
     """What labels tell, and of clusterings what is told without."""
     rows = file["rows"]
     shown = tables(name for row in rows for name in row["figures"])
-    return "\n".join(aligned(_table(file, names)) for names in shown)
+    whole = [_table(file, names) for names in shown]
+    # The second table need not say again how many and how long.
+    besides = len(file["varied"]), -1
+    for table in whole[1:]:
+        for cells in table:
+            for place in reversed(besides):
+                del cells[place]
+    return "\n".join(map(aligned, whole))
 
 
 def _table(file: Mapping[str, Any], names: Sequence[str]) -> list[list[str]]:
@@ -155,7 +163,7 @@ def _clustered(file: Mapping[str, Any]) -> str:
         for one in file.get("of", ())
     )
     if file.get("uses_labels"):
-        told += "With --mining=oracle, labels were used in training.\n"
+        told += LABELS_USED
     return told and f"{told}\n{HOW_TO_READ}"
 
 

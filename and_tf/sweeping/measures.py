@@ -13,6 +13,7 @@ from typing import Any
 
 NONE = "–"
 ROUND, LINEAR = "round_", "linear_"  # Before a round's number, a layer's name.
+LABELS_USED = "With --mining=oracle, labels were used in training.\n"
 HOW_TO_READ = (
     "Without labels, to choose C by: the higher the silhouette (−1 to 1) and "
     "the agreement between heads (adjusted Rand index, 0 is chance), the "
@@ -181,6 +182,8 @@ def caption(results: Sequence[Mapping[str, Any]]) -> str:
     """What the figures are: their protocols, and how to read them."""
     told = {_caption(result) for result in results} - {""}
     text = "".join(sorted(told)) or "No labels, so no accuracies.\n"
+    if any(result.get("uses_labels") for result in results):
+        text += f"\n{LABELS_USED}"
     if any(map(is_clustering, results)):
         text += f"\n{HOW_TO_READ}"
     return text
@@ -205,14 +208,8 @@ def _clustering_caption(result: Mapping[str, Any]) -> str:
     protocol = result["protocol"]
     if result["acc"] is None:
         return ""
-    labels = (
-        " With --mining=oracle, labels were used in training.\n"
-        if result.get("uses_labels")
-        else "\n"
-    )
     return (
         "ACC, NMI and ARI in percent, clusters matched on "
         f"{protocol['matched_on']}, {protocol['num_queries']:,} images, "
-        "after the last epoch; mean ± sample standard deviation over seeds."
-        f"{labels}"
+        "after the last epoch; mean ± sample standard deviation over seeds.\n"
     )

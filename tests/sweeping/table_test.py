@@ -136,9 +136,14 @@ def test_clusterings_have_a_second_table_that_needs_no_labels(tmp_path):
     table.write(tmp_path, rows, base)
     text = (tmp_path / "table.md").read_text()
     assert "matched on digits/test, 150 images" in text
-    assert "to choose C by" in text
+    assert "to choose C by" in text and "labels were used" not in text
     # The run that all are of is told; what is the sweep's own is not.
     assert text.endswith("all runs:\n\n    --run_dir=runs/x\n    --heads=3\n")
+
+    helped = [clustering(0, 0.5), clustering(0, 0.5) | {"uses_labels": True}]
+    table.write(tmp_path, [table.Row({}, helped, [Outcome("done")])], base)
+    text = (tmp_path / "table.md").read_text()
+    assert text.count("labels were used") == text.count("matched on") == 1
 
     bare = [table.Row({}, [clustering(0, None)], [Outcome("done")])]
     table.write(tmp_path, bare, base)
