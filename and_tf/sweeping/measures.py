@@ -122,7 +122,8 @@ def _of_clustering(result: Mapping[str, Any]) -> dict[str, float | None]:
     figures = {name: result.get(name) for name in MATCHED}
     figures["kmeans_acc"] = (result["kmeans"] or {}).get("acc")
     if result.get("self_labelling"):
-        figures["clustered_acc"] = result["after_clustering"]["acc"]
+        before = result.get("after_clustering") or {}
+        figures["clustered_acc"] = before.get("acc")
     told = result.get("without_labels") or {}
     return figures | {name: told.get(name) for name in WITHOUT_LABELS}
 
