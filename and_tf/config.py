@@ -370,14 +370,21 @@ def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
             )
 
 
-def from_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> Any:
-    """Makes a config from parsed flags."""
-    return config(
-        **{
-            field.name: values[field.name].value
-            for field in dataclasses.fields(config)
-        }
-    )
+def from_flags(
+    config: type, values: flags.FlagValues = flags.FLAGS, **instead: Any
+) -> Any:
+    """Makes a config from parsed flags.
+
+    Args:
+        config: Its class.
+        values: The flags.
+        **instead: What stands in the place of some flags' values.
+    """
+    parsed = {
+        field.name: values[field.name].value
+        for field in dataclasses.fields(config)
+    }
+    return config(**parsed | instead)
 
 
 def from_flagfile(config: type, path: pathlib.Path) -> Any:

@@ -146,15 +146,20 @@ def make_result(
         "knn_baselines": training.notes["baselines"],
         "neighbourhoods": _rounds(history) if config.has_bank else [],
         "seed": config.seed,
-        "machine": {
-            "cpus": os.cpu_count(),
-            "processor": platform.machine(),
-            "gpus": len(tf.config.list_physical_devices("GPU")),
-        },
+        "machine": machine(),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(
             timespec="seconds"
         ),
         "versions": versions(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What it was run on."""
+    return {
+        "cpus": os.cpu_count(),
+        "processor": platform.machine(),
+        "gpus": len(tf.config.list_physical_devices("GPU")),
     }
 
 

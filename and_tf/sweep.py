@@ -1,40 +1,60 @@
-"""Trains every combination of some flags' values, each with several seeds.
+"""Does every combination of some flags' values, each with several seeds.
 
     python -m and_tf.sweep --flagfile=configs/small_cifar10.flags \\
         --vary=neighbourhood_size=1,5,10 --vary=selection=curriculum,one_off \\
         --seeds=3 --sweep_dir=sweeps/k
 
-Any flag of `and_tf.train` holds for all runs. Each is an ordinary run
-directory, sweeps/k/<flag=value,…>/seed_<s>/, trained by a process of its own,
-which prints to log.txt there. The same command goes on after an interruption,
-and may run several times at once, on several machines too: every run is
-trained by one of them. At the end it writes table.md, table.csv and plot.png.
+Any flag of `and_tf.train` holds for all runs. With --command=cluster, flags
+are those of `and_tf.cluster`, and what differs are clusterings of one run, or
+of several:
+
+    python -m and_tf.sweep --command=cluster --vary=neighbours=5,20,50 \\
+        --flagfile=configs/scan_cifar10.flags --run_dir=runs/cifar10 \\
+        --seeds=3 --sweep_dir=sweeps/scan_k
+
+Each is an ordinary run directory, sweeps/k/<flag=value,…>/seed_<s>/, made by
+a process of its own, which prints to log.txt there. The same command goes on
+after an interruption, and may run several times at once, on several machines
+too: every run is done by one of them. At the end it writes table.md,
+table.csv and plot.png.
 """
 
 from __future__ import annotations
 
 import pathlib
+import sys
 from collections.abc import Sequence
 
 from absl import flags
 
 from and_tf import cli
-from and_tf.config import TrainConfig, define_flags, from_flags
+from and_tf.config import define_flags, from_flags
 from and_tf.errors import InputError
 from and_tf.figures import comparison
-from and_tf.sweeping import grid, table
+from and_tf.sweeping import command, grid, table
 from and_tf.sweeping.grid import SweepRun
+from and_tf.sweeping.measures import (
+    HOW_TO_READ,
+    gather,
+    headline,
+    is_clustering,
+)
 from and_tf.sweeping.outcome import Outcome, outcome_of
 from and_tf.sweeping.work import Work
 
-define_flags(TrainConfig)
+_COMMAND = flags.DEFINE_enum(
+    "command",
+    command.TRAIN.name,
+    list(command.COMMANDS),
+    "What is swept: trainings, or clusterings of trained runs.",
+)
 _VARY = flags.DEFINE_multi_string(
-    "vary", [], "flag=value,value,… of a flag of and_tf.train; repeatable."
+    "vary", [], "flag=value,value,… of a flag of --command; repeatable."
 )
 _SEEDS = flags.DEFINE_integer("seeds", 1, "How many, from --seed on.")
 _SWEEP_DIR = flags.DEFINE_string("sweep_dir", "", "What the sweep writes to.")
 _LIST = flags.DEFINE_bool(
-    "list", False, "Say what would be trained, and what is done; train nothing."
+    "list", False, "Say what would be done, and what is; do nothing."
 )
 
 
@@ -48,8 +68,11 @@ def main(argv: Sequence[str]) -> None:
             f"Expected --seeds of at least 1. Received: {_SEEDS.value}."
         )
     directory = pathlib.Path(_SWEEP_DIR.value)
-    vary = grid.varied(_VARY.value)
-    runs = grid.runs_of(from_flags(TrainConfig), vary, _SEEDS.value, directory)
+    swept = command.COMMANDS[_COMMAND.value]
+    vary = grid.varied(_VARY.value, swept)
+    first = {name: values[0] for name, values in vary.items()}
+    base = from_flags(swept.config, **first)
+    runs = grid.runs_of(base, vary, _SEEDS.value, directory)
     grid.check_directories(runs)
     if _LIST.value:
         _list(runs)
@@ -65,9 +88,7 @@ def _list(runs: Sequence[SweepRun]) -> None:
     width = max(len(run.name) for run in runs)
     for run in runs:
         outcome = outcome_of(run.path)
-        note = outcome.note
-        if outcome.result and outcome.result["knn_top1_last"] is not None:
-            note = f"kNN {100 * outcome.result['knn_top1_last']:.1f} %"
+        note = headline(outcome.result) if outcome.result else outcome.note
         print(f"{run.name:<{width}}  {outcome.state:<11}  {note}".rstrip())
 
 
@@ -80,8 +101,12 @@ def _write(
     rows = table.rows_of(runs, outcomes)
     table.write(directory, rows, runs[0].config)
     print(f"\n{table.lines(rows)}")
+    if any(is_clustering(result) for row in rows for result in row.results):
+        print(HOW_TO_READ)
     written = ["table.md", "table.csv"]
-    series = [comparison.Series(**parts) for parts in table.series_of(rows)]
+    series = [
+        comparison.Series(row.values, gather(row.results)) for row in rows
+    ]
     if comparison.compare(series, directory / "plot.png", directory.name):
         written.append("plot.png")
     print(f"wrote {', '.join(written)} in {directory}/")
@@ -113,4 +138,5 @@ def _answer(runs: Sequence[SweepRun], outcomes: Sequence[Outcome]) -> None:
 
 
 if __name__ == "__main__":
+    define_flags(command.named_in(sys.argv).config)
     cli.run(main)

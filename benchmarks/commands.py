@@ -10,8 +10,15 @@ from typing import Any
 from absl import flags
 
 from and_tf import config as configs
-from and_tf.config import TrainConfig
+from and_tf.config import RunConfig
 from and_tf.errors import InputError
+from and_tf.sweeping.command import (
+    CLUSTER,
+    TRAIN,
+    Command,
+    command_of,
+    named_in,
+)
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Of what does not make a run another run, this changes a figure nevertheless:
@@ -19,7 +26,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 MATTERS = ("evaluate_every",)
 
 
-def config_of(command: str) -> TrainConfig:
+def config_of(command: str) -> RunConfig:
     """The config of "python -m and_tf.train --flagfile=… --flag=…".
 
     Of a sweep's command it is what all runs share.
@@ -27,9 +34,11 @@ def config_of(command: str) -> TrainConfig:
     Raises:
         InputError: If it has flags that are none.
     """
-    arguments = shlex.split(command)[3:]
+    _, _, module, *arguments = shlex.split(command)
+    swept = CLUSTER if module == CLUSTER.module else named_in(["", *arguments])
     values = flags.FlagValues()
-    configs.define_flags(TrainConfig, values)
+    configs.define_flags(swept.config, values)
+    flags.DEFINE_string("command", "", "", flag_values=values)
     flags.DEFINE_multi_string("vary", [], "", flag_values=values)
     flags.DEFINE_string("sweep_dir", "", "", flag_values=values)
     flags.DEFINE_integer("seeds", 1, "", flag_values=values)
@@ -39,7 +48,9 @@ def config_of(command: str) -> TrainConfig:
         raise InputError(
             f"Expected a command of this project. Received: {command}: {error}."
         ) from error
-    return configs.from_flags(TrainConfig, values)
+    # Where a command leaves open what it starts from, any will do.
+    open_ = {n: "…" for n in swept.inputs if not values[n].value}
+    return configs.from_flags(swept.config, values, **open_)
 
 
 def _at_root(argument: str) -> str:
@@ -48,16 +59,17 @@ def _at_root(argument: str) -> str:
     return f"{before}{named}{ROOT / path}" if named else argument
 
 
-def train_command(config: TrainConfig) -> str:
-    """The shortest command that trains a config, with the configs there are.
+def run_command(config: RunConfig) -> str:
+    """The shortest command that runs a config, with the configs there are.
 
     Directories are left out: they are a machine's.
     """
-    return f"python -m and_tf.train {' '.join(_shortest(config, ()))}"
+    parts = _shortest(config, ())
+    return f"python -m {command_of(config).module} {' '.join(parts)}"
 
 
 def sweep_command(
-    config: TrainConfig, vary: Mapping[str, Sequence[Any]], seeds: int
+    config: RunConfig, vary: Mapping[str, Sequence[Any]], seeds: int
 ) -> str:
     """The same of a sweep.
 
@@ -66,7 +78,9 @@ def sweep_command(
         vary: The values of each varied flag.
         seeds: How many there are.
     """
-    parts = _shortest(config, (*vary, "seed"))
+    swept = command_of(config)
+    parts = [f"--command={swept.name}"] if swept is not TRAIN else []
+    parts += _shortest(config, (*vary, "seed"))
     for name, values in vary.items():
         parts.append(f"--vary={name}={','.join(map(str, values))}")
     if config.seed:
@@ -75,29 +89,39 @@ def sweep_command(
     return f"python -m and_tf.sweep {' '.join(map(_quoted, parts))}"
 
 
-def _shortest(config: TrainConfig, besides: Sequence[str]) -> list[str]:
+def _shortest(config: RunConfig, besides: Sequence[str]) -> list[str]:
     """A flagfile, if one helps, and the flags that it takes beside it."""
-    names = [n for n in (*config.run_fields(), *MATTERS) if n not in besides]
-    candidates = [([], TrainConfig())]
-    for path in sorted((ROOT / "configs").glob("*.flags")):
-        flagfile = f"--flagfile={path.relative_to(ROOT)}"
-        base = configs.from_flagfile(TrainConfig, path)
-        candidates.append(([flagfile], base))
-    whole = [start + _flags(config, base, names) for start, base in candidates]
+    command = command_of(config)
+    matter = MATTERS if command is TRAIN else ()
+    names = [n for n in (*config.run_fields(), *matter) if n not in besides]
+    places = [f"--{name}=…" for name in command.inputs if name not in besides]
+    if command is TRAIN and config.dataset == "folder":
+        places.append("--data_dir=…")
+    whole = []
+    for start in ([], *_flagfiles(command)):
+        base = config_of(f"python -m {command.module} {' '.join(start)}")
+        whole.append([*start, *_flags(config, base, names), *places])
     return min(whole, key=len)
 
 
+def _flagfiles(command: Command) -> list[list[str]]:
+    """The configs of a command; those of clusterings are named for it."""
+    paths = sorted((ROOT / "configs").glob("*.flags"))
+    return [
+        [f"--flagfile={path.relative_to(ROOT)}"]
+        for path in paths
+        if path.name.startswith("scan_") == (command is CLUSTER)
+    ]
+
+
 def _flags(
-    config: TrainConfig, base: TrainConfig, names: Sequence[str]
+    config: RunConfig, base: RunConfig, names: Sequence[str]
 ) -> list[str]:
-    found = [
+    return [
         _quoted(f"--{name}={getattr(config, name)}")
         for name in names
         if getattr(config, name) != getattr(base, name)
     ]
-    if config.dataset == "folder":
-        found.append("--data_dir=…")
-    return found
 
 
 def _quoted(argument: str) -> str:

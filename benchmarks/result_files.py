@@ -17,6 +17,9 @@
                             "linear_stage4": […], …}}]
     }
 
+A clustering's has "of" as well, a command and what else is known of each run
+that was clustered; its protocol has "matched_on".
+
 Accuracies are fractions, a value a seed. Nothing in it names a place on the
 machine that it was made on.
 """
@@ -30,15 +33,19 @@ from typing import Any
 
 from and_tf import config as configs
 from and_tf import files
-from and_tf.config import TrainConfig
+from and_tf.config import RunConfig, TrainConfig
 from and_tf.errors import InputError
-from and_tf.sweeping.table import gather
+from and_tf.sweeping.command import CLUSTER, TRAIN, command_of
+from and_tf.sweeping.measures import gather, is_clustering
 from benchmarks import commands
 
 HERE = pathlib.Path(__file__).parent
 RESULTS = HERE / "results"
 SAME = ("dataset", "backbone", "num_examples", "image_size")
-Run = tuple[TrainConfig, dict[str, Any]]
+# What makes the figures of two clusterings comparable.
+MATCHED = ("matched_on", "num_queries", "epoch")
+PRETEXT = ("pretext", "backbone", "rounds", "epochs")
+Run = tuple[RunConfig, dict[str, Any]]
 
 
 def paper_rows() -> list[dict[str, Any]]:
@@ -110,14 +117,7 @@ def check_rows(ids: Sequence[str]) -> None:
 def _runs(source: pathlib.Path) -> list[Run]:
     """The finished runs of a directory, sorted by their seeds."""
     paths = [source, *sorted(source.glob("*/seed_*"))]
-    runs = [
-        (
-            configs.from_flagfile(TrainConfig, path / "flags.cfg"),
-            json.loads((path / "result.json").read_text("utf-8")),
-        )
-        for path in paths
-        if (path / "result.json").is_file()
-    ]
+    runs = [_run(path) for path in paths if (path / "result.json").is_file()]
     if not runs:
         raise InputError(
             f"Expected the directory of a finished run or of a sweep. "
@@ -126,13 +126,20 @@ def _runs(source: pathlib.Path) -> list[Run]:
     return sorted(runs, key=lambda run: run[0].seed)
 
 
+def _run(path: pathlib.Path) -> Run:
+    result = json.loads((path / "result.json").read_text("utf-8"))
+    command = CLUSTER if is_clustering(result) else TRAIN
+    config = configs.from_flagfile(command.config, path / "flags.cfg")
+    return config, result
+
+
 def _shared(found: Sequence[Run], source: pathlib.Path) -> dict[str, Any]:
     """All that a result file says of runs, but title and rows."""
     first, result = found[0]
-    varied = _varied([config for config, _ in found])
     _check_alike(found, source)
+    varied = _varied([config for config, _ in found])
     vary = {
-        name: sorted({getattr(config, name) for config, _ in found})
+        name: sorted({_value(config, name) for config, _ in found})
         for name in varied
     }
     seeds = len({config.seed for config, _ in found})
@@ -140,12 +147,13 @@ def _shared(found: Sequence[Run], source: pathlib.Path) -> dict[str, Any]:
     return {
         "command": commands.sweep_command(first, vary, seeds)
         if sweep
-        else commands.train_command(first),
+        else commands.run_command(first),
         **{name: result[name] for name in SAME},
-        "rounds": _one({r["rounds"] for _, r in found}),
+        "rounds": _one({r.get("rounds") for _, r in found}),
         "epochs": _one({r["epochs"] for _, r in found}),
-        "protocol": result["knn_protocol"],
-        "baselines": result["knn_baselines"],
+        "protocol": _protocol(result),
+        "baselines": result.get("knn_baselines") or {},
+        **_clustered(found),
         "machines": _distinct([r["machine"] for _, r in found]),
         "versions": result["versions"],
         "date": max(r["finished"] for _, r in found)[:10],
@@ -154,11 +162,49 @@ def _shared(found: Sequence[Run], source: pathlib.Path) -> dict[str, Any]:
     }
 
 
-def _varied(found: Sequence[TrainConfig]) -> list[str]:
+def _varied(found: Sequence[RunConfig]) -> list[str]:
     """Flags, but the seed, that runs differ in."""
-    names = {n for config in found for n in config.differences(found[0])}
-    ordered = [n for n in found[0].run_fields() if n in names]
-    return [name for name in ordered if name != "seed"]
+    first, command = found[0], command_of(found[0])
+    names = {n for one in found for n in command.differences(one, first)}
+    ordered = [*first.run_fields(), *command.inputs]
+    return [n for n in ordered if n in names and n != "seed"]
+
+
+def _value(config: RunConfig, name: str) -> Any:
+    """Of a flag; of a directory, which is a machine's, its own name."""
+    value = getattr(config, name)
+    return pathlib.Path(value).name if name in CLUSTER.inputs else value
+
+
+def _protocol(result: dict[str, Any]) -> dict[str, Any] | None:
+    """How the figures came about; None without labels."""
+    if not is_clustering(result):
+        return result["knn_protocol"]
+    if result["acc"] is None:
+        return None
+    return {name: result["protocol"][name] for name in MATCHED}
+
+
+def _clustered(found: Sequence[Run]) -> dict[str, Any]:
+    """Of clusterings, the runs that were clustered, and if labels helped."""
+    if not is_clustering(found[0][1]):
+        return {}
+    runs = []
+    for config, result in found:
+        pretext = {name: result["pretext"][name] for name in PRETEXT}
+        trained = _trained(config)
+        command = commands.run_command(trained) if trained else None
+        runs.append({"command": command, **pretext})
+    labels = any(result["uses_labels"] for _, result in found)
+    return {"of": _distinct(runs), "uses_labels": labels}
+
+
+def _trained(config: RunConfig) -> TrainConfig | None:
+    """The config of the run that was clustered, if it still lies there."""
+    flagfile = pathlib.Path(config.run_dir) / "flags.cfg"
+    if not flagfile.is_file():
+        return None
+    return configs.from_flagfile(TrainConfig, flagfile)
 
 
 def _check_alike(found: Sequence[Run], source: pathlib.Path) -> None:
@@ -167,8 +213,13 @@ def _check_alike(found: Sequence[Run], source: pathlib.Path) -> None:
     Raises:
         InputError: If runs differ in protocol or versions.
     """
-    for name in ("knn_protocol", "versions"):
-        kinds = _distinct([r[name] for _, r in found])
+    results = [result for _, result in found]
+    for name, values in (
+        ("command", [command_of(config).name for config, _ in found]),
+        ("protocol", [_protocol(result) for result in results]),
+        ("versions", [result["versions"] for result in results]),
+    ):
+        kinds = _distinct(values)
         if len(kinds) > 1:
             raise InputError(
                 f"Expected the same {name} in all runs of {source}. Received: "
@@ -189,7 +240,7 @@ def _one(values: set) -> Any:
 def _rows(found: Sequence[Run], varied: Sequence[str]) -> list[dict[str, Any]]:
     groups: dict[tuple, list[Run]] = {}
     for config, result in found:
-        key = tuple(getattr(config, name) for name in varied)
+        key = tuple(_value(config, name) for name in varied)
         groups.setdefault(key, []).append((config, result))
     return [
         {
@@ -219,10 +270,22 @@ def _check_recipe(found: Sequence[Run], row: str) -> None:
         )
     recipe = commands.config_of(command)
     for config, _ in found:
-        names = [n for n in config.differences(recipe) if n != "seed"]
+        names = _differing(config, recipe)
+        if "on" in wanted:
+            trained, start = _trained(config), commands.config_of(wanted["on"])
+            names += _differing(trained, start) if trained else ["run_dir"]
         if names:
             raise InputError(
                 f"Expected the recipe of {row} ({command}). Received a run "
                 f"with another {', '.join(names)}. Give it as --about, which "
                 "tells it beside the row."
             )
+
+
+def _differing(config: RunConfig, recipe: RunConfig) -> list[str]:
+    """Flags in which a run is of another recipe."""
+    return [
+        name
+        for name in config.run_fields()
+        if name != "seed" and getattr(config, name) != getattr(recipe, name)
+    ]

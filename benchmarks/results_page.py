@@ -6,13 +6,15 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from and_tf.sweeping.table import (
+from and_tf.sweeping.measures import (
+    HOW_TO_READ,
+    LABELS_USED,
     LINEAR,
-    aligned,
-    columns,
-    heading,
+    measure,
     percent,
+    tables,
 )
+from and_tf.sweeping.table import aligned
 
 INTRODUCTION = """\
 # Results
@@ -24,7 +26,10 @@ Accuracies are in percent, with ± a sample's standard deviation over seeds
 where there are several. *Last epoch, clean* is kNN after the last epoch with
 the training images' own embeddings as gallery. *Best epoch, bank* is the
 authors' protocol: the best epoch on the test split, the memory bank as gallery;
-published figures are of this kind, and stand beside ours of this kind.
+published figures are of this kind, and stand beside ours of this kind. *ACC*,
+*NMI* and *ARI* are of clusters after the last epoch, matched to classes on the
+split that they are counted on. SCAN's published figures start from SimCLR's
+features, ours from this project's.
 """
 
 Rows = Sequence[Mapping[str, Any]]
@@ -87,15 +92,31 @@ def _section(name: str, file: Mapping[str, Any], rows: Rows) -> str:
 
 
 def _figures(file: Mapping[str, Any]) -> str:
-    names = columns(name for row in file["rows"] for name in row["figures"])
-    table = [[*file["varied"], "seeds", *map(heading, names), "minutes"]]
+    """What labels tell, and of clusterings what is told without."""
+    rows = file["rows"]
+    shown = tables(name for row in rows for name in row["figures"])
+    whole = [_table(file, names) for names in shown]
+    # The second table need not say again how many and how long.
+    besides = len(file["varied"]), -1
+    for table in whole[1:]:
+        for cells in table:
+            for place in reversed(besides):
+                del cells[place]
+    return "\n".join(map(aligned, whole))
+
+
+def _table(file: Mapping[str, Any], names: Sequence[str]) -> list[list[str]]:
+    columns = [measure(name) for name in names]
+    heads = [one.heading for one in columns]
+    table = [[*file["varied"], "seeds", *heads, "minutes"]]
     for row in file["rows"]:
         cells = [str(row["values"][name]) for name in file["varied"]]
         cells.append(str(len(row["seeds"])))
-        cells += [percent(row["figures"].get(name, [])) for name in names]
+        for name, one in zip(names, columns, strict=True):
+            cells.append(one.text(row["figures"].get(name, [])))
         cells.append(f"{statistics.fmean(row['seconds']) / 60:.1f}")
         table.append(cells)
-    return aligned(table)
+    return table
 
 
 def _linear(file: Mapping[str, Any]) -> str:
@@ -122,11 +143,28 @@ def _baselines(file: Mapping[str, Any]) -> str:
 def _protocol(file: Mapping[str, Any]) -> str:
     protocol = file["protocol"]
     if not protocol:
-        return "No labels, so no accuracies.\n"
+        return f"No labels, so no accuracies.\n{_clustered(file)}"
+    if "matched_on" in protocol:
+        return (
+            f"Clusters matched on {protocol['matched_on']}, "
+            f"{protocol['num_queries']:,} images.\n{_clustered(file)}"
+        )
     return (
         f"{protocol['classifier']} top-1, K = {protocol['K']}, "
         f"τ = {protocol['temperature']:g}, queries {protocol['queries']}.\n"
     )
+
+
+def _clustered(file: Mapping[str, Any]) -> str:
+    """Which runs were clustered, and whether labels helped."""
+    told = "".join(
+        f"On an encoder ({one['pretext']}, {one['epochs']} epochs)"
+        + (f" of\n`{one['command']}`.\n" if one["command"] else ".\n")
+        for one in file.get("of", ())
+    )
+    if file.get("uses_labels"):
+        told += LABELS_USED
+    return told and f"{told}\n{HOW_TO_READ}"
 
 
 def _seen(file: Mapping[str, Any]) -> str:
@@ -157,7 +195,10 @@ def _commands(rows: Rows) -> str:
     for row in rows:
         if row["command"]:
             text = f"{row['where']}, {row['what']}"
-            places = groups.setdefault(row["command"], [])
+            command = row["command"]
+            if "on" in row:
+                command = f"{row['on']}`, then\n  `{command}"
+            places = groups.setdefault(command, [])
             if text not in places:
                 places.append(text)
     told = [f"- {'; '.join(p)}:\n  `{c}`\n" for c, p in groups.items()]

@@ -10,6 +10,7 @@ import pytest
 
 from and_tf.clustering.config import ClusterConfig
 from and_tf.config import TrainConfig, from_flagfile
+from and_tf.sweeping.command import command_of
 from and_tf.sweeping.grid import runs_of, varied
 from benchmarks import commands, result_files
 
@@ -20,8 +21,11 @@ NAMES = sorted({path.name for path in CONFIGS.glob("*.flags")} - {*SCAN})
 GIVEN = re.findall(r"`(\w+\.flags[^`]*)`", README)
 
 
-def config(arguments: str) -> TrainConfig:
-    return commands.config_of(f"python -m x --flagfile=configs/{arguments}")
+def config(arguments: str) -> TrainConfig | ClusterConfig:
+    kind = "cluster" if arguments.startswith("scan_") else "train"
+    return commands.config_of(
+        f"python -m and_tf.{kind} --flagfile=configs/{arguments}"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -43,22 +47,33 @@ def test_clusterings_are_too(name, tmp_path):
 
 @pytest.mark.parametrize("arguments", GIVEN)
 def test_given_commands_can_be_given(arguments, tmp_path):
-    vary = varied(re.findall(r"--vary=(\S+)", arguments))
-    assert runs_of(config(arguments), vary, 1, tmp_path)
+    base = config(arguments)
+    texts = re.findall(r"--vary=(\S+)", arguments)
+    vary = varied(texts, command_of(base))
+    assert runs_of(base, vary, 1, tmp_path)
 
 
 def test_the_papers_rows_have_the_commands_of_the_readme():
     given = set(GIVEN)
     for row in result_files.paper_rows():
-        if row["command"]:
+        if row["command"] and "on" not in row:
             arguments = row["command"].partition("--flagfile=configs/")[2]
             assert arguments in given, row["id"]
+
+
+def test_the_papers_clusterings_start_from_what_was_trained():
+    rows = [row for row in result_files.paper_rows() if "on" in row]
+    assert rows
+    for row in rows:
+        trained = commands.config_of(row["on"])
+        clustered = commands.config_of(row["command"])
+        assert clustered.run_dir == str(trained.run_directory), row["id"]
 
 
 def test_no_two_recipes_write_to_one_directory():
     places: dict[pathlib.Path, TrainConfig] = {}
     for arguments in GIVEN:
-        if "--sweep_dir" not in arguments:
+        if not re.search("--sweep_dir|scan_", arguments):
             one = config(arguments)
             other = places.setdefault(one.run_directory, one)
             assert not one.differences(other), arguments

@@ -47,6 +47,7 @@ def end(process: subprocess.Popen) -> tuple[int, str, str]:
         (["--vary=neighbourhood_size=0"], "at least 1. Received: 0"),
         (["--vary=colour=red"], "a flag of and_tf.train in --vary"),
         (["--seeds=0"], "--seeds of at least 1. Received: 0"),
+        (["--vary=output_dir=a"], "a flag of and_tf.train in --vary"),
     ],
 )
 def test_wrong_flags_end_before_anything_starts(tmp_path, flags, message):

@@ -29,11 +29,14 @@ class Assessment:
         losses: float32 [H], Λ over all mined neighbours.
         head: The one whose loss is lowest.
         probabilities: float32 [M, C], of this head.
+        by_head: int64 [M, H], the cluster of each image by each head; None
+            where it was not asked for.
     """
 
     losses: np.ndarray
     head: int
     probabilities: np.ndarray
+    by_head: np.ndarray | None = None
 
     @property
     def assigned(self) -> np.ndarray:
@@ -86,7 +89,12 @@ def assess(
     logits = model.by_head(embed(model, split, image_size))  # [M, H, C]
     losses = validation_losses(logits, neighbours, model.entropy_weight)
     head = int(losses.argmin())
-    return Assessment(losses, head, softmax(logits[:, head].numpy(), axis=1))
+    return Assessment(
+        losses,
+        head,
+        softmax(logits[:, head].numpy(), axis=1),
+        logits.numpy().argmax(2),
+    )
 
 
 def validation_losses(

@@ -57,6 +57,13 @@ class ClusterConfig(RunConfig):
     neighbours: int = option(
         20, "K, mined for each image; 50 on ImageNet.", least=1
     )
+    mining: str = option(
+        "features",
+        "What is paired: features, an image and any of its mined neighbours; "
+        "or oracle, only those neighbours that have the image's own label, as "
+        "a ceiling. That uses labels, so it is no result without them.",
+        choices=("features", "oracle"),
+    )
     entropy_weight: float = option(
         5.0, "λ: what evenly used clusters are worth.", least=0.0
     )
@@ -131,6 +138,11 @@ class ClusterConfig(RunConfig):
     def output_directory(self) -> pathlib.Path:
         """Where the clustering writes."""
         return pathlib.Path(self.output_dir or f"{self.run_dir}/scan")
+
+    @property
+    def uses_labels(self) -> bool:
+        """Whether what is learnt depends on labels."""
+        return self.mining == "oracle"
 
     @property
     def title(self) -> str:

@@ -38,5 +38,6 @@ class ClusterDirectory(RunDirectory):
     def __init__(self, path: pathlib.Path) -> None:
         super().__init__(path)
         self.mined = path / "neighbours.npz"
+        self.sample = path / "sample.npz"
         self.confusion = path / "confusion.png"
         self.prototypes = path / "prototypes.png"

@@ -74,6 +74,31 @@ def agreement(neighbours: np.ndarray, split: Split) -> float | None:
     return float((theirs == labels[:, None])[known].mean())
 
 
+def without_false(neighbours: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Of each image's neighbours those alone that have its own label.
+
+    They stand in the places of the others, each as often as the next but for
+    one; an image with none left, or without a label, stands there itself. So
+    there are K of each still, of which one is drawn.
+
+    Args:
+        neighbours: int32 [N, K].
+        labels: integer [N], −1 where unknown.
+
+    Returns:
+        int32 [N, K].
+    """
+    same = (labels[neighbours] == labels[:, None]) & (labels >= 0)[:, None]
+    places = np.argsort(~same, axis=1, kind="stable")  # True ones first.
+    count = same.sum(1)  # [N]
+    turns = np.arange(neighbours.shape[1]) % np.maximum(count, 1)[:, None]
+    kept = np.take_along_axis(
+        neighbours, np.take_along_axis(places, turns, axis=1), axis=1
+    )
+    alone = np.arange(len(neighbours), dtype=neighbours.dtype)
+    return np.where(count[:, None] > 0, kept, alone[:, None])
+
+
 def write(path: pathlib.Path, mined: Mined) -> None:
     """Writes what was mined, so that a resumed run has the same."""
     files.write(

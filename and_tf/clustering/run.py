@@ -14,7 +14,7 @@ from and_tf import joining, strategy
 from and_tf.callbacks.recorder import state
 from and_tf.callbacks.tensorboard import TensorBoardWriter
 from and_tf.checkpoint import Checkpoint
-from and_tf.clustering import baseline, mining, pairs, summary
+from and_tf.clustering import baseline, choosing, mining, pairs, summary
 from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.directory import ClusterDirectory
 from and_tf.clustering.fitting import fit
@@ -24,7 +24,7 @@ from and_tf.clustering.model import SCAN
 from and_tf.clustering.source import Source, load_source
 from and_tf.data.split import ImageData
 from and_tf.errors import InputError
-from and_tf.evaluation.clustering import number_of_classes
+from and_tf.evaluation.clustering import has_labels, number_of_classes
 from and_tf.evaluation.embeddings import embed
 from and_tf.optimiser import CoupledAdam
 from and_tf.run_state import fingerprint
@@ -78,6 +78,12 @@ def check(config: ClusterConfig, source: Source, team: Team) -> None:
             f"there are. Received: {clusters}."
         )
     pairs.check(train, config.batch_size, team.strategy.num_replicas_in_sync)
+    if config.uses_labels and not has_labels(train):
+        raise InputError(
+            f"Expected labels of {train.name} with --mining=oracle, which "
+            "keeps the neighbours that have an image's own. Received images "
+            "without. Leave the flag out."
+        )
     joining.check_images(train.size, fingerprint(train), team)
     if not config.neighbours < train.size:
         raise InputError(
@@ -189,8 +195,15 @@ def begin(
         "evaluation": mining.agreement(mined.evaluation, source.evaluation),
     }
     summary.print_mined(config.neighbours, agreement)
+    if config.uses_labels:
+        # Heads are chosen without labels still, by what was mined.
+        kept = mining.without_false(mined.train, train.labels)
+        mined = dataclasses.replace(mined, train=kept)
+        summary.print_oracle(kept)
     if team.chief:
         mining.write(directory.mined, mined)
+        sample = choosing.draw_sample(rows if asked is None else asked)
+        choosing.write(directory.sample, sample)
     compared = baseline.kmeans_baseline(
         source.images, rows, asked, clusters, config.kmeans_seeds
     )

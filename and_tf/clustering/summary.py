@@ -13,7 +13,7 @@ import numpy as np
 from and_tf import figures, files
 from and_tf import summary as training_summary
 from and_tf.callbacks.recorder import Recorder
-from and_tf.clustering import validation
+from and_tf.clustering import choosing, validation
 from and_tf.clustering.assessment import Assessment
 from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.directory import ClusterDirectory
@@ -50,6 +50,21 @@ def print_mined(k: int, agreement: dict[str, float | None]) -> None:
     if agreement["train"] is not None:
         text += f", {100 * agreement['train']:.1f} % with its label"
     print(text, flush=True)
+
+
+def print_oracle(kept: np.ndarray) -> None:
+    """That labels are used, and to what.
+
+    Args:
+        kept: int32 [N, K], neighbours without the false ones.
+    """
+    alone = (kept == np.arange(len(kept))[:, None]).all(1).mean()
+    print(
+        f"LABELS ARE USED (--mining=oracle): neighbours with another label "
+        f"are left out; {100 * alone:.1f} % of the images have none left and "
+        "are paired with themselves",
+        flush=True,
+    )
 
 
 def print_baseline(compared: dict[str, Any] | None) -> None:
@@ -114,6 +129,8 @@ def make_result(
         "clusters": notes["clusters"],
         "neighbours": config.neighbours,
         "neighbours_agreement": notes["agreement"],
+        "mining": config.mining,
+        "uses_labels": config.uses_labels,
         "epochs": len(recorder.history),
         "features": config.features,
         "frozen": config.freeze,
@@ -126,10 +143,16 @@ def make_result(
         "kmeans": notes["kmeans"],
         "cluster_sizes": found.sizes.tolist(),
         "clusters_used": found.used,
+        "without_labels": choosing.measures(
+            found, run.mined.evaluation, choosing.read(run.directory.sample)
+        ),
         "collapsed": found.collapsed,
         "prototypes": shown.tolist(),
         "protocol": _protocol(run),
         "num_examples": images.train.size,
+        "backbone": run.source.config.backbone,
+        "image_size": run.source.image_size,
+        "machine": training_summary.machine(),
         "seed": config.seed,
         "seconds": round(recorder.seconds, 1),
         "train_images_per_second": round(
@@ -187,13 +210,19 @@ def _train_clusters(run: ClusteringRun, head: int) -> np.ndarray:
 
 def _protocol(run: ClusteringRun) -> dict[str, Any]:
     images, config = run.source.images, run.config
+    labels = "labels too" if config.uses_labels else "no labels"
     return {
-        "learns_from": f"{images.train.name}, no labels",
+        "learns_from": f"{images.train.name}, {labels}",
         "clusters_from": "--clusters"
         if config.clusters
         else "the number of classes, which is known from the labels",
         "neighbours_from": "cosine similarity of the run's clean embeddings, "
-        "within each split",
+        "within each split"
+        + (
+            "; those of another label left out in training"
+            if config.uses_labels
+            else ""
+        ),
         "head_chosen_on": f"its loss on {run.source.evaluation.name}, no "
         "labels",
         "epoch": "last",
@@ -213,6 +242,8 @@ def draw(
     """Draws the curves, the confusion matrix and the prototypes."""
     directory, split = run.directory, run.source.evaluation
     name = f"{run.source.config.backbone} on {result['dataset']}"
+    if run.config.uses_labels:
+        name += ", with labels"
     compared = run.notes["kmeans"]
     # Of a rate that is constant there is nothing to see.
     rows = [{**row, "learning_rate": None} for row in history]
@@ -267,7 +298,7 @@ def print_table(result: dict[str, Any]) -> None:
         print(f"{'':10}" + "".join(f"{head:>11}" for head in NAMES.values()))
         if compared is not None:
             line("k-means", compared)
-        line("SCAN", result)
+        line("oracle" if result.get("uses_labels") else "SCAN", result)
         if result["acc_majority"] is not None:
             print(
                 f"many clusters to one class: "
@@ -277,11 +308,19 @@ def print_table(result: dict[str, Any]) -> None:
             f"matched on {protocol['matched_on']}, "
             f"{protocol['num_queries']:,} images, after the last epoch"
         )
+    if result.get("uses_labels"):
+        print(
+            "LABELS WERE USED: neighbours with another label were left out "
+            "(--mining=oracle), so this is a ceiling and no result without "
+            "labels"
+        )
     sizes = result["cluster_sizes"]
     print(
         f"{result['clusters_used']} of {len(sizes)} clusters used, with "
         f"{min(sizes):,} to {max(sizes):,} images"
     )
+    if result.get("without_labels"):
+        print(choosing.sentence(result["without_labels"]))
     if result["collapsed"]:
         print(
             validation.COLLAPSED.format(
@@ -302,7 +341,7 @@ def print_files(directory: ClusterDirectory, result: dict[str, Any]) -> None:
         f"{directory.curves.name}: the curves of the clustering",
         "result.json: the figures, with their protocol",
         "metrics.csv: a row an epoch",
-        "checkpoints/, neighbours.npz, flags.cfg",
+        "checkpoints/, neighbours.npz, sample.npz, flags.cfg",
         f"tensorboard/: tensorboard --logdir {directory.path}",
     ):
         print(f"  {text}")

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from and_tf.data.split import ImageData
+from and_tf.data.split import ImageData, Split
 from and_tf.errors import InputError
 
 UNMATCHED = -1
@@ -217,6 +217,11 @@ def prototypes(probabilities: np.ndarray) -> np.ndarray:
         -np.inf,
     )
     return np.where(np.isfinite(own).any(0), own.argmax(0), -1)
+
+
+def has_labels(split: Split) -> bool:
+    """Whether any image's label is known."""
+    return split.labels is not None and bool((split.labels >= 0).any())
 
 
 def number_of_classes(images: ImageData) -> int:

@@ -27,20 +27,76 @@ COLOURS = (
 
 
 @dataclasses.dataclass(frozen=True)
+class Panel:
+    """What is drawn over the first varied flag.
+
+    Attributes:
+        head: Says above it what its marks are.
+        unit: Of its axis.
+        discs: The figure that is drawn as discs,
+        rings: and as rings.
+        scale: What figures are multiplied by.
+    """
+
+    head: str
+    unit: str
+    discs: str
+    rings: str = ""
+    scale: float = 100.0
+
+    def spread(self, one: Series, figure: str) -> tuple[float, float] | None:
+        """Mean and standard deviation; 0 for that of one value."""
+        values = one.figures.get(figure, ())
+        if not len(values):
+            return None
+        deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
+        scaled = self.scale * np.array([np.mean(values), deviation])
+        return float(scaled[0]), float(scaled[1])
+
+
+ROUND = "round_"  # Before a round's number.
+PANELS = (
+    Panel(
+        "● clean gallery, last epoch     ○ memory bank, best epoch",
+        "kNN top-1, %", "knn_top1_last", "knn_top1_best",
+    ),
+    Panel(
+        "● clusters     ○ k-means on the embeddings", "ACC, %",
+        "acc", "kmeans_acc",
+    ),
+    Panel(
+        "without labels: ● silhouette     ○ agreement between heads",
+        "coefficient", "silhouette", "heads_agree", 1.0,
+    ),
+    Panel(
+        "without labels: ● neighbours in one cluster     ○ confidence", "%",
+        "neighbours_together", "confidence",
+    ),
+)  # fmt: skip
+ROUNDS = Panel("● clean gallery, end of each round", "kNN top-1, %", "")
+
+
+@dataclasses.dataclass(frozen=True)
 class Series:
-    """One combination; accuracies are fractions, float64.
+    """One combination.
 
     Attributes:
         values: Of the varied flags, by name.
-        last: [n], with the clean gallery after the last epoch, a value a seed.
-        best: [m], with the bank as gallery, of the best epoch.
-        rounds: [n] each, by round: with the clean gallery at their ends.
+        figures: [n] each, a value a seed, by the names of
+            `sweeping.measures.figures_of`.
     """
 
     values: Mapping[str, Any]
-    last: np.ndarray
-    best: np.ndarray
-    rounds: Mapping[int, np.ndarray]
+    figures: Mapping[str, Sequence[float]]
+
+    @property
+    def rounds(self) -> list[int]:
+        """Those that there is a figure of, ascending."""
+        return sorted(
+            int(name.removeprefix(ROUND))
+            for name in self.figures
+            if name.startswith(ROUND)
+        )
 
     @property
     def name(self) -> str:
@@ -53,7 +109,7 @@ class Series:
 def compare(
     series: Sequence[Series], path: str | os.PathLike[str], title: str = ""
 ) -> bool:
-    """Draws accuracies over the first varied flag, and over the rounds.
+    """Draws figures over the first varied flag, and over the rounds.
 
     Means as points, standard deviations of a sample as bars and bands. A
     combination has one colour throughout.
@@ -66,20 +122,27 @@ def compare(
     Returns:
         Whether there was anything to draw.
     """
-    kept = [(s, colour) for s, colour in _coloured(series) if len(s.last)]
-    if not kept:
+    coloured = _coloured(series)
+    panels = [
+        p for p in PANELS if any(s.figures.get(p.discs) for s, _ in coloured)
+    ]
+    if not panels:
         return False
-    panels = 1 + any(len(s.rounds) > 1 for s, _ in kept)
-    height = TOP + panels * (HEIGHT + GAP) - GAP + BOTTOM
+    if any(len(s.rounds) > 1 for s, _ in coloured):
+        panels.append(ROUNDS)
+    height = TOP + len(panels) * (HEIGHT + GAP) - GAP + BOTTOM
     figure = canvas.new_figure(WIDTH, height)
-    for place in range(panels):
+    for place, panel in enumerate(panels):
         bottom = height - TOP - HEIGHT - place * (HEIGHT + GAP)
         width = (WIDTH - LEFT - RIGHT) / WIDTH
         axes = figure.add_axes(
             (LEFT / WIDTH, bottom / height, width, HEIGHT / height)
         )
-        _dress(axes)
-        (_draw_values, _draw_rounds)[place](axes, kept)
+        _dress(axes, panel.unit)
+        if panel is ROUNDS:
+            _draw_rounds(axes, coloured)
+        else:
+            _draw_values(axes, panel, coloured)
     canvas.write(
         figure, LEFT, 40, title, size=15, weight="bold", room=WIDTH - 2 * LEFT
     )
@@ -95,19 +158,23 @@ def _coloured(series: Sequence[Series]) -> list[tuple[Series, Colour]]:
     return [(s, tuple(shade)) for s, shade in zip(series, whole, strict=True)]
 
 
-def _draw_values(axes: Axes, kept: Sequence[tuple[Series, Colour]]) -> None:
-    """The clean gallery's as discs, the bank's as rings, over a flag."""
-    _head(axes, "● clean gallery, last epoch     ○ memory bank, best epoch")
+def _draw_values(
+    axes: Axes, panel: Panel, coloured: Sequence[tuple[Series, Colour]]
+) -> None:
+    """One figure as discs, another as rings, over a flag."""
+    _head(axes, panel.head)
+    kept = [item for item in coloured if panel.spread(item[0], panel.discs)]
     flag, places = _places(axes, [s for s, _ in kept])
     if _numeric([s.values.get(flag) for s, _ in kept]):
-        _join(axes, kept, places)
+        _join(axes, panel, kept, places)
     for (one, colour), place in zip(kept, places, strict=True):
-        for values, face in (
-            (one.last, canvas.css(colour)),
-            (one.best, "white"),
+        for figure, face in (
+            (panel.discs, canvas.css(colour)),
+            (panel.rings, "white"),
         ):
-            if len(values):
-                mean, deviation = _spread(values)
+            spread = panel.spread(one, figure)
+            if spread:
+                mean, deviation = spread
                 axes.errorbar(
                     place, mean, deviation or None,
                     fmt="o", markersize=7, capsize=4, linewidth=1.6, zorder=3,
@@ -116,25 +183,26 @@ def _draw_values(axes: Axes, kept: Sequence[tuple[Series, Colour]]) -> None:
     axes.set_xlabel(flag, size=11, color=canvas.css(canvas.INK))
     axes.margins(y=0.12)
     labels = [
-        (_spread(s.last)[0], _rest(s), colour)
+        (panel.spread(s, panel.discs)[0], _rest(s), colour)
         for s, colour in _ends(kept, places)
         if _rest(s)
     ]
     name_ends(axes, labels[:MOST_LABELS])
 
 
-def _draw_rounds(axes: Axes, kept: Sequence[tuple[Series, Colour]]) -> None:
+def _draw_rounds(axes: Axes, coloured: Sequence[tuple[Series, Colour]]) -> None:
     """Each round's end with the clean gallery."""
-    flags = ", ".join(kept[0][0].values)
-    named = f" (of {flags})" if len(kept[0][0].values) > 1 else ""
-    _head(axes, f"● clean gallery, end of each round{named}")
+    flags = ", ".join(coloured[0][0].values)
+    named = f" (of {flags})" if len(coloured[0][0].values) > 1 else ""
+    _head(axes, f"{ROUNDS.head}{named}")
     labels = []
-    for one, colour in kept:
-        rounds = sorted(one.rounds)
+    for one, colour in coloured:
+        rounds = one.rounds
         if not rounds:
             continue
-        points = np.array([_spread(one.rounds[r]) for r in rounds])  # [R, 2]
-        mean, deviation = points.T
+        mean, deviation = np.array(
+            [ROUNDS.spread(one, f"{ROUND}{r}") for r in rounds]
+        ).T
         axes.plot(
             rounds, mean, "o-",
             color=canvas.css(colour), linewidth=1.8, markersize=4, zorder=3,
@@ -147,12 +215,6 @@ def _draw_rounds(axes: Axes, kept: Sequence[tuple[Series, Colour]]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("round", size=11, color=canvas.css(canvas.INK))
     name_ends(axes, labels[:MOST_LABELS])
-
-
-def _spread(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation in percent; 0 for that of one value."""
-    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
-    return 100 * float(np.mean(values)), 100 * float(deviation)
 
 
 def _places(
@@ -172,9 +234,17 @@ def _places(
             axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xticks(kinds, [f"{kind:g}" for kind in kinds])
         return flag, values
-    axes.set_xticks(range(len(kinds)), [str(kind) for kind in kinds])
+    axes.set_xticks(range(len(kinds)), _short(kinds))
     axes.set_xlim(-0.5, len(kinds) - 0.5)
     return flag, [kinds.index(value) for value in values]
+
+
+def _short(kinds: Sequence[Any]) -> list[str]:
+    """Paths by their own names, where these tell them apart."""
+    names = [str(kind).rstrip("/").rpartition("/")[2] for kind in kinds]
+    if len(set(names)) < len(names):
+        return [str(kind) for kind in kinds]
+    return names
 
 
 def _numeric(values: Sequence[Any]) -> bool:
@@ -192,6 +262,7 @@ def _rest(one: Series) -> str:
 
 def _join(
     axes: Axes,
+    panel: Panel,
     kept: Sequence[tuple[Series, Colour]],
     places: Sequence[float],
 ) -> None:
@@ -201,13 +272,13 @@ def _join(
         groups.setdefault(_rest(one), []).append((place, one))
     for group in groups.values():
         group.sort(key=lambda item: item[0])
-        for name in ("last", "best"):
-            points = [(x, getattr(s, name)) for x, s in group]
-            points = [(x, _spread(v)[0]) for x, v in points if len(v)]
+        for figure, style in ((panel.discs, "-"), (panel.rings, ":")):
+            spreads = [(x, panel.spread(s, figure)) for x, s in group]
+            points = [(x, spread[0]) for x, spread in spreads if spread]
             if len(points) > 1:
                 axes.plot(
                     *zip(*points), color=canvas.css(canvas.GREY), alpha=0.6,
-                    linewidth=1, linestyle="-" if name == "last" else ":",
+                    linewidth=1, linestyle=style,
                 )  # fmt: skip
 
 
@@ -228,12 +299,12 @@ def _head(axes: Axes, text: str) -> None:
     axes.set_title(text, size=10, color=canvas.css(canvas.GREY), loc="left")
 
 
-def _dress(axes: Axes) -> None:
+def _dress(axes: Axes, unit: str) -> None:
     ink, grey = canvas.css(canvas.INK), canvas.css(canvas.GREY)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(grey)
     axes.tick_params(colors=grey, labelcolor=ink, labelsize=10)
     axes.grid(axis="y", color="#0000001a", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.set_ylabel("kNN top-1, %", size=11, color=ink)
+    axes.set_ylabel(unit, size=11, color=ink)
     axes.yaxis.set_label_coords(-64 / (WIDTH - LEFT - RIGHT), 0.5)

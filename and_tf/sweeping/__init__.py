@@ -1,5 +1,6 @@
-"""Many trainings that differ in some flags and in their seeds.
+"""Many trainings or clusterings that differ in some flags and in their seeds.
 
-`grid` says which runs there are, `claims` who trains which, `work` trains
-them one after another, `outcome` reads what became of them, `table` writes it.
+`command` says what can be swept, `grid` which runs there are, `claims` who
+does which, `work` does them one after another, `outcome` reads what became of
+them, `measures` what was measured, `table` writes it.
 """

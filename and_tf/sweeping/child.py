@@ -29,7 +29,7 @@ def train(
     interruption: Interruption,
     watch: Callable[[], None],
 ) -> int:
-    """Trains a run, or goes on with it, and waits until that has ended.
+    """Does a run, or goes on with it, and waits until that has ended.
 
     What it prints is added to its log. A signal that this process was sent
     is handed on, and the training keeps its step; so it does if the claim on
@@ -67,7 +67,7 @@ def train(
 
 def _command(run: SweepRun) -> list[str]:
     flags = run.config.to_flagfile().splitlines()
-    return [sys.executable, "-m", "and_tf.train", *flags]
+    return [sys.executable, "-m", run.command.module, *flags]
 
 
 def _ties(claim: Claim) -> dict[str, Any]:

@@ -12,11 +12,10 @@ from typing import Any
 from absl import flags
 
 from and_tf import config as configs
-from and_tf.config import TrainConfig
+from and_tf.config import RunConfig
 from and_tf.errors import InputError
+from and_tf.sweeping.command import TRAIN, Command, command_of
 
-# The sweep's own business, so that nobody varies them.
-OWN = {"run_dir": "--sweep_dir", "resume": "no flag", "seed": "--seeds"}
 ALONE = "default"  # The combination's name where nothing is varied.
 
 
@@ -29,13 +28,18 @@ class SweepRun:
         values: Of the flags that are varied, by name.
     """
 
-    config: TrainConfig
+    config: RunConfig
     values: Mapping[str, Any]
 
     @property
+    def command(self) -> Command:
+        """What it is a run of."""
+        return command_of(self.config)
+
+    @property
     def path(self) -> pathlib.Path:
-        """Its run directory."""
-        return self.config.run_directory
+        """Its directory."""
+        return self.command.path_of(self.config)
 
     @property
     def name(self) -> str:
@@ -49,11 +53,14 @@ def label(values: Mapping[str, Any]) -> str:
     return ",".join(parts) or ALONE
 
 
-def varied(texts: Sequence[str]) -> dict[str, list[Any]]:
+def varied(
+    texts: Sequence[str], command: Command = TRAIN
+) -> dict[str, list[Any]]:
     """Reads "flag=value,value,…" for each flag that is varied.
 
     Args:
         texts: Values of --vary.
+        command: Whose flags they are.
 
     Returns:
         Values by the flag's name, of the flag's type, in the order given.
@@ -63,7 +70,7 @@ def varied(texts: Sequence[str]) -> dict[str, list[Any]]:
             value is none of its type or there twice.
     """
     known = flags.FlagValues()
-    configs.define_flags(TrainConfig, known)
+    configs.define_flags(command.config, known)
     found: dict[str, list[Any]] = {}
     for text in texts:
         name, equals, values = text.partition("=")
@@ -72,7 +79,7 @@ def varied(texts: Sequence[str]) -> dict[str, list[Any]]:
             raise InputError(
                 f"Expected --vary=flag=value,value,… Received: {text!r}."
             )
-        _check_name(name, found)
+        _check_name(name, found, command)
         found[name] = [
             _parse(known, name, value) for value in values.split(",")
         ]
@@ -83,17 +90,17 @@ def varied(texts: Sequence[str]) -> dict[str, list[Any]]:
     return found
 
 
-def _check_name(name: str, found: Mapping[str, Any]) -> None:
-    names = [field.name for field in dataclasses.fields(TrainConfig)]
+def _check_name(name: str, found: Mapping[str, Any], command: Command) -> None:
+    names = [field.name for field in dataclasses.fields(command.config)]
     if name not in names:
         raise InputError(
-            f"Expected a flag of and_tf.train in --vary. Received: {name!r}. "
-            "python -m and_tf.train --help lists them."
+            f"Expected a flag of {command.module} in --vary. Received: "
+            f"{name!r}. python -m {command.module} --help lists them."
         )
-    if name in OWN:
+    if name in command.own:
         raise InputError(
             f"Expected a flag that a sweep can vary. Received: {name}, for "
-            f"which a sweep has {OWN[name]}."
+            f"which a sweep has {command.own[name]}."
         )
     if name in found:
         raise InputError(
@@ -113,7 +120,7 @@ def _parse(known: flags.FlagValues, name: str, text: str) -> Any:
 
 
 def runs_of(
-    base: TrainConfig,
+    base: RunConfig,
     vary: Mapping[str, Sequence[Any]],
     seeds: int,
     directory: pathlib.Path,
@@ -133,20 +140,18 @@ def runs_of(
         Runs in <directory>/<flag=value,…>/seed_<s>.
 
     Raises:
-        InputError: If a combination is no `TrainConfig`.
+        InputError: If a combination is no config.
     """
+    place = command_of(base).place
     runs = []
     for seed in range(base.seed, base.seed + seeds):
         for combination in itertools.product(*vary.values()):
             values = dict(zip(vary, combination, strict=True))
             # A value may have a slash in it, as a path has.
             name = urllib.parse.quote(label(values), safe="=,[]:%+ ")
+            own = {place: str(directory / name / f"seed_{seed}")}
             config = dataclasses.replace(
-                base,
-                **values,
-                seed=seed,
-                resume=True,
-                run_dir=str(directory / name / f"seed_{seed}"),
+                base, **values, **own, seed=seed, resume=True
             )
             runs.append(SweepRun(config, values))
     return runs
@@ -156,14 +161,14 @@ def check_directories(runs: Sequence[SweepRun]) -> None:
     """Makes sure that what lies in the sweep's directory is of this sweep.
 
     Raises:
-        InputError: If a run there was trained with other flags.
+        InputError: If a run there has other flags.
     """
     for run in runs:
         flagfile = run.path / "flags.cfg"
         if not flagfile.is_file():
             continue
-        before = configs.from_flagfile(TrainConfig, flagfile)
-        names = run.config.differences(before)
+        before = configs.from_flagfile(run.command.config, flagfile)
+        names = run.command.differences(run.config, before)
         if names:
             has = ", ".join(f"--{n}={getattr(before, n)}" for n in names)
             now = ", ".join(f"--{n}={getattr(run.config, n)}" for n in names)

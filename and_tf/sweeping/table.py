@@ -7,20 +7,22 @@ import dataclasses
 import io
 import pathlib
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from and_tf import files
-from and_tf.config import TrainConfig
+from and_tf.config import RunConfig
+from and_tf.sweeping import measures
+from and_tf.sweeping.command import command_of
 from and_tf.sweeping.grid import SweepRun, label
+from and_tf.sweeping.measures import (
+    NONE,
+    caption,
+    gather,
+    mean_deviation,
+    measure,
+)
 from and_tf.sweeping.outcome import Outcome
-
-NONE = "–"
-HEADINGS = {
-    "knn_top1_last": "last epoch, clean",
-    "knn_top1_best": "best epoch, bank",
-}
-ROUND, LINEAR = "round_", "linear_"  # Before a round's number, a layer's name.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,89 +53,52 @@ def rows_of(runs: Sequence[SweepRun], outcomes: Sequence[Outcome]) -> list[Row]:
     return rows
 
 
-def figures_of(result: Mapping[str, Any]) -> dict[str, float]:
-    """The accuracies of a run, as fractions, by name.
-
-    `knn_top1_last` and `knn_top1_best` as result.json has them, `round_<r>`
-    for the clean gallery's at the end of each round, and `linear_<layer>`
-    for a linear classifier by SGD where it was evaluated. What the run has
-    not, as without labels, is not there.
-    """
-    figures = {name: result[name] for name in HEADINGS}
-    for entry in result["neighbourhoods"]:
-        figures[ROUND + str(entry["round"])] = entry["knn_clean"]
-    linear = result.get("evaluation", {}).get("linear", {"layers": []})
-    for row in linear["layers"]:
-        figures[LINEAR + row["layer"]] = row["sgd_top1"]
-    return {name: x for name, x in figures.items() if x is not None}
-
-
-def gather(results: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """Figures of several runs, a list of their values by name."""
-    gathered: dict[str, list[float]] = {}
-    for result in results:
-        for name, value in figures_of(result).items():
-            gathered.setdefault(name, []).append(value)
-    return gathered
-
-
-def mean_deviation(values: Sequence[float]) -> tuple[float, float | None]:
-    """The mean, and the sample's standard deviation, None for one value."""
-    deviation = statistics.stdev(values) if len(values) > 1 else None
-    return statistics.fmean(values), deviation
-
-
-def percent(values: Sequence[float]) -> str:
-    """Fractions as "51.9 ± 0.3" in percent; "51.9" for a single one."""
-    if not values:
-        return NONE
-    mean, deviation = mean_deviation(values)
-    text = f"{100 * mean:.1f}"
-    return text if deviation is None else f"{text} ± {100 * deviation:.1f}"
-
-
-def columns(names: Iterable[str]) -> list[str]:
-    """Those of figures that a table shows: the two headline ones, the rounds.
-
-    Args:
-        names: From `figures_of`, in any order.
-    """
-    names = set(names)
-    rounds = sorted(
-        (name for name in names if name.startswith(ROUND)), key=round_number
-    )
-    return [name for name in HEADINGS if name in names] + rounds
-
-
-def round_number(name: str) -> int:
-    """r of `round_<r>`."""
-    return int(name.removeprefix(ROUND))
-
-
-def heading(name: str) -> str:
-    """What stands above a figure's column."""
-    if name in HEADINGS:
-        return HEADINGS[name]
-    number = round_number(name)
-    return f"round {number}" if number else "instance"
-
-
 def lines(rows: Sequence[Row]) -> str:
-    """The table in Markdown, columns aligned, the best mean in bold."""
+    """The tables in Markdown, columns aligned, the best mean in bold.
+
+    The first has the seeds and the minutes; a second, where there is one,
+    what is told without labels.
+    """
     gathered = [gather(row.results) for row in rows]
-    names = columns(name for figures in gathered for name in figures)
+    shown = measures.tables(n for figures in gathered for n in figures)
+    return "\n".join(
+        aligned(_table(rows, gathered, names, whole=not place))
+        for place, names in enumerate(shown)
+    )
+
+
+def _table(
+    rows: Sequence[Row],
+    gathered: Sequence[Mapping[str, Sequence[float]]],
+    names: Sequence[str],
+    whole: bool,
+) -> list[list[str]]:
+    """Its cells; with seeds and minutes if it is `whole`."""
+    columns = [measure(name) for name in names]
     best = {n: _best([f.get(n, []) for f in gathered]) for n in names}
-    table = [[*rows[0].values, "seeds", *map(heading, names), "minutes"]]
+    table = [[*rows[0].values, *(one.heading for one in columns)]]
     for place, (row, figures) in enumerate(zip(rows, gathered, strict=True)):
         cells = [str(value) for value in row.values.values()]
-        cells.append(f"{len(row.results)}/{len(row.outcomes)}")
-        for name in names:
-            text = percent(figures.get(name, []))
-            cells.append(f"**{text}**" if place in best[name] else text)
-        minutes = [result["seconds"] / 60 for result in row.results]
-        cells.append(f"{statistics.fmean(minutes):.1f}" if minutes else NONE)
+        for name, one in zip(names, columns, strict=True):
+            text = one.text(figures.get(name, []))
+            bold = one.ranked and place in best[name]
+            cells.append(f"**{text}**" if bold else text)
         table.append(cells)
-    return aligned(table)
+    if whole:
+        at = len(rows[0].values)
+        for cells, row in zip(table, (None, *rows), strict=True):
+            cells.insert(at, _seeds(row) if row else "seeds")
+            cells.append(_minutes(row) if row else "minutes")
+    return table
+
+
+def _seeds(row: Row) -> str:
+    return f"{len(row.results)}/{len(row.outcomes)}"
+
+
+def _minutes(row: Row) -> str:
+    minutes = [result["seconds"] / 60 for result in row.results]
+    return f"{statistics.fmean(minutes):.1f}" if minutes else NONE
 
 
 def aligned(table: Sequence[Sequence[str]]) -> str:
@@ -155,29 +120,8 @@ def _best(columns: Sequence[Sequence[float]]) -> list[int]:
     return [i for i, mean in means.items() if mean == highest]
 
 
-def series_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """What `figures.comparison.Series` is made of, for each row."""
-    series = []
-    for row in rows:
-        figures = gather(row.results)
-        rounds = {
-            round_number(name): values
-            for name, values in figures.items()
-            if name.startswith(ROUND)
-        }
-        series.append(
-            {
-                "values": row.values,
-                "last": figures.get("knn_top1_last", []),
-                "best": figures.get("knn_top1_best", []),
-                "rounds": rounds,
-            }
-        )
-    return series
-
-
 def write(
-    directory: pathlib.Path, rows: Sequence[Row], base: TrainConfig
+    directory: pathlib.Path, rows: Sequence[Row], base: RunConfig
 ) -> None:
     """Writes table.md and table.csv.
 
@@ -186,33 +130,20 @@ def write(
         rows: From `rows_of`.
         base: The config of any of its runs.
     """
-    varied = rows[0].values
+    besides = {*rows[0].values, *command_of(base).own}
+    results = [result for row in rows for result in row.results]
     same = "".join(
         f"    --{field.name}={getattr(base, field.name)}\n"
         for field in dataclasses.fields(base)
         if getattr(base, field.name) != field.default
-        and field.name not in (*varied, "seed", "run_dir", "resume")
+        and field.name not in besides
     )
     text = (
-        f"# {directory.name}\n\n{lines(rows)}\n{_caption(rows)}"
+        f"# {directory.name}\n\n{lines(rows)}\n{caption(results)}"
         f"{_failures(rows)}\nThe same in all runs:\n\n{same}"
     )
     files.write_text(directory / "table.md", text)
     files.write_text(directory / "table.csv", _csv(rows))
-
-
-def _caption(rows: Sequence[Row]) -> str:
-    """What the figures are: their protocols."""
-    protocols = [r["knn_protocol"] for row in rows for r in row.results]
-    told = {
-        f"kNN top-1 in percent, K = {p['K']}, τ = {p['temperature']:g}, "
-        f"queries {p['queries']}; mean ± sample standard deviation over seeds. "
-        f"Clean: gallery {p['gallery_last']}, also at the end of each round. "
-        f"Bank: {p['gallery_best']}.\n"
-        for p in protocols
-        if p
-    }
-    return "".join(sorted(told)) or "No labels, so no accuracies.\n"
 
 
 def _failures(rows: Sequence[Row]) -> str:
@@ -228,7 +159,8 @@ def _failures(rows: Sequence[Row]) -> str:
 def _csv(rows: Sequence[Row]) -> str:
     """Fractions in full, and the seeds of which they are."""
     gathered = [gather(row.results) for row in rows]
-    names = columns(name for figures in gathered for name in figures)
+    shown = measures.tables(n for figures in gathered for n in figures)
+    names = [name for columns in shown for name in columns]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     pairs = [f"{name}_{what}" for name in names for what in ("mean", "sd")]

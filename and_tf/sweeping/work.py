@@ -14,6 +14,7 @@ from and_tf.sweeping import claims
 from and_tf.sweeping.child import train
 from and_tf.sweeping.claims import Claim
 from and_tf.sweeping.grid import SweepRun
+from and_tf.sweeping.measures import headline
 from and_tf.sweeping.outcome import Outcome, log_of, outcome_of, tail
 from and_tf.terminal import REFRESH, TransientLine, duration
 
@@ -138,9 +139,9 @@ class Work:
     def _say(self, run: SweepRun, time_taken: str, outcome: Outcome) -> None:
         parts = [self._place(run), f"{run.name:<{self._width}}", time_taken]
         if outcome.result:
-            top1 = outcome.result["knn_top1_last"]
-            if top1 is not None:
-                parts.append(f"kNN {100 * top1:.1f} %")
+            told = headline(outcome.result)
+            if told:
+                parts.append(told)
         else:
             parts.append(f"{outcome.state} {outcome.note}".rstrip())
         if self._seconds:

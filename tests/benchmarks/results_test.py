@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -9,11 +10,14 @@ import shutil
 import numpy as np
 import pytest
 
+from and_tf.clustering.config import ClusterConfig
 from and_tf.config import TrainConfig
 from and_tf.errors import InputError
+from and_tf.sweeping.command import CLUSTER
 from and_tf.sweeping.grid import runs_of, varied
 from benchmarks import commands, result_files, results_page
 
+SCAN = "scan/cifar10/kmeans"
 PAGE = result_files.HERE / "RESULTS.md"
 RESULT = json.dumps(
     {
@@ -91,12 +95,14 @@ def test_every_row_has_a_name_of_its_own_and_a_command_that_is_one():
         "--flagfile=configs/quick.flags --temperature=0.2 --rounds=3",
         "--flagfile=configs/cub200.flags --selection=one_off",
         "--dataset=digits",
+        "--flagfile=configs/scan_small_cifar10.flags --heads=9 --run_dir=…",
     ],
 )
 def test_the_shortest_command_makes_the_config_again(flags):
-    command = f"python -m and_tf.train {flags}"
+    main = "cluster" if "scan_" in flags else "train"
+    command = f"python -m and_tf.{main} {flags}"
     config = commands.config_of(command)
-    assert commands.train_command(config) == command
+    assert commands.run_command(config) == command
 
 
 def test_a_run_is_taken_in_without_its_places(tmp_path, kept):
@@ -169,6 +175,87 @@ def test_one_run_stands_in_the_rows_of_knn_and_of_linear(tmp_path, kept):
     page = results_page.render(result_files.paper_rows(), {"new": file})
     assert "25.0 (`new`)" in page and "75.0 (`new`)" in page
     assert "Linear, SGD: conv5 75.0." in page and "As it should." in page
+
+
+def clustered(path: pathlib.Path, config: ClusterConfig, **changes) -> None:
+    """A clustering's directory, as far as its figures go."""
+    result = {
+        "acc": 0.5,
+        "nmi": 0.25,
+        "ari": 0.125,
+        "kmeans": {"acc": 0.375},
+        "cluster_sizes": [5, 5],
+        "uses_labels": False,
+        "without_labels": {"silhouette": 0.625},
+        "pretext": {"pretext": "and", "backbone": "small", "rounds": 1,
+                    "epochs": 2, "run_dir": config.run_dir},
+        "protocol": {"matched_on": "cifar10/test", "num_queries": 10_000,
+                     "epoch": "last"},
+    }  # fmt: skip
+    result = json.loads(RESULT) | {"seed": config.seed} | result | changes
+    path.mkdir(parents=True)
+    (path / "flags.cfg").write_text(config.to_flagfile())
+    (path / "result.json").write_text(json.dumps(result))
+
+
+def test_clusterings_of_several_runs_are_taken_in(tmp_path, kept):
+    trained = "python -m and_tf.train --flagfile=configs/small_cifar10.flags"
+    finished(tmp_path / "runs" / "and", commands.config_of(trained))
+    texts = [f"run_dir={tmp_path}/runs/and,{tmp_path}/runs/gone"]
+    vary = varied(texts, CLUSTER)
+    base = commands.config_of(
+        "python -m and_tf.cluster --flagfile=configs/scan_small_cifar10.flags"
+    )
+    for run in runs_of(base, vary, 2, tmp_path / "sweep"):
+        clustered(run.path, run.config)
+    file = add(tmp_path / "sweep", kept, about=["scan/table2/nce"])
+    assert str(tmp_path) not in json.dumps(file)
+    assert file["command"] == (
+        "python -m and_tf.sweep --command=cluster "
+        "--flagfile=configs/scan_small_cifar10.flags "
+        "--vary=run_dir=and,gone --seeds=2 --sweep_dir=…"
+    )
+    assert [row["values"] for row in file["rows"]] == [
+        {"run_dir": "and"}, {"run_dir": "gone"},
+    ]  # fmt: skip
+    page = results_page.render(result_files.paper_rows(), {"new": file})
+    assert f"On an encoder (and, 2 epochs) of\n`{trained}`." in page
+    assert "37.5 ± 0.0" in page and "0.625 ± 0.000" in page
+    assert "matched on cifar10/test, 10,000 images" in page
+    assert "RotNet" in page and "beside it: `new`" in page
+
+
+def test_a_clustering_stands_in_a_row_with_the_run_that_it_is_of(
+    tmp_path, kept
+):
+    row = next(r for r in result_files.paper_rows() if r["id"] == SCAN)
+    place = str(tmp_path / "run")
+    recipe = dataclasses.replace(
+        commands.config_of(row["command"]), run_dir=place
+    )
+    clustered(tmp_path / "scan", recipe)
+    with pytest.raises(InputError, match="with another run_dir"):
+        add(tmp_path / "scan", kept, reproduces=[SCAN])
+    finished(tmp_path / "run", commands.config_of(f"{row['on']} --rounds=3"))
+    with pytest.raises(InputError, match="with another rounds"):
+        add(tmp_path / "scan", kept, reproduces=[SCAN])
+    shutil.rmtree(place)
+    finished(tmp_path / "run", commands.config_of(row["on"]))
+    file = add(tmp_path / "scan", kept, reproduces=[SCAN])
+    page = results_page.render(result_files.paper_rows(), {"new": file})
+    assert "37.5 (`new`)" in page
+
+    with pytest.raises(InputError, match="figure that scan/cifar10/kmeans"):
+        add(tmp_path / "run", kept, reproduces=[SCAN])
+
+
+def test_an_oracle_is_called_one(tmp_path, kept):
+    config = ClusterConfig(run_dir="nowhere", mining="oracle")
+    clustered(tmp_path / "scan", config, uses_labels=True)
+    file = add(tmp_path / "scan", kept)
+    assert "--mining=oracle" in file["command"]
+    page = results_page.render([], {"new": file})
+    assert "labels were used in training" in page
 
 
 def test_refuses(tmp_path, kept):

@@ -41,6 +41,31 @@ def test_agreement_leaves_the_unlabelled_out():
     assert mining.agreement(neighbours, split([-1] * 4)) is None
 
 
+def test_the_oracle_keeps_neighbours_of_the_same_label():
+    neighbours = np.array(
+        [[1, 2, 3], [0, 3, 2], [0, 1, 4], [1, 2, 0], [2, 0, 1]], np.int32
+    )
+    labels = np.array([0, 0, 1, 0, -1])
+    np.testing.assert_array_equal(
+        mining.without_false(neighbours, labels),
+        [[1, 3, 1], [0, 3, 0], [2, 2, 2], [1, 0, 1], [4, 4, 4]],
+    )
+
+
+def test_the_oracle_pairs_nothing_false(rng):
+    labels = rng.integers(-1, 4, 200)
+    mined = mining.mine(unit(rng.normal(size=(200, 8))), None, 20)
+    kept = mining.without_false(mined.train, labels)
+    assert kept.dtype == np.int32 and kept.shape == (200, 20)
+    for place, (before, after) in enumerate(zip(mined.train, kept)):
+        true = set(before[labels[before] == labels[place]])
+        if labels[place] < 0 or not true:
+            assert set(after) == {place}
+        else:
+            counts = np.unique(after, return_counts=True)[1]
+            assert set(after) == true and np.ptp(counts) <= 1
+
+
 def test_what_is_written_is_read(rng, tmp_path):
     mined = mining.mine(*(unit(rng.normal(size=(n, 4))) for n in (20, 9)), 3)
     path = tmp_path / "neighbours.npz"

@@ -16,7 +16,7 @@ from PIL import Image
 
 from and_tf import run as training
 from and_tf import trained
-from and_tf.clustering import classifier, fitting, run
+from and_tf.clustering import classifier, fitting, mining, run
 from and_tf.clustering import source as sources
 from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.directory import ClusterDirectory
@@ -71,6 +71,10 @@ def test_directory_has_what_is_promised(finished):
     assert np.sum(result["confusion"]) == 150
     assert 0 < result["kmeans"]["acc"] < 1
     assert 0.1 < result["neighbours_agreement"]["train"] < 1
+    assert result["uses_labels"] is False
+    told = result["without_labels"]
+    assert -1 < told["silhouette"] < 1 and -1 < told["heads_agree"] <= 1
+    assert 0.1 < told["neighbours_together"] < 1 and told["confidence"] > 0.1
     for path in (
         directory.confusion, directory.prototypes, directory.curves,
     ):  # fmt: skip
@@ -233,6 +237,20 @@ def test_neighbours_that_were_lost_are_said(finished, tmp_path):
         run.cluster(config)
 
 
+def test_the_oracle_says_that_it_uses_labels(config, tmp_path, capsys):
+    made = config(tmp_path / "scan", mining="oracle", epochs=1)
+    result = run.cluster(made)
+    assert result["uses_labels"] is True
+    assert "labels too" in result["protocol"]["learns_from"]
+    printed = capsys.readouterr().out
+    assert "LABELS ARE USED (--mining=oracle)" in printed
+    assert "LABELS WERE USED" in printed and "\noracle " in printed
+    images = trained.load(pathlib.Path(made.run_dir)).images
+    mined = mining.read(ClusterDirectory(made.output_directory).mined, 450, 150)
+    assert mining.agreement(mined.train, images.train) == 1
+    assert mining.agreement(mined.evaluation, images.test) < 1  # As mined.
+
+
 def test_labels_never_choose(config, finished, tmp_path, monkeypatch):
     """Without them everything that is learnt is the same."""
     load = trained.load_images
@@ -250,5 +268,12 @@ def test_labels_never_choose(config, finished, tmp_path, monkeypatch):
     result = run.cluster(made)
     known = finished[1]
     assert result["acc"] is None
-    for key in ("head_losses", "head", "cluster_sizes", "prototypes"):
+    alike = ("head_losses", "head", "cluster_sizes", "without_labels")
+    for key in (*alike, "prototypes"):
         assert result[key] == known[key]
+    refused = dataclasses.replace(
+        made, mining="oracle", output_dir=str(tmp_path / "oracle")
+    )
+    with pytest.raises(InputError, match="Expected labels of digits/train"):
+        run.cluster(refused)
+    assert not (tmp_path / "oracle").exists()

@@ -11,12 +11,11 @@ from and_tf.figures.comparison import Series, compare
 
 
 def series(values: dict, last: list[float], rounds: int = 0) -> Series:
-    return Series(
-        values,
-        np.array(last),
-        np.array([]),
-        {r: np.array(last) - 0.1 * (rounds - 1 - r) for r in range(rounds)},
-    )
+    figures = {
+        f"round_{r}": [x - 0.1 * (rounds - 1 - r) for x in last]
+        for r in range(rounds)
+    }
+    return Series(values, {"knn_top1_last": last, **figures})
 
 
 def where(path, colour) -> np.ndarray:
@@ -64,6 +63,25 @@ def test_rounds_are_drawn_where_there_are_several(tmp_path) -> None:
             heights.append(picture.size)
     assert heights[0] == heights[1] == (1200, heights[0][1])
     assert heights[2][1] > 1.5 * heights[0][1]
+
+
+def test_a_panel_for_each_pair_of_measures_that_there_is(tmp_path) -> None:
+    """As of clusterings with one head, with labels and without."""
+    heights = []
+    for names in (
+        ["silhouette"], ["silhouette", "neighbours_together", "confidence"],
+        ["acc", "kmeans_acc", "silhouette", "neighbours_together"],
+    ):  # fmt: skip
+        path = tmp_path / "plot.png"
+        drawn = [
+            Series({"clusters": c}, dict.fromkeys(names, [0.1 * c, 0.2]))
+            for c in (2, 5)
+        ]
+        assert compare(drawn, path)
+        with Image.open(path) as picture:
+            heights.append(picture.size[1])
+        assert len(where(path, canvas.BLUE)) > 40
+    assert heights[2] - heights[1] == heights[1] - heights[0] > 300
 
 
 @pytest.mark.parametrize(

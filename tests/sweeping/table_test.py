@@ -9,8 +9,10 @@ import pathlib
 import numpy as np
 import pytest
 
+from and_tf.clustering.config import ClusterConfig
 from and_tf.config import TrainConfig
 from and_tf.sweeping import table
+from and_tf.sweeping.command import CLUSTER
 from and_tf.sweeping.grid import runs_of, varied
 from and_tf.sweeping.outcome import Outcome
 
@@ -99,4 +101,51 @@ def test_without_labels_there_are_runs_but_no_accuracies(tmp_path):
     rows = [table.Row({}, [bare], [Outcome("done")])]
     table.write(tmp_path, rows, TrainConfig())
     assert "No labels" in (tmp_path / "table.md").read_text()
-    assert table.percent([]) == table.NONE
+
+
+def clustering(seed: int, acc: float | None, **told) -> dict:
+    return {
+        "seed": seed,
+        "seconds": 30.0,
+        "acc": acc,
+        "nmi": acc,
+        "ari": acc,
+        "kmeans": acc and {"acc": acc / 2},
+        "cluster_sizes": [1, 2],
+        "protocol": {"matched_on": "digits/test", "num_queries": 150},
+        "without_labels": {"silhouette": 0.125, "clusters_used": 9} | told,
+    }
+
+
+def test_clusterings_have_a_second_table_that_needs_no_labels(tmp_path):
+    base = ClusterConfig(run_dir="runs/x", heads=3)
+    runs = runs_of(base, varied(["clusters=5,10"], CLUSTER), 2, tmp_path)
+    results = [
+        clustering(0, 0.25),
+        clustering(0, 0.5, silhouette=0.25),
+        clustering(1, 0.75, clusters_used=10),
+        clustering(1, 0.5, silhouette=0.5),
+    ]
+    ends = [Outcome("done", "", one) for one in results]
+    rows = table.rows_of(runs, ends)
+    first, second = table.lines(rows).split("\n\n")
+    assert "| 2/2   | 50.0 ± 35.4 |" in first and "25.0 ± 17.7" in first
+    assert first.count("k-means ACC") == 1 and "| 0.5  " in first
+    assert "| 5        | 0.125 ± 0.000     | 9.5 ± 0.7 |" in second
+    assert "| 10       | **0.375 ± 0.177** | 9         |" in second
+    table.write(tmp_path, rows, base)
+    text = (tmp_path / "table.md").read_text()
+    assert "matched on digits/test, 150 images" in text
+    assert "to choose C by" in text and "labels were used" not in text
+    # The run that all are of is told; what is the sweep's own is not.
+    assert text.endswith("all runs:\n\n    --run_dir=runs/x\n    --heads=3\n")
+
+    helped = [clustering(0, 0.5), clustering(0, 0.5) | {"uses_labels": True}]
+    table.write(tmp_path, [table.Row({}, helped, [Outcome("done")])], base)
+    text = (tmp_path / "table.md").read_text()
+    assert text.count("labels were used") == text.count("matched on") == 1
+
+    bare = [table.Row({}, [clustering(0, None)], [Outcome("done")])]
+    table.write(tmp_path, bare, base)
+    text = (tmp_path / "table.md").read_text()
+    assert "No labels" in text and "ACC" not in text and "minutes" in text

@@ -1,0 +1,52 @@
+"""What is read from results, and how values are written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from and_tf.sweeping import measures
+from tests.sweeping.table_test import clustering, result
+
+
+def test_text_is_numpys_mean_and_deviation(rng):
+    values = rng.uniform(size=5)
+    mean, deviation = values.mean(), np.std(values, ddof=1)
+    expected = f"{100 * mean:.1f} ± {100 * deviation:.1f}"
+    assert measures.percent(list(values)) == expected
+    assert measures.number([0.125]) == "0.125"
+    assert measures.count([9, 9, 9]) == "9"
+    assert measures.count([9, 10]) == "9.5 ± 0.7"
+    assert measures.percent([]) == measures.count([]) == measures.NONE
+
+
+def test_a_result_in_a_word():
+    assert measures.headline(result(0, 0.518, None, [])) == "kNN 51.8 %"
+    assert measures.headline(clustering(0, 0.25)) == "ACC 25.0 %"
+    assert measures.headline(clustering(0, None)) == ""
+
+
+def test_what_a_clustering_has_not_is_not_there():
+    figures = measures.figures_of(clustering(0, None, heads_agree=None))
+    assert figures == {"silhouette": 0.125, "clusters_used": 9}
+    # Of a version without them.
+    old = clustering(0, 0.5) | {"without_labels": None, "kmeans": None}
+    assert set(measures.figures_of(old)) == {"acc", "nmi", "ari"}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([], [[]]),
+        (
+            ["round_1", "knn_top1_last", "linear_conv5", "round_0"],
+            [["knn_top1_last", "round_0", "round_1"]],
+        ),
+        (["silhouette", "acc"], [["acc"], ["silhouette"]]),
+        (["confidence"], [["confidence"]]),
+    ],
+)
+def test_columns_of_tables(names, expected):
+    assert measures.tables(names) == expected
+    for columns in expected:
+        assert all(measures.measure(name).heading for name in columns)
