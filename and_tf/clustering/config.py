@@ -10,7 +10,7 @@ from and_tf.config import RunConfig, check_fields, option
 from and_tf.errors import InputError
 
 # By what they are called in --augmentation; see `views.recipe`.
-AUGMENTATIONS = ("weak",)
+AUGMENTATIONS = ("strong", "weak")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,9 +79,10 @@ class ClusterConfig(RunConfig):
         "usually worse.",
     )
     augmentation: str = option(
-        "weak",
-        "Views of images and neighbours; weak: those that the encoder was "
-        "trained on.",
+        "strong",
+        "Views of images and neighbours; strong: flip, crop, four operations "
+        "of RandAugment and Cutout; weak: those that the encoder was trained "
+        "on.",
         choices=AUGMENTATIONS,
     )
 

@@ -41,6 +41,7 @@ def fit(run: ClusteringRun) -> Recorder:
     view = recipe(
         config.augmentation,
         view_config(run.source.config, run.source.image_size),
+        run.source.notes["mean"],
     )
     with interruption.heard():
         for first, last, step in legs(

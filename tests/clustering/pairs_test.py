@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from and_tf.augmentation import ViewConfig
 from and_tf.clustering import pairs
-from and_tf.clustering.views import WeakView, recipe
 from and_tf.data.split import in_memory
 from and_tf.errors import InputError
 
@@ -37,7 +36,7 @@ def neighbours():
 def numbers(split, neighbours, **changes) -> list[np.ndarray]:
     """[2, b] of each batch: who stands beside whom."""
     options = {"batch_size": 16, "seed": 3, "epochs": 3, **changes}
-    batches = pairs.pair_batches(split, neighbours, WeakView(PLAIN), **options)
+    batches = pairs.pair_batches(split, neighbours, PLAIN, **options)
     return [
         np.rint([s.numpy().mean((1, 2, 3)) for s in sides]).astype(int)
         for sides in batches
@@ -80,11 +79,11 @@ def test_both_sides_have_views_of_their_own(split):
     config = ViewConfig(8)
     own = np.arange(SIZE, dtype=np.int32)[:, None]
     batch = pairs.pair_batches(
-        split, own, recipe("weak", config), batch_size=50, seed=0, epochs=1
+        split, own, config, batch_size=50, seed=0, epochs=1
     )
     anchors, others = next(iter(batch))
     assert not np.allclose(anchors, others)
-    draws = [recipe("weak", config).draw(0, 1, 9, stream) for stream in (0, 1)]
+    draws = [config.draw(0, 1, 9, stream) for stream in (0, 1)]
     assert not np.array_equal(*draws)
 
 
