@@ -117,6 +117,49 @@ class ClusterConfig(RunConfig):
         free=True,
     )
 
+    self_labelling_epochs: int = option(
+        200,
+        "Passes of the step after clustering, in which confident answers to "
+        "weak views are the labels of strong ones; 0: none.",
+        least=0,
+        later=True,
+    )
+    self_labelling_batch_size: int = option(
+        1000,
+        "Images a step of self-labelling, over all devices; all images where "
+        "there are fewer.",
+        least=2,
+        later=True,
+    )
+    self_labelling_learning_rate: float = option(
+        1e-4, "Adam's, constant, in self-labelling.", above=0.0, later=True
+    )
+    threshold: float = option(
+        0.99,
+        "The probability above which an answer is a label.",
+        least=0.0,
+        most=1.0,
+        later=True,
+    )
+    balance: bool = option(
+        True, "Let clusters count alike in self-labelling.", later=True
+    )
+    ema: float = option(
+        0.0,
+        "Decay of the weights' moving average in self-labelling, such as "
+        "0.999, which is then what is evaluated and kept; 0: the weights.",
+        least=0.0,
+        most=0.99999,
+        later=True,
+    )
+    patience: int = option(
+        20,
+        "End self-labelling where the share of confident images has not "
+        "grown by a thousandth for so many epochs; 0: never.",
+        least=0,
+        later=True,
+    )
+
     def __post_init__(self) -> None:
         check_fields(self)
         checkpoint_name.round_of(self.checkpoint)  # Refuses what is none.
@@ -127,6 +170,19 @@ class ClusterConfig(RunConfig):
             )
         if self.clusters == 1:
             raise InputError("Expected --clusters of 2 or more. Received: 1.")
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """But for self-labelling, which a clustering may be given later."""
+        later = self.later_fields()
+        return [
+            name for name in super().differences(other) if name not in later
+        ]
+
+    @classmethod
+    def later_fields(cls) -> list[str]:
+        """Names of the fields that only self-labelling depends on."""
+        fields = dataclasses.fields(cls)
+        return [field.name for field in fields if field.metadata.get("later")]
 
     @property
     def output_directory(self) -> pathlib.Path:

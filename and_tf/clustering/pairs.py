@@ -186,7 +186,9 @@ def steps_per_epoch(split: Split, batch_size: int) -> int:
     return split.size // batch_size
 
 
-def check(split: Split, batch_size: int, replicas: int) -> None:
+def check(
+    split: Split, batch_size: int, replicas: int, flag: str = "--batch_size"
+) -> None:
     """Sees to it that pairs can be had.
 
     Raises:
@@ -202,6 +204,6 @@ def check(split: Split, batch_size: int, replicas: int) -> None:
     steps_per_epoch(split, batch_size)
     if batch_size < 2 * replicas:
         raise InputError(
-            f"Expected a --batch_size of {2 * replicas} or more, two images "
+            f"Expected a {flag} of {2 * replicas} or more, two images "
             f"for each of {replicas} devices. Received: {batch_size}."
         )
