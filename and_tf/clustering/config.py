@@ -11,6 +11,7 @@ from and_tf.errors import InputError
 
 # By what they are called in --augmentation; see `views.recipe`.
 AUGMENTATIONS = ("strong", "weak")
+LABEL_VIEWS = ("clean", "weak")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +76,8 @@ class ClusterConfig(RunConfig):
     )
     freeze: bool = option(
         False,
-        "Leave the encoder as it is and learn the heads alone: quicker, and "
-        "usually worse.",
+        "Leave the encoder as it is in clustering and learn the heads alone, "
+        "as on ImageNet: quicker. Self-labelling fine-tunes it in any case.",
     )
     augmentation: str = option(
         "strong",
@@ -119,8 +120,8 @@ class ClusterConfig(RunConfig):
 
     self_labelling_epochs: int = option(
         200,
-        "Passes of the step after clustering, in which confident answers to "
-        "weak views are the labels of strong ones; 0: none.",
+        "Passes of the step after clustering, in which confident answers are "
+        "the labels of strong views of the same images; 0: none.",
         least=0,
         later=True,
     )
@@ -134,6 +135,14 @@ class ClusterConfig(RunConfig):
     self_labelling_learning_rate: float = option(
         1e-4, "Adam's, constant, in self-labelling.", above=0.0, later=True
     )
+    label_view: str = option(
+        "clean",
+        "What the labels of self-labelling are the answers to: whole images, "
+        "as in the authors' code, or weak views, as the paper says; weak: "
+        "those that the encoder was trained on.",
+        choices=LABEL_VIEWS,
+        later=True,
+    )
     threshold: float = option(
         0.99,
         "The probability above which an answer is a label.",
@@ -146,8 +155,8 @@ class ClusterConfig(RunConfig):
     )
     ema: float = option(
         0.0,
-        "Decay of the weights' moving average in self-labelling, such as "
-        "0.999, which is then what is evaluated and kept; 0: the weights.",
+        "Decay of the weights' moving average in self-labelling, which is "
+        "then what is evaluated and kept; 0: the weights, 0.999 on ImageNet.",
         least=0.0,
         most=0.99999,
         later=True,

@@ -33,6 +33,8 @@ class SelfLabeller(SCAN):
         balanced: Whether clusters count alike in the loss.
         decay: Of the weights' moving average, which is then what is
             evaluated; 0 has none.
+        freeze: Whether the encoder stays as it is, whatever the clustering
+            did.
 
     Attributes:
         average: A variable for each of the encoder's and the head's; empty
@@ -47,13 +49,15 @@ class SelfLabeller(SCAN):
         threshold: float,
         balanced: bool = True,
         decay: float = 0.0,
+        freeze: bool = False,
     ) -> None:
+        scan.encoder.trainable = True
         super().__init__(
             scan.encoder,
             scan.clusters,
             entropy_weight=scan.entropy_weight,
             features=scan.features,
-            freeze=scan.freeze,
+            freeze=freeze,
         )
         start = head * scan.clusters
         for own, all_heads in zip(

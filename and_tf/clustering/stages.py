@@ -96,7 +96,7 @@ def clustering_stage(run: ClusteringRun) -> Stage:
 
 
 def self_labelling_stage(run: ClusteringRun) -> Stage:
-    """Weak views, of which the answers are known, and strong ones."""
+    """Views whose answers are the labels, and strong ones."""
     config, train = run.config, run.source.images.train
     weak, strong = (
         recipe(
@@ -104,7 +104,7 @@ def self_labelling_stage(run: ClusteringRun) -> Stage:
             view_config(run.source.config, run.source.image_size),
             run.source.notes["mean"],
         )
-        for name in ("weak", "strong")
+        for name in (config.label_view, "strong")
     )
 
     def figures(found: Assessment) -> dict[str, Any]:
