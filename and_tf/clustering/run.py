@@ -61,6 +61,7 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
         check(config, source, team)
         with joining.held(directory, team):
             checkpoint, result = joining.claim(directory, config, team)
+            stages.check_flags(config, checkpoint)
             if result and stages.is_finished(config, checkpoint):
                 summary.show(directory, result)
                 return result

@@ -70,7 +70,6 @@ def learn(
             },
         )
     else:
-        check_flags(run)
         run = dataclasses.replace(run, model=build_self_labeller(run))
         for group, variables in state(run.model).items():
             if group != "metrics" or checkpoint.step:
@@ -180,22 +179,24 @@ def batch_size(config: ClusterConfig, train: Split) -> int:
     return min(config.self_labelling_batch_size, train.size)
 
 
-def check_flags(run: ClusteringRun) -> None:
-    """Sees to it that self-labelling goes on as it began.
+def check_flags(config: ClusterConfig, checkpoint: Checkpoint | None) -> None:
+    """Sees to it that self-labelling, where it began, goes on as it did.
 
     Raises:
         InputError: If a flag of it is another.
     """
-    before, now = run.notes["self_labelling"], _flags(run.config)
+    if checkpoint is None or _stage(checkpoint.notes) != confidence.STAGE:
+        return
+    before, now = checkpoint.notes["self_labelling"], _flags(config)
     changed = [name for name in now if before[name] != now[name]]
     if changed:
         differences = ", ".join(
             f"{name} {before[name]!r} (now {now[name]!r})" for name in changed
         )
         raise InputError(
-            f"Expected the flags of the self-labelling in {run.directory.path} "
-            f"to resume it. It has {differences}. Use these, or name another "
-            "--output_dir."
+            "Expected the flags of the self-labelling in "
+            f"{config.output_directory} to resume it. It has {differences}. "
+            "Use these, or name another --output_dir."
         )
 
 
