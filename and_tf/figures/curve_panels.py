@@ -77,8 +77,8 @@ def draw_loss(axes: Axes, history: History) -> None:
 def draw_confident(axes: Axes, history: History) -> None:
     """Draws the share of images whose answers are learnt from."""
     epochs, values = series(history, "confident")
-    axes.set_ylim(bottom=0)
     _draw_line(axes, epochs, 100 * values, canvas.ORANGE)
+    axes.set_ylim(bottom=0)
     last = 100 * values[-1]
     name_ends(axes, [(last, f"{last:.1f} %", canvas.ORANGE)])
 
