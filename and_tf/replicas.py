@@ -6,7 +6,7 @@ these follow `tf.distribute`'s convention that gradients are summed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -119,6 +119,49 @@ def share(losses: Sequence[tf.Tensor]) -> tf.Tensor:
     context = _context()
     replicas = context.num_replicas_in_sync if context else 1
     return tf.add_n([tf.cast(loss, tf.float32) for loss in losses]) / replicas
+
+
+def apply_if(
+    condition: tf.Tensor,
+    optimiser: keras.optimizers.Optimizer,
+    gradients: Sequence[tf.Tensor],
+    variables: Sequence[keras.Variable],
+) -> None:
+    """A step of the optimiser, or none, of which nothing moves then.
+
+    Args:
+        condition: bool [], the same on all replicas.
+        optimiser: Built for the variables.
+        gradients: This replica's, one a variable.
+        variables: What is trained.
+    """
+    variables = list(variables)
+
+    def apply(own: Sequence[tf.Tensor]) -> None:
+        optimiser.apply(own, variables)
+
+    def step(apply_all: Callable[[], None], condition: tf.Tensor) -> None:
+        tf.cond(condition, lambda: (apply_all(), None)[1], lambda: None)
+
+    if _context() is None:
+        step(lambda: apply(gradients), condition)
+        return
+
+    def across(
+        strategy: tf.distribute.Strategy,
+        gradients: Sequence[tf.Tensor],
+        condition: tf.Tensor,
+    ) -> None:
+        step(
+            lambda: strategy.extended.call_for_each_replica(
+                apply, args=(gradients,)
+            ),
+            strategy.experimental_local_results(condition)[0],
+        )
+
+    # An optimiser merges its replicas, which a branch within one replica may
+    # not do; so the branch is that of all of them.
+    _context().merge_call(across, args=(list(gradients), condition))
 
 
 class MeanOfAll(keras.metrics.Mean):

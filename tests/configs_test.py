@@ -37,12 +37,21 @@ def test_configs_are_configs_and_say_their_command(name):
 @pytest.mark.parametrize("name", SCAN)
 def test_clusterings_are_too(name, tmp_path):
     text = (CONFIGS / name).read_text("utf-8")
+    train = re.search(r"and_tf\.train --flagfile=configs/(.+)", text)
     given = re.search(rf"--flagfile=configs/{name} --run_dir=(\S+)", text)
     path = tmp_path / "flags.cfg"
     path.write_text(f"--flagfile={CONFIGS / name}\n--run_dir={given[1]}\n")
-    # What they start from is what a config of training writes to.
-    runs = {config(other).run_dir for other in NAMES}
-    assert from_flagfile(ClusterConfig, path).run_dir in runs
+    clustering = from_flagfile(ClusterConfig, path)
+    # What it starts from is what the first of its two commands writes to.
+    assert clustering.run_dir == config(train[1]).run_dir
+    assert clustering.self_labelling_epochs
+    assert "not run here" in " ".join(text.lower().split())
+
+
+def test_coarse_labels_are_the_runs():
+    text = (CONFIGS / "scan_cifar20.flags").read_text("utf-8")
+    train = re.search(r"and_tf\.train --flagfile=configs/(.+)", text)
+    assert config(train[1]).label_key == "coarse_label"
 
 
 @pytest.mark.parametrize("arguments", GIVEN)

@@ -20,7 +20,7 @@ class Progress(keras.callbacks.Callback):
     of `loss`, `round`, `learning_rate`, `images_per_second`, `accuracy`,
     `knn_bank`, `knn_clean` (fractions), and, where a round begins, `anchors`
     and `consistency`; of a clustering `validation_loss`, `clusters_used`,
-    `acc`:
+    `acc`, `confident`, `confident_acc` and `skipped`:
 
         epoch 12/50  round 1/4  loss 5.312  lr 0.030  ...  ETA 12:33
 
@@ -153,6 +153,8 @@ def _measured(logs: Mapping[str, float], anchors: bool) -> list[str]:
         )
     if "acc" in logs:
         fields.append(f"ACC {100 * logs['acc']:.1f} %")
+    if "confident" in logs:
+        fields.append(_confident(logs))
     for gallery in ("bank", "clean"):
         if f"knn_{gallery}" in logs:
             percent = 100 * logs[f"knn_{gallery}"]
@@ -163,3 +165,13 @@ def _measured(logs: Mapping[str, float], anchors: bool) -> list[str]:
             field += f" ({100 * logs['consistency']:.1f} % consistent)"
         fields.append(field)
     return fields
+
+
+def _confident(logs: Mapping[str, float]) -> str:
+    """How much of an epoch of self-labelling there was to learn from."""
+    field = f"{100 * logs['confident']:.1f} % confident"
+    if "confident_acc" in logs:
+        field += f" ({100 * logs['confident_acc']:.1f} % right)"
+    if logs.get("skipped"):
+        field += f"  {100 * logs['skipped']:.0f} % of steps skipped"
+    return field

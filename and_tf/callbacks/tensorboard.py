@@ -34,6 +34,9 @@ TAGS = {  # By key of an epoch's logs.
     "clusters_used": "clustering/clusters_used",
     "largest_cluster": "clustering/largest_cluster",
     "acc": "clustering/acc",
+    "confident": "self_labelling/confident",
+    "confident_acc": "self_labelling/confident_acc",
+    "skipped": "self_labelling/skipped",
 }
 MOST_POINTS = 5000  # That the projector moves smoothly.
 THUMBNAIL = 32  # Pixels a side of a point's image.

@@ -64,10 +64,23 @@ def load(path: pathlib.Path) -> Classifier:
         heads=notes["heads"],
         features=notes["features"],
     )
-    checkpoint.restore("encoder", scan.encoder.variables)
-    checkpoint.restore("method", scan.method_variables)
-    model = single_head(scan, result["head"])
+    restore(scan, checkpoint)
+    # Self-labelling has gone on with the chosen one alone.
+    head = result["head"] if notes["heads"] > 1 else 0
+    model = single_head(scan, head)
     return Classifier(directory, config, checkpoint, result, scan, model)
+
+
+def restore(scan: SCAN, checkpoint: Checkpoint) -> None:
+    """Gives a clustering's weights, or their average if it has one."""
+    learnt = [*scan.encoder.variables, *scan.method_variables]
+    arrays = checkpoint.arrays("method")[len(scan.method_variables) :]
+    if not arrays:
+        checkpoint.restore("encoder", scan.encoder.variables)
+        checkpoint.restore("method", scan.method_variables)
+        return
+    for variable, average in zip(learnt, arrays, strict=True):
+        variable.assign(average)
 
 
 def single_head(scan: SCAN, head: int) -> keras.Model:

@@ -10,7 +10,8 @@ from and_tf.config import RunConfig, check_fields, option
 from and_tf.errors import InputError
 
 # By what they are called in --augmentation; see `views.recipe`.
-AUGMENTATIONS = ("weak",)
+AUGMENTATIONS = ("strong", "weak")
+LABEL_VIEWS = ("clean", "weak")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,13 +83,14 @@ class ClusterConfig(RunConfig):
     )
     freeze: bool = option(
         False,
-        "Leave the encoder as it is and learn the heads alone: quicker, and "
-        "usually worse.",
+        "Leave the encoder as it is in clustering and learn the heads alone, "
+        "as on ImageNet: quicker. Self-labelling fine-tunes it in any case.",
     )
     augmentation: str = option(
-        "weak",
-        "Views of images and neighbours; weak: those that the encoder was "
-        "trained on.",
+        "strong",
+        "Views of images and neighbours; strong: flip, crop, four operations "
+        "of RandAugment and Cutout; weak: those that the encoder was trained "
+        "on.",
         choices=AUGMENTATIONS,
     )
 
@@ -123,6 +125,57 @@ class ClusterConfig(RunConfig):
         free=True,
     )
 
+    self_labelling_epochs: int = option(
+        200,
+        "Passes of the step after clustering, in which confident answers are "
+        "the labels of strong views of the same images; 0: none.",
+        least=0,
+        later=True,
+    )
+    self_labelling_batch_size: int = option(
+        1000,
+        "Images a step of self-labelling, over all devices; all images where "
+        "there are fewer.",
+        least=2,
+        later=True,
+    )
+    self_labelling_learning_rate: float = option(
+        1e-4, "Adam's, constant, in self-labelling.", above=0.0, later=True
+    )
+    label_view: str = option(
+        "clean",
+        "What the labels of self-labelling are the answers to: whole images, "
+        "as in the authors' code, or weak views, as the paper says; weak: "
+        "those that the encoder was trained on.",
+        choices=LABEL_VIEWS,
+        later=True,
+    )
+    threshold: float = option(
+        0.99,
+        "The probability above which an answer is a label.",
+        least=0.0,
+        most=1.0,
+        later=True,
+    )
+    balance: bool = option(
+        True, "Let clusters count alike in self-labelling.", later=True
+    )
+    ema: float = option(
+        0.0,
+        "Decay of the weights' moving average in self-labelling, which is "
+        "then what is evaluated and kept; 0: the weights, 0.999 on ImageNet.",
+        least=0.0,
+        most=0.99999,
+        later=True,
+    )
+    patience: int = option(
+        20,
+        "End self-labelling where the share of confident images has not "
+        "grown by a thousandth for so many epochs; 0: never.",
+        least=0,
+        later=True,
+    )
+
     def __post_init__(self) -> None:
         check_fields(self)
         checkpoint_name.round_of(self.checkpoint)  # Refuses what is none.
@@ -133,6 +186,19 @@ class ClusterConfig(RunConfig):
             )
         if self.clusters == 1:
             raise InputError("Expected --clusters of 2 or more. Received: 1.")
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """But for self-labelling, which a clustering may be given later."""
+        later = self.later_fields()
+        return [
+            name for name in super().differences(other) if name not in later
+        ]
+
+    @classmethod
+    def later_fields(cls) -> list[str]:
+        """Names of the fields that only self-labelling depends on."""
+        fields = dataclasses.fields(cls)
+        return [field.name for field in fields if field.metadata.get("later")]
 
     @property
     def output_directory(self) -> pathlib.Path:

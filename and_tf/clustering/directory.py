@@ -20,6 +20,10 @@ COLUMNS = (
     "clusters_used",
     "largest_cluster",
     "acc",
+    "stage",
+    "confident",
+    "confident_acc",
+    "skipped",
 )
 
 

@@ -1,28 +1,54 @@
-"""The epochs of a clustering, and what happens around their steps."""
+"""The epochs of a clustering's steps, and what happens around theirs."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+
 import keras
+import tensorflow as tf
 
 from and_tf.callbacks.finite_loss import FiniteLoss
 from and_tf.callbacks.progress import Progress
 from and_tf.callbacks.recorder import Recorder
 from and_tf.callbacks.speed import Speed
+from and_tf.clustering.assessment import Assessment
+from and_tf.clustering.confidence import EndWhenSettled
 from and_tf.clustering.job import ClusteringRun
-from and_tf.clustering.pairs import pair_batches, steps_per_epoch
+from and_tf.clustering.pairs import steps_per_epoch
 from and_tf.clustering.validation import Validation
-from and_tf.clustering.views import recipe
 from and_tf.fitting import legs
 from and_tf.interruption import Interruption
 from and_tf.multi_worker import fit_data
-from and_tf.training import view_config
 
 
-def fit(run: ClusteringRun) -> Recorder:
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One of a clustering's steps: what it learns from, and for how long.
+
+    Attributes:
+        last: The number of its last epoch, counted from 1 and from the
+            beginning of the clustering.
+        batch_size: B.
+        batches: See `pairs.batches_of`, but for where it begins and ends.
+        remedy: What to try where its loss is no number.
+        figures: What else an epoch's logs say of an assessment.
+        patience: See `confidence.settled`; 0 has it last to its end.
+    """
+
+    last: int
+    batch_size: int
+    batches: Callable[..., tf.data.Dataset]
+    remedy: str = "Try a lower --learning_rate"
+    figures: Callable[[Assessment], dict] | None = None
+    patience: int = 0
+
+
+def fit(run: ClusteringRun, stage: Stage) -> Recorder:
     """Trains the epochs that are missing; returns what was recorded."""
     config, team = run.config, run.team
     train = run.source.images.train
-    steps = steps_per_epoch(train, config.batch_size)
+    steps = steps_per_epoch(train, stage.batch_size)
     first_step = run.notes.get("step", 0)
     interruption = Interruption()
     recorder = Recorder(
@@ -38,19 +64,12 @@ def fit(run: ClusteringRun) -> Recorder:
     # What was killed may have written no last row.
     if recorder.history and team.chief:
         run.directory.write_metrics(recorder.history)
-    view = recipe(
-        config.augmentation,
-        view_config(run.source.config, run.source.image_size),
-    )
     with interruption.heard():
         for first, last, step in legs(
-            len(recorder.history), first_step, config.epochs
+            len(recorder.history), first_step, stage.last
         ):
-            batches = pair_batches(
-                train,
-                run.mined.train,
-                view,
-                batch_size=config.batch_size,
+            batches = stage.batches(
+                batch_size=stage.batch_size,
                 seed=config.seed,
                 epochs=last,
                 first_epoch=first,
@@ -62,15 +81,18 @@ def fit(run: ClusteringRun) -> Recorder:
                 initial_epoch=first,
                 epochs=last,
                 steps_per_epoch=steps - step,
-                callbacks=callbacks(run, recorder, steps, first, step),
+                callbacks=callbacks(run, stage, recorder, steps, first, step),
                 shuffle=False,
                 verbose=0,
             )
+            if run.model.stop_training:
+                break
     return recorder
 
 
 def callbacks(
     run: ClusteringRun,
+    stage: Stage,
     recorder: Recorder,
     steps: int,
     first_epoch: int,
@@ -78,14 +100,11 @@ def callbacks(
 ) -> list[keras.callbacks.Callback]:
     """Everything around the steps, in the order of `and_tf.fitting`."""
     return [
-        Speed(steps * run.config.batch_size, steps, first_step),
-        FiniteLoss(
-            run.directory.checkpoints, remedy="Try a lower --learning_rate"
-        ),
-        Validation(run.assess, run.accuracy),
+        Speed(steps * stage.batch_size, steps, first_step),
+        FiniteLoss(run.directory.checkpoints, remedy=stage.remedy),
+        Validation(run.assess, run.accuracy, stage.figures),
         recorder,
+        EndWhenSettled(recorder.history, stage.patience),
         *([run.board] if run.board else []),
-        Progress(
-            run.config.epochs, steps, 0, first_epoch, first_step=first_step
-        ),
+        Progress(stage.last, steps, 0, first_epoch, first_step=first_step),
     ]

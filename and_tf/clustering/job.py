@@ -47,12 +47,13 @@ class ClusteringRun:
 
     def assess(self) -> assessment.Assessment:
         """The model as it is, on the evaluation split."""
-        return assessment.assess(
-            self.model,
-            self.source.evaluation,
-            self.mined.evaluation,
-            self.source.image_size,
-        )
+        with self.model.averaged():
+            return assessment.assess(
+                self.model,
+                self.source.evaluation,
+                self.mined.evaluation,
+                self.source.image_size,
+            )
 
     def accuracy(self, found: assessment.Assessment) -> float | None:
         """ACC on the evaluation split; None without labels."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
@@ -48,7 +50,7 @@ class SCAN(MultiWorkerModel):
         super().__init__(name="SCAN")
         self.clusters, self.heads = clusters, heads
         self.entropy_weight = entropy_weight
-        self.freeze = freeze
+        self.features, self.freeze = features, freeze
         self.encoder = encoder
         self.trunk = trunk_of(encoder, features)
         if features == "backbone":
@@ -107,6 +109,10 @@ class SCAN(MultiWorkerModel):
         self._consistency.update_state(consistency)  # [B]
         self._entropy.update_state(tf.reduce_mean(losses.entropy))
         return self._logs()
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """The model as it is evaluated: here, as it is."""
+        return contextlib.nullcontext()
 
     def _logs(self) -> dict[str, tf.Tensor]:
         """Means over the epoch so far, and over the heads."""

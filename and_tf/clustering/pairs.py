@@ -1,4 +1,4 @@
-"""Batches of images and their neighbours.
+"""Batches of two views: of images and their neighbours, or of the same.
 
 As in `data.pipeline` nothing keeps a random state: order, views and which of
 its neighbours a sample is paired with follow from (seed, epoch, sample).
@@ -6,10 +6,13 @@ its neighbours a sample is paired with follow from (seed, epoch, sample).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import numpy as np
 import tensorflow as tf
 
-from and_tf.clustering.views import WeakView
+from and_tf.augmentation import Recipe
 from and_tf.data.pipeline import finish, order_seed
 from and_tf.data.split import Split, captured
 from and_tf.errors import InputError
@@ -18,10 +21,59 @@ from and_tf.team import part
 ANCHOR, NEIGHBOUR = 0, 1  # Streams of views.
 
 
+class Side(NamedTuple):
+    """What one image of each pair is, and how it is seen.
+
+    Attributes:
+        view: The recipe of its view.
+        stream: Which of the views of a sample in an epoch.
+        neighbours: int32 [N, K], of which it is one; None is the sample.
+    """
+
+    view: Recipe
+    stream: int
+    neighbours: np.ndarray | None = None
+
+
 def pair_batches(
+    split: Split, neighbours: np.ndarray, view: Recipe, **options: Any
+) -> tf.data.Dataset:
+    """Views of images and of one neighbour each, epoch after epoch.
+
+    Args:
+        split: N images in memory.
+        neighbours: int32 [N, K], of every sample.
+        view: The recipe of a view, of side S.
+        **options: Of `batches_of`.
+
+    Returns:
+        Batches of two float32 [b, S, S, 3], values 0..255.
+    """
+    sides = Side(view, ANCHOR), Side(view, NEIGHBOUR, neighbours)
+    return batches_of(split, sides, **options)
+
+
+def weak_and_strong_batches(
+    split: Split, weak: Recipe, strong: Recipe, **options: Any
+) -> tf.data.Dataset:
+    """Two views of the same images, epoch after epoch.
+
+    Args:
+        split: N images in memory.
+        weak: The recipe of the first view, of side S.
+        strong: That of the second.
+        **options: Of `batches_of`.
+
+    Returns:
+        Batches of two float32 [b, S, S, 3], values 0..255.
+    """
+    sides = Side(weak, ANCHOR), Side(strong, NEIGHBOUR)
+    return batches_of(split, sides, **options)
+
+
+def batches_of(
     split: Split,
-    neighbours: np.ndarray,
-    view: WeakView,
+    sides: Sequence[Side],
     *,
     batch_size: int,
     seed: int,
@@ -30,16 +82,15 @@ def pair_batches(
     first_step: int = 0,
     share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Views of images and of one neighbour each, epoch after epoch.
+    """Views of samples, or of what goes with them, epoch after epoch.
 
     What is left of an epoch after its last whole batch is left out, as the
     entropy of a few images' mean says little; every epoch has another order.
 
     Args:
         split: N images in memory.
-        neighbours: int32 [N, K], of every sample.
-        view: The recipe of a view, of side S.
-        batch_size: B, pairs.
+        sides: What each batch is a tuple of.
+        batch_size: B.
         seed: The clustering's.
         epochs: Where to stop: epochs `first_epoch` to `epochs` - 1 are given.
         first_epoch: Where to begin,
@@ -47,20 +98,27 @@ def pair_batches(
         share: (i, n) gives part i of n of each batch.
 
     Returns:
-        Batches of two float32 [b, S, S, 3], values 0..255.
+        Batches of float32 [b, S, S, 3] a side, values 0..255.
     """
-    images, found = captured(split.images), captured(neighbours)
-    augment = view.layer()
+    images = captured(split.images)
+    layers = [side.view.layer() for side in sides]
+    found = [
+        None if side.neighbours is None else captured(side.neighbours)
+        for side in sides
+    ]
     steps = steps_per_epoch(split, batch_size)
 
     def numbered(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(split.size, dtype=tf.int64), order_seed(seed, epoch)
         )
-        partners = choose(found, seed, epoch)  # [N]
+        shown = [
+            tf.range(split.size) if of is None else choose(of, seed, epoch)
+            for of in found
+        ]  # [N] each
         draws = [
-            view.draw(seed, epoch, split.size, stream)
-            for stream in (ANCHOR, NEIGHBOUR)
+            side.view.draw(seed, epoch, split.size, side.stream)
+            for side in sides
         ]
 
         def batch(step: tf.Tensor) -> tuple:
@@ -69,18 +127,16 @@ def pair_batches(
             numbers = numbers[first:end]
             return tuple(
                 (tf.gather(chosen, numbers), tf.gather(of_view, numbers))
-                for chosen, of_view in zip(
-                    (tf.range(split.size), partners), draws, strict=True
-                )
+                for chosen, of_view in zip(shown, draws, strict=True)
             )
 
         begin = tf.where(epoch == first_epoch, first_step, 0)
         return tf.data.Dataset.range(tf.cast(begin, tf.int64), steps).map(batch)
 
-    def augmented(*sides: tuple[tf.Tensor, tf.Tensor]) -> tuple:
+    def augmented(*batch: tuple[tf.Tensor, tf.Tensor]) -> tuple:
         return tuple(
             augment({"images": tf.gather(images, numbers), "draws": draws})
-            for numbers, draws in sides
+            for augment, (numbers, draws) in zip(layers, batch, strict=True)
         )
 
     # The costly map is outside, so it does not drain where epochs meet.
@@ -130,7 +186,9 @@ def steps_per_epoch(split: Split, batch_size: int) -> int:
     return split.size // batch_size
 
 
-def check(split: Split, batch_size: int, replicas: int) -> None:
+def check(
+    split: Split, batch_size: int, replicas: int, flag: str = "--batch_size"
+) -> None:
     """Sees to it that pairs can be had.
 
     Raises:
@@ -146,6 +204,6 @@ def check(split: Split, batch_size: int, replicas: int) -> None:
     steps_per_epoch(split, batch_size)
     if batch_size < 2 * replicas:
         raise InputError(
-            f"Expected a --batch_size of {2 * replicas} or more, two images "
+            f"Expected a {flag} of {2 * replicas} or more, two images "
             f"for each of {replicas} devices. Received: {batch_size}."
         )

@@ -14,10 +14,17 @@ from and_tf import joining, strategy
 from and_tf.callbacks.recorder import state
 from and_tf.callbacks.tensorboard import TensorBoardWriter
 from and_tf.checkpoint import Checkpoint
-from and_tf.clustering import baseline, choosing, mining, pairs, summary
+from and_tf.clustering import (
+    baseline,
+    choosing,
+    confidence,
+    mining,
+    pairs,
+    stages,
+    summary,
+)
 from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.directory import ClusterDirectory
-from and_tf.clustering.fitting import fit
 from and_tf.clustering.job import ClusteringRun
 from and_tf.clustering.mining import Mined
 from and_tf.clustering.model import SCAN
@@ -55,11 +62,14 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
         check(config, source, team)
         with joining.held(directory, team):
             checkpoint, result = joining.claim(directory, config, team)
-            if checkpoint and checkpoint.epochs == config.epochs and result:
+            stages.check_flags(config, checkpoint)
+            if result and stages.is_finished(config, checkpoint):
                 summary.show(directory, result)
                 return result
+            if result and team.chief:
+                directory.result.unlink()  # What is gone on with is not done.
             run = prepare(config, directory, source, checkpoint, team)
-            result = summary.finish(run, fit(run))
+            result = summary.finish(*stages.learn(run, checkpoint))
             team.wait()  # Until the chief has written it all.
     return result
 
@@ -77,7 +87,14 @@ def check(config: ClusterConfig, source: Source, team: Team) -> None:
             f"Expected --clusters from 2 to {train.size}, the training images "
             f"there are. Received: {clusters}."
         )
-    pairs.check(train, config.batch_size, team.strategy.num_replicas_in_sync)
+    replicas = team.strategy.num_replicas_in_sync
+    pairs.check(train, config.batch_size, replicas)
+    pairs.check(
+        train,
+        stages.batch_size(config, train),
+        replicas,
+        "--self_labelling_batch_size",
+    )
     if config.uses_labels and not has_labels(train):
         raise InputError(
             f"Expected labels of {train.name} with --mining=oracle, which "
@@ -127,7 +144,7 @@ def prepare(
     keras.utils.set_random_seed(config.seed)
     with team.strategy.scope():
         model = build_model(config, source, clusters)
-    if checkpoint:
+    if checkpoint and notes.get("stage") != confidence.STAGE:
         for group, variables in state(model).items():
             # Metrics are sums over an epoch, which begin with each.
             if group != "metrics" or checkpoint.step:
@@ -218,6 +235,7 @@ def begin(
         "num_examples": train.size,
         "agreement": agreement,
         "kmeans": compared,
+        "stage": "clustering",
         "history": [],
         "seconds": time.monotonic() - start,
     }

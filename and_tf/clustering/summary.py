@@ -13,7 +13,7 @@ import numpy as np
 from and_tf import figures, files
 from and_tf import summary as training_summary
 from and_tf.callbacks.recorder import Recorder
-from and_tf.clustering import choosing, validation
+from and_tf.clustering import choosing, confidence, validation
 from and_tf.clustering.assessment import Assessment
 from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.directory import ClusterDirectory
@@ -165,6 +165,36 @@ def make_result(
             timespec="seconds"
         ),
         "versions": versions(),
+        **_by_step(run, recorder),
+    }
+
+
+def _by_step(run: ClusteringRun, recorder: Recorder) -> dict[str, Any]:
+    """What came of clustering, and of self-labelling after it.
+
+    The figures of the result itself are those of the end.
+    """
+    after = dict(run.notes["clustered"])
+    head, losses = after["head"], after["head_losses"]
+    rows = [r for r in recorder.history if r.get("stage") == confidence.STAGE]
+    last, config = rows[-1] if rows else {}, run.config
+    settled = confidence.settled(confidence.shares(rows), config.patience)
+    labelled = {
+        "epochs": len(rows),
+        "ended": "settled" if settled else "last epoch" if rows else "unsure",
+        "confident": last.get("confident"),
+        "confident_acc": last.get("confident_acc"),
+        "skipped": last.get("skipped"),
+        "threshold": config.threshold,
+        "balance": config.balance,
+        "ema": config.ema,
+    }
+    return {
+        "head": head,
+        "head_losses": losses,
+        "after_clustering": after.pop("figures"),
+        "clustering": after,
+        "self_labelling": labelled if config.self_labelling_epochs else None,
     }
 
 
@@ -247,6 +277,11 @@ def draw(
     compared = run.notes["kmeans"]
     # Of a rate that is constant there is nothing to see.
     rows = [{**row, "learning_rate": None} for row in history]
+    # Another loss than that of clustering.
+    rows = [
+        {**row, "loss": None} if row.get("stage") == confidence.STAGE else row
+        for row in rows
+    ]
     figures.curves(
         rows,
         directory.curves,
@@ -290,15 +325,18 @@ def print_table(result: dict[str, Any]) -> None:
             value = figures_of.get(key)
             cell = "" if value is None else f"{100 * value:.1f} %"
             cells += f"{cell:>11}"
-        print(f"{name:10}{cells}".rstrip())
+        print(f"{name:16}{cells}".rstrip())
 
     print()
     protocol = result["protocol"]
     if result["acc"] is not None:
-        print(f"{'':10}" + "".join(f"{head:>11}" for head in NAMES.values()))
+        print(f"{'':16}" + "".join(f"{head:>11}" for head in NAMES.values()))
         if compared is not None:
             line("k-means", compared)
-        line("oracle" if result.get("uses_labels") else "SCAN", result)
+        name = "oracle" if result.get("uses_labels") else "SCAN"
+        line(name, result.get("after_clustering") or result)
+        if (result.get("self_labelling") or {}).get("epochs"):
+            line("+ self-labelling", result)
         if result["acc_majority"] is not None:
             print(
                 f"many clusters to one class: "
@@ -308,6 +346,7 @@ def print_table(result: dict[str, Any]) -> None:
             f"matched on {protocol['matched_on']}, "
             f"{protocol['num_queries']:,} images, after the last epoch"
         )
+    _print_end(result.get("self_labelling"))
     if result.get("uses_labels"):
         print(
             "LABELS WERE USED: neighbours with another label were left out "
@@ -329,6 +368,25 @@ def print_table(result: dict[str, Any]) -> None:
                 largest=100 * max(sizes) / sum(sizes),
             )
         )
+
+
+def _print_end(labelled: dict[str, Any] | None) -> None:
+    """How long self-labelling went on, and why no longer."""
+    if not labelled:
+        return
+    if not labelled["epochs"]:
+        print(
+            "no self-labelling, as no answer was above --threshold="
+            f"{labelled['threshold']:g}; lower it, with --resume"
+        )
+        return
+    why = ""
+    if labelled["ended"] == "settled":
+        why = ", where the confident share no longer grew"
+    print(
+        f"{labelled['epochs']} epochs of self-labelling{why}: "
+        f"{100 * labelled['confident']:.1f} % confident at the end"
+    )
 
 
 def print_files(directory: ClusterDirectory, result: dict[str, Any]) -> None:

@@ -22,16 +22,19 @@ class Validation(keras.callbacks.Callback):
         assess: Assesses the model as it is.
         accuracy: ACC of an assessment, None without labels. It is shown, and
             chooses nothing.
+        figures: What else the logs are to say of an assessment.
     """
 
     def __init__(
         self,
         assess: Callable[[], Assessment],
         accuracy: Callable[[Assessment], float | None],
+        figures: Callable[[Assessment], dict] | None = None,
     ) -> None:
         super().__init__()
         self._assess = assess
         self._accuracy = accuracy
+        self._figures = figures
         self._warned = False
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -46,6 +49,8 @@ class Validation(keras.callbacks.Callback):
         acc = self._accuracy(found)
         if acc is not None:
             logs["acc"] = acc
+        if self._figures is not None:
+            logs.update(self._figures(found))
         if found.collapsed and not self._warned:
             print(f"after epoch {epoch + 1}, {describe(found)}", flush=True)
         self._warned = found.collapsed

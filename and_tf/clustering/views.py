@@ -2,52 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Sequence
 
-import tensorflow as tf
-
-from and_tf.augmentation import RandomView, ViewConfig, draw
-
-_STREAM = 2**32  # Beyond any seed that a flag gives.
+from and_tf.augmentation import Recipe, StrongConfig, ViewConfig
 
 
-@dataclasses.dataclass(frozen=True)
-class WeakView:
-    """The view that the encoder was trained on.
-
-    A recipe is anything with these two methods: a layer that is called with
-    `{"images": [B, H, W, 3], "draws": [B, D]}`, and uniforms by sample.
-
-    Attributes:
-        config: How the run augmented.
-    """
-
-    config: ViewConfig
-
-    def layer(self) -> RandomView:
-        """The layer that makes such views."""
-        return RandomView(self.config)
-
-    def draw(
-        self, seed: int, epoch: int | tf.Tensor, num_examples: int, stream: int
-    ) -> tf.Tensor:
-        """All that is random in an epoch, float32 [N, D] in [0, 1).
-
-        Args:
-            seed: The clustering's.
-            epoch: Its number, which may be symbolic.
-            num_examples: N.
-            stream: Which of several views of one sample.
-        """
-        return draw(seed + stream * _STREAM, epoch, num_examples)
-
-
-def recipe(name: str, trained_on: ViewConfig) -> WeakView:
-    """The recipe of --augmentation.
+def recipe(name: str, trained_on: ViewConfig, mean: Sequence[float]) -> Recipe:
+    """The recipe of --augmentation or --label_view.
 
     Args:
-        name: One of `config.AUGMENTATIONS`.
-        trained_on: How the encoder's run augmented, which gives the size.
+        name: One of `config.AUGMENTATIONS` or of `config.LABEL_VIEWS`.
+        trained_on: How the encoder's run augmented, which are weak views;
+            strong ones are of the same size.
+        mean: Of each channel, in [0, 1], what the encoder subtracts: what a
+            strong view erases is nothing to it.
     """
-    recipes = {"weak": lambda: WeakView(trained_on)}
-    return recipes[name]()
+    if name == "weak":
+        return trained_on
+    if name == "clean":
+        return ViewConfig(
+            trained_on.image_size,
+            crop_area=(1.0, 1.0),
+            crop_ratio=(1.0, 1.0),
+            brightness=0.0,
+            contrast=0.0,
+            saturation=0.0,
+            hue=0.0,
+            greyscale=0.0,
+        )
+    colour = tuple(255.0 * value for value in mean)
+    return StrongConfig(trained_on.image_size, cutout_colour=colour)

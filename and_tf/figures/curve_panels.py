@@ -74,6 +74,15 @@ def draw_loss(axes: Axes, history: History) -> None:
     name_ends(axes, labels)
 
 
+def draw_confident(axes: Axes, history: History) -> None:
+    """Draws the share of images whose answers are learnt from."""
+    epochs, values = series(history, "confident")
+    _draw_line(axes, epochs, 100 * values, canvas.ORANGE)
+    axes.set_ylim(bottom=0)
+    last = 100 * values[-1]
+    name_ends(axes, [(last, f"{last:.1f} %", canvas.ORANGE)])
+
+
 def draw_clusters(axes: Axes, history: History) -> None:
     """Draws the share of the images that the largest cluster has."""
     epochs, values = series(history, "largest_cluster")

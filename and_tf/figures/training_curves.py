@@ -15,6 +15,7 @@ from and_tf.figures.curve_panels import (
     KNN,
     draw_anchors,
     draw_clusters,
+    draw_confident,
     draw_knn,
     draw_loss,
     draw_rate,
@@ -50,8 +51,9 @@ def curves(
         history: A dict an epoch with `epoch` (from 0) and any of `round`,
             `knn_clean`, `knn_bank`, `loss`, `anchors`, `consistency` and
             `learning_rate`; of a clustering `acc`, `validation_loss`,
-            `largest_cluster` and `clusters_used`. Accuracies, consistency
-            and the largest cluster are fractions.
+            `largest_cluster`, `clusters_used` and `confident`. Accuracies,
+            consistency, the largest cluster and what is confident are
+            fractions.
         path: The PNG file, 1,200 pixels wide; its folder is made where it is
             missing.
         baselines: kNN accuracies by name, drawn as horizontal lines.
@@ -106,6 +108,10 @@ def _panels(history: History, baselines: Mapping[str, float]) -> list[Panel]:
                 130,
                 lambda axes: draw_clusters(axes, history),
             )
+        )
+    if has("confident"):
+        panels.append(
+            ("confident, %", 130, lambda axes: draw_confident(axes, history))
         )
     if any(row.get("anchors") for row in history):
         panels.append(

@@ -37,6 +37,8 @@ def config(source) -> Callable[..., ClusterConfig]:
                 "heads": 2,
                 "learning_rate": 1e-3,
                 "kmeans_seeds": 1,
+                "augmentation": "weak",
+                "self_labelling_epochs": 0,
                 **changes,
             }
         )

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from and_tf.augmentation import ViewConfig
 from and_tf.clustering import pairs
-from and_tf.clustering.views import WeakView, recipe
+from and_tf.clustering.views import recipe
 from and_tf.data.split import in_memory
 from and_tf.errors import InputError
 
@@ -37,7 +37,7 @@ def neighbours():
 def numbers(split, neighbours, **changes) -> list[np.ndarray]:
     """[2, b] of each batch: who stands beside whom."""
     options = {"batch_size": 16, "seed": 3, "epochs": 3, **changes}
-    batches = pairs.pair_batches(split, neighbours, WeakView(PLAIN), **options)
+    batches = pairs.pair_batches(split, neighbours, PLAIN, **options)
     return [
         np.rint([s.numpy().mean((1, 2, 3)) for s in sides]).astype(int)
         for sides in batches
@@ -80,12 +80,45 @@ def test_both_sides_have_views_of_their_own(split):
     config = ViewConfig(8)
     own = np.arange(SIZE, dtype=np.int32)[:, None]
     batch = pairs.pair_batches(
-        split, own, recipe("weak", config), batch_size=50, seed=0, epochs=1
+        split, own, config, batch_size=50, seed=0, epochs=1
     )
     anchors, others = next(iter(batch))
     assert not np.allclose(anchors, others)
-    draws = [recipe("weak", config).draw(0, 1, 9, stream) for stream in (0, 1)]
+    draws = [config.draw(0, 1, 9, stream) for stream in (0, 1)]
     assert not np.array_equal(*draws)
+
+
+def test_two_views_are_of_the_same_images(split):
+    options = {"batch_size": 16, "seed": 3, "epochs": 2}
+    batches = [
+        np.rint([v.numpy().mean((1, 2, 3)) for v in views]).astype(int)
+        for views in pairs.weak_and_strong_batches(
+            split, PLAIN, PLAIN, **options
+        )
+    ]
+    assert len(batches) == 6
+    for weak, strong in batches:
+        np.testing.assert_array_equal(weak, strong)
+    rest = pairs.weak_and_strong_batches(
+        split, PLAIN, PLAIN, first_epoch=1, first_step=1, **options
+    )
+    assert len(list(rest)) == 2
+
+
+@pytest.mark.parametrize("name", ["strong", "weak", "clean"])
+def test_recipes_by_name(split, name):
+    view = recipe(name, ViewConfig(6, flip=0.5), (0.1, 0.2, 0.4))
+    weak, strong = next(
+        iter(
+            pairs.weak_and_strong_batches(
+                split, view, view, batch_size=50, seed=0, epochs=1
+            )
+        )
+    )
+    assert weak.shape == (50, 6, 6, 3)
+    assert np.allclose(weak, strong, atol=1e-3) == (name == "clean")
+    if name == "strong":
+        assert view.cutout_colour == pytest.approx((25.5, 51, 102))
 
 
 def test_choice_follows_from_seed_and_epoch(neighbours):
