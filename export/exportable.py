@@ -16,6 +16,7 @@ from and_tf.clustering.classifier import Classifier
 from and_tf.config import TrainConfig
 from and_tf.errors import InputError
 from and_tf.trained import TrainedEncoder
+from export.tflite_format import OUTPUT, PROBABILITIES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +52,16 @@ class ClusteredEncoder:
     def classifier(self) -> keras.Model:
         """From images to probabilities, float32 [B, C]."""
         return self.clustering.model
+
+    @property
+    def both(self) -> keras.Model:
+        """From images to "embedding" and "probabilities", the trunk shared."""
+        images = self.classifier.input
+        outputs = {
+            OUTPUT: self.encoder.output,
+            PROBABILITIES: self.classifier.output,
+        }
+        return keras.Model(images, outputs, name="clustering")
 
     @property
     def image_size(self) -> int:
@@ -110,6 +121,11 @@ def load(path: pathlib.Path, which: str = "last") -> Exportable:
         )
     found = classifier.load(path)
     return ClusteredEncoder(found, embedding_of(found))
+
+
+def outputs_of(run: Exportable) -> keras.Model:
+    """All that is exported in one file: embeddings, or clusters with them."""
+    return run.both if isinstance(run, ClusteredEncoder) else run.encoder
 
 
 def keeps_projection(clustering: Classifier) -> bool:
