@@ -4,7 +4,8 @@
 
 writes runs/cifar100/report.html, one file that opens without a network. What
 the page shows and nobody has evaluated yet is evaluated first, and kept beside
-the run as `and_tf.evaluate` keeps it.
+the run as `and_tf.evaluate` keeps it. A clustering's directory, such as
+runs/cifar100/scan, has a page of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from and_tf import cli
 from and_tf.errors import InputError
 
 _RUN_DIR = flags.DEFINE_string(
-    "run_dir", "", "The run; finished, or with a checkpoint."
+    "run_dir",
+    "",
+    "The run, finished or with a checkpoint; or a finished clustering.",
 )
 _OUTPUT = flags.DEFINE_string(
     "output", "", "The page. Empty: report.html in the run's directory."
@@ -50,6 +53,15 @@ def main(argv: Sequence[str]) -> None:
             f"Received the directory {output}."
         )
     cli.import_tensorflow()
+    from and_tf.clustering.classifier import is_clustering
+
+    if is_clustering(path):
+        _write_clustering(path, output)
+    else:
+        _write_run(path, output)
+
+
+def _write_run(path: pathlib.Path, output: pathlib.Path) -> None:
     from and_tf.reporting import reported_run, run_page
     from and_tf.reporting.completion import complete
 
@@ -61,6 +73,21 @@ def main(argv: Sequence[str]) -> None:
     elif run.evaluates:
         complete(run)
     run_page.write(run, output)
+
+
+def _write_clustering(path: pathlib.Path, output: pathlib.Path) -> None:
+    from and_tf import checkpoint_name
+    from and_tf.reporting import cluster_page, reported_clustering
+
+    if _CHECKPOINT.value != checkpoint_name.LAST:
+        raise InputError(
+            f"Expected --checkpoint=last of a clustering, {path}. Received: "
+            f"{_CHECKPOINT.value}."
+        )
+    found = reported_clustering.load(path, _DATA_DIR.value, _EVALUATE.value)
+    if found.missing:
+        print(f"without images: {found.missing}")
+    cluster_page.write(found, output)
 
 
 if __name__ == "__main__":

@@ -177,6 +177,9 @@ def _lines(
 
 
 def _row_text(row: dict[str, np.ndarray]) -> str:
+    if "probabilities" in row:
+        share = row["probabilities"][row["cluster"]]
+        return f"{_shown(str(row['name']))}  {share:.3f}"
     if "class_name" in row:
         share = row["score"][row["label"]]
         return f"{_shown(str(row['class_name']))}  {share:.3f}"

@@ -10,7 +10,7 @@ import numpy as np
 from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import Split, subset
 from and_tf.terminal import Counted, standard_error_aside
-from and_tf.trained import TrainedEncoder
+from export.exportable import Exportable, outputs_of
 from export.tflite_conversion import convert
 
 _BATCH = 20  # Images between two signs of progress.
@@ -27,8 +27,8 @@ def draw(split: Split, count: int, seed: int) -> Split:
     return subset(split, count, seed)
 
 
-def convert_int8(run: TrainedEncoder, split: Split) -> bytes:
-    """Converts a run's encoder to int8, and shows how far it is.
+def convert_int8(run: Exportable, split: Split) -> bytes:
+    """Converts what a run exports to int8, and shows how far it is.
 
     Args:
         run: The run.
@@ -40,7 +40,7 @@ def convert_int8(run: TrainedEncoder, split: Split) -> bytes:
     # Standard error as it was before the converter's lines are turned aside.
     with standard_error_aside() as shown:
         views = _clean_views(split, run.image_size, shown)
-        return convert(run.encoder, "int8", views)
+        return convert(outputs_of(run), "int8", views)
 
 
 def _clean_views(

@@ -11,7 +11,7 @@ from and_tf.data.split import Split
 from and_tf.errors import InputError
 from and_tf.evaluation.embeddings import embed
 from and_tf.terminal import Counted
-from and_tf.trained import TrainedEncoder
+from export.exportable import Exportable
 
 KINDS = ("clean", "bank")
 
@@ -34,7 +34,7 @@ class Gallery:
 
 
 def read(
-    run: TrainedEncoder,
+    run: Exportable,
     kind: str,
     *,
     labelled: bool = False,
@@ -46,7 +46,7 @@ def read(
     rows get the labels and file names that the data have.
 
     Args:
-        run: A run.
+        run: A run, or a clustering of one.
         kind: "clean", the training images' own embeddings, computed now, or
             "bank", the memory bank of the checkpoint.
         labelled: Whether labels are needed.
@@ -75,6 +75,6 @@ def read(
     return Gallery(rows, train.labels, train.class_names, train.file_names)
 
 
-def _embed(run: TrainedEncoder, split: Split) -> np.ndarray:
+def _embed(run: Exportable, split: Split) -> np.ndarray:
     with Counted("embed", split.size) as progress:
         return embed(run.encoder, split, run.image_size, progress.advance)

@@ -1,7 +1,8 @@
 """What is answered from an embedding: itself, its neighbours, its class.
 
-Each head is a `tf.Module` called with float32 [B, D], unit norm; it returns
-named tensors whose first axis is B.
+Each head is a `tf.Module` called with float32 [B, D], unit norm, or with what
+a clustering's classifier gives; it returns named tensors whose first axis is
+B.
 """
 
 from __future__ import annotations
@@ -108,6 +109,28 @@ class Classes(tf.Module):
             "label": label,
             "class_name": self._names(label),
             "score": tf.cast(score, tf.float32),
+        }
+
+
+class Clusters(tf.Module):
+    """The clusters' probabilities, and the one that has most.
+
+    Args:
+        names: Of the clusters, C of them.
+    """
+
+    def __init__(self, names: NameTable) -> None:
+        super().__init__()
+        self._names = names
+
+    def __call__(self, probabilities: tf.Tensor) -> Outputs:
+        """Gives "cluster" int64 [B], its "name" string [B] and
+        "probabilities", float32 [B, C]."""
+        cluster = tf.argmax(probabilities, axis=1)
+        return {
+            "cluster": cluster,
+            "name": self._names(cluster),
+            "probabilities": probabilities,
         }
 
 

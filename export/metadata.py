@@ -6,14 +6,21 @@ from typing import Any
 
 from and_tf.run_directory import versions
 from and_tf.trained import TrainedEncoder
+from export.exportable import ClusteredEncoder, Exportable, keeps_projection
 
 
-def describe(run: TrainedEncoder) -> dict[str, Any]:
+def describe(run: Exportable) -> dict[str, Any]:
     """JSON that says what an encoder takes and gives and how it came about.
 
     Args:
-        run: The encoder's run.
+        run: The encoder's run, or its clustering.
     """
+    if isinstance(run, ClusteredEncoder):
+        return _describe_clustering(run)
+    return _describe_run(run)
+
+
+def _describe_run(run: TrainedEncoder) -> dict[str, Any]:
     result = run.directory.read_result() or {}
     history = run.checkpoint.notes["history"]
     return {
@@ -27,5 +34,36 @@ def describe(run: TrainedEncoder) -> dict[str, Any]:
         "seed": run.config.seed,
         "knn_top1": history[-1].get("knn_clean") if history else None,
         "knn_protocol": result.get("knn_protocol"),
+        "versions": versions(),
+    }
+
+
+def _describe_clustering(run: ClusteredEncoder) -> dict[str, Any]:
+    clustering = run.clustering
+    result = clustering.result
+    embedding = "the features that the heads see, at unit norm"
+    if keeps_projection(clustering):
+        embedding = "the encoder's, after its projection"
+    names_from = "their numbers, as no labels were known"
+    if result["matching"] is not None:
+        names_from = (
+            "the classes that clusters were matched to, on the labels of "
+            f"{result['protocol']['matched_on']}"
+        )
+    return {
+        "kind": result["kind"],
+        "image_size": run.image_size,
+        "embedding_dim": run.embedding_dim,
+        "embedding": embedding,
+        "clusters": len(run.cluster_names),
+        "cluster_names": list(run.cluster_names),
+        "cluster_names_from": names_from,
+        "run_dir": str(clustering.directory.path),
+        "dataset": result["dataset"],
+        "pretext": result["pretext"],
+        "epochs": run.checkpoint.epochs,
+        "seed": result["seed"],
+        "acc": result["acc"],
+        "protocol": result["protocol"],
         "versions": versions(),
     }

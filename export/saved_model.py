@@ -4,7 +4,8 @@
         --neighbours=5 --classify
 
 writes exported/1/, or the next free number, which needs TensorFlow alone to
-run. `export/serving/models.config` says how to serve it.
+run. `export/serving/models.config` says how to serve it. A clustering's
+directory, such as runs/quick/scan, is exported with its clusters.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from absl import flags
 from and_tf import cli
 from and_tf.errors import InputError
 
-_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
+_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run, or the clustering.")
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "", "Where the version goes, into a sub-directory."
 )
@@ -29,7 +30,10 @@ _NEIGHBOURS = flags.DEFINE_integer(
     "0: none.",
 )
 _CLASSIFY = flags.DEFINE_bool(
-    "classify", False, "Adds signatures that classify by weighted kNN."
+    "classify",
+    False,
+    "Adds signatures that classify by weighted kNN. Those of a clustering are "
+    "there anyway, and give its clusters.",
 )
 _KNN_NEIGHBOURS = flags.DEFINE_integer(
     "knn_neighbours", 200, "How many vote on a class."
@@ -58,11 +62,10 @@ def main(argv: Sequence[str]) -> None:
             raise InputError(f"Expected --{name}, a directory. Received none.")
     _check_numbers()
     cli.import_tensorflow()
-    from and_tf import trained
-    from export import servable, writing
+    from export import exportable, servable, writing
 
     writing.export(
-        trained.load_encoder(pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value),
+        exportable.load(pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value),
         pathlib.Path(_OUTPUT_DIR.value),
         servable.Options(
             _NEIGHBOURS.value,

@@ -1,8 +1,8 @@
 """An encoder as TensorFlow functions that need nothing of this project.
 
-A signature is an input (pixels, or encoded files) put before a head (see
-`heads`). What a SavedModel of it stores are the encoder's weights and, where
-a head compares with training images, one gallery: each once.
+A signature is an input (pixels, or encoded files) put before a network and a
+head (see `heads`). What a SavedModel of it stores are the networks' weights
+and, where a head compares with training images, one gallery: each once.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 
+import keras
 import tensorflow as tf
 
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
-from and_tf.trained import TrainedEncoder
 from export.decoding import decode_batch
+from export.exportable import ClusteredEncoder, Exportable
 from export.gallery import Gallery
-from export.heads import Classes, Embedding, NameTable, Neighbours
+from export.heads import Classes, Clusters, Embedding, NameTable, Neighbours
 
 IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, "images")
 IMAGE_BYTES = tf.TensorSpec([None], tf.string, "image_bytes")
@@ -30,7 +31,8 @@ class Options:
 
     Attributes:
         neighbours: k of the signature `neighbours`; 0 leaves it out.
-        classify: Whether there is a signature `classify`.
+        classify: Whether there is a signature `classify` by kNN; that of a
+            clustering is by its clusters, and always there.
         knn_neighbours: K, how many vote on a class.
         knn_temperature: τ of the votes.
     """
@@ -50,7 +52,7 @@ class Servable(tf.Module):
     """A trained encoder with its heads.
 
     Args:
-        run: The encoder's run.
+        run: The encoder's run, or its clustering.
         options: Which heads.
         gallery: What they compare with; None where none does.
         assets: An empty directory, where names are written that the
@@ -66,34 +68,53 @@ class Servable(tf.Module):
 
     def __init__(
         self,
-        run: TrainedEncoder,
+        run: Exportable,
         options: Options,
         gallery: Gallery | None,
         assets: pathlib.Path,
     ) -> None:
         super().__init__()
-        # The bare variables: a Keras model tracked here would store its
-        # weights a second time, with much that serving does not need.
-        self._weights = [v.value for v in run.encoder.variables]
         heads: dict[str, tf.Module] = {"serving": Embedding()}
         if options.need_gallery:
             heads |= _compare(options, gallery, assets)
+        networks = dict.fromkeys(heads, run.encoder)
+        if isinstance(run, ClusteredEncoder):
+            names = NameTable(assets / "cluster_names.txt", run.cluster_names)
+            heads["classify"] = Clusters(names)
+            networks["classify"] = run.classifier
+        # The bare variables: a Keras model tracked here would store its
+        # weights a second time, with much that serving does not need.
+        variables = [v for n in networks.values() for v in n.variables]
+        self._weights = [
+            v.value for v in {id(v): v for v in variables}.values()
+        ]
         self._heads = list(heads.values())  # What it holds is stored.
-
-        def embed(images: tf.Tensor) -> tf.Tensor:
-            # A convolution of no images fails in oneDNN: it gets one.
-            count = tf.shape(images)[0]
-            missing = tf.cast(count == 0, tf.int32)
-            padded = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
-            padded = tf.ensure_shape(padded, images.shape)
-            return run.encoder(padded, training=False)[:count]
 
         functions = {}
         for name, head in heads.items():
             plain = "serving_default" if name == "serving" else name
-            functions[plain] = _of_images(embed, head, run.image_size)
-            functions[f"{name}_bytes"] = _of_bytes(embed, head, run.image_size)
+            network = _of_any_count(networks[name])
+            functions[plain] = _of_images(network, head, run.image_size)
+            functions[f"{name}_bytes"] = _of_bytes(
+                network, head, run.image_size
+            )
         self.functions = functions
+
+
+def _of_any_count(
+    network: keras.Model,
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A network of images [B, S, S, 3] where B may be 0."""
+
+    def apply(images: tf.Tensor) -> tf.Tensor:
+        # A convolution of no images fails in oneDNN: it gets one.
+        count = tf.shape(images)[0]
+        missing = tf.cast(count == 0, tf.int32)
+        padded = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
+        padded = tf.ensure_shape(padded, images.shape)
+        return network(padded, training=False)[:count]
+
+    return apply
 
 
 def _compare(
@@ -128,24 +149,24 @@ def _compare(
 
 
 def _of_images(
-    embed: Callable[[tf.Tensor], tf.Tensor], head: tf.Module, size: int
+    network: Callable[[tf.Tensor], tf.Tensor], head: tf.Module, size: int
 ) -> tf.types.experimental.PolymorphicFunction:
     """Pixels, uint8 [B, H, W, 3] of any H and W, to a head's outputs."""
 
     @tf.function(input_signature=[IMAGES], autograph=False)
     def function(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return head(embed(centre_square(images, size)))
+        return head(network(centre_square(images, size)))
 
     return function
 
 
 def _of_bytes(
-    embed: Callable[[tf.Tensor], tf.Tensor], head: tf.Module, size: int
+    network: Callable[[tf.Tensor], tf.Tensor], head: tf.Module, size: int
 ) -> tf.types.experimental.PolymorphicFunction:
     """JPEG or PNG files, string [B], to a head's outputs."""
 
     @tf.function(input_signature=[IMAGE_BYTES], autograph=False)
     def function(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return head(embed(decode_batch(image_bytes, size)))
+        return head(network(decode_batch(image_bytes, size)))
 
     return function

@@ -4,7 +4,8 @@
         --output=exported/cifar100.tflite --quantize=int8
 
 writes the file, and beside it a .json that says where it is from and how
-close its embeddings are to the original's.
+close its embeddings are to the original's. Of a clustering's directory, such
+as runs/cifar100/scan, the file gives the clusters' probabilities too.
 """
 
 from __future__ import annotations
@@ -21,13 +22,21 @@ from absl import flags
 
 from and_tf import cli
 from and_tf.errors import InputError
-from export.tflite_format import INPUT, MODES, OUTPUT, SIGNATURE
+from export.tflite_format import (
+    INPUT,
+    MODES,
+    OUTPUT,
+    PROBABILITIES,
+    SIGNATURE,
+)
 
 if TYPE_CHECKING:
     from and_tf.data.split import ImageData
     from and_tf.trained import TrainedEncoder
+    from export.exportable import ClusteredEncoder, Exportable
+    from export.tflite_encoder import TFLiteEncoder
 
-_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
+_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run, or the clustering.")
 _OUTPUT = flags.DEFINE_string("output", "", "The .tflite file to write.")
 _CHECKPOINT = cli.define_checkpoint()
 _QUANTIZE = flags.DEFINE_enum(
@@ -56,10 +65,11 @@ def main(argv: Sequence[str]) -> None:
     del argv
     output, sidecar = _check_flags()
     cli.import_tensorflow()
-    from and_tf import files, trained
+    from and_tf import files
+    from export import exportable
     from export.metadata import describe
 
-    run = trained.load_encoder(pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value)
+    run = exportable.load(pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value)
     data = _images(run)
     content, calibration = _convert(run, data)
     measured = _measure(run, data, content) if _EVALUATE.value else None
@@ -74,7 +84,7 @@ def main(argv: Sequence[str]) -> None:
             "sha256": hashlib.sha256(content).hexdigest(),
             "signature": SIGNATURE,
             "input": _tensor(INPUT, "uint8", size, size, 3),
-            "output": _tensor(OUTPUT, "float32", run.embedding_dim),
+            **_outputs(run),
             "calibration": calibration,
             "measured": measured,
         },
@@ -130,7 +140,7 @@ def _check_place(output: pathlib.Path, sidecar: pathlib.Path) -> None:
         )
 
 
-def _images(run: TrainedEncoder) -> ImageData | None:
+def _images(run: Exportable) -> ImageData | None:
     """The run's data, where something is done with them and they are there."""
     from and_tf import trained
 
@@ -150,13 +160,14 @@ def _images(run: TrainedEncoder) -> ImageData | None:
 
 
 def _convert(
-    run: TrainedEncoder, data: ImageData | None
+    run: Exportable, data: ImageData | None
 ) -> tuple[bytes, dict[str, Any] | None]:
     """The file's content, and what it was calibrated on."""
-    from export import calibration, tflite_conversion
+    from export import calibration, exportable, tflite_conversion
 
     if _QUANTIZE.value != "int8":
-        return tflite_conversion.convert(run.encoder, _QUANTIZE.value), None
+        model = exportable.outputs_of(run)
+        return tflite_conversion.convert(model, _QUANTIZE.value), None
     seed = run.config.seed
     split = calibration.draw(data.train, _CALIBRATION.value, seed)
     content = calibration.convert_int8(run, split)
@@ -164,10 +175,10 @@ def _convert(
 
 
 def _measure(
-    run: TrainedEncoder, data: ImageData | None, content: bytes
+    run: Exportable, data: ImageData | None, content: bytes
 ) -> dict[str, Any] | None:
-    """How close the file's embeddings are to the original's."""
-    from export import fidelity
+    """How close what the file gives is to the original's."""
+    from export.exportable import ClusteredEncoder
     from export.tflite_encoder import TFLiteEncoder
 
     if data is None:
@@ -175,16 +186,53 @@ def _measure(
     with tempfile.TemporaryDirectory() as place:
         path = pathlib.Path(place) / "encoder.tflite"
         path.write_bytes(content)
-        measured = fidelity.measure(
-            run.encoder,
-            {"file": TFLiteEncoder(path)},
-            data,
-            image_size=run.image_size,
-            neighbours=_NEIGHBOURS.value,
-            temperature=_TEMPERATURE.value,
-        )
+        file = TFLiteEncoder(path)
+        if isinstance(run, ClusteredEncoder):
+            measured = _compare_clusters(run, data, file)
+        else:
+            measured = _compare_embeddings(run, data, file)
     runtime = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
-    return {"runtime": runtime, **measured["file"]}
+    return {"runtime": runtime, **measured}
+
+
+def _compare_embeddings(
+    run: TrainedEncoder, data: ImageData, file: TFLiteEncoder
+) -> dict[str, Any]:
+    from export import fidelity
+
+    return fidelity.measure(
+        run.encoder,
+        {"file": file},
+        data,
+        image_size=run.image_size,
+        neighbours=_NEIGHBOURS.value,
+        temperature=_TEMPERATURE.value,
+    )["file"]
+
+
+def _compare_clusters(
+    run: ClusteredEncoder, data: ImageData, file: TFLiteEncoder
+) -> dict[str, Any]:
+    from export import cluster_fidelity
+
+    return cluster_fidelity.measure(
+        run.both,
+        file.outputs,
+        data.test or data.train,
+        image_size=run.image_size,
+        matching=run.clustering.result["matching"],
+    )
+
+
+def _outputs(run: Exportable) -> dict[str, Any]:
+    """Descriptions of what the file gives."""
+    from export.exportable import ClusteredEncoder
+
+    outputs = {"output": _tensor(OUTPUT, "float32", run.embedding_dim)}
+    if isinstance(run, ClusteredEncoder):
+        clusters = len(run.cluster_names)
+        outputs["probabilities"] = _tensor(PROBABILITIES, "float32", clusters)
+    return outputs
 
 
 def _tensor(name: str, dtype: str, *shape: int) -> dict[str, Any]:
@@ -198,7 +246,18 @@ def _show(
     print(f"wrote {output} ({size / 1e6:.2f} MB, quantize {_QUANTIZE.value})")
     if measured is None:
         return
-    if measured["knn_top1"] is not None:
+    if "agreement" in measured:
+        print(
+            f"  same cluster as the original    "
+            f"{100 * measured['agreement']:.2f} % of "
+            f"{measured['images']:,} images of {measured['split']}"
+        )
+        if measured["acc"] is not None:
+            print(
+                f"  ACC    {100 * measured['acc']:.2f} %, original "
+                f"{100 * measured['original_acc']:.2f} %"
+            )
+    elif measured["knn_top1"] is not None:
         print(
             f"  kNN top-1    {100 * measured['knn_top1']:.2f} %, original "
             f"{100 * measured['original_knn_top1']:.2f} %"

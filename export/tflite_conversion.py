@@ -8,7 +8,8 @@ What each mode makes of the weights and of the arithmetic:
   quantised as they come, each image by its own range.
 - `int8`: weights likewise; activations by ranges measured beforehand on
   calibration images. Both ends stay float32: the input's normalisation, and
-  from the pooled features on the projection and the norm. In int8 these few
+  from the pooled features on the projection, the norm and the clusters. In
+  int8 these few
   operations would cost most of the accuracy and save next to nothing: the
   embedding would not even have unit norm.
 """
@@ -48,7 +49,7 @@ def convert(
 
     Args:
         encoder: Images [B, S, S, 3] with values 0..255 and a fixed S to
-            embeddings [B, D].
+            embeddings [B, D], or to several outputs by name, [B, …] each.
         quantize: One of `tflite_format.MODES`.
         calibration: Batches of images uint8 [b, S, S, 3], such as it will
             see; for `int8` alone, which needs them.
@@ -56,7 +57,7 @@ def convert(
     Returns:
         The content of a .tflite file. Its signature `serving_default` takes
         `images` uint8 [B, S, S, 3], of any B, and gives `embedding` float32
-        [B, D].
+        [B, D], or the outputs by their names.
 
     Raises:
         InputError: If an argument is none of what is described here, or the
@@ -152,10 +153,11 @@ def _save(encoder: keras.Model, path: pathlib.Path) -> None:
 
     @tf.function(input_signature=[images])
     def embed(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        embeddings, _ = encoder.stateless_call(
+        outputs, _ = encoder.stateless_call(
             trainable, others, tf.cast(images, tf.float32), training=False
         )
-        return {OUTPUT: tf.cast(embeddings, tf.float32)}
+        named = outputs if isinstance(outputs, dict) else {OUTPUT: outputs}
+        return {k: tf.cast(output, tf.float32) for k, output in named.items()}
 
     module = tf.Module()
     module.embed = embed
@@ -189,7 +191,7 @@ def _converter(saved_model: pathlib.Path) -> tf.lite.TFLiteConverter:
 
 
 def _ends(operations: list[tuple[str, str]]) -> list[str]:
-    """Names of what stays float32: all outside the layers, and the last one.
+    """Names of what stays float32: all outside the layers, and the last ones.
 
     Args:
         operations: Of the float32 file, each with its tensor's name.
@@ -198,8 +200,9 @@ def _ends(operations: list[tuple[str, str]]) -> list[str]:
     if not layers:
         return []
     first, last = layers[0], layers[-1]
-    if operations[last - 1][0] == "MEAN":  # The pooled features.
-        last -= 1
+    pooled = [i for i, (kind, _) in enumerate(operations) if kind == "MEAN"]
+    if pooled:  # From these features on come projection, norm and clusters.
+        last = min(last, pooled[-1])
     return [name for _, name in operations[:first] + operations[last:]]
 
 

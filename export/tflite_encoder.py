@@ -29,7 +29,8 @@ class TFLiteEncoder:
         embedding_dim: D.
 
     Raises:
-        InputError: If the file cannot be read or holds no such encoder.
+        InputError: If the file cannot be read or holds no such encoder; other
+            outputs beside the embedding it may have.
     """
 
     def __init__(self, path: pathlib.Path, threads: int | None = None) -> None:
@@ -62,7 +63,11 @@ class TFLiteEncoder:
             )
         if not len(images):
             return np.zeros((0, self.embedding_dim), np.float32)
-        return self._runner(**{INPUT: images})[OUTPUT]
+        return self.outputs(images)[OUTPUT]
+
+    def outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """All that the file gives of uint8 [B, S, S, 3], B > 0, by name."""
+        return self._runner(**{INPUT: images})
 
 
 def _check_file(path: pathlib.Path) -> None:
@@ -94,8 +99,8 @@ def _open(path: pathlib.Path, threads: int | None) -> Interpreter:
 def _runner(interpreter: Interpreter, path: pathlib.Path) -> SignatureRunner:
     """What runs the signature of an encoder."""
     signatures = interpreter.get_signature_list()
-    named = {"inputs": [INPUT], "outputs": [OUTPUT]}
-    if signatures.get(SIGNATURE) != named:
+    found = signatures.get(SIGNATURE, {"inputs": [], "outputs": []})
+    if found["inputs"] != [INPUT] or OUTPUT not in found["outputs"]:
         described = ", ".join(
             f"{name} from {', '.join(ends['inputs'])} to "
             f"{', '.join(ends['outputs'])}"

@@ -6,3 +6,4 @@ MODES = ("none", "float16", "dynamic", "int8")
 SIGNATURE = "serving_default"
 INPUT = "images"
 OUTPUT = "embedding"
+PROBABILITIES = "probabilities"  # Of clusters, beside the embedding.

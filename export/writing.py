@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -9,8 +10,8 @@ import tempfile
 
 import tensorflow as tf
 
-from and_tf import trained
 from export import gallery, versions, warmup
+from export.exportable import ClusteredEncoder, Exportable
 from export.metadata import describe
 from export.servable import Options, Servable
 
@@ -18,7 +19,7 @@ EXTRA = "assets.extra"  # What a SavedModel carries without reading it.
 
 
 def export(
-    run: trained.TrainedEncoder,
+    run: Exportable,
     output_dir: pathlib.Path,
     options: Options,
     *,
@@ -29,7 +30,7 @@ def export(
     """Writes the next version of a run's encoder and says what is in it.
 
     Args:
-        run: The run's encoder.
+        run: The run's encoder, or a clustering's.
         output_dir: Where versions lie; made if need be.
         options: What is served beside the embedding.
         gallery_kind: One of `gallery.KINDS`.
@@ -45,6 +46,9 @@ def export(
             be written.
     """
     versions.check(output_dir)
+    if isinstance(run, ClusteredEncoder):
+        # Its clusters classify, and ask no training image.
+        options = dataclasses.replace(options, classify=False)
     images = None
     if options.need_gallery:
         images = gallery.read(
@@ -67,7 +71,7 @@ def export(
 
 def _write_extra(
     path: pathlib.Path,
-    run: trained.TrainedEncoder,
+    run: Exportable,
     model: Servable,
     model_name: str,
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 
 import keras
@@ -92,9 +91,12 @@ def single_head(scan: SCAN, head: int) -> keras.Model:
 
 
 def is_clustering(path: pathlib.Path) -> bool:
-    """Whether a directory is that of a clustering, and not of a run."""
+    """Whether a directory is that of a clustering, and not of a run.
+
+    Its flags tell, from the first moment on: λ is SCAN's alone.
+    """
     try:
-        result = json.loads(ClusterDirectory(path).result.read_text())
+        text = ClusterDirectory(path).flagfile.read_text()
     except (OSError, ValueError):
         return False
-    return result.get("kind") == "scan"
+    return "--entropy_weight=" in text

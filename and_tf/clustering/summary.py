@@ -203,7 +203,7 @@ def _held_against_labels(
 ) -> dict[str, Any]:
     """Matched figures of the evaluation split; None each without labels."""
     split = run.source.evaluation
-    names = (*NAMES, "acc_majority", "matching", "confusion")
+    names = (*NAMES, "acc_majority", "matching", "class_names", "confusion")
     if run.accuracy(found) is None:
         return dict.fromkeys(names)
     clusters = len(found.sizes)
@@ -221,6 +221,7 @@ def _held_against_labels(
         **scores.figures(),
         "acc_majority": vote,
         "matching": scores.matching.tolist(),
+        "class_names": split.class_names,
         "confusion": scores.confusion.tolist(),
     }
 

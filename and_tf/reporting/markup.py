@@ -122,6 +122,42 @@ def _cell(content: Any, name: str = "td", **attributes: str) -> Html:
     return element(name, content, **attributes)
 
 
+def cards(figures: Iterable[tuple[Any, Any]]) -> Html:
+    """Headline figures with their names, the first one set apart."""
+    items = [
+        element(
+            "li",
+            element("b", figure),
+            element("span", name),
+            class_=None if place else "first",
+        )
+        for place, (figure, name) in enumerate(figures)
+    ]
+    return element("ul", *items, class_="cards")
+
+
+def facts(named: Iterable[tuple[str, Any]]) -> Html:
+    """Names with their values, a line each."""
+    parts = [
+        element(tag, text)
+        for name, value in named
+        for tag, text in (("dt", name), ("dd", value))
+    ]
+    return element("dl", *parts, class_="facts")
+
+
+def bar(share: float | None, trained: bool) -> str:
+    """A share as a table's cell, drawn; in blue what was learnt."""
+    if share is None:
+        return UNKNOWN
+    drawn = element(
+        "i",
+        class_="trained" if trained else None,
+        style=f"--share:{100 * share:.1f}",
+    )
+    return element("td", drawn, class_="bar")
+
+
 def known_columns(
     head: Sequence[Any], rows: Sequence[Sequence[Any]]
 ) -> tuple[list[Any], list[list[Any]]]:

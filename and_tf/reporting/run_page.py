@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 from and_tf import files
+from and_tf.reporting.markup import Html
 from and_tf.reporting.page import render
 from and_tf.reporting.reported_run import ReportedRun
+from and_tf.reporting.section import Provider
 from and_tf.reporting.sections import SECTIONS
 from and_tf.reporting.sections.outcome import notices
 
@@ -14,17 +18,29 @@ REMEDY = "Make room or choose another --output, then run it again."
 
 
 def write(run: ReportedRun, output: pathlib.Path) -> None:
-    """Writes the page, and says where it is and how large.
+    """Writes the page of a run, see `write_page`."""
+    write_page(run, notices(run), SECTIONS, output)
+
+
+def write_page(
+    shown: Any,
+    head: Html,
+    providers: Sequence[Provider],
+    output: pathlib.Path,
+) -> None:
+    """Writes a page of sections, and says where it is and how large.
 
     Args:
-        run: What is known of it.
+        shown: What the providers take; has a name.
+        head: What stands above all sections.
+        providers: Of the sections, in order.
         output: The file.
 
     Raises:
         InputError: If there is no room, or no right to write.
     """
-    found = (provider(run) for provider in SECTIONS)
+    found = (provider(shown) for provider in providers)
     sections = [section for section in found if section is not None]
-    page = render(run.name, notices(run), sections)
+    page = render(shown.name, head, sections)
     files.write_text(output, page, REMEDY)
     print(f"\nwrote {output} ({output.stat().st_size / 2**20:.1f} MiB)")

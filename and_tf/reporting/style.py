@@ -102,11 +102,13 @@ figcaption { margin-top: 0.35rem; max-width: 44rem; }
   background: #ffffff; border-radius: 6px;
 }
 .facts {
-  display: grid; grid-template-columns: max-content 1fr;
+  display: grid; grid-template-columns: max-content minmax(0, 1fr);
   gap: 0.3rem 1.25rem; margin: 1.25rem 0;
 }
 .facts dt { color: var(--quiet); }
-.facts dd { margin: 0; font-variant-numeric: tabular-nums; }
+.facts dd {
+  margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere;
+}
 .chart svg { display: block; width: 100%; min-width: 44rem; height: auto; }
 .chart text { fill: var(--quiet); font: 13px system-ui, sans-serif; }
 .chart .grid { stroke: var(--line); }

@@ -7,6 +7,7 @@ from sklearn.metrics import confusion_matrix
 
 from and_tf.data.split import Split
 from and_tf.reporting.advice import needs_encoder
+from and_tf.reporting.class_matrix import MOST_CLASSES, matrix
 from and_tf.reporting.markup import (
     Html,
     element,
@@ -21,7 +22,6 @@ from and_tf.reporting.section import Section
 from and_tf.reporting.tiles import class_name
 from and_tf.reporting.votes import Votes
 
-MOST_CLASSES = 20  # That a matrix can be read with.
 PAIRS = 12
 EXTREMES = 5  # Classes at either end of a list.
 
@@ -42,7 +42,9 @@ def section(run: ReportedRun) -> Section:
     )
     parts = [lead]
     if len(counts) <= MOST_CLASSES:
-        parts.append(_matrix(counts, train))
+        names = [class_name(train, c) for c in range(len(counts))]
+        caption = "Rows: true class; columns: predicted class, % of the row"
+        parts.append(matrix(caption, counts, names, names))
     else:
         parts.append(_extremes(counts, train))
     return Section("confusion", title, join(*parts, _pairs(counts, train)))
@@ -54,28 +56,6 @@ def count(found: Votes) -> np.ndarray:
     return confusion_matrix(
         found.labels, found.predictions, labels=np.arange(classes)
     )
-
-
-def _matrix(counts: np.ndarray, train: Split) -> Html:
-    """Shares of each true class, its own outlined."""
-    names = [class_name(train, c) for c in range(len(counts))]
-    rows = []
-    for true, row in enumerate(counts):
-        whole = max(int(row.sum()), 1)
-        cells = [
-            element(
-                "td",
-                f"{100 * n / whole:.0f}",
-                class_="heat right" if predicted == true else "heat",
-                style=f"--share:{100 * n / whole:.0f}",
-                title=f"{names[true]} taken for {names[predicted]}: {n:,}",
-            )
-            for predicted, n in enumerate(row)
-        ]
-        rows.append((names[true], *cells, number(int(row.sum()))))
-    caption = "Rows: true class; columns: predicted class, % of the row"
-    drawn = table(caption, ("", *names, "queries"), rows)
-    return element("div", drawn, class_="matrix")
 
 
 def _extremes(counts: np.ndarray, train: Split) -> Html:

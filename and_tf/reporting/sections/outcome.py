@@ -6,10 +6,13 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
+from and_tf.reporting import markup
 from and_tf.reporting.markup import (
     UNKNOWN,
     Html,
+    bar,
     element,
+    facts,
     join,
     known_columns,
     note,
@@ -25,9 +28,38 @@ from and_tf.terminal import duration
 
 def section(run: ReportedRun) -> Section:
     """Cards, a table of baselines and rounds, and what was run."""
-    parts = [_cards(run), _rounds(run)]
+    parts = [_pretext(run), _cards(run), _rounds(run)]
     parts += [_reading(run)] if run.has_labels else []
-    return Section("outcome", "How it ended", join(*parts, _facts(run)))
+    return Section("outcome", "How it ended", join(*parts, facts(_named(run))))
+
+
+def pretext_of(run: ReportedRun) -> str:
+    """What the encoder was trained by, and whether labels taught it."""
+    note = ", with labels" if uses_labels(run) else ", without labels"
+    return run.config.pretext + note
+
+
+def uses_labels(run: ReportedRun) -> bool:
+    """Whether labels taught the encoder, as result.json has it."""
+    supervised = run.config.pretext == "supervised"
+    return (run.result or {}).get("uses_labels", supervised)
+
+
+def _pretext(run: ReportedRun) -> Html:
+    """That a run is none of AND, before its figures; nothing of one of AND."""
+    name = run.config.pretext
+    if name == "and":
+        return join()
+    if uses_labels(run):
+        return note(
+            f"This encoder was trained by --pretext={name}, with the labels: "
+            "its figures say what labels give, and are not to be compared "
+            "with those of encoders that learnt without."
+        )
+    return paragraph(
+        f"This encoder was trained by --pretext={name}, not by neighbourhood "
+        "discovery; no label was used."
+    )
 
 
 def rounds_of(run: ReportedRun) -> list[dict[str, Any]]:
@@ -61,22 +93,13 @@ def _cards(run: ReportedRun) -> Html:
         cards.append((f"{len(run.history)}", "epochs"))
         if run.history and "loss" in run.history[-1]:
             cards.append((f"{run.history[-1]['loss']:.3f}", "loss, last epoch"))
-    items = [
-        element(
-            "li",
-            element("b", figure),
-            element("span", name),
-            class_=None if place else "first",
-        )
-        for place, (figure, name) in enumerate(cards)
-    ]
-    return element("ul", *items, class_="cards")
+    return markup.cards(cards)
 
 
 def _rounds(run: ReportedRun) -> Html:
     """Baselines and rounds under one another."""
     rows = [
-        (name, percent(share), _bar(share, False), UNKNOWN, UNKNOWN)
+        (name, percent(share), bar(share, False), UNKNOWN, UNKNOWN)
         for name, share in run.baselines.items()
     ]
     for row in rounds_of(run):
@@ -86,7 +109,7 @@ def _rounds(run: ReportedRun) -> Html:
             (
                 named,
                 percent(share),
-                _bar(share, True),
+                bar(share, True),
                 number(anchors or None),
                 percent(row.get("consistency")),
             )
@@ -98,17 +121,6 @@ def _rounds(run: ReportedRun) -> Html:
         )
     head = ("", "kNN top-1", "of 100 %", "anchors", "consistency")
     return table(caption, *known_columns(head, rows))
-
-
-def _bar(share: float | None, trained: bool) -> str:
-    if share is None:
-        return UNKNOWN
-    drawn = element(
-        "i",
-        class_="trained" if trained else None,
-        style=f"--share:{100 * share:.1f}",
-    )
-    return element("td", drawn, class_="bar")
 
 
 def _reading(run: ReportedRun) -> Html:
@@ -134,16 +146,6 @@ def _reading(run: ReportedRun) -> Html:
     return element("p", *parts, class_="quiet")
 
 
-def _facts(run: ReportedRun) -> Html:
-    """What was run, on what, for how long."""
-    parts = [
-        element(tag, text)
-        for name, value in _named(run)
-        for tag, text in (("dt", name), ("dd", value))
-    ]
-    return element("dl", *parts, class_="facts")
-
-
 def _named(run: ReportedRun) -> Iterator[tuple[str, str]]:
     config, result = run.config, run.result or {}
     notes = run.checkpoint.notes if run.checkpoint else {}
@@ -163,19 +165,21 @@ def _named(run: ReportedRun) -> Iterator[tuple[str, str]]:
     if result:
         rate = result["train_images_per_second"]
         yield "speed", f"{rate:,.0f} training images a second"
-        yield "machine", _machine(result["machine"])
-        yield "finished", _moment(result["finished"])
+        yield "machine", machine(result["machine"])
+        yield "finished", moment(result["finished"])
+    if config.pretext != "and":
+        yield "pretext", pretext_of(run)
     yield "seed", str(config.seed)
     if run.checkpoint:
         yield "checkpoint shown", f"after epoch {run.checkpoint.epochs:,}"
 
 
-def _machine(machine: dict[str, Any]) -> str:
+def machine(machine: dict[str, Any]) -> str:
     gpus = f"{machine['gpus']} GPU" if machine["gpus"] else "no GPU"
     return f"{machine['cpus']} CPU cores ({machine['processor']}), {gpus}"
 
 
-def _moment(written: str) -> str:
+def moment(written: str) -> str:
     """An ISO 8601 time in UTC, for people."""
     return f"{datetime.datetime.fromisoformat(written):%Y-%m-%d %H:%M} UTC"
 
@@ -218,5 +222,5 @@ def _summary(run: ReportedRun) -> str:
     ]
     if run.result:
         parts.insert(2, duration(run.result["seconds"]))
-        parts.append(_moment(run.result["finished"]))
+        parts.append(moment(run.result["finished"]))
     return " · ".join(parts)

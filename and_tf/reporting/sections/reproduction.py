@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 
-from and_tf.config import TrainConfig
+from and_tf.config import RunConfig
 from and_tf.reporting.advice import command
 from and_tf.reporting.markup import (
     Html,
@@ -29,7 +29,7 @@ def section(run: ReportedRun) -> Section:
             code("--resume"), " beside them goes on with the run, or shows it "
             "where it is finished.",
         ),
-        block(train_command(run.config)),
+        block(config_command("train", run.config)),
         element("p", "This page again:"),
         block(command("report", run)),
         _facts(run),
@@ -38,7 +38,7 @@ def section(run: ReportedRun) -> Section:
     return Section("reproduction", "How to run it again", join(*parts))
 
 
-def train_command(config: TrainConfig) -> str:
+def config_command(module: str, config: RunConfig) -> str:
     """The command of a run, a flag a line, as a shell takes it."""
     given = [
         f"--{field.name}={shlex.quote(str(value))}"
@@ -46,7 +46,7 @@ def train_command(config: TrainConfig) -> str:
         if (value := getattr(config, field.name)) != field.default
         and field.name != "resume"
     ]
-    return " \\\n    ".join(["python -m and_tf.train", *given])
+    return " \\\n    ".join([f"python -m and_tf.{module}", *given])
 
 
 def _facts(run: ReportedRun) -> Html:

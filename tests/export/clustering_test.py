@@ -1,0 +1,229 @@
+"""Exported clusterings, held against their Keras models."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from and_tf import trained
+from and_tf.clustering import classifier
+from and_tf.errors import InputError
+from export import asking, encoders, exportable, writing
+from export.cluster_fidelity import accuracy
+from export.metadata import describe
+from export.servable import Options
+from tests.cli_test import call
+from tests.export import exports
+from tests.export.saved_model_test import elsewhere
+from tests.small_clustering import cluster
+
+
+@pytest.fixture(scope="module")
+def clustering(digits_run, tmp_path_factory) -> pathlib.Path:
+    """The directory of one that was fine-tuned."""
+    return cluster(digits_run, tmp_path_factory.mktemp("clustering") / "scan")
+
+
+@pytest.fixture(scope="module")
+def frozen(digits_run, tmp_path_factory) -> pathlib.Path:
+    path = tmp_path_factory.mktemp("frozen") / "scan"
+    return cluster(digits_run, path, freeze=True, epochs=1)
+
+
+@pytest.fixture(scope="module")
+def exported(clustering, tmp_path_factory) -> pathlib.Path:
+    """Its version, with a signature of neighbours too."""
+    path = tmp_path_factory.mktemp("exported")
+    # That it was asked for by kNN changes nothing: clusters classify.
+    options = Options(neighbours=3, classify=True)
+    return writing.export(exportable.load(clustering), path, options)
+
+
+@pytest.fixture(scope="module")
+def images(digits_run) -> np.ndarray:
+    config = trained.load_encoder(digits_run).config
+    return trained.load_images(config).test.images
+
+
+def features(path: pathlib.Path, images: np.ndarray) -> np.ndarray:
+    """What the heads see, at unit norm, by NumPy."""
+    seen = classifier.load(path).scan.trunk.predict(images, verbose=0)
+    return seen / np.linalg.norm(seen, axis=1, keepdims=True)
+
+
+def test_plain_tensorflow_gives_the_same(
+    clustering, exported, images, tmp_path
+):
+    np.save(tmp_path / "images.npy", images)
+    script = f"""
+import sys
+import numpy as np
+import tensorflow as tf
+model = tf.saved_model.load({str(exported)!r})
+images = np.load("images.npy")
+files = tf.stack([tf.io.encode_png(image) for image in images])
+plain = model.signatures["classify"](images=tf.constant(images))
+encoded = model.signatures["classify_bytes"](image_bytes=files)
+default = model.signatures["serving_default"](images=tf.constant(images))
+np.savez(
+    "found.npz",
+    **{{k: v.numpy() for k, v in plain.items() if k != "name"}},
+    name=plain["name"].numpy().astype(str),
+    encoded=encoded["probabilities"],
+    embedding=default["embedding"],
+)
+print(*({{"and_tf", "export", "keras_cv"}} & set(sys.modules)))
+"""
+    printed = elsewhere(sys.executable, "-I", "-c", script, cwd=tmp_path)
+    assert printed.strip() == ""
+    expected = classifier.load(clustering).model.predict(images, verbose=0)
+    result = json.loads((clustering / "result.json").read_text())
+    with np.load(tmp_path / "found.npz") as found:
+        np.testing.assert_allclose(found["probabilities"], expected, atol=1e-5)
+        np.testing.assert_allclose(found["encoded"], expected, atol=1e-5)
+        clusters = found["cluster"]
+        assert clusters.dtype == np.int64
+        np.testing.assert_array_equal(
+            clusters, found["probabilities"].argmax(1)
+        )
+        classes = np.array(result["matching"])[clusters]
+        np.testing.assert_array_equal(found["name"].astype(int), classes)
+        np.testing.assert_allclose(
+            found["embedding"], features(clustering, images), atol=1e-5
+        )
+
+
+def test_an_image_of_training_is_its_own_neighbour(digits_run, exported):
+    train = exports.training_split(digits_run).images[:20]
+    found = exports.signatures(exported)["neighbours"](images=train)
+    np.testing.assert_array_equal(found["index"][:, 0], np.arange(20))
+
+
+def test_metadata_say_what_the_outputs_are(clustering, frozen, exported):
+    text = (exported / writing.EXTRA / "encoder.json").read_text()
+    described = json.loads(text)
+    assert described["kind"] == "scan"
+    assert described["embedding"].startswith("the features that the heads")
+    assert described["clusters"] == 10
+    assert "labels of digits/test" in described["cluster_names_from"]
+    result = json.loads((clustering / "result.json").read_text())
+    names = [str(label) for label in result["matching"]]
+    assert described["cluster_names"] == names
+    kept = describe(exportable.load(frozen))
+    assert kept["embedding"] == "the encoder's, after its projection"
+    assert (described["embedding_dim"], kept["embedding_dim"]) != (32, 32)
+    assert kept["embedding_dim"] == 32
+
+
+def test_a_frozen_encoder_keeps_its_embedding(digits_run, frozen, images):
+    expected = trained.load_encoder(digits_run).encoder.predict(
+        images, verbose=0
+    )
+    found = exportable.load(frozen).encoder.predict(images, verbose=0)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_without_labels_clusters_have_numbers(clustering):
+    run = exportable.load(clustering)
+    result = {**run.clustering.result, "matching": None, "class_names": None}
+    unlabelled = dataclasses.replace(
+        run, clustering=dataclasses.replace(run.clustering, result=result)
+    )
+    assert unlabelled.cluster_names[3] == "cluster 3"
+    assert "no labels" in describe(unlabelled)["cluster_names_from"]
+
+
+def test_the_client_prints_a_cluster_by_its_name():
+    row = {
+        "cluster": np.int64(1),
+        "name": "cat",
+        "probabilities": np.array([0.25, 0.75]),
+    }
+    assert asking._row_text(row) == "cat  0.750"
+
+
+def test_tflite_gives_both_and_says_how_close(clustering, images, tmp_path):
+    result = call(
+        "export.tflite",
+        f"--run_dir={clustering}",
+        "--output=scan.tflite",
+        "--quantize=int8",
+        "--calibration_images=50",
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    interpreter = Interpreter(str(tmp_path / "scan.tflite"))
+    found = interpreter.get_signature_runner("serving_default")(images=images)
+    model = classifier.load(clustering).model
+    expected = model.predict(images, verbose=0)
+    np.testing.assert_allclose(found["probabilities"], expected, atol=0.05)
+    np.testing.assert_allclose(found["probabilities"].sum(1), 1, atol=1e-5)
+    cosines = np.sum(found["embedding"] * features(clustering, images), axis=1)
+    assert cosines.min() > 0.99
+    measured = json.loads((tmp_path / "scan.json").read_text())["measured"]
+    same = found["probabilities"].argmax(1) == expected.argmax(1)
+    assert measured["agreement"] == pytest.approx(same.mean(), abs=0.007)
+    acc = json.loads((clustering / "result.json").read_text())["acc"]
+    assert measured["original_acc"] == pytest.approx(acc)
+    assert f"{100 * measured['agreement']:.2f} % of 150" in result.stdout
+    # What embeds directories takes the file as any other.
+    encoder = encoders.load(tmp_path / "scan.tflite")
+    np.testing.assert_array_equal(encoder(images), found["embedding"])
+
+
+def test_accuracy_counts_what_has_a_label():
+    """Of three with a label, one is in a cluster without a class."""
+    assigned, labels = np.array([0, 1, 2, 0]), np.array([5, 4, 3, -1])
+    assert accuracy(assigned, labels, [5, 4, -1]) == pytest.approx(2 / 3)
+    assert accuracy(assigned, None, [5, 4, -1]) is None
+    assert accuracy(assigned, labels, None) is None
+
+
+def test_a_run_that_is_gone_is_needed_for_images_alone(clustering, tmp_path):
+    path = tmp_path / "scan"
+    shutil.copytree(clustering, path)
+    flags = (path / "flags.cfg").read_text().splitlines()
+    flags = [f for f in flags if not f.startswith("--run_dir=")]
+    (path / "flags.cfg").write_text("\n".join([*flags, "--run_dir=gone"]))
+    run = exportable.load(path)
+    version = writing.export(run, tmp_path / "exported", Options())
+    assert "classify_bytes" in exports.signatures(version)
+    with pytest.raises(InputError, match="Received: gone, which is not there"):
+        writing.export(run, tmp_path / "exported", Options(neighbours=2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--checkpoint=best"], "Expected --checkpoint=last of a clustering"),
+        (["--neighbours=2", "--gallery=bank"], "Use --gallery=clean"),
+        (["--neighbours=999"], "Expected --neighbours of at most 450"),
+    ],
+)
+def test_what_a_clustering_has_not_is_said(
+    clustering, tmp_path, arguments, message
+):
+    result = call(
+        "export.saved_model",
+        f"--run_dir={clustering}",
+        f"--output_dir={tmp_path / 'new'}",
+        *arguments,
+    )
+    assert result.returncode == 1
+    assert message in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+
+
+def test_one_that_is_not_finished_is_refused(clustering, tmp_path):
+    path = tmp_path / "scan"
+    shutil.copytree(clustering, path)
+    (path / "result.json").unlink()
+    with pytest.raises(InputError, match="Expected a finished clustering"):
+        exportable.load(path)

@@ -1,0 +1,30 @@
+"""Clusterings of seconds."""
+
+from __future__ import annotations
+
+import pathlib
+
+from and_tf.clustering import run
+from and_tf.clustering.config import ClusterConfig
+
+
+def cluster(
+    run_dir: pathlib.Path, output: pathlib.Path, **changes
+) -> pathlib.Path:
+    """Clusters a run of digits; returns the clustering's directory."""
+    run.cluster(
+        ClusterConfig(
+            **{
+                "run_dir": str(run_dir),
+                "output_dir": str(output),
+                "neighbours": 5,
+                "batch_size": 100,
+                "epochs": 2,
+                "heads": 2,
+                "learning_rate": 1e-3,
+                "kmeans_seeds": 1,
+                **changes,
+            }
+        )
+    )
+    return output
