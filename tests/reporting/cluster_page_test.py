@@ -65,7 +65,11 @@ def result(finished) -> dict:
 
 def test_figures_are_those_of_the_result(page, result):
     rows = {row[0]: row for row in page.table("ACC, NMI and ARI")[1:]}
-    for name, found in (("k-means", result["kmeans"]), ("SCAN", result)):
+    steps = (
+        ("k-means", result["kmeans"]),
+        ("SCAN", result["after_clustering"]),
+    )
+    for name, found in steps:
         expected = [percent(found[key]) for key in ("acc", "nmi", "ari")]
         assert [rows[name][1], *rows[name][3:5]] == expected
     agreement = dict(page.table("Neighbours that have")[1:])
@@ -143,6 +147,25 @@ def test_one_below_k_means_says_so(finished, tmp_path, result):
     high = {**result, "acc": 0.999, "kmeans": compared}
     (path / "result.json").write_text(json.dumps(high))
     assert "below" not in report(path, evaluates=False).sections[""]
+
+
+def test_steps_and_labels_that_were_used_are_said(finished, tmp_path, result):
+    path = tmp_path / "scan"
+    shutil.copytree(finished, path)
+    told = {
+        **result,
+        "acc": 0.75,
+        "uses_labels": True,
+        "pretext": {**result["pretext"], "pretext": "supervised"},
+        "self_labelling": {"epochs": 3},
+    }
+    (path / "result.json").write_text(json.dumps(told))
+    page = report(path, evaluates=False)
+    rows = {row[0]: row for row in page.table("ACC, NMI and ARI")[1:]}
+    assert rows["oracle"][1] == percent(result["after_clustering"]["acc"])
+    assert rows["+ self-labelling"][1] == "75.0 %"
+    assert "--mining=oracle" in page.sections[""]
+    assert "--pretext=supervised" in page.sections[""]
 
 
 def test_what_is_missing_is_said(finished, tmp_path):

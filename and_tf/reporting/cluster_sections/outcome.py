@@ -58,12 +58,18 @@ def _cards(found: ReportedClustering) -> Html:
 
 
 def _methods(found: ReportedClustering) -> Html:
-    """k-means and SCAN under one another."""
-    rows = []
-    for name, figures in (
-        ("k-means", found.result["kmeans"]),
-        ("SCAN", found.result),
-    ):
+    """k-means, and SCAN after each of its steps, under one another."""
+    rows, result = [], found.result
+    methods = [
+        ("k-means", result["kmeans"]),
+        (
+            "oracle" if result["uses_labels"] else "SCAN",
+            result["after_clustering"],
+        ),
+    ]
+    if (result["self_labelling"] or {}).get("epochs"):
+        methods.append(("+ self-labelling", result))
+    for name, figures in methods:
         if figures:
             acc, *others = (figures.get(key) for key in FIGURES)
             drawn = bar(acc, name != "k-means")
@@ -77,8 +83,13 @@ def _reading(found: ReportedClustering) -> Html:
     """What the figures have to be read with."""
     result, protocol = found.result, found.result["protocol"]
     compared = result["kmeans"]
+    taught = (
+        "Labels chose the neighbours. "
+        if result["uses_labels"]
+        else "Labels taught nothing. "
+    )
     text = (
-        f"Labels taught nothing. Clusters are matched to classes on "
+        f"{taught}Clusters are matched to classes on "
         f"{protocol['matched_on']}, {number(protocol['num_queries'])} images, "
         "one to one, so that ACC is highest on these very images (Hungarian)."
     )
@@ -151,6 +162,13 @@ def _warnings(found: ReportedClustering) -> Iterator[str]:
     """What is wrong with the clusters themselves."""
     result, compared = found.result, found.result["kmeans"]
     sizes = result["cluster_sizes"]
+    if result["uses_labels"]:
+        yield (
+            "Neighbours with another label were left out (--mining=oracle): "
+            "this is a ceiling, and no result without labels."
+        )
+    if result["pretext"]["pretext"] == "supervised":
+        yield "The encoder was trained by the labels (--pretext=supervised)."
     if not found.has_labels:
         yield (
             "The images have no labels, so clusters have numbers and no "
