@@ -170,6 +170,7 @@ def test_folders(tmp_path, capsys, labelled, test):
     made = ClusterConfig(
         run_dir=str(tmp_path / "run"),
         clusters=6, neighbours=3, epochs=1, batch_size=8, features="embedding",
+        self_labelling_epochs=0,
         freeze=True,
     )  # fmt: skip
     result = run.cluster(made)
