@@ -18,6 +18,7 @@ from and_tf.clustering import (
     baseline,
     choosing,
     confidence,
+    lines,
     mining,
     pairs,
     stages,
@@ -64,7 +65,7 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
             checkpoint, result = joining.claim(directory, config, team)
             stages.check_flags(config, checkpoint)
             if result and stages.is_finished(config, checkpoint):
-                summary.show(directory, result)
+                lines.show(directory, result)
                 return result
             if result and team.chief:
                 directory.result.unlink()  # What is gone on with is not done.
@@ -134,7 +135,7 @@ def prepare(
 ) -> ClusteringRun:
     """Mines neighbours and makes the model, new or as the checkpoint is."""
     clusters = choose_clusters(config, source.images)
-    summary.print_start(config, source, clusters, team)
+    lines.print_start(config, source, clusters, team)
     if checkpoint:
         notes = checkpoint.notes
         check_source(notes, source, directory)
@@ -195,7 +196,7 @@ def begin(
     train, test = source.images.train, source.images.test
     with team.strategy.scope():
         rows, asked = (
-            summary.with_progress(
+            lines.with_progress(
                 f"embed {split.name}",
                 split.size,
                 lambda on_batch, split=split: embed(
@@ -211,12 +212,12 @@ def begin(
         "train": mining.agreement(mined.train, train),
         "evaluation": mining.agreement(mined.evaluation, source.evaluation),
     }
-    summary.print_mined(config.neighbours, agreement)
+    lines.print_mined(config.neighbours, agreement)
     if config.uses_labels:
         # Heads are chosen without labels still, by what was mined.
         kept = mining.without_false(mined.train, train.labels)
         mined = dataclasses.replace(mined, train=kept)
-        summary.print_oracle(kept)
+        lines.print_oracle(kept)
     if team.chief:
         mining.write(directory.mined, mined)
         sample = choosing.draw_sample(rows if asked is None else asked)
@@ -224,7 +225,7 @@ def begin(
     compared = baseline.kmeans_baseline(
         source.images, rows, asked, clusters, config.kmeans_seeds
     )
-    summary.print_baseline(compared)
+    lines.print_baseline(compared)
     return mined, {
         "kind": "scan",
         "encoder": source.notes,

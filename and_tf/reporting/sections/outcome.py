@@ -165,7 +165,7 @@ def _named(run: ReportedRun) -> Iterator[tuple[str, str]]:
     if result:
         rate = result["train_images_per_second"]
         yield "speed", f"{rate:,.0f} training images a second"
-        yield "machine", machine(result["machine"])
+        yield "machine", _machine(result["machine"])
         yield "finished", moment(result["finished"])
     if config.pretext != "and":
         yield "pretext", pretext_of(run)
@@ -174,7 +174,7 @@ def _named(run: ReportedRun) -> Iterator[tuple[str, str]]:
         yield "checkpoint shown", f"after epoch {run.checkpoint.epochs:,}"
 
 
-def machine(machine: dict[str, Any]) -> str:
+def _machine(machine: dict[str, Any]) -> str:
     gpus = f"{machine['gpus']} GPU" if machine["gpus"] else "no GPU"
     return f"{machine['cpus']} CPU cores ({machine['processor']}), {gpus}"
 
