@@ -4,6 +4,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# Processes that test; each wants a core, and up to 4 GiB.
+WORKERS ?= 2
 
 .PHONY: demo test bench build clean
 
@@ -13,7 +15,7 @@ demo: $(VENV)/installed
 	$(BIN)/python -m and_tf.train --flagfile=configs/quick.flags --resume
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # This project beside PyTorch, faiss, Pillow and keras-cv, on the same work: an
 # hour or two on a machine that does nothing else. Writes benchmarks/SPEED.md.
