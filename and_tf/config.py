@@ -114,10 +114,21 @@ class TrainConfig(RunConfig):
         "The encoder.",
         choices=("small", "alexnet", "resnet18", "resnet50", "resnet101"),
     )
+    width: float = option(
+        1.0, "Factor of the encoder's channel counts.", above=0.0
+    )
     image_size: int = option(
         0,
         "Side of the encoder's square input. 0: the images' own where they "
         "share one up to 96, else 224.",
+        least=0,
+    )
+    view_size: int = option(
+        0,
+        "Side of the views that it is trained on. 0: --image_size. Random "
+        "crops show things larger than whole images do, so an encoder trained "
+        "on smaller views is evaluated better, and trained faster (Touvron et "
+        "al., 2019). Not for alexnet, which takes one size alone.",
         least=0,
     )
     embedding_dim: int = option(128, "D, the embedding's size.", least=2)
@@ -283,6 +294,12 @@ class TrainConfig(RunConfig):
             raise InputError(
                 "Expected --data_dir, a directory of images, with "
                 "--dataset=folder. Received none."
+            )
+        if self.view_size and self.backbone == "alexnet":
+            raise InputError(
+                "Expected no --view_size with --backbone=alexnet, whose dense "
+                "layers take one size of images alone. Received: "
+                f"{self.view_size}."
             )
         if self.clusters and self.selection != "clusters":
             raise InputError(

@@ -50,7 +50,7 @@ def fit(training: Training) -> Recorder:
                 fit_data(
                     train_batches(
                         train_split,
-                        view_config(config, training.image_size),
+                        view_config(config, training.view_size),
                         batch_size=config.batch_size,
                         seed=config.seed,
                         epochs=last,

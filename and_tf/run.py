@@ -127,13 +127,15 @@ def build_model(
     config: TrainConfig, images: ImageData, encoder: dict[str, Any]
 ) -> Pretext:
     """Makes the compiled model of a run, with fresh weights."""
+    view_size = config.view_size or encoder["image_size"]
     augmenter = None
     if config.augment_on_device:
-        augmenter = RandomView(view_config(config, encoder["image_size"]))
+        augmenter = RandomView(view_config(config, view_size))
     built = backbones.build(**encoder)
     if config.sync_batch_norm:
         backbones.synchronise_batch_norm(built)
     model = building.build(config, images.train, built, augmenter)
+    model.view_encoder = backbones.for_views(built, view_size)
     rate = RoundSchedule(
         config.learning_rate,
         config.learning_rate_schedule,

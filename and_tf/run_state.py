@@ -29,6 +29,7 @@ def first_notes(config: TrainConfig, images: ImageData) -> dict[str, Any]:
                 config.image_size, images.train
             ),
             "embedding_dim": config.embedding_dim,
+            "width": config.width,
             "mean": mean,
             "std": std,
         },

@@ -51,6 +51,11 @@ class Training:
         """Side of the encoder's input."""
         return self.notes["encoder"]["image_size"]
 
+    @property
+    def view_size(self) -> int:
+        """Side of what the encoder is trained on."""
+        return self.config.view_size or self.image_size
+
     def clean_views(self) -> tf.data.Dataset:
         """(images, numbers) of this process' training images, unaugmented.
 

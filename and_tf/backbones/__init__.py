@@ -88,6 +88,26 @@ def build(
     return keras.Model(images, x, name=name)
 
 
+def for_views(encoder: keras.Model, size: int) -> keras.Model:
+    """The same encoder, layers and weights shared, for images of another size.
+
+    Args:
+        encoder: One that `build` made, of any name but "alexnet", whose dense
+            layers take one size.
+        size: Side of the images, S.
+
+    Returns:
+        A model from [B, S, S, 3]; `encoder` itself where that is its size.
+    """
+    if encoder.input_shape[1] == size:
+        return encoder
+    return keras.models.clone_model(
+        encoder,
+        input_tensors=keras.Input((size, size, 3), name="views"),
+        clone_function=lambda layer: layer,
+    )
+
+
 def synchronise_batch_norm(encoder: keras.Model) -> None:
     """Has batch norms take their statistics over all replicas' images.
 

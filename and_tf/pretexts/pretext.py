@@ -32,6 +32,9 @@ class Pretext(MultiWorkerModel):
             augmentation on the device.
 
     Attributes:
+        view_encoder: What encodes in training, `encoder` itself until another
+            is assigned, see `backbones.for_views`: the same layers for views
+            of another size.
         bank: The memory bank; None where the method has none, and then it has
             no neighbourhoods and no rounds either.
         uses_labels: Whether the training step sees the labels.
@@ -52,6 +55,7 @@ class Pretext(MultiWorkerModel):
         super().__init__(name=name)
         _check(encoder, num_examples, temperature)
         self.encoder = encoder
+        self.view_encoder = encoder
         self.augmenter = augmenter
         self.temperature = temperature
         self._loss = replicas.MeanOfAll(name="loss")
@@ -69,7 +73,8 @@ class Pretext(MultiWorkerModel):
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Images to unit-norm embeddings, float32 [B, D]."""
-        embeddings = self.encoder(images, training=training)
+        encoder = self.view_encoder if training else self.encoder
+        embeddings = encoder(images, training=training)
         # Whatever the precision policy: τ = 0.1 multiplies errors by ten.
         return tf.math.l2_normalize(tf.cast(embeddings, tf.float32), axis=1)
 
