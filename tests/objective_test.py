@@ -40,7 +40,8 @@ def oracle(embeddings, numbers, rows, neighbours, selected, temperature):
     return np.array(losses), np.array(gradients)
 
 
-@pytest.mark.parametrize("temperature", [0.07, 0.1, 1.0])
+# Below 0.03 the exponentials are shifted, from there on they are not.
+@pytest.mark.parametrize("temperature", [0.02, 0.03, 0.1, 1.0])
 @pytest.mark.parametrize("block_rows", [0, 7, 25, 50, 64])
 def test_losses_and_closed_form_gradients(rng, temperature, block_rows):
     step = batch(rng)

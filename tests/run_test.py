@@ -195,6 +195,8 @@ def test_without_evaluations_there_is_no_best(tmp_path):
         {"rounds": 0, "learning_rate_schedule": "cosine"},
         {"augment_on_device": True, "precision": "mixed_bfloat16"},
         {"flip": 0.5, "loss_block_rows": 64, "warmup_epochs": 0.5},
+        {"image_size": 24, "view_size": 16, "width": 0.5},
+        {"image_size": 24, "view_size": 16, "augment_on_device": True},
     ],
     ids=lambda changes: "-".join(changes),
 )
@@ -227,6 +229,20 @@ def test_views_drawn_on_the_device_are_the_same(tmp_path):
     ]
     np.testing.assert_allclose(*map(float, losses), rtol=1e-4)
     assert results[0]["epochs"] == results[1]["epochs"] == 1
+
+
+def test_what_was_trained_on_small_views_sees_large_images(tmp_path):
+    config = digits(
+        tmp_path, rounds=0, epochs_per_round=1, image_size=24, view_size=16,
+        width=0.5,
+    )  # fmt: skip
+    result = run.train(config)
+    assert result["image_size"] == 24
+    encoder = trained.load_encoder(config.run_directory).encoder
+    assert encoder.input_shape == (None, 24, 24, 3)
+    assert encoder.get_layer("stage2").output.shape[-1] == 48
+    again = evaluate_knn(trained.load(config.run_directory))
+    assert again["clean_top1"] == result["knn_top1_last"]
 
 
 @pytest.mark.parametrize("labelled", [True, False])
@@ -266,6 +282,8 @@ def test_folders(tmp_path, capsys, labelled, test, memory_gib):
         ({"dataset": "cifar11"}, "cifar10"),
         ({"strategy": "multi_worker"}, "Expected TF_CONFIG in the environment"),
         ({"image_size": 4}, "8 or more. Received: 4"),
+        ({"view_size": 4}, "views of 8 or more"),
+        ({"backbone": "alexnet", "view_size": 16}, "no --view_size"),
     ],
 )
 def test_refuses(tmp_path, changes, message):

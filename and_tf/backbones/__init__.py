@@ -98,7 +98,15 @@ def for_views(encoder: keras.Model, size: int) -> keras.Model:
 
     Returns:
         A model from [B, S, S, 3]; `encoder` itself where that is its size.
+
+    Raises:
+        InputError: If the images are too small.
     """
+    if size < SMALLEST_IMAGE:
+        raise InputError(
+            f"Expected views of {SMALLEST_IMAGE} or more pixels a side. "
+            f"Received: {size}."
+        )
     if encoder.input_shape[1] == size:
         return encoder
     return keras.models.clone_model(

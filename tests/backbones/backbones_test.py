@@ -56,6 +56,25 @@ def test_any_way_of_giving_pixels_is_the_same():
         np.testing.assert_allclose(embeddings, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["small", "resnet18", "resnet50"])
+def test_views_of_another_size_share_the_layers(name):
+    encoder = backbones.build(name, 24, 4, width=NARROW)
+    views = backbones.for_views(encoder, 16)
+    assert views.input_shape == (None, 16, 16, 3)
+    # As one built for that size, with the same weights.
+    alone = backbones.build(name, 16, 4, stem="auto", width=NARROW)
+    for theirs, own in zip(alone.variables, encoder.variables, strict=True):
+        theirs.assign(own + 0.01)
+        own.assign(theirs)  # After the clone: what changes is shared.
+    np.testing.assert_allclose(
+        views(_pixels(16)), alone(_pixels(16)), atol=1e-6
+    )
+    assert {id(v) for v in views.variables} == {
+        id(v) for v in encoder.variables
+    }
+    assert backbones.for_views(encoder, 24) is encoder
+
+
 def test_pixels_are_normalised():
     mean, std = (0.1, 0.5, 0.9), (0.2, 0.3, 0.4)
     encoder = backbones.build("small", 8, mean=mean, std=std)
