@@ -6,6 +6,7 @@ import functools
 
 import keras
 
+from and_tf import epochs
 from and_tf.callbacks.evaluation import Evaluation
 from and_tf.callbacks.finite_loss import FiniteLoss
 from and_tf.callbacks.progress import Progress
@@ -15,8 +16,6 @@ from and_tf.curriculum import Curriculum
 from and_tf.data.pictures import pictures
 from and_tf.data.pipeline import steps_per_epoch, train_batches
 from and_tf.discovery import Neighbourhoods
-from and_tf.interruption import Interruption
-from and_tf.multi_worker import fit_data
 from and_tf.schedule import Rounds
 from and_tf.training import Training, rounds_of, view_config
 
@@ -25,69 +24,20 @@ def fit(training: Training) -> Recorder:
     """Trains the epochs that are missing; returns what was recorded."""
     config, train_split = training.config, training.images.train
     plan = rounds_of(config)
-    steps = steps_per_epoch(train_split, config.batch_size)
-    first_step = training.notes.get("step", 0)
-    interruption = Interruption()
-    recorder = Recorder(
-        training.directory,
-        training.notes,
-        list(training.notes["history"]),
-        training.notes["seconds"],
-        first_step=first_step,
-        every=config.checkpoint_steps,
+    return epochs.fit(
+        training,
+        epochs=plan.epochs,
+        steps=steps_per_epoch(train_split, config.batch_size),
+        batches=functools.partial(
+            train_batches,
+            train_split,
+            view_config(config, training.view_size),
+            batch_size=config.batch_size,
+            on_device=config.augment_on_device,
+        ),
+        callbacks=functools.partial(callbacks, training, plan),
         kept=plan.ends.values() if config.keep_rounds else (),
-        interruption=interruption,
-        writes=training.team.chief,
     )
-    # What was killed may have written no last row.
-    if recorder.history and training.team.chief:
-        training.directory.write_metrics(recorder.history)
-    with interruption.heard():
-        for first, last, step in legs(
-            len(recorder.history), first_step, plan.epochs
-        ):
-            training.model.fit(
-                fit_data(
-                    train_batches(
-                        train_split,
-                        view_config(config, training.view_size),
-                        batch_size=config.batch_size,
-                        seed=config.seed,
-                        epochs=last,
-                        first_epoch=first,
-                        first_step=step,
-                        on_device=config.augment_on_device,
-                        share=(training.team.index, training.team.size),
-                    ),
-                    training.team,
-                ),
-                initial_epoch=first,
-                epochs=last,
-                steps_per_epoch=steps - step,
-                callbacks=callbacks(training, plan, recorder, first, step),
-                shuffle=False,
-                verbose=0,
-            )
-    return recorder
-
-
-def legs(epoch: int, step: int, epochs: int) -> list[tuple[int, int, int]]:
-    """Calls of `fit` that finish a run.
-
-    Keras gives all epochs of a call as many steps, so the rest of one that
-    was interrupted has a call of its own.
-
-    Args:
-        epoch: Finished epochs.
-        step: Steps done in the next.
-        epochs: How many there are to be.
-
-    Returns:
-        (first epoch, end of the epochs, steps done of the first).
-    """
-    parts = [(epoch, epoch + 1, step)] if step else []
-    rest = epoch + len(parts)
-    return parts + ([(rest, epochs, 0)] if rest < epochs else [])
 
 
 def callbacks(

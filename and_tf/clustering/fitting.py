@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
+from and_tf import epochs
 from and_tf.callbacks.finite_loss import FiniteLoss
 from and_tf.callbacks.progress import Progress
 from and_tf.callbacks.recorder import Recorder
@@ -17,9 +19,6 @@ from and_tf.clustering.confidence import EndWhenSettled
 from and_tf.clustering.job import ClusteringRun
 from and_tf.clustering.pairs import steps_per_epoch
 from and_tf.clustering.validation import Validation
-from and_tf.fitting import legs
-from and_tf.interruption import Interruption
-from and_tf.multi_worker import fit_data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,55 +45,21 @@ class Stage:
 
 def fit(run: ClusteringRun, stage: Stage) -> Recorder:
     """Trains the epochs that are missing; returns what was recorded."""
-    config, team = run.config, run.team
-    train = run.source.images.train
-    steps = steps_per_epoch(train, stage.batch_size)
-    first_step = run.notes.get("step", 0)
-    interruption = Interruption()
-    recorder = Recorder(
-        run.directory,
-        run.notes,
-        list(run.notes["history"]),
-        run.notes["seconds"],
-        first_step=first_step,
-        every=config.checkpoint_steps,
-        interruption=interruption,
-        writes=team.chief,
+    steps = steps_per_epoch(run.source.images.train, stage.batch_size)
+    return epochs.fit(
+        run,
+        epochs=stage.last,
+        steps=steps,
+        batches=functools.partial(stage.batches, batch_size=stage.batch_size),
+        callbacks=functools.partial(callbacks, run, stage, steps),
     )
-    # What was killed may have written no last row.
-    if recorder.history and team.chief:
-        run.directory.write_metrics(recorder.history)
-    with interruption.heard():
-        for first, last, step in legs(
-            len(recorder.history), first_step, stage.last
-        ):
-            batches = stage.batches(
-                batch_size=stage.batch_size,
-                seed=config.seed,
-                epochs=last,
-                first_epoch=first,
-                first_step=step,
-                share=(team.index, team.size),
-            )
-            run.model.fit(
-                fit_data(batches, team),
-                initial_epoch=first,
-                epochs=last,
-                steps_per_epoch=steps - step,
-                callbacks=callbacks(run, stage, recorder, steps, first, step),
-                shuffle=False,
-                verbose=0,
-            )
-            if run.model.stop_training:
-                break
-    return recorder
 
 
 def callbacks(
     run: ClusteringRun,
     stage: Stage,
-    recorder: Recorder,
     steps: int,
+    recorder: Recorder,
     first_epoch: int,
     first_step: int,
 ) -> list[keras.callbacks.Callback]:
