@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from and_tf.backbones.batch_norm import BatchNorm
+
 # torch's default, uniform in ±1/√fan_in: the authors' CIFAR encoders start
 # from it. Before a batch norm, a kernel's scale sets no output, only how far
 # a learning rate carries, so that the published rate belongs to this start.
@@ -53,7 +55,7 @@ def conv_norm(
     )(x)
     norm = f"{name}_norm" if activation else name
     # torch's defaults: its momentum of 0.1 is the new value's weight.
-    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=norm)(x)
+    x = BatchNorm(momentum=0.9, epsilon=1e-5, name=norm)(x)
     return layers.ReLU(name=name)(x) if activation else x
 
 
