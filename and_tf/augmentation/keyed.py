@@ -19,11 +19,13 @@ from keras_cv.layers import VectorizedBaseImageAugmentationLayer
 
 
 class Recipe(Protocol):
-    """How a view is made; see `ViewConfig` and `StrongConfig`."""
+    """How a view is made; see `ViewConfig` and `StrongConfig`.
 
-    @property
-    def image_size(self) -> int:
-        """Side S of a view, in pixels."""
+    Attributes:
+        image_size: Side S of a view, in pixels.
+    """
+
+    image_size: int
 
     @property
     def draws(self) -> int:
@@ -39,7 +41,8 @@ class Recipe(Protocol):
         num_examples: int,
         stream: int = 0,
     ) -> tf.Tensor:
-        """float32 `[num_examples, D]`: all that is random in an epoch."""
+        """float32 `[num_examples, D]`, see `uniforms`."""
+        return uniforms(seed, epoch, num_examples, self.draws, stream)
 
 
 def uniforms(

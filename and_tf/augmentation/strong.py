@@ -17,7 +17,7 @@ import dataclasses
 import tensorflow as tf
 
 from and_tf.augmentation import crop, cutout, enhance, geometry, levels
-from and_tf.augmentation.keyed import KeyedView, columns, uniforms
+from and_tf.augmentation.keyed import KeyedView, Recipe, columns
 
 _FAMILIES = (
     (geometry.OPERATIONS, geometry.transform),
@@ -30,7 +30,7 @@ OPERATIONS = ("identity", *(name for names, _ in _FAMILIES for name in names))
 
 
 @dataclasses.dataclass(frozen=True)
-class StrongConfig:
+class StrongConfig(Recipe):
     """The recipe of a strong view.
 
     Attributes:
@@ -109,16 +109,6 @@ class StrongConfig:
     def layer(self) -> StrongView:
         """The layer that makes such views."""
         return StrongView(self)
-
-    def draw(
-        self,
-        seed: int | tf.Tensor,
-        epoch: int | tf.Tensor,
-        num_examples: int,
-        stream: int = 0,
-    ) -> tf.Tensor:
-        """float32 `[num_examples, draws]` in [0, 1); see `uniforms`."""
-        return uniforms(seed, epoch, num_examples, self.draws, stream)
 
 
 class StrongView(KeyedView):

@@ -7,7 +7,7 @@ import dataclasses
 import tensorflow as tf
 
 from and_tf.augmentation import colour, crop
-from and_tf.augmentation.keyed import KeyedView, columns, uniforms
+from and_tf.augmentation.keyed import KeyedView, Recipe, columns, uniforms
 
 # Uniforms of one view, by what they decide. A crop has as many tries as
 # torchvision's.
@@ -25,7 +25,7 @@ DRAWS = sum(_COLUMNS.values())
 
 
 @dataclasses.dataclass(frozen=True)
-class ViewConfig:
+class ViewConfig(Recipe):
     """The recipe of a view; the defaults are the paper's.
 
     Attributes:
@@ -58,16 +58,6 @@ class ViewConfig:
     def layer(self) -> RandomView:
         """The layer that makes such views."""
         return RandomView(self)
-
-    def draw(
-        self,
-        seed: int | tf.Tensor,
-        epoch: int | tf.Tensor,
-        num_examples: int,
-        stream: int = 0,
-    ) -> tf.Tensor:
-        """float32 `[num_examples, DRAWS]` in [0, 1); see `uniforms`."""
-        return uniforms(seed, epoch, num_examples, DRAWS, stream)
 
 
 def draw(
