@@ -12,7 +12,7 @@ import concurrent.futures
 import functools
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from and_tf.reservoir import Reservoir, room
 
 BLOCK = 2048  # Rows and queries of a symmetric search: 16 MB of products.
 QUERIES, ROWS = 256, 32768  # Of a search for others: 32 MB.
+GROUP, SUMMED = 8, 32  # Numbers that maxima and sums are of.
 # What the reservoirs of all rows may take for a symmetric search, in bytes.
 STATE_BYTES = 2**30
 # By how much the exponents of two rows' own similarities may differ in a
@@ -48,25 +49,27 @@ class _Side:
         self._sums = np.zeros([2, count])
 
     def add(
-        self, block: np.ndarray, first: int, axis: int, sums: Iterable
+        self, products: tf.Tensor, first: int, axis: int, taken: list
     ) -> list[functools.partial]:
         """Adds sums; returns calls that have the reservoirs add a block.
 
         Args:
-            block, first, axis: See `Reservoir.add`.
-            sums: Of these queries, as `visit` gives them.
+            products: The block.
+            first, axis: See `Reservoir.add`.
+            taken: What `visit` took from the block for these queries.
         """
+        maxima, *sums = map(_view, taken)
         for mine, new in zip(self._sums, sums, strict=False):
-            mine += _view(new).sum(1 - axis)
-        return [
-            functools.partial(
-                part.add,
-                block[span] if axis == 0 else block[:, span],
-                first,
-                axis,
+            mine += new.sum(1 - axis)
+        block, calls = _view(products), []
+        for span, part in zip(self._spans, self._parts, strict=True):
+            own = span if axis == 0 else (slice(None), span)
+            calls.append(
+                functools.partial(
+                    part.add, block[own], maxima[own], first, axis
+                )
             )
-            for span, part in zip(self._spans, self._parts, strict=True)
-        ]
+        return calls
 
     def results(
         self, k: int, own: np.ndarray | None, entropies: bool
@@ -98,10 +101,10 @@ class _Workers:
     def __exit__(self, *_: Any) -> None:
         self._threads.shutdown()
 
-    def wait(self) -> None:
-        """Returns when all calls so far have, or raises what they raised."""
-        for _ in self._pending:
-            pass
+    def wait(self) -> list:
+        """What the calls of the last `start` returned, once they have."""
+        results, self._pending = list(self._pending), ()
+        return results
 
     def start(self, calls: list[functools.partial]) -> None:
         """Has calls made, after all that were started before."""
@@ -145,22 +148,24 @@ def search_rows(
             for p in parts
         ]
         for i, j in pairs:
-            products, *sums = visit(parts[i], parts[j], *exponent, i != j)
-            block = _view(products)
-            calls = sides[i].add(block, starts[j], 0, sums[:2])
+            products, *taken = visit(parts[i], parts[j], *exponent, i != j)
+            calls = sides[i].add(products, starts[j], 0, taken[0])
             if i != j:
-                calls += sides[j].add(block, starts[i], 1, sums[2:])
+                calls += sides[j].add(products, starts[i], 1, taken[1])
             workers.start(calls)
-        workers.wait()
-    own = np.arange(rows.shape[0]) if exclude_self else None
-    return _joined(
-        side.results(
-            k,
-            None if own is None else own[start : start + BLOCK],
-            temperature is not None,
+        own = np.arange(rows.shape[0]) if exclude_self else None
+        workers.start(
+            [
+                functools.partial(
+                    side.results,
+                    k,
+                    None if own is None else own[start : start + BLOCK],
+                    temperature is not None,
+                )
+                for start, side in zip(starts, sides, strict=True)
+            ]
         )
-        for start, side in zip(starts, sides, strict=True)
-    )
+        return _joined(workers.wait())
 
 
 def search(
@@ -181,6 +186,10 @@ def search(
         temperature: τ, or None.
     """
     results = []
+
+    def finish(side: _Side, own: np.ndarray | None) -> None:
+        results.append(side.results(k, own, temperature is not None))
+
     with _Workers() as workers:
         for i in range(0, queries.shape[0], QUERIES):
             some = queries[i : i + QUERIES]
@@ -192,13 +201,13 @@ def search(
                 temperature, tf.reduce_sum(some * some, 1, keepdims=True)
             )
             for first in range(0, rows.shape[0], ROWS):
-                products, *sums = visit(
+                products, taken = visit(
                     some, rows[first : first + ROWS], *exponent, False
                 )
-                workers.start(side.add(_view(products), first, 0, sums))
-            workers.wait()
+                workers.start(side.add(products, first, 0, taken))
             mine = None if own is None else own[i : i + QUERIES]
-            results.append(side.results(k, mine, temperature is not None))
+            workers.start([functools.partial(finish, side, mine)])
+        workers.wait()
     return _joined(results)
 
 
@@ -209,44 +218,54 @@ def visit(
     scale: tf.Tensor | None,
     shift: tf.Tensor | None,
     both: bool,
-) -> tuple[tf.Tensor, ...]:
-    """The products of two sets of rows and, with a scale, their sums.
+) -> tuple[Any, ...]:
+    """The products of two sets of rows, and what is taken from them.
 
-    Of the logits l = a · b · scale − shift these are Σ exp(l) and
-    Σ exp(l) · l, left in some parts, which NumPy adds up faster than XLA.
+    For each side that is the maxima of every `GROUP` products and, with a
+    scale, of the logits l = a · b · scale − shift the sums of exp(l) and of
+    exp(l) · l, in parts that NumPy adds up.
 
     Args:
         a: float32 [A, D].
         b: float32 [B, D].
         scale: float32 [], or None for no sums.
         shift: float32 [] or [A, 1].
-        both: Whether b is to have its sums over a, too.
+        both: Whether b is served, too.
 
     Returns:
-        float32 [A, B]; two of [A, n], to be added up; two of [m, B], likewise.
+        float32 [A, B]; one or three of [A, n], with n = B / GROUP for the
+        first; where b is served, as many of [m, B].
     """
     products = tf.matmul(a, b, transpose_b=True)
-    if scale is None:
-        return (products,)
-    logits = products * scale - shift
-    weights = tf.exp(logits)
-    terms = weights, weights * logits
-    sums = [_over_columns(t) for t in terms]
-    if both:
-        sums += [_over_rows(t) for t in terms]
-    return products, *sums
+    terms = []
+    if scale is not None:
+        logits = products * scale - shift
+        weights = tf.exp(logits)
+        terms = [weights, weights * logits]
+    taken = []
+    for axis in (1, 0) if both else (1,):
+        taken.append([_reduced(tf.reduce_max, products, GROUP, axis)])
+        taken[-1] += [_reduced(tf.reduce_sum, t, SUMMED, axis) for t in terms]
+    return products, *taken
 
 
-def _over_rows(x: tf.Tensor) -> tf.Tensor:
-    """[m, B] from [A, B], each a sum of up to 32: more at a time are slow."""
-    some = math.gcd(x.shape[0], 32)
-    return tf.reduce_sum(tf.reshape(x, [some, -1, x.shape[1]]), 0)
+def _reduced(
+    reduce: Callable, x: tf.Tensor, count: int, axis: int
+) -> tf.Tensor:
+    """Reduces `count` numbers at a time, n apart, or fewer if n is odd.
 
+    Args:
+        reduce: Of TensorFlow.
+        x: float32 [A, B].
+        count: A power of 2, at most 32: XLA is slow with more.
+        axis: Which of x gets shorter.
 
-def _over_columns(x: tf.Tensor) -> tf.Tensor:
-    """[A, n] from [A, B], each a sum of up to 32: more at a time are slow."""
-    some = math.gcd(x.shape[1], 32)
-    return tf.reduce_sum(tf.reshape(x, [x.shape[0], some, -1]), 1)
+    Returns:
+        float32 [n, B] or [A, n].
+    """
+    count = math.gcd(x.shape[axis], count)
+    shape = [*x.shape[:axis], count, -1, *x.shape[axis + 1 :]]
+    return reduce(tf.reshape(x, shape), axis)
 
 
 def _exponent(

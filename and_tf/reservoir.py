@@ -2,16 +2,20 @@
 
 Sorting every block would cost more than the products that made it. But once
 some k numbers of a query are known, only what reaches the lowest of them can
-be among the k highest, which is a comparison a number; what does is put down,
-and sorted once there is no more room.
+be among the k highest: a comparison with the maximum of each group of rows
+says where to look. What does is put down, and sorted once there is no more
+room.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-# Lanes whose maxima bound the k-th highest of a first block, for each of k.
+# Maxima among which a first bound is looked for, for each of k.
 LANES = 4
+# What looking at a group costs, in maxima that are compared: by it all of a
+# block is compared where many groups reach the bounds.
+SCATTERED_COST = 32
 
 
 class Reservoir:
@@ -32,32 +36,31 @@ class Reservoir:
         # At or below the k-th highest, whatever is still to come.
         self._bound = np.full(queries, -np.inf, np.float32)
 
-    def add(self, block: np.ndarray, first: int, axis: int) -> None:
+    def add(
+        self, block: np.ndarray, maxima: np.ndarray, first: int, axis: int
+    ) -> None:
         """Looks through similarities with rows `first`, `first` + 1, ….
 
         Args:
             block: float32 [Q, R], or [R, Q] where `axis` is 1.
+            maxima: float32 [Q, n] or [n, Q], of the rows r, r + n, … each.
             first: Number of the block's first row.
             axis: Which the queries are on.
         """
         if not self._filled.any():
-            self._bound = _bound(block if axis == 0 else block.T, self._k)
-        query, row = self._reaching(block, axis)
-        count = np.bincount(query, minlength=len(self._filled))
-        if (self._filled + count).max() > self._room:
+            self._bound = _bound(maxima if axis == 0 else maxima.T, self._k)
+        query, row, value = self._reaching(block, maxima, axis)
+        if not self._fits(query):
             self._sort()
-            query, row = self._reaching(block, axis)
-            count = np.bincount(query, minlength=len(self._filled))
-        if (self._filled + count).max() > self._room:
-            # Many equals, or rows in some order.
-            query, row = _highest(block, self._k, axis)
-            count = np.bincount(query, minlength=len(self._filled))
+            query, row, value = self._reaching(block, maxima, axis)
+        if not self._fits(query):  # Many equals, or rows in some order.
+            query, row, value = _highest(block, self._k, axis)
         # Behind what there is of a query, one after another.
+        count = np.bincount(query, minlength=len(self._filled))
         start = np.arange(len(count)) * self._room + self._filled
         start -= np.cumsum(count) - count
         place = start[query] + np.arange(len(query))
-        at = (query, row) if axis == 0 else (row, query)
-        self._values.ravel()[place] = block[at]
+        self._values.ravel()[place] = value
         self._index.ravel()[place] = row + first
         self._filled += count
 
@@ -79,17 +82,31 @@ class Reservoir:
         return self._values[:, :k], self._index[:, :k]
 
     def _reaching(
-        self, block: np.ndarray, axis: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Queries, in order, and rows of what reaches the bounds."""
-        reaches = block >= np.expand_dims(self._bound, 1 - axis)
-        place = np.flatnonzero(reaches)
-        major = place // block.shape[1]  # Much faster than `divmod`.
-        minor = place - major * block.shape[1]
-        if axis == 0:
-            return major, minor
-        order = np.argsort(minor.astype(np.uint16), kind="stable")
-        return minor[order], major[order]
+        self, block: np.ndarray, maxima: np.ndarray, axis: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Queries, in order, rows and values of what reaches the bounds."""
+        reaches = self._reach(maxima, axis)
+        if np.count_nonzero(reaches) * SCATTERED_COST > maxima.size:
+            query, row = _where(self._reach(block, axis), axis)
+            at = (query, row) if axis == 0 else (row, query)
+            return query, row, block[at]
+        query, group = _where(reaches, axis)
+        rows, groups = block.shape[1 - axis], maxima.shape[1 - axis]
+        row = group[:, None] + np.arange(0, rows, groups)  # [hits, group]
+        at = (query[:, None], row) if axis == 0 else (row, query[:, None])
+        value = block[at]
+        reaches = value >= self._bound[query, None]
+        query = np.repeat(query, np.count_nonzero(reaches, axis=1))
+        return query, row[reaches], value[reaches]
+
+    def _reach(self, numbers: np.ndarray, axis: int) -> np.ndarray:
+        """Whether numbers, [Q, n] or [n, Q], reach the bounds."""
+        return numbers >= np.expand_dims(self._bound, 1 - axis)
+
+    def _fits(self, query: np.ndarray) -> bool:
+        """Whether there is room for one more of each of these."""
+        count = np.bincount(query, minlength=len(self._filled))
+        return (self._filled + count).max() <= self._room
 
     def _sort(self) -> None:
         """Keeps the k highest, highest first, and has bounds from them."""
@@ -106,30 +123,42 @@ def room(k: int) -> int:
     return 3 * k + 16
 
 
-def _bound(block: np.ndarray, k: int) -> np.ndarray:
+def _where(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where a mask is true: places on `axis`, in order, and on the other."""
+    place = np.flatnonzero(mask)
+    major = place // mask.shape[1]  # Much faster than `divmod`.
+    minor = place - major * mask.shape[1]
+    if axis == 0:
+        return major, minor
+    order = np.argsort(minor.astype(np.uint16), kind="stable")
+    return minor[order], major[order]
+
+
+def _bound(maxima: np.ndarray, k: int) -> np.ndarray:
     """What the k-th highest of each query is not below, float32 [Q].
 
-    It is the k-th highest among the maxima of lanes, the rows r, r + lanes, …,
-    which are k different rows.
+    It is the k-th highest among maxima of different rows, some of which are
+    put together where there are more than it takes.
 
     Args:
-        block: float32 [Q, R].
+        maxima: float32 [Q, n].
         k: At least 1.
     """
-    queries, rows = block.shape
-    lanes = min(max(LANES * k, 64), rows)
+    queries, count = maxima.shape
+    lanes = min(max(LANES * k, 64), count)
     if k > lanes:
         return np.full(queries, -np.inf, np.float32)
-    whole = block[:, : rows // lanes * lanes]
-    maxima = whole.reshape(queries, -1, lanes).max(1)
-    return np.partition(maxima, lanes - k, axis=1)[:, lanes - k]
+    whole = maxima[:, : count // lanes * lanes]
+    fewer = whole.reshape(queries, -1, lanes).max(1)
+    return np.partition(fewer, lanes - k, axis=1)[:, lanes - k]
 
 
 def _highest(
     block: np.ndarray, k: int, axis: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Queries, in order, and rows of the k highest of each in a block."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Queries, in order, rows and values of the k highest of each."""
     block = block if axis == 0 else block.T
     k = min(k, block.shape[1])
     rows = np.argpartition(block, -k, axis=1)[:, -k:]
-    return np.repeat(np.arange(len(block)), k), rows.ravel()
+    values = np.take_along_axis(block, rows, axis=1)
+    return np.repeat(np.arange(len(block)), k), rows.ravel(), values.ravel()
