@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from and_tf import blockwise_search as blocks
 from and_tf import grouped_search as groups
 from and_tf import nearest as module
 from and_tf.errors import InputError
 from and_tf.nearest import nearest
-from tests.conftest import tensor_sizes, unit
+from tests.conftest import unit
 
 
 def brute_force(queries, rows, k, temperature, exclude_self):
@@ -69,7 +68,7 @@ def test_equals_brute_force(rng, way, num_rows, k, temperature):
     check(found, rows, rows, k, temperature, True)
 
 
-def test_queries_apart_from_rows(rng):
+def test_queries_apart_from_rows(rng, way):
     queries = unit(rng.normal(size=(1100, 8))).astype(np.float32)
     rows = unit(rng.normal(size=(70, 8))).astype(np.float32)
     found = nearest(queries, rows, 70, temperature=0.1)
@@ -79,14 +78,14 @@ def test_queries_apart_from_rows(rng):
     assert without.entropy is None
 
 
-def test_entropy_is_finite_where_probabilities_underflow(rng):
+def test_entropy_is_finite_where_probabilities_underflow(rng, way):
     rows = unit(rng.normal(size=(300, 8))).astype(np.float32)
     found = nearest(rows, rows, 1, temperature=0.001, exclude_self=True)
     assert np.isfinite(found.entropy).all()
     np.testing.assert_allclose(found.entropy.min(), 0.0, atol=1e-4)
 
 
-def test_entropy_of_equal_rows_is_log_n():
+def test_entropy_of_equal_rows_is_log_n(way):
     rows = np.tile(np.float32([[0.6, 0.8]]), (500, 1))
     found = nearest(rows, rows, 1, temperature=0.1, exclude_self=True)
     np.testing.assert_allclose(found.entropy, np.log(500), rtol=1e-5)
@@ -98,3 +97,29 @@ def test_refuses_more_neighbours_than_there_are(k):
     rows = np.eye(10, dtype=np.float32)
     with pytest.raises(InputError, match="from 1 to 9.*Received: " + str(k)):
         nearest(rows, rows, k, exclude_self=True)
+
+
+def test_a_row_may_be_its_own_neighbour(rng, way):
+    rows = unit(rng.normal(size=(1500, 8))).astype(np.float32)
+    found = nearest(rows, rows, 3, temperature=0.1)
+    check(found, rows, rows, 3, 0.1, False)
+    np.testing.assert_array_equal(found.index[:, 0], np.arange(1500))
+    assert nearest(rows, rows, 3).entropy is None
+
+
+def test_rows_that_occur_twice(rng, way):
+    rows = unit(rng.normal(size=(700, 8))).astype(np.float32)
+    rows = np.concatenate([rows, rows])
+    found = nearest(rows, rows, 4, temperature=0.1, exclude_self=True)
+    check(found, rows, rows, 4, 0.1, True)
+    np.testing.assert_array_equal(
+        found.index[:, 0], (np.arange(1400) + 700) % 1400
+    )
+
+
+def test_rows_in_order(way):
+    """Every block has nearer rows than all before it."""
+    angle = np.linspace(0, 1.5, 1500)
+    rows = np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
+    found = nearest(rows, rows, 20, temperature=0.1, exclude_self=True)
+    check(found, rows, rows, 20, 0.1, True)
