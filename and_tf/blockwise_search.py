@@ -8,11 +8,12 @@ Where the queries are the rows, a block serves both of its sides.
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import functools
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,18 @@ class _Workers:
         self._pending = self._threads.map(lambda call: call(), calls)
 
 
+def _ahead(calls: Iterable[functools.partial]) -> Iterator:
+    """What calls return, two at a time: XLA alone leaves cores idle."""
+    pending = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        for call in calls:
+            pending.append(threads.submit(call))
+            if len(pending) == 2:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
 def serve_both(rows: tf.Tensor, k: int, temperature: float | None) -> bool:
     """Whether `search_rows` is right for these rows, and has the memory."""
     if 8 * room(k + 1) * rows.shape[0] > STATE_BYTES:
@@ -147,8 +160,11 @@ def search_rows(
             _Side(p.shape[0], k + int(exclude_self), workers.count)
             for p in parts
         ]
-        for i, j in pairs:
-            products, *taken = visit(parts[i], parts[j], *exponent, i != j)
+        visits = _ahead(
+            functools.partial(visit, parts[i], parts[j], *exponent, i != j)
+            for i, j in pairs
+        )
+        for (i, j), (products, *taken) in zip(pairs, visits, strict=True):
             calls = sides[i].add(products, starts[j], 0, taken[0])
             if i != j:
                 calls += sides[j].add(products, starts[i], 1, taken[1])

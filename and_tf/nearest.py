@@ -39,10 +39,10 @@ def nearest(
 ) -> Nearest:
     """The k rows most similar to each query, and each query's entropy.
 
-    Arrays beside the arguments and the result: a padded copy of the rows and
-    about QUERIES × (2 × BLOCK + N / GROUP) × 4 + 2 × SLICE_BYTES bytes. With
-    D = 128 that is 110 MB for N = 50,000 and 1.1 GB for N = 1,281,167. What
-    the process takes is more by what compilation and allocators hold:
+    Arrays beside the arguments and the result, on a CPU: some blocks of 16 or
+    32 MB and, for the bank against itself, 24 · k + 152 bytes a row, as long
+    as that is below `STATE_BYTES`. On an accelerator see `grouped_search`.
+    What the process takes is more by what compilation and allocators hold:
     `benchmarks/discovery.py` prints it.
 
     Args:
