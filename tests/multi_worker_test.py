@@ -156,10 +156,12 @@ def test_a_search_is_shared_out(together):
     both, _ = together
     assert [int(found["searched"]) for found in both] == [2048, 452]
     for found in both:
-        for name in ("similarity", "index", "entropy"):
-            np.testing.assert_array_equal(
-                found[f"shared_{name}"], found[f"own_{name}"]
+        for name in ("similarity", "entropy"):
+            np.testing.assert_allclose(
+                found[f"shared_{name}"], found[f"own_{name}"], atol=1e-5
             )
+        # One process serves rows and columns at once: near equals may swap.
+        assert (found["shared_index"] != found["own_index"]).mean() < 1e-3
 
 
 def test_processes_tell_each_other_arrays_and_bytes(together):

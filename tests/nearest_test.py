@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from and_tf import blockwise_search as blocks
+from and_tf import grouped_search as groups
 from and_tf import nearest as module
 from and_tf.errors import InputError
 from and_tf.nearest import nearest
-from tests.conftest import tensor_sizes, unit
+from tests.conftest import unit
 
 
 def brute_force(queries, rows, k, temperature, exclude_self):
@@ -41,33 +42,33 @@ def check(found, queries, rows, k, temperature, exclude_self):
     np.testing.assert_allclose(found.entropy, entropy, atol=1e-4)
 
 
+@pytest.fixture(params=["blocks", "one side", "groups", "groups, all rows"])
+def way(request, monkeypatch):
+    """Each way of searching; small blocks, so that there are several."""
+    monkeypatch.setattr(blocks, "BLOCK", 512)
+    monkeypatch.setattr(blocks, "QUERIES", 100)
+    monkeypatch.setattr(blocks, "ROWS", 600)
+    if request.param == "one side":
+        monkeypatch.setattr(blocks, "STATE_BYTES", 0)
+    if request.param.startswith("groups"):
+        monkeypatch.setattr(module, "_on_cpu", lambda: False)
+    cost = 0 if request.param == "groups" else 10**6
+    monkeypatch.setattr(groups, "SCATTERED_COST", cost)
+    return request.param
+
+
 @pytest.mark.parametrize(
     ("num_rows", "k"),
-    [(3, 1), (3, 2), (40, 5), (1024, 1), (1500, 1), (1500, 200), (2049, 17)],
+    [(3, 1), (3, 2), (40, 5), (512, 1), (1500, 1), (1500, 200), (2049, 17)],
 )
 @pytest.mark.parametrize("temperature", [0.07, 1.0])
-@pytest.mark.parametrize("scattered_cost", [0, 10**6])
-def test_equals_brute_force(
-    rng, monkeypatch, num_rows, k, temperature, scattered_cost
-):
-    monkeypatch.setattr(module, "SCATTERED_COST", scattered_cost)
+def test_equals_brute_force(rng, way, num_rows, k, temperature):
     rows = unit(rng.normal(size=(num_rows, 16))).astype(np.float32)
     found = nearest(rows, rows, k, temperature=temperature, exclude_self=True)
     check(found, rows, rows, k, temperature, True)
 
 
-def test_neighbours_that_share_a_group(rng):
-    """All of the nearest in one group, and the query itself among them."""
-    rows = unit(rng.normal(size=(1024, 16))).astype(np.float32)
-    stride = module.BLOCK // module.GROUP
-    rows[3::stride] = unit(rows[3] + 0.01 * rng.normal(size=(16, 16)))
-    found = nearest(rows, rows, 15, exclude_self=True)
-    np.testing.assert_array_equal(
-        np.sort(found.index[3]), np.arange(3 + stride, 1024, stride)
-    )
-
-
-def test_queries_apart_from_rows(rng):
+def test_queries_apart_from_rows(rng, way):
     queries = unit(rng.normal(size=(1100, 8))).astype(np.float32)
     rows = unit(rng.normal(size=(70, 8))).astype(np.float32)
     found = nearest(queries, rows, 70, temperature=0.1)
@@ -77,14 +78,14 @@ def test_queries_apart_from_rows(rng):
     assert without.entropy is None
 
 
-def test_entropy_is_finite_where_probabilities_underflow(rng):
+def test_entropy_is_finite_where_probabilities_underflow(rng, way):
     rows = unit(rng.normal(size=(300, 8))).astype(np.float32)
     found = nearest(rows, rows, 1, temperature=0.001, exclude_self=True)
     assert np.isfinite(found.entropy).all()
     np.testing.assert_allclose(found.entropy.min(), 0.0, atol=1e-4)
 
 
-def test_entropy_of_equal_rows_is_log_n():
+def test_entropy_of_equal_rows_is_log_n(way):
     rows = np.tile(np.float32([[0.6, 0.8]]), (500, 1))
     found = nearest(rows, rows, 1, temperature=0.1, exclude_self=True)
     np.testing.assert_allclose(found.entropy, np.log(500), rtol=1e-5)
@@ -98,15 +99,27 @@ def test_refuses_more_neighbours_than_there_are(k):
         nearest(rows, rows, k, exclude_self=True)
 
 
-def test_never_holds_all_similarities():
-    """The largest tensor of a sweep over 8,192 rows, from its graph."""
-    rows, queries, dim = 8192, 256, 4
-    function = module._sweep.get_concrete_function(
-        *(
-            tf.TensorSpec(shape)
-            for shape in ([queries, dim], [rows, dim], [rows], [])
-        )
+def test_a_row_may_be_its_own_neighbour(rng, way):
+    rows = unit(rng.normal(size=(1500, 8))).astype(np.float32)
+    found = nearest(rows, rows, 3, temperature=0.1)
+    check(found, rows, rows, 3, 0.1, False)
+    np.testing.assert_array_equal(found.index[:, 0], np.arange(1500))
+    assert nearest(rows, rows, 3).entropy is None
+
+
+def test_rows_that_occur_twice(rng, way):
+    rows = unit(rng.normal(size=(700, 8))).astype(np.float32)
+    rows = np.concatenate([rows, rows])
+    found = nearest(rows, rows, 4, temperature=0.1, exclude_self=True)
+    check(found, rows, rows, 4, 0.1, True)
+    np.testing.assert_array_equal(
+        found.index[:, 0], (np.arange(1400) + 700) % 1400
     )
-    sizes = tensor_sizes(function)
-    assert queries * module.BLOCK in sizes
-    assert max(sizes) <= queries * max(module.BLOCK, rows // module.GROUP)
+
+
+def test_rows_in_order(way):
+    """Every block has nearer rows than all before it."""
+    angle = np.linspace(0, 1.5, 1500)
+    rows = np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
+    found = nearest(rows, rows, 20, temperature=0.1, exclude_self=True)
+    check(found, rows, rows, 20, 0.1, True)

@@ -1,0 +1,304 @@
+"""Nearest neighbours and entropies on CPUs, a block of products at a time.
+
+A block is a product of some rows with some queries, small enough for a CPU's
+cache. While it is there, the sums that equation 5 needs are taken from it,
+and reservoirs put down what may be among a query's nearest; then it goes.
+Where the queries are the rows, a block serves both of its sides.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import functools
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from and_tf.reservoir import Reservoir, room
+
+BLOCK = 2048  # Rows and queries of a symmetric search: 16 MB of products.
+QUERIES, ROWS = 256, 32768  # Of a search for others: 32 MB.
+GROUP, SUMMED = 8, 32  # Numbers that maxima and sums are of.
+# What the reservoirs of all rows may take for a symmetric search, in bytes.
+STATE_BYTES = 2**30
+# By how much the exponents of two rows' own similarities may differ in a
+# symmetric search: exp(−88) is the smallest number of float32.
+SPREAD = 40.0
+
+
+class _Side:
+    """What is known of some queries: sums and reservoirs.
+
+    Args:
+        count: Q.
+        k: How many rows a reservoir keeps.
+        workers: How many reservoirs share the queries.
+    """
+
+    def __init__(self, count: int, k: int, workers: int) -> None:
+        step = -(-count // workers)
+        self._spans = [slice(i, i + step) for i in range(0, count, step)]
+        self._parts = [
+            Reservoir(min(count, span.stop) - span.start, k)
+            for span in self._spans
+        ]
+        self._sums = np.zeros([2, count])
+
+    def add(
+        self, products: tf.Tensor, first: int, axis: int, taken: list
+    ) -> list[functools.partial]:
+        """Adds sums; returns calls that have the reservoirs add a block.
+
+        Args:
+            products: The block.
+            first, axis: See `Reservoir.add`.
+            taken: What `visit` took from the block for these queries.
+        """
+        maxima, *sums = map(_view, taken)
+        for mine, new in zip(self._sums, sums, strict=False):
+            mine += new.sum(1 - axis)
+        block, calls = _view(products), []
+        for span, part in zip(self._spans, self._parts, strict=True):
+            own = span if axis == 0 else (slice(None), span)
+            calls.append(
+                functools.partial(
+                    part.add, block[own], maxima[own], first, axis
+                )
+            )
+        return calls
+
+    def results(
+        self, k: int, own: np.ndarray | None, entropies: bool
+    ) -> tuple[np.ndarray, ...]:
+        """Similarities, indices and, where asked for, entropies."""
+        best = [
+            part.best(k, None if own is None else own[span])
+            for span, part in zip(self._spans, self._parts, strict=True)
+        ]
+        found = tuple(np.concatenate(a) for a in zip(*best, strict=True))
+        if not entropies:
+            return found
+        total, weighted = self._sums
+        return (*found, np.float32(np.log(total) - weighted / total))
+
+
+class _Workers:
+    """As many threads as TensorFlow has, a step behind it."""
+
+    def __init__(self) -> None:
+        count = tf.config.threading.get_intra_op_parallelism_threads()
+        self.count = count or os.cpu_count() or 1
+        self._threads = concurrent.futures.ThreadPoolExecutor(self.count)
+        self._pending: Iterable = ()
+
+    def __enter__(self) -> _Workers:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._threads.shutdown()
+
+    def wait(self) -> list:
+        """What the calls of the last `start` returned, once they have."""
+        results, self._pending = list(self._pending), ()
+        return results
+
+    def start(self, calls: list[functools.partial]) -> None:
+        """Has calls made, after all that were started before."""
+        self.wait()
+        self._pending = self._threads.map(lambda call: call(), calls)
+
+
+def _ahead(calls: Iterable[functools.partial]) -> Iterator:
+    """What calls return, two at a time: XLA alone leaves cores idle."""
+    pending = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        for call in calls:
+            pending.append(threads.submit(call))
+            if len(pending) == 2:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def serve_both(rows: tf.Tensor, k: int, temperature: float | None) -> bool:
+    """Whether `search_rows` is right for these rows, and has the memory."""
+    if 8 * room(k + 1) * rows.shape[0] > STATE_BYTES:
+        return False
+    if temperature is None:
+        return True
+    own = tf.reduce_sum(rows * rows, 1)
+    spread = tf.reduce_max(own) - tf.reduce_min(own)
+    return float(spread) / temperature < SPREAD
+
+
+def search_rows(
+    rows: tf.Tensor, k: int, temperature: float | None, exclude_self: bool
+) -> tuple[np.ndarray, ...]:
+    """Similarities, indices and, with a temperature, entropies of all rows.
+
+    Args:
+        rows: float32 [N, D].
+        k: How many.
+        temperature: τ, or None.
+        exclude_self: Whether a row is no neighbour of its own.
+    """
+    starts = range(0, rows.shape[0], BLOCK)
+    parts = [rows[i : i + BLOCK] for i in starts]
+    exponent = _exponent(
+        temperature, tf.reduce_max(tf.reduce_sum(rows * rows, 1))
+    )
+    # Those with themselves first: all then have bounds.
+    pairs = [(i, i) for i in range(len(parts))]
+    pairs += [(i, j) for i in range(len(parts)) for j in range(i)]
+    with _Workers() as workers:
+        sides = [
+            _Side(p.shape[0], k + int(exclude_self), workers.count)
+            for p in parts
+        ]
+        visits = _ahead(
+            functools.partial(visit, parts[i], parts[j], *exponent, i != j)
+            for i, j in pairs
+        )
+        for (i, j), (products, *taken) in zip(pairs, visits, strict=True):
+            calls = sides[i].add(products, starts[j], 0, taken[0])
+            if i != j:
+                calls += sides[j].add(products, starts[i], 1, taken[1])
+            workers.start(calls)
+        own = np.arange(rows.shape[0]) if exclude_self else None
+        workers.start(
+            [
+                functools.partial(
+                    side.results,
+                    k,
+                    None if own is None else own[start : start + BLOCK],
+                    temperature is not None,
+                )
+                for start, side in zip(starts, sides, strict=True)
+            ]
+        )
+        return _joined(workers.wait())
+
+
+def search(
+    queries: tf.Tensor,
+    own: np.ndarray | None,
+    rows: tf.Tensor,
+    k: int,
+    temperature: float | None,
+) -> tuple[np.ndarray, ...]:
+    """Similarities, indices and, with a temperature, entropies of queries.
+
+    Args:
+        queries: float32 [Q, D].
+        own: integer [Q], the row that each query is and that is left out, or
+            None.
+        rows: float32 [N, D].
+        k: How many.
+        temperature: τ, or None.
+    """
+    results = []
+
+    def finish(side: _Side, own: np.ndarray | None) -> None:
+        results.append(side.results(k, own, temperature is not None))
+
+    with _Workers() as workers:
+        for i in range(0, queries.shape[0], QUERIES):
+            some = queries[i : i + QUERIES]
+            side = _Side(some.shape[0], k + int(own is not None), workers.count)
+            # A unit query is nowhere more similar than to itself: exponents
+            # stay at or below 0 in a bank, and below 88 for any rows not
+            # wildly longer.
+            exponent = _exponent(
+                temperature, tf.reduce_sum(some * some, 1, keepdims=True)
+            )
+            for first in range(0, rows.shape[0], ROWS):
+                products, taken = visit(
+                    some, rows[first : first + ROWS], *exponent, False
+                )
+                workers.start(side.add(products, first, 0, taken))
+            mine = None if own is None else own[i : i + QUERIES]
+            workers.start([functools.partial(finish, side, mine)])
+        workers.wait()
+    return _joined(results)
+
+
+@functools.partial(tf.function, autograph=False, jit_compile=True)
+def visit(
+    a: tf.Tensor,
+    b: tf.Tensor,
+    scale: tf.Tensor | None,
+    shift: tf.Tensor | None,
+    both: bool,
+) -> tuple[Any, ...]:
+    """The products of two sets of rows, and what is taken from them.
+
+    For each side that is the maxima of every `GROUP` products and, with a
+    scale, of the logits l = a · b · scale − shift the sums of exp(l) and of
+    exp(l) · l, in parts that NumPy adds up.
+
+    Args:
+        a: float32 [A, D].
+        b: float32 [B, D].
+        scale: float32 [], or None for no sums.
+        shift: float32 [] or [A, 1].
+        both: Whether b is served, too.
+
+    Returns:
+        float32 [A, B]; one or three of [A, n], with n = B / GROUP for the
+        first; where b is served, as many of [m, B].
+    """
+    products = tf.matmul(a, b, transpose_b=True)
+    terms = []
+    if scale is not None:
+        logits = products * scale - shift
+        weights = tf.exp(logits)
+        terms = [weights, weights * logits]
+    taken = []
+    for axis in (1, 0) if both else (1,):
+        taken.append([_reduced(tf.reduce_max, products, GROUP, axis)])
+        taken[-1] += [_reduced(tf.reduce_sum, t, SUMMED, axis) for t in terms]
+    return products, *taken
+
+
+def _reduced(
+    reduce: Callable, x: tf.Tensor, count: int, axis: int
+) -> tf.Tensor:
+    """Reduces `count` numbers at a time, n apart, or fewer if n is odd.
+
+    Args:
+        reduce: Of TensorFlow.
+        x: float32 [A, B].
+        count: A power of 2, at most 32: XLA is slow with more.
+        axis: Which of x gets shorter.
+
+    Returns:
+        float32 [n, B] or [A, n].
+    """
+    count = math.gcd(x.shape[axis], count)
+    shape = [*x.shape[:axis], count, -1, *x.shape[axis + 1 :]]
+    return reduce(tf.reshape(x, shape), axis)
+
+
+def _exponent(
+    temperature: float | None, largest: tf.Tensor
+) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+    """Scale and shift, for `visit`, that keep exponents at or below 0."""
+    if temperature is None:
+        return None, None
+    scale = tf.constant(1 / temperature)
+    return scale, largest * scale
+
+
+def _joined(results: Iterable) -> tuple[np.ndarray, ...]:
+    """The results of some queries after another, as those of all."""
+    return tuple(np.concatenate(a) for a in zip(*results, strict=True))
+
+
+def _view(tensor: tf.Tensor) -> np.ndarray:
+    """What a CPU's tensor holds, which `numpy()` would copy."""
+    return np.asarray(memoryview(tensor))

@@ -1,0 +1,164 @@
+"""The k highest of numbers that come a block at a time, kept in NumPy.
+
+Sorting every block would cost more than the products that made it. But once
+some k numbers of a query are known, only what reaches the lowest of them can
+be among the k highest: a comparison with the maximum of each group of rows
+says where to look. What does is put down, and sorted once there is no more
+room.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Maxima among which a first bound is looked for, for each of k.
+LANES = 4
+# What looking at a group costs, in maxima that are compared: by it all of a
+# block is compared where many groups reach the bounds.
+SCATTERED_COST = 32
+
+
+class Reservoir:
+    """The k highest of each of Q queries among the rows seen so far.
+
+    Takes 8 × room(k) bytes a query, and as much again while it sorts.
+
+    Args:
+        queries: Q.
+        k: How many of each are wanted.
+    """
+
+    def __init__(self, queries: int, k: int) -> None:
+        self._k, self._room = k, room(k)
+        self._values = np.full([queries, self._room], -np.inf, np.float32)
+        self._index = np.zeros([queries, self._room], np.int32)
+        self._filled = np.zeros(queries, np.intp)
+        # At or below the k-th highest, whatever is still to come.
+        self._bound = np.full(queries, -np.inf, np.float32)
+
+    def add(
+        self, block: np.ndarray, maxima: np.ndarray, first: int, axis: int
+    ) -> None:
+        """Looks through similarities with rows `first`, `first` + 1, ….
+
+        Args:
+            block: float32 [Q, R], or [R, Q] where `axis` is 1.
+            maxima: float32 [Q, n] or [n, Q], of the rows r, r + n, … each.
+            first: Number of the block's first row.
+            axis: Which the queries are on.
+        """
+        if not self._filled.any():
+            self._bound = _bound(maxima if axis == 0 else maxima.T, self._k)
+        query, row, value = self._reaching(block, maxima, axis)
+        if not self._fits(query):
+            self._sort()
+            query, row, value = self._reaching(block, maxima, axis)
+        if not self._fits(query):  # Many equals, or rows in some order.
+            query, row, value = _highest(block, self._k, axis)
+        # Behind what there is of a query, one after another.
+        count = np.bincount(query, minlength=len(self._filled))
+        start = np.arange(len(count)) * self._room + self._filled
+        start -= np.cumsum(count) - count
+        place = start[query] + np.arange(len(query))
+        self._values.ravel()[place] = value
+        self._index.ravel()[place] = row + first
+        self._filled += count
+
+    def best(
+        self, k: int, without: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k highest, highest first, and the numbers of their rows.
+
+        Args:
+            k: How many, one less where a row is left out.
+            without: integer [Q], a row that is no result of each query.
+
+        Returns:
+            float32 [Q, k] and int32 [Q, k].
+        """
+        if without is not None:
+            self._values[self._index == without[:, None]] = -np.inf
+        self._sort()
+        return self._values[:, :k], self._index[:, :k]
+
+    def _reaching(
+        self, block: np.ndarray, maxima: np.ndarray, axis: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Queries, in order, rows and values of what reaches the bounds."""
+        reaches = self._reach(maxima, axis)
+        if np.count_nonzero(reaches) * SCATTERED_COST > maxima.size:
+            query, row = _where(self._reach(block, axis), axis)
+            at = (query, row) if axis == 0 else (row, query)
+            return query, row, block[at]
+        query, group = _where(reaches, axis)
+        rows, groups = block.shape[1 - axis], maxima.shape[1 - axis]
+        row = group[:, None] + np.arange(0, rows, groups)  # [hits, group]
+        at = (query[:, None], row) if axis == 0 else (row, query[:, None])
+        value = block[at]
+        reaches = value >= self._bound[query, None]
+        query = np.repeat(query, np.count_nonzero(reaches, axis=1))
+        return query, row[reaches], value[reaches]
+
+    def _reach(self, numbers: np.ndarray, axis: int) -> np.ndarray:
+        """Whether numbers, [Q, n] or [n, Q], reach the bounds."""
+        return numbers >= np.expand_dims(self._bound, 1 - axis)
+
+    def _fits(self, query: np.ndarray) -> bool:
+        """Whether there is room for one more of each of these."""
+        count = np.bincount(query, minlength=len(self._filled))
+        return (self._filled + count).max() <= self._room
+
+    def _sort(self) -> None:
+        """Keeps the k highest, highest first, and has bounds from them."""
+        order = np.argsort(-self._values, axis=1)[:, : self._k]
+        for kept in (self._values, self._index):
+            kept[:, : self._k] = np.take_along_axis(kept, order, axis=1)
+        self._values[:, self._k :] = -np.inf
+        np.minimum(self._filled, self._k, out=self._filled)
+        np.maximum(self._bound, self._values[:, self._k - 1], out=self._bound)
+
+
+def room(k: int) -> int:
+    """How many numbers of a query are put down before they are sorted."""
+    return 3 * k + 16
+
+
+def _where(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where a mask is true: places on `axis`, in order, and on the other."""
+    place = np.flatnonzero(mask)
+    major = place // mask.shape[1]  # Much faster than `divmod`.
+    minor = place - major * mask.shape[1]
+    if axis == 0:
+        return major, minor
+    order = np.argsort(minor.astype(np.uint16), kind="stable")
+    return minor[order], major[order]
+
+
+def _bound(maxima: np.ndarray, k: int) -> np.ndarray:
+    """What the k-th highest of each query is not below, float32 [Q].
+
+    It is the k-th highest among maxima of different rows, some of which are
+    put together where there are more than it takes.
+
+    Args:
+        maxima: float32 [Q, n].
+        k: At least 1.
+    """
+    queries, count = maxima.shape
+    lanes = min(max(LANES * k, 64), count)
+    if k > lanes:
+        return np.full(queries, -np.inf, np.float32)
+    whole = maxima[:, : count // lanes * lanes]
+    fewer = whole.reshape(queries, -1, lanes).max(1)
+    return np.partition(fewer, lanes - k, axis=1)[:, lanes - k]
+
+
+def _highest(
+    block: np.ndarray, k: int, axis: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Queries, in order, rows and values of the k highest of each."""
+    block = block if axis == 0 else block.T
+    k = min(k, block.shape[1])
+    rows = np.argpartition(block, -k, axis=1)[:, -k:]
+    values = np.take_along_axis(block, rows, axis=1)
+    return np.repeat(np.arange(len(block)), k), rows.ravel(), values.ravel()

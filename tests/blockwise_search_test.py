@@ -1,0 +1,90 @@
+"""Symmetric and other searches in blocks, against each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from and_tf import blockwise_search as module
+from and_tf.nearest import nearest
+from tests.conftest import tensor_sizes, unit
+from tests.nearest_test import check
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(module, "BLOCK", 128)
+    monkeypatch.setattr(module, "QUERIES", 50)
+    monkeypatch.setattr(module, "ROWS", 96)
+
+
+@pytest.mark.parametrize("num", [5, 128, 300, 641])
+@pytest.mark.parametrize("k", [1, 4])
+@pytest.mark.parametrize("exclude_self", [True, False])
+@pytest.mark.parametrize("temperature", [None, 0.1])
+def test_symmetric_as_one_sided(rng, num, k, exclude_self, temperature):
+    rows = tf.constant(unit(rng.normal(size=(num, 8))), tf.float32)
+    own = np.arange(num) if exclude_self else None
+    both = module.search_rows(rows, k, temperature, exclude_self)
+    one = module.search(rows, own, rows, k, temperature)
+    assert len(both) == len(one) == (2 if temperature is None else 3)
+    for mine, theirs in zip(both, one, strict=True):
+        assert mine.dtype == theirs.dtype
+        assert mine.shape == theirs.shape
+    np.testing.assert_allclose(both[0], one[0], atol=1e-6)
+    assert (both[1] != one[1]).mean() < 1e-2  # Near equals may swap.
+    if temperature:
+        np.testing.assert_allclose(both[2], one[2], atol=1e-5)
+
+
+def test_search_serves_both_sides_of_one_array_alone(rng, monkeypatch):
+    asked = []
+    before = module.search_rows
+    monkeypatch.setattr(
+        module, "search_rows", lambda *a: asked.append(1) or before(*a)
+    )
+    rows = unit(rng.normal(size=(300, 8))).astype(np.float32)
+    nearest(rows, rows, 2, temperature=0.1, exclude_self=True)
+    assert len(asked) == 1
+    nearest(rows[:40], rows, 2, temperature=0.1)
+    assert len(asked) == 1
+
+
+def test_rows_of_any_length(rng):
+    """Where one shift would not do for all, entropies are as exact."""
+    rows = unit(rng.normal(size=(300, 8))).astype(np.float32)
+    rows *= rng.uniform(0.5, 2, size=(300, 1)).astype(np.float32)
+    tensor = tf.constant(rows)
+    assert module.serve_both(tensor, 3, 1.0)
+    assert not module.serve_both(tensor, 3, 0.05)
+    for temperature in (1.0, 0.05):
+        found = nearest(
+            rows, rows, 3, temperature=temperature, exclude_self=True
+        )
+        check(found, rows, rows, 3, temperature, True)
+
+
+def test_a_symmetric_search_needs_room(rng, monkeypatch):
+    rows = tf.constant(unit(rng.normal(size=(300, 8))), tf.float32)
+    assert module.serve_both(rows, 3, None)
+    monkeypatch.setattr(module, "STATE_BYTES", 1000)
+    assert not module.serve_both(rows, 3, None)
+
+
+def test_what_a_worker_raises_is_raised(rng, monkeypatch):
+    def fail(*_):
+        raise ArithmeticError("as it would")
+
+    monkeypatch.setattr(module.Reservoir, "add", fail)
+    rows = tf.constant(unit(rng.normal(size=(300, 8))), tf.float32)
+    with pytest.raises(ArithmeticError, match="as it would"):
+        module.search_rows(rows, 1, None, True)
+
+
+def test_never_holds_more_than_a_block():
+    """The largest tensor of a visit, from its graph."""
+    a, b = (tf.TensorSpec([rows, 4]) for rows in (64, 96))
+    scalar = tf.TensorSpec([])
+    function = module.visit.get_concrete_function(a, b, scalar, scalar, True)
+    assert max(tensor_sizes(function)) == 64 * 96

@@ -1,0 +1,74 @@
+"""The k highest of blocks, against sorting everything in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from and_tf import reservoir as module
+from and_tf.reservoir import Reservoir
+
+
+def fed(similarity, k, step, axis, group=4):
+    """A reservoir that was given `step` rows of [Q, N] at a time."""
+    found = Reservoir(len(similarity), k)
+    for first in range(0, similarity.shape[1], step):
+        block = similarity[:, first : first + step]
+        count = group if block.shape[1] % group == 0 else 1
+        maxima = block.reshape(len(block), count, -1).max(1)
+        if axis == 1:
+            block, maxima = block.T, maxima.T
+        found.add(
+            np.ascontiguousarray(block),
+            np.ascontiguousarray(maxima),
+            first,
+            axis,
+        )
+    return found
+
+
+def check(found, similarity, k):
+    values, index = found.best(k)
+    np.testing.assert_array_equal(values, -np.sort(-similarity, 1)[:, :k])
+    np.testing.assert_array_equal(
+        np.take_along_axis(similarity, index, 1), values
+    )
+    assert all(len(set(row)) == k for row in index.tolist())
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("cost", [0, 10**6])
+@pytest.mark.parametrize(
+    ("rows", "k", "step"),
+    [(1, 1, 8), (100, 1, 30), (100, 100, 30), (1000, 7, 64), (1000, 150, 128)],
+)
+def test_equals_sorting(rng, monkeypatch, axis, cost, rows, k, step):
+    monkeypatch.setattr(module, "SCATTERED_COST", cost)
+    similarity = rng.normal(size=(33, rows)).astype(np.float32)
+    check(fed(similarity, k, step, axis), similarity, k)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("k", [1, 5, 90])
+def test_rows_in_order_and_equals(axis, k):
+    """More than there is room for reaches the bound, in each block."""
+    rising = np.arange(2000, dtype=np.float32)
+    some = np.repeat(np.arange(20, dtype=np.float32), 100)
+    similarity = np.stack([rising, -rising, some, 0 * rising, -some])
+    check(fed(similarity, k, 500, axis), similarity, k)
+
+
+def test_rows_that_are_left_out(rng):
+    similarity = rng.normal(size=(5, 40)).astype(np.float32)
+    without = np.array([0, 39, similarity[2].argmax(), 7, 7])
+    values, index = fed(similarity, 4, 16, 0).best(3, without)
+    similarity[np.arange(5), without] = -np.inf
+    np.testing.assert_array_equal(values, -np.sort(-similarity, 1)[:, :3])
+    assert (index != without[:, None]).all()
+
+
+def test_takes_no_more_than_it_has_room_for(rng):
+    similarity = rng.normal(size=(3, 5000)).astype(np.float32)
+    found = fed(similarity, 2, 100, 0)
+    assert found._values.shape == found._index.shape == (3, module.room(2))
+    assert found._filled.max() <= module.room(2)
