@@ -11,9 +11,10 @@ with batches of 128:
   as one of 96 to 96, for 1.8 times the work: its kernel and gradient no
   longer fit a core's cache.
 
-It trains at about 2,400 images a second there, a ResNet18 of a quarter of the
-width at less than 300, and after equal short times of supervised training on
-CIFAR-100's 20 superclasses was right on twice as many held-out images.
+`benchmarks/SPEED.md` has its speed beside that of a ResNet18 of a quarter of
+the width, less than a third of it; after equal short times of supervised
+training on CIFAR-100's 20 superclasses it was right on twice as many held-out
+images.
 """
 
 from __future__ import annotations
