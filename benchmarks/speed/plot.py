@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from and_tf.figures import axes_style, canvas
 from benchmarks.speed import targets
@@ -68,6 +69,10 @@ def _panel(axes: Axes, file: Mapping[str, Any]) -> None:
     axes_style.dress(axes)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    # A panel may span less than a decade: plain numbers, at 1, 2 and 5.
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     labels = []
     for (name, points), colour in zip(curves(file).items(), COLOURS):
         x, y = zip(*sorted(points), strict=True)
