@@ -227,8 +227,31 @@ def search(
     return _joined(results)
 
 
-@functools.partial(tf.function, autograph=False, jit_compile=True)
 def visit(
+    a: tf.Tensor,
+    b: tf.Tensor,
+    scale: tf.Tensor | None,
+    shift: tf.Tensor | None,
+    both: bool,
+) -> tuple[Any, ...]:
+    """`products_and_taken`, compiled once for blocks of the same shapes."""
+    tensors = (a, b) if scale is None else (a, b, scale, shift)
+    return _compiled(tuple(tuple(t.shape) for t in tensors), both)(*tensors)
+
+
+@functools.cache
+def _compiled(shapes: tuple[tuple[int, ...], ...], both: bool) -> Callable:
+    # A function for each: of one that is traced for many shapes, TensorFlow
+    # warns.
+    def of(a: tf.Tensor, b: tf.Tensor, *exponent: tf.Tensor) -> tuple:
+        return products_and_taken(a, b, *(exponent or (None, None)), both)
+
+    specs = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
+    compiled = tf.function(of, autograph=False, jit_compile=True)
+    return compiled.get_concrete_function(*specs)
+
+
+def products_and_taken(
     a: tf.Tensor,
     b: tf.Tensor,
     scale: tf.Tensor | None,

@@ -86,5 +86,7 @@ def test_never_holds_more_than_a_block():
     """The largest tensor of a visit, from its graph."""
     a, b = (tf.TensorSpec([rows, 4]) for rows in (64, 96))
     scalar = tf.TensorSpec([])
-    function = module.visit.get_concrete_function(a, b, scalar, scalar, True)
+    function = tf.function(
+        module.products_and_taken, autograph=False
+    ).get_concrete_function(a, b, scalar, scalar, True)
     assert max(tensor_sizes(function)) == 64 * 96

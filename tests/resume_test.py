@@ -169,6 +169,8 @@ def test_nan_loss_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
             )
 
     monkeypatch.setattr(fitting.Speed, "on_epoch_begin", poison)
-    with pytest.raises(InputError, match="epoch 2.*kept in .*epoch_00001"):
+    with pytest.raises(
+        InputError, match="finite weights.*epoch 2.*kept in .*epoch_00001"
+    ):
         run.train(good)
     assert RunDirectory(good.run_directory).checkpoints.latest().epochs == 1

@@ -1,10 +1,11 @@
-"""Stops a training whose loss is no number any more."""
+"""Stops a training whose loss or weights are no numbers any more."""
 
 from __future__ import annotations
 
 import math
 
 import keras
+import tensorflow as tf
 
 from and_tf.checkpoint import Checkpoints
 from and_tf.errors import InputError
@@ -13,7 +14,10 @@ EVERY = 50  # Steps; looking makes a GPU wait.
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Raises an `InputError` at a NaN or infinite loss.
+    """Raises an `InputError` at a NaN or infinite loss or weight.
+
+    The loss alone would not tell: a ReLU may make zeros of NaN, as oneDNN's
+    does, and what lies above it goes on with numbers.
 
     It stands before what evaluates or keeps an epoch, so that the last
     checkpoint is of a good one.
@@ -51,15 +55,27 @@ class FiniteLoss(keras.callbacks.Callback):
             self._check(logs["loss"])
 
     def _check(self, loss: float) -> None:
-        if math.isfinite(loss):
+        wrong = self._wrong(loss)
+        if not wrong:
             return
         kept = self._checkpoints.paths()
         raise InputError(
-            f"Expected a finite loss. Received: {loss} in epoch "
-            f"{self._epoch + 1}. {self._remedy}; "
+            f"Expected {wrong} in epoch {self._epoch + 1}. {self._remedy}; "
             + (
                 f"the last good state is kept in {kept[-1]}."
                 if kept
                 else "no epoch was finished, so there is no checkpoint."
             )
         )
+
+    def _wrong(self, loss: float) -> str:
+        """What was expected, and what there is; empty if all is well."""
+        if not math.isfinite(loss):
+            return f"a finite loss. Received: {loss}"
+        weights = self.model.trainable_variables
+        finite = [tf.reduce_all(tf.math.is_finite(w.value)) for w in weights]
+        finite = tf.stack(finite).numpy()  # At once: each read is a wait.
+        if finite.all():
+            return ""
+        path = weights[finite.argmin()].path
+        return f"finite weights. Received others in {path}"
