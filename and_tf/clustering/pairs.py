@@ -71,6 +71,7 @@ def weak_and_strong_batches(
     return batches_of(split, sides, **options)
 
 
+@tf.autograph.experimental.do_not_convert
 def batches_of(
     split: Split,
     sides: Sequence[Side],

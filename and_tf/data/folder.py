@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+from and_tf.data import decoded
 from and_tf.data.split import ImageData, Seed, Split, Stream, shuffled_numbers
 from and_tf.errors import InputError
 
@@ -294,7 +295,7 @@ def _stream(files: list[str]) -> Stream:
         image = tf.numpy_function(_read_or_none, [path], tf.uint8)
         return tf.ensure_shape(image, (None, None, 3))
 
-    return Stream(encoded, decode)
+    return Stream(encoded, decode, lambda: decoded.identity(table.tolist()))
 
 
 def _read_or_none(path: bytes) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from and_tf.data import decoded
 from and_tf.data.records import Records
 from and_tf.data.split import Split, Stream
 from and_tf.errors import InputError
@@ -42,12 +43,16 @@ def read(
         image = tf.ensure_shape(decode_image(record), (height, width, channels))
         return tf.image.grayscale_to_rgb(image) if channels == 1 else image
 
+    def identity() -> str | None:
+        parts = records.skip.tolist(), records.take.tolist()
+        return decoded.identity(records.files.tolist(), image_key, *parts)
+
     names = getattr(features[label_key], "names", None) if label_key else None
     return Split(
         name=f"{builder.name}/{split}",
         size=records.size,
         image_shape=(height, width) if height and width else None,
-        stream=Stream(records, decode),
+        stream=Stream(records, decode, identity),
         labels=(lambda: _labels(records, label_key)) if label_key else None,
         class_names=tuple(names) if names else None,
     )

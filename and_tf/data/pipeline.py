@@ -3,6 +3,9 @@
 Nothing here keeps a random state: an epoch's order and every view follow
 from (seed, epoch, sample), so a run that is resumed at an epoch sees exactly
 what the uninterrupted run saw from there on.
+
+Functions over tensors are traced as they stand: none has Python's `if` or
+`for` over tensors, and AutoGraph would take half a second to find that out.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from and_tf.team import part
 _LARGEST_VECTORISED = 96
 
 
+@tf.autograph.experimental.do_not_convert
 def train_batches(
     split: Split,
     view: Recipe,
@@ -113,6 +117,7 @@ def check_parts(split: Split, batch_size: int, parts: int) -> None:
         )
 
 
+@tf.autograph.experimental.do_not_convert
 def clean_batches(
     split: Split,
     image_size: int,

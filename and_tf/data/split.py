@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from and_tf.data import decoded
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
 
@@ -47,12 +48,15 @@ class Stream:
             may be symbolic; gives a data set of (encoded image, number).
         decode: Takes one encoded image, gives uint8 `[H, W, 3]`, or an image
             of no pixels where it cannot be read.
+        identity: Tells its images from all others, those of an earlier state
+            of the same files too; gives None where that cannot be said.
         renumber: int64 `[N]`: the number by which an image goes instead of
             its own, -1 leaves it out. None keeps all as they are.
     """
 
     encoded: Callable[[Seed], tf.data.Dataset]
     decode: Callable[[tf.Tensor], tf.Tensor]
+    identity: Callable[[], str | None] = lambda: None
     renumber: np.ndarray | None = None
 
     def __call__(
@@ -249,7 +253,7 @@ def hold(split: Split, side: int | None) -> Split:
     """
     shape = (*((side, side) if side else split.image_shape), 3)
     try:
-        images, readable = _decode_all(split, shape, side)
+        images, readable = _decoded(split, shape, side)
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
         raise InputError(
             f"Expected {split.name} in files that are whole. Received: "
@@ -273,6 +277,7 @@ def hold(split: Split, side: int | None) -> Split:
     )
 
 
+@tf.autograph.experimental.do_not_convert
 def readable_batches(
     split: Split,
     shape: tuple[int, int, int],
@@ -320,6 +325,31 @@ def readable_batches(
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=ordered,
     ).prefetch(tf.data.AUTOTUNE)
+
+
+def _decoded(
+    split: Split, shape: tuple[int, int, int], side: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Recalls all images of a split, or decodes and keeps them.
+
+    What could not be read is tried again by the next process.
+
+    Returns:
+        uint8 `[N, *shape]` and which could be read, bool `[N]`.
+    """
+    name = split.stream.identity()
+    if name is None:
+        return _decode_all(split, shape, side)
+    renumber = split.stream.renumber
+    chosen = None if renumber is None else renumber.tobytes()
+    name = decoded.identity([], name, shape, side, chosen)
+    images = decoded.recall(name)
+    if images is not None:
+        return images, np.ones(split.size, bool)
+    images, readable = _decode_all(split, shape, side)
+    if readable.all():
+        decoded.keep(name, images)
+    return images, readable
 
 
 def _decode_all(

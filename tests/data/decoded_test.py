@@ -1,0 +1,168 @@
+"""Decoded images that later processes find, and what makes them useless."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from and_tf.data import decoded, folder
+from and_tf.data.split import Split, hold, take
+
+N, SIDE = 5, 4
+
+
+@pytest.fixture(autouse=True)
+def cache(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> pathlib.Path:
+    """Where entries lie; of any size."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(decoded, "LEAST_BYTES", 1)
+    return tmp_path / "cache" / "and_tf"
+
+
+@pytest.fixture
+def photos(tmp_path: pathlib.Path, rng: np.random.Generator) -> pathlib.Path:
+    place = tmp_path / "photos"
+    place.mkdir()
+    for number in range(N):
+        pixels = rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+        Image.fromarray(pixels).save(place / f"{number}.png")
+    return place
+
+
+def _split(photos: pathlib.Path) -> Split:
+    return folder.read(str(photos)).train
+
+
+def _break(path: pathlib.Path, *, unseen: bool) -> None:
+    """Cuts into an image; `unseen`: with nothing outside the file to tell."""
+    state, content = path.stat(), path.read_bytes()
+    half = len(content) // 2
+    path.write_bytes(content[:half] + bytes(len(content) - half))
+    if unseen:
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    else:
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+
+
+def test_is_decoded_once(photos: pathlib.Path) -> None:
+    first = hold(_split(photos), None).images
+    _break(photos / "2.png", unseen=True)
+    np.testing.assert_array_equal(hold(_split(photos), None).images, first)
+
+
+def test_another_process_finds_it(
+    photos: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    program = (
+        "import sys, numpy as np\n"
+        "from and_tf.data import decoded, folder\n"
+        "from and_tf.data.split import hold\n"
+        "decoded.LEAST_BYTES = 1\n"
+        "split = hold(folder.read(sys.argv[1]).train, None)\n"
+        "np.save(sys.argv[2], split.images)\n"
+    )
+    out = tmp_path / "images.npy"
+    command = [sys.executable, "-c", program, str(photos), str(out)]
+    subprocess.run(command, check=True)
+    _break(photos / "2.png", unseen=True)
+    found = hold(_split(photos), None)
+    np.testing.assert_array_equal(found.images, np.load(out))
+    assert found.size == N
+
+
+def test_a_changed_file_is_decoded_anew(photos: pathlib.Path) -> None:
+    first = hold(_split(photos), None).images
+    _break(photos / "2.png", unseen=False)
+    held = hold(_split(photos), None)
+    assert held.skipped == ("2.png",)
+    np.testing.assert_array_equal(held.images, first[[0, 1, 3, 4]])
+
+
+def test_what_cannot_be_read_is_tried_again(
+    photos: pathlib.Path, cache: pathlib.Path
+) -> None:
+    whole = (photos / "2.png").read_bytes()
+    state = (photos / "2.png").stat()
+    _break(photos / "2.png", unseen=True)
+    assert hold(_split(photos), None).size == N - 1
+    assert not cache.exists()
+    (photos / "2.png").write_bytes(whole)
+    os.utime(photos / "2.png", ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert hold(_split(photos), None).size == N
+
+
+def test_parts_and_sizes_are_apart(photos: pathlib.Path) -> None:
+    whole = hold(_split(photos), None).images
+    chosen = np.array([1, 4])
+    part = hold(take(_split(photos), chosen), None).images
+    other = hold(take(_split(photos), np.array([0, 4])), None).images
+    np.testing.assert_array_equal(part, whole[chosen])
+    np.testing.assert_array_equal(other, whole[[0, 4]])
+    assert hold(_split(photos), SIDE // 2).images.shape[1:3] == (2, 2)
+
+
+@pytest.mark.parametrize("left", [0.0, 0.1, 0.9])
+def test_half_an_entry_is_none(
+    photos: pathlib.Path, cache: pathlib.Path, left: float
+) -> None:
+    first = hold(_split(photos), None).images
+    (entry,) = cache.iterdir()
+    os.truncate(entry, int(left * entry.stat().st_size))
+    np.testing.assert_array_equal(hold(_split(photos), None).images, first)
+
+
+def test_nowhere_to_write_only_takes_longer(
+    photos: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "file").touch()
+    for place in (str(tmp_path / "file"), "/proc/none"):
+        monkeypatch.setenv("XDG_CACHE_HOME", place)
+        assert hold(_split(photos), None).size == N
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    monkeypatch.chdir(tmp_path)
+    assert hold(_split(photos), None).size == N
+    assert not (tmp_path / "~").exists()
+
+
+def test_the_least_recently_used_makes_room(
+    cache: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.zeros((2, 4, 4, 3), np.uint8)
+    for time, name in enumerate("abc"):
+        decoded.keep(name, images)
+        os.utime(cache / name, (time, time))
+    decoded.recall("a")
+    size = (cache / "a").stat().st_size
+    monkeypatch.setattr(decoded, "MOST_BYTES", 3 * size)
+    decoded.keep("d", images)
+    assert {path.name for path in cache.iterdir()} == {"a", "c", "d"}
+    assert decoded.recall("b") is None
+    np.testing.assert_array_equal(decoded.recall("a"), images)
+
+
+@pytest.mark.parametrize("limit", ["LEAST_BYTES", "MOST_BYTES"])
+def test_few_images_and_too_many_are_not_kept(
+    cache: pathlib.Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    images = np.zeros((2, 4, 4, 3), np.uint8)
+    amount = images.nbytes + (1 if limit == "LEAST_BYTES" else -1)
+    monkeypatch.setattr(decoded, limit, amount)
+    decoded.keep("a", images)
+    assert not cache.exists()
+
+
+def test_images_of_no_file_here_have_no_name() -> None:
+    assert decoded.identity([b"gs://bucket/file"]) is None
+    one, two = decoded.identity([], "a", "b"), decoded.identity([], "ab")
+    assert one != two
