@@ -3,7 +3,9 @@
 A block is a product of some rows with some queries, small enough for a CPU's
 cache. While it is there, the sums that equation 5 needs are taken from it,
 and reservoirs put down what may be among a query's nearest; then it goes.
-Where the queries are the rows, a block serves both of its sides.
+Where the queries are the rows, a block serves both of its sides. What is put
+down is guessed from a random sample of the rows, and the few queries that
+were guessed wrong are searched for again: the result is exact.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from and_tf.reservoir import Reservoir, room
+from and_tf.reservoir import Reservoir, rank_in_sample, room
 
 BLOCK = 2048  # Rows and queries of a symmetric search: 16 MB of products.
 QUERIES, ROWS = 256, 32768  # Of a search for others: 32 MB.
+SAMPLE = 2048  # Rows that say what to look for.
 GROUP, SUMMED = 8, 32  # Numbers that maxima and sums are of.
 # What the reservoirs of all rows may take for a symmetric search, in bytes.
 STATE_BYTES = 2**30
@@ -35,18 +38,16 @@ class _Side:
     """What is known of some queries: sums and reservoirs.
 
     Args:
-        count: Q.
+        bounds: float32 [Q], see `Reservoir`.
         k: How many rows a reservoir keeps.
         workers: How many reservoirs share the queries.
     """
 
-    def __init__(self, count: int, k: int, workers: int) -> None:
+    def __init__(self, bounds: np.ndarray, k: int, workers: int) -> None:
+        count = len(bounds)
         step = -(-count // workers)
         self._spans = [slice(i, i + step) for i in range(0, count, step)]
-        self._parts = [
-            Reservoir(min(count, span.stop) - span.start, k)
-            for span in self._spans
-        ]
+        self._parts = [Reservoir(bounds[span], k) for span in self._spans]
         self._sums = np.zeros([2, count])
 
     def add(
@@ -71,6 +72,15 @@ class _Side:
                 )
             )
         return calls
+
+    def short(self) -> np.ndarray:
+        """Queries whose bounds were too high, ascending."""
+        return np.concatenate(
+            [
+                span.start + part.short()
+                for span, part in zip(self._spans, self._parts, strict=True)
+            ]
+        )
 
     def results(
         self, k: int, own: np.ndarray | None, entropies: bool
@@ -147,19 +157,24 @@ def search_rows(
         temperature: τ, or None.
         exclude_self: Whether a row is no neighbour of its own.
     """
-    starts = range(0, rows.shape[0], BLOCK)
+    count = rows.shape[0]
+    starts = range(0, count, BLOCK)
     parts = [rows[i : i + BLOCK] for i in starts]
     exponent = _exponent(
         temperature, tf.reduce_max(tf.reduce_sum(rows * rows, 1))
     )
-    # Those with themselves first: all then have bounds.
-    pairs = [(i, i) for i in range(len(parts))]
-    pairs += [(i, j) for i in range(len(parts)) for j in range(i)]
+    own = np.arange(count) if exclude_self else None
+    kept = k + int(exclude_self)
+    sample = _sample(rows)
     with _Workers() as workers:
         sides = [
-            _Side(p.shape[0], k + int(exclude_self), workers.count)
-            for p in parts
+            _Side(bounds, kept, workers.count)
+            for bounds in _ahead(
+                functools.partial(_bounds, part, sample, kept, count)
+                for part in parts
+            )
         ]
+        pairs = [(i, j) for i in range(len(parts)) for j in range(i + 1)]
         visits = _ahead(
             functools.partial(visit, parts[i], parts[j], *exponent, i != j)
             for i, j in pairs
@@ -169,7 +184,6 @@ def search_rows(
             if i != j:
                 calls += sides[j].add(products, starts[i], 1, taken[1])
             workers.start(calls)
-        own = np.arange(rows.shape[0]) if exclude_self else None
         workers.start(
             [
                 functools.partial(
@@ -181,7 +195,9 @@ def search_rows(
                 for start, side in zip(starts, sides, strict=True)
             ]
         )
-        return _joined(workers.wait())
+        found = _joined(workers.wait())
+    short = [start + side.short() for start, side in zip(starts, sides)]
+    return _corrected(found, np.concatenate(short), rows, own, rows, k)
 
 
 def search(
@@ -201,15 +217,20 @@ def search(
         k: How many.
         temperature: τ, or None.
     """
-    results = []
+    results, short = [], []
+    kept = k + int(own is not None)
+    sample = _sample(rows)
 
-    def finish(side: _Side, own: np.ndarray | None) -> None:
-        results.append(side.results(k, own, temperature is not None))
+    def finish(side: _Side, first: int) -> None:
+        mine = None if own is None else own[first : first + QUERIES]
+        results.append(side.results(k, mine, temperature is not None))
+        short.append(first + side.short())
 
     with _Workers() as workers:
         for i in range(0, queries.shape[0], QUERIES):
             some = queries[i : i + QUERIES]
-            side = _Side(some.shape[0], k + int(own is not None), workers.count)
+            bounds = _bounds(some, sample, kept, rows.shape[0])
+            side = _Side(bounds, kept, workers.count)
             # A unit query is nowhere more similar than to itself: exponents
             # stay at or below 0 in a bank, and below 88 for any rows not
             # wildly longer.
@@ -221,10 +242,73 @@ def search(
                     some, rows[first : first + ROWS], *exponent, False
                 )
                 workers.start(side.add(products, first, 0, taken))
-            mine = None if own is None else own[i : i + QUERIES]
-            workers.start([functools.partial(finish, side, mine)])
+            workers.start([functools.partial(finish, side, i)])
         workers.wait()
-    return _joined(results)
+    found = _joined(results)
+    return _corrected(found, np.concatenate(short), queries, own, rows, k)
+
+
+def _sample(rows: tf.Tensor) -> tf.Tensor:
+    """Some of the rows, always the same: float32 [m, D]."""
+    count = rows.shape[0]
+    chosen = np.random.default_rng(0).choice(
+        count, min(count, SAMPLE), replace=False
+    )
+    return tf.gather(rows, chosen)
+
+
+def _bounds(
+    queries: tf.Tensor, sample: tf.Tensor, k: int, count: int
+) -> np.ndarray:
+    """What the k-th highest of each query very likely reaches.
+
+    Args:
+        queries: float32 [Q, D].
+        sample: float32 [m, D], rows at random.
+        k: At least 1.
+        count: How many rows there are in all.
+
+    Returns:
+        float32 [Q]; −inf where a first block of rows says as much, or the
+        sample nothing.
+    """
+    size = sample.shape[0]
+    rank = rank_in_sample(k, size, count)
+    if rank == k or rank > size:
+        return np.full(queries.shape[0], -np.inf, np.float32)
+    products = tf.matmul(queries, sample, transpose_b=True).numpy()
+    return np.partition(products, size - rank, axis=1)[:, size - rank]
+
+
+def _corrected(
+    found: tuple[np.ndarray, ...],
+    short: np.ndarray,
+    queries: tf.Tensor,
+    own: np.ndarray | None,
+    rows: tf.Tensor,
+    k: int,
+) -> tuple[np.ndarray, ...]:
+    """Searches anew, by sorting, for queries whose bounds were too high.
+
+    Args:
+        found: Similarities [Q, k], indices [Q, k], and what stays as it is;
+            changed in place.
+        short: integer [n], those queries.
+        queries, own, rows, k: See `search`.
+    """
+    similarity, index, *_ = found
+    step = max(1, BLOCK**2 // rows.shape[0])
+    for first in range(0, len(short), step):
+        some = short[first : first + step]
+        block = tf.matmul(tf.gather(queries, some), rows, transpose_b=True)
+        block = block.numpy()
+        if own is not None:
+            block[np.arange(len(some)), own[some]] = -np.inf
+        best = np.argpartition(block, -k, axis=1)[:, -k:]
+        order = np.argsort(-np.take_along_axis(block, best, axis=1), axis=1)
+        index[some] = np.take_along_axis(best, order, axis=1)
+        similarity[some] = np.take_along_axis(block, index[some], axis=1)
+    return found
 
 
 def visit(

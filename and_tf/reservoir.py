@@ -1,18 +1,23 @@
 """The k highest of numbers that come a block at a time, kept in NumPy.
 
-Sorting every block would cost more than the products that made it. But once
-some k numbers of a query are known, only what reaches the lowest of them can
-be among the k highest: a comparison with the maximum of each group of rows
-says where to look. What does is put down, and sorted once there is no more
-room.
+Sorting every block would cost more than the products that made it. But only
+what reaches a bound can be among the k highest: the lowest of some k numbers
+that are known, or what a random sample of the rows makes very likely. A
+comparison with the maximum of each group of rows says where to look. What
+reaches is put down, and sorted once there is no more room.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 # Maxima among which a first bound is looked for, for each of k.
 LANES = 4
+# How far above its mean, in standard deviations, the number of the k highest
+# that are in a sample is reckoned with.
+CAUTION = 2.5
 # What looking at a group costs, in maxima that are compared: by it all of a
 # block is compared where many groups reach the bounds.
 SCATTERED_COST = 32
@@ -24,17 +29,20 @@ class Reservoir:
     Takes 8 × room(k) bytes a query, and as much again while it sorts.
 
     Args:
-        queries: Q.
+        bounds: float32 [Q], what is below need not be looked at. If these
+            are above the k-th highest after all, `short` says so. −inf: the
+            first rows that come say more.
         k: How many of each are wanted.
     """
 
-    def __init__(self, queries: int, k: int) -> None:
+    def __init__(self, bounds: np.ndarray, k: int) -> None:
+        queries = len(bounds)
         self._k, self._room = k, room(k)
         self._values = np.full([queries, self._room], -np.inf, np.float32)
         self._index = np.zeros([queries, self._room], np.int32)
         self._filled = np.zeros(queries, np.intp)
-        # At or below the k-th highest, whatever is still to come.
-        self._bound = np.full(queries, -np.inf, np.float32)
+        self._bound = np.array(bounds, np.float32)
+        self._bounded = bool(np.isfinite(self._bound).any())
 
     def add(
         self, block: np.ndarray, maxima: np.ndarray, first: int, axis: int
@@ -47,14 +55,17 @@ class Reservoir:
             first: Number of the block's first row.
             axis: Which the queries are on.
         """
-        if not self._filled.any():
+        if not self._bounded:
             self._bound = _bound(maxima if axis == 0 else maxima.T, self._k)
+            self._bounded = True
         query, row, value = self._reaching(block, maxima, axis)
         if not self._fits(query):
             self._sort()
             query, row, value = self._reaching(block, maxima, axis)
         if not self._fits(query):  # Many equals, or rows in some order.
             query, row, value = _highest(block, self._k, axis)
+            reaches = value >= self._bound[query]  # Or `short` could not tell.
+            query, row, value = query[reaches], row[reaches], value[reaches]
         # Behind what there is of a query, one after another.
         count = np.bincount(query, minlength=len(self._filled))
         start = np.arange(len(count)) * self._room + self._filled
@@ -63,6 +74,10 @@ class Reservoir:
         self._values.ravel()[place] = value
         self._index.ravel()[place] = row + first
         self._filled += count
+
+    def short(self) -> np.ndarray:
+        """Queries of which fewer than k rows reached the bound, ascending."""
+        return np.flatnonzero(self._filled < self._k)
 
     def best(
         self, k: int, without: np.ndarray | None = None
@@ -74,7 +89,8 @@ class Reservoir:
             without: integer [Q], a row that is no result of each query.
 
         Returns:
-            float32 [Q, k] and int32 [Q, k].
+            float32 [Q, k] and int32 [Q, k]; of `short` queries fewer, then
+            −inf.
         """
         if without is not None:
             self._values[self._index == without[:, None]] = -np.inf
@@ -121,6 +137,26 @@ class Reservoir:
 def room(k: int) -> int:
     """How many numbers of a query are put down before they are sorted."""
     return 3 * k + 16
+
+
+def rank_in_sample(k: int, size: int, count: int) -> int:
+    """How high in a random sample the k-th highest of all is, at least.
+
+    Of the k highest of N numbers, a sample of m has about μ = k·m/N, with a
+    standard deviation below √μ. So one of its r highest, r a little above
+    μ + 2.5 √μ, is none of them, but in a query or two of a hundred; and about
+    r·N/m of all are as high.
+
+    Args:
+        k: At least 1.
+        size: m.
+        count: N, at least m.
+
+    Returns:
+        r; k at most, which is certain.
+    """
+    mean = k * size / count
+    return min(k, math.ceil(mean + CAUTION * math.sqrt(mean)) + 1)
 
 
 def _where(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

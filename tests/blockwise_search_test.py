@@ -17,6 +17,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(module, "BLOCK", 128)
     monkeypatch.setattr(module, "QUERIES", 50)
     monkeypatch.setattr(module, "ROWS", 96)
+    monkeypatch.setattr(module, "SAMPLE", 32)
 
 
 @pytest.mark.parametrize("num", [5, 128, 300, 641])
@@ -36,6 +37,44 @@ def test_symmetric_as_one_sided(rng, num, k, exclude_self, temperature):
     assert (both[1] != one[1]).mean() < 1e-2  # Near equals may swap.
     if temperature:
         np.testing.assert_allclose(both[2], one[2], atol=1e-5)
+
+
+@pytest.mark.parametrize("exclude_self", [True, False])
+def test_what_was_guessed_wrong_is_searched_for_again(
+    rng, monkeypatch, exclude_self
+):
+    """With bounds that nothing reaches, and those of half of the queries."""
+    rows = unit(rng.normal(size=(300, 8))).astype(np.float32)
+    for high in (np.ones(300, bool), np.arange(300) % 2 == 0):
+        bounds = iter(np.where(high, np.inf, -np.inf).astype(np.float32))
+        monkeypatch.setattr(
+            module,
+            "_bounds",
+            lambda some, *_: np.array([next(bounds) for _ in some]),
+        )
+        found = nearest(
+            rows, rows, 3, temperature=0.1, exclude_self=exclude_self
+        )
+        check(found, rows, rows, 3, 0.1, exclude_self)
+
+
+@pytest.mark.parametrize("k", [1, 20, 299])
+def test_few_are_searched_for_again(rng, monkeypatch, k):
+    again = []
+    before = module._corrected
+    monkeypatch.setattr(
+        module,
+        "_corrected",
+        lambda found, short, *a: (
+            again.extend(short) or before(found, short, *a)
+        ),
+    )
+    rows = unit(rng.normal(size=(300, 8))).astype(np.float32)
+    # In order, as pictures lie in folders: a first block is no sample.
+    rows = rows[np.argsort(rows[:, 0])]
+    found = nearest(rows, rows, k, temperature=0.1, exclude_self=True)
+    check(found, rows, rows, k, 0.1, True)
+    assert len(again) < 30
 
 
 def test_search_serves_both_sides_of_one_array_alone(rng, monkeypatch):

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from and_tf import reservoir as module
-from and_tf.reservoir import Reservoir
+from and_tf.reservoir import Reservoir, rank_in_sample
 
 
-def fed(similarity, k, step, axis, group=4):
+def fed(similarity, k, step, axis, group=4, bounds=None):
     """A reservoir that was given `step` rows of [Q, N] at a time."""
-    found = Reservoir(len(similarity), k)
+    if bounds is None:
+        bounds = np.full(len(similarity), -np.inf)
+    found = Reservoir(bounds, k)
     for first in range(0, similarity.shape[1], step):
         block = similarity[:, first : first + step]
         count = group if block.shape[1] % group == 0 else 1
@@ -72,3 +74,32 @@ def test_takes_no_more_than_it_has_room_for(rng):
     found = fed(similarity, 2, 100, 0)
     assert found._values.shape == found._index.shape == (3, module.room(2))
     assert found._filled.max() <= module.room(2)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_bounds_that_are_too_high_are_told(rng, axis):
+    similarity = rng.normal(size=(40, 500)).astype(np.float32)
+    highest = -np.sort(-similarity, 1)
+    rank = np.arange(40) % 9  # Above the 8th highest up to rank 6.
+    found = fed(similarity, 8, 100, axis, bounds=highest[np.arange(40), rank])
+    np.testing.assert_array_equal(found.short(), np.flatnonzero(rank < 7))
+    values, _ = found.best(8)
+    expected = np.where(np.arange(8) <= rank[:, None], highest[:, :8], -np.inf)
+    np.testing.assert_array_equal(values, expected)
+    np.testing.assert_array_equal(found.short(), np.flatnonzero(rank < 7))
+
+
+@pytest.mark.parametrize("k", [1, 2, 11, 101, 900])
+@pytest.mark.parametrize("size", [256, 1024])
+def test_a_rank_in_a_sample_is_seldom_too_high(rng, k, size):
+    """By the very draws: how many of the k highest a sample has."""
+    count = 20_000
+    rank = rank_in_sample(k, size, count)
+    drawn = rng.hypergeometric(k - 1, count - k + 1, size, 10_000)
+    assert (drawn >= rank).mean() < 0.03
+    assert rank <= k
+    assert rank < k * size / count + 2.5 * (k * size / count) ** 0.5 + 2
+
+
+def test_a_sample_of_all_tells_exactly():
+    assert [rank_in_sample(k, 30, 30) for k in (1, 6, 30)] == [1, 6, 30]
