@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from and_tf.multi_worker import MultiWorkerModel, Predictor
 from and_tf.team import Team, part
 
 
@@ -38,6 +39,9 @@ def _on_replicas(
 ) -> Callable[[tf.Tensor], np.ndarray]:
     """A function that spreads a batch over this process' devices."""
     count = len(team.devices)
+    if team.several and not isinstance(model, MultiWorkerModel):
+        with team.strategy.scope():
+            model = Predictor(model)
 
     def embed(images: tf.Tensor) -> np.ndarray:
         def mine(context: tf.distribute.ValueContext) -> tf.Tensor:

@@ -52,6 +52,22 @@ class MultiWorkerModel(keras.Model):
             self.predict_function = _prediction(strategy, self.predict_step)
 
 
+class Predictor(MultiWorkerModel):
+    """Any model, to predict with by processes.
+
+    Args:
+        model: Made under the same strategy, and built.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        self._model = model
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """What the model says."""
+        return self._model(inputs, training=training)
+
+
 def _step(
     strategy: tf.distribute.Strategy,
     train_step: Callable[[Any], dict[str, tf.Tensor]],

@@ -173,6 +173,7 @@ class Team:
             if not self.chief:
                 nowhere = stack.enter_context(open(os.devnull, "w"))
                 stack.enter_context(contextlib.redirect_stdout(nowhere))
+                stack.enter_context(contextlib.redirect_stderr(nowhere))
             try:
                 yield
             except LOST as error:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 
 ROOT = pathlib.Path(__file__).parents[1]
-LONGEST = 120  # Seconds that processes may take.
+LONGEST = 300  # Seconds that processes may take.
 
 
 class Workers:
