@@ -11,12 +11,13 @@ import json
 import pathlib
 import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import keras
 import numpy as np
 
 from and_tf import files
+from and_tf.checkpoint_name import file_name
 from and_tf.errors import InputError
 from and_tf.schedule import Rounds
 
@@ -86,9 +87,7 @@ class Checkpoints:
             path.unlink(missing_ok=True)
 
     def _path(self, epochs: int, step: int = 0) -> pathlib.Path:
-        """A name that sorts by how far the run was."""
-        within = f"_step_{step:08d}" if step else ""
-        return self.directory / f"epoch_{epochs:05d}{within}.npz"
+        return self.directory / file_name(epochs, step)
 
     def best(self, history: Sequence[Mapping[str, float]]) -> Checkpoint:
         """Reads the one after the epoch that was best.
@@ -150,6 +149,12 @@ class Checkpoints:
                 f"Expected the checkpoint of round {number}'s end. Received: "
                 f"{paths[number]}, which is damaged ({error}). {take}"
             ) from error
+
+    def adopt(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Writes another run's checkpoint as one of this run, and reads it."""
+        path = self._path(checkpoint.epochs, checkpoint.step)
+        files.write(path, checkpoint.write)
+        return Checkpoint(path)
 
     def paths(self) -> list[pathlib.Path]:
         """The checkpoints there are, oldest first."""
@@ -232,6 +237,15 @@ class Checkpoint:
             for name, array in self._arrays.items()
             if name.startswith(f"{group}/")
         ]
+
+    def replace(self, group: str, place: int, array: np.ndarray) -> None:
+        """Has another array in the place of a group's; the file stays."""
+        name = [n for n in self._arrays if n.startswith(f"{group}/")][place]
+        self._arrays[name] = array
+
+    def write(self, file: BinaryIO) -> None:
+        """Writes what this is, replaced arrays included."""
+        np.savez(file, notes=np.array(json.dumps(self.notes)), **self._arrays)
 
     def restore(self, group: str, variables: Iterable[keras.Variable]) -> None:
         """Assigns a group's arrays to the variables that they were of.

@@ -1,4 +1,4 @@
-"""What `--checkpoint` may say: which of a run's checkpoints is meant."""
+"""Names of checkpoints: of their files, and what `--checkpoint` may say."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ def round_of(name: str) -> int | None:
             f"round_1; round_0 is instance learning. Received: {name!r}."
         )
     return int(found[1]) if found else None
+
+
+def file_name(epochs: int, step: int = 0) -> str:
+    """A checkpoint's, which sorts by how far the run was.
+
+    Args:
+        epochs: How many are finished.
+        step: Steps done in the epoch after.
+    """
+    within = f"_step_{step:08d}" if step else ""
+    return f"epoch_{epochs:05d}{within}.npz"

@@ -29,7 +29,8 @@ def option(default: Any, text: str, **notes: Any) -> Any:
         text: The help text.
         **notes: `choices`, a tuple; `least` and `most`, the numbers allowed;
             `above`, a bound that is not allowed itself; `free`, True where a
-            resumed run may have another value than before.
+            resumed run may have another value than before; `of_rounds`, True
+            where instance learning does not depend on it.
     """
     return dataclasses.field(default=default, metadata={"help": text, **notes})
 
@@ -100,6 +101,14 @@ class TrainConfig(RunConfig):
         False, "Go on with the run in --run_dir where there is one.", free=True
     )
 
+    start_from: str = option(
+        "",
+        "Directory of a run with the same flags but for those of rounds: its "
+        "instance learning is taken over in the place of being done again. "
+        "The run is the one that it would be without.",
+        free=True,
+    )
+
     pretext: str = option(
         "and",
         "What the encoder is trained by: and; rotation, to tell the four "
@@ -152,18 +161,27 @@ class TrainConfig(RunConfig):
         choices=("unit", "uniform", "encoder"),
     )
     neighbourhood_size: int = option(
-        1, "k of equation 1, neighbours beside the sample itself.", least=1
+        1,
+        "k of equation 1, neighbours beside the sample itself.",
+        least=1,
+        of_rounds=True,
     )
 
     rounds: int = option(
-        4, "R of equation 6. 0: instance learning alone.", least=0
+        4,
+        "R of equation 6. 0: instance learning alone.",
+        least=0,
+        of_rounds=True,
     )
-    epochs_per_round: int = option(200, "Epochs of each round.", least=1)
+    epochs_per_round: int = option(
+        200, "Epochs of each round.", least=1, of_rounds=True
+    )
     initial_epochs: int = option(
         -1,
         "Epochs of instance learning before round 1. -1: as many as a round "
         "has; 0: start from a random encoder.",
         least=-1,
+        of_rounds=True,
     )
     selection: str = option(
         "curriculum",
@@ -171,12 +189,14 @@ class TrainConfig(RunConfig):
         "discovery, all in every round with random members of their own "
         "k-means cluster as neighbours (after DeepCluster), or none.",
         choices=("curriculum", "one_off", "clusters", "none"),
+        of_rounds=True,
     )
     clusters: int = option(
         0,
         "Clusters of --selection=clusters. 0: one for every 128 images, as "
         "DeepCluster's 10,000 for ImageNet.",
         least=0,
+        of_rounds=True,
     )
 
     batch_size: int = option(128, "Images a step, over all devices.", least=2)
@@ -329,6 +349,18 @@ class TrainConfig(RunConfig):
         if self.initial_epochs < 0:
             return self.epochs_per_round
         return self.initial_epochs
+
+    def instance_differences(self, other: TrainConfig) -> list[str]:
+        """Names of the fields by which instance learning differs."""
+        fields = {field.name: field for field in dataclasses.fields(self)}
+        names = [
+            name
+            for name in self.differences(other)
+            if not fields[name].metadata.get("of_rounds")
+        ]
+        if self.first_round_epochs != other.first_round_epochs:
+            names.append("initial_epochs")
+        return names
 
     @property
     def title(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,10 @@ def held(
 
 
 def claim(
-    directory: RunDirectory, config: TrainConfig, team: Team
+    directory: RunDirectory,
+    config: TrainConfig,
+    team: Team,
+    start: Callable[[], Checkpoint] | None = None,
 ) -> tuple[Checkpoint | None, dict[str, Any] | None]:
     """Takes the directory for a run, and gives all processes its state.
 
@@ -36,6 +40,8 @@ def claim(
         directory: The run's.
         config: This process' flags.
         team: Who trains.
+        start: Finds what a run begins with that has no checkpoint yet; None
+            begins with nothing.
 
     Returns:
         (the checkpoint to go on from, the content of result.json), None each
@@ -47,7 +53,12 @@ def claim(
     """
     checkpoint, result = None, None
     if team.chief:
+        # Before the directory is the run's, which might not start at all.
+        begun = directory.checkpoints.paths()
+        found = start() if start is not None and not begun else None
         checkpoint = directory.claim(config)
+        if checkpoint is None and found is not None:
+            checkpoint = directory.checkpoints.adopt(found)
         result = directory.read_result()
     if team.size == 1:
         return checkpoint, result

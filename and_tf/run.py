@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import keras
 
-from and_tf import backbones, data, joining, strategy, summary
+from and_tf import backbones, data, joining, starting, strategy, summary
 from and_tf.augmentation import RandomView
 from and_tf.callbacks.tensorboard import TensorBoardWriter
 from and_tf.checkpoint import Checkpoint
@@ -43,7 +44,10 @@ def train(config: TrainConfig) -> dict[str, Any]:
     team = Team(strategy.build(config.strategy))
     directory = RunDirectory(config.run_directory)
     with team.joined(), joining.held(directory, team):
-        checkpoint, result = joining.claim(directory, config, team)
+        start = None
+        if config.start_from:
+            start = functools.partial(starting.find, config)
+        checkpoint, result = joining.claim(directory, config, team, start)
         if checkpoint and checkpoint.epochs == rounds_of(config).epochs:
             if result is not None:
                 summary.show(directory, result)

@@ -87,6 +87,26 @@ def test_two_sweepers_share_the_runs(tmp_path):
     assert (code, states) == (0, ["done", "done", "failed"])
 
 
+def test_runs_that_share_their_instance_learning_do_it_once(tmp_path):
+    """Of two selections; the third has another temperature."""
+    flags = ["--rounds=1", "--epochs_per_round=1", "--vary=temperature=0.1,0.2"]
+    flags += ["--vary=selection=curriculum,none"]
+    code, out, _ = end(begin(tmp_path, *flags))
+    assert code == 0
+    logs = {
+        name: (tmp_path / name / "seed_0" / "log.txt").read_text()
+        for name in (
+            "temperature=0.1,selection=curriculum",
+            "temperature=0.1,selection=none",
+            "temperature=0.2,selection=curriculum",
+            "temperature=0.2,selection=none",
+        )
+    }
+    began = ["epoch 1/2" in log for log in logs.values()]
+    assert began == [True, False, True, False]
+    assert all("epoch 2/2" in log for log in logs.values())
+
+
 def test_goes_on_after_signals(tmp_path):
     """SIGTERM to the sweep, then SIGKILL, then nothing."""
     flags = ["--rounds=0", "--initial_epochs=30", "--evaluate_every=0"]

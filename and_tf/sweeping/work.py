@@ -10,7 +10,7 @@ from typing import TextIO
 
 from and_tf.errors import Interrupted
 from and_tf.interruption import Interruption
-from and_tf.sweeping import claims
+from and_tf.sweeping import claims, donors
 from and_tf.sweeping.child import train
 from and_tf.sweeping.claims import Claim
 from and_tf.sweeping.grid import SweepRun
@@ -105,8 +105,9 @@ class Work:
         self, run: SweepRun, claim: Claim, interruption: Interruption
     ) -> None:
         began = self._clock()
+        started = donors.started(run, self._runs)
         try:
-            train(run, claim, interruption, lambda: self._watch(run))
+            train(started, claim, interruption, lambda: self._watch(run))
         finally:
             self._line.clear()
             if (run.path / "result.json").is_file():
