@@ -51,10 +51,10 @@ def import_alone(threads: int, dataset: str, first: bool) -> Work:
 def training(threads: int, dataset: str, first: bool) -> Work:
     """`python -m and_tf.train` until its first step is done."""
     del threads
-    if first:
-        _forget_copies()
 
     def begin() -> None:
+        if first:
+            _forget_copies()
         with tempfile.TemporaryDirectory() as run_dir:
             run(
                 "-m",
