@@ -140,12 +140,12 @@ def room(k: int) -> int:
 
 
 def rank_in_sample(k: int, size: int, count: int) -> int:
-    """How high in a random sample the k-th highest of all is, at least.
+    """The rank r in a random sample that all of the k highest reach, likely.
 
     Of the k highest of N numbers, a sample of m has about μ = k·m/N, with a
-    standard deviation below √μ. So one of its r highest, r a little above
-    μ + 2.5 √μ, is none of them, but in a query or two of a hundred; and about
-    r·N/m of all are as high.
+    standard deviation below √μ. With r a little above μ + 2.5 √μ, the sample's
+    r-th highest is at or below the k-th of all, but for a query or two of a
+    hundred; and about r·N/m of all numbers reach it.
 
     Args:
         k: At least 1.
