@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from and_tf import clusters as clustering
 from and_tf.errors import InputError
-from and_tf.nearest import nearest
+from and_tf.search.nearest import nearest
 from and_tf.team import Team
 
 SELECTIONS = ("curriculum", "one_off", "clusters", "none")

@@ -12,8 +12,8 @@ import numpy as np
 
 from and_tf.data import folder
 from and_tf.errors import InputError
-from and_tf.nearest import nearest
 from and_tf.preprocessing import centre_square
+from and_tf.search.nearest import nearest
 from export import encoders, outputs, sources, tables
 from export.formats import Table
 

@@ -11,7 +11,7 @@ import and_tf
 from and_tf.data.split import in_memory
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import weighted_knn
-from and_tf.nearest import nearest
+from and_tf.search.nearest import nearest
 from and_tf.team import Team, part
 from tests.conftest import unit
 

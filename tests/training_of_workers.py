@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 import and_tf
-from and_tf import nearest as module
 from and_tf import strategy
 from and_tf.multi_worker import fit_data
-from and_tf.nearest import nearest
+from and_tf.search import nearest as module
+from and_tf.search.nearest import nearest
 from and_tf.team import Team, part
 
 EPOCHS, BATCH, NUM = 4, 32, 115  # The last batch is odd.

@@ -11,7 +11,7 @@ import numpy as np
 from and_tf import files
 from and_tf.data.split import Split
 from and_tf.errors import InputError
-from and_tf.nearest import nearest
+from and_tf.search.nearest import nearest
 from and_tf.team import Team
 
 

@@ -7,7 +7,7 @@ import contextlib
 import keras
 import tensorflow as tf
 
-from and_tf import replicas
+from and_tf import backbones, replicas
 from and_tf.backbones.conv_norm import INITIALISER
 from and_tf.clustering.objective import scan_loss
 from and_tf.multi_worker import MultiWorkerModel
@@ -17,7 +17,7 @@ class SCAN(MultiWorkerModel):
     """Clustering heads on an encoder.
 
     Fit it on a `tf.data` set of (images, neighbours), views of images and of
-    one mined neighbour of each, both [B, S, S, 3].
+    one mined neighbour of each, both [B, V, V, 3].
 
     A frozen encoder is in inference mode, its batch norms with the statistics
     that it was trained with. One that is fine-tuned is in training mode, and
@@ -32,9 +32,12 @@ class SCAN(MultiWorkerModel):
         features: "backbone", what goes into the encoder's projection, or
             "embedding", its output.
         freeze: Whether the encoder stays as it is.
+        view_size: V, side of the views that it learns from; None is the
+            encoder's own, S.
 
     Attributes:
-        trunk: From images to what the heads see, [B, F].
+        trunk: From images [B, S, S, 3] to what the heads see, [B, F].
+        view_trunk: The same layers for views.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class SCAN(MultiWorkerModel):
         entropy_weight: float = 5.0,
         features: str = "backbone",
         freeze: bool = False,
+        view_size: int | None = None,
     ) -> None:
         super().__init__(name="SCAN")
         self.clusters, self.heads = clusters, heads
@@ -53,6 +57,9 @@ class SCAN(MultiWorkerModel):
         self.features, self.freeze = features, freeze
         self.encoder = encoder
         self.trunk = trunk_of(encoder, features)
+        self.view_trunk = backbones.for_views(
+            self.trunk, view_size or encoder.input_shape[1]
+        )
         if features == "backbone":
             encoder.get_layer("projection").trainable = False
         if freeze:
@@ -79,9 +86,11 @@ class SCAN(MultiWorkerModel):
         return self.head.variables
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Images to logits of all heads, float32 [B, H · C]."""
+        """Images or views to logits of all heads, float32 [B, H · C]."""
+        is_view = images.shape[1] == self.view_trunk.input_shape[1]
+        trunk = self.view_trunk if is_view else self.trunk
         training = training and not self.freeze
-        return self.head(self.trunk(images, training=training))
+        return self.head(trunk(images, training=training))
 
     def by_head(self, logits: tf.Tensor) -> tf.Tensor:
         """[B, H · C] as [B, H, C]."""

@@ -172,6 +172,7 @@ def build_model(config: ClusterConfig, source: Source, clusters: int) -> SCAN:
         entropy_weight=config.entropy_weight,
         features=config.features,
         freeze=config.freeze,
+        view_size=source.view_size,
     )
     model.compile(
         CoupledAdam(config.learning_rate, weight_decay=config.weight_decay)

@@ -17,8 +17,8 @@ from and_tf.clustering.self_labelling import self_label_loss
 class SelfLabeller(SCAN):
     """One head of a clustering, with its encoder, in the self-labelling step.
 
-    Fit it on a `tf.data` set of (weak, strong) views of the same images, both
-    [B, S, S, 3].
+    Fit it on a `tf.data` set of (weak, strong) views of the same images, each
+    either of an image's side or of a view's.
 
     As in the authors' code both views pass the encoder in training mode, each
     normalised by its own statistics, and no gradient flows into the weak one.
@@ -58,6 +58,7 @@ class SelfLabeller(SCAN):
             entropy_weight=scan.entropy_weight,
             features=scan.features,
             freeze=freeze,
+            view_size=scan.view_trunk.input_shape[1],
         )
         start = head * scan.clusters
         for own, all_heads in zip(

@@ -47,6 +47,11 @@ class Source:
         return self.notes["image_size"]
 
     @property
+    def view_size(self) -> int:
+        """Side of what it was trained on."""
+        return self.config.view_size or self.image_size
+
+    @property
     def evaluation(self) -> Split:
         """The split that heads are chosen and clusters are matched on."""
         return self.images.test or self.images.train

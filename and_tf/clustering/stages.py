@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from typing import Any
 
+from and_tf.augmentation import Recipe
 from and_tf.callbacks.recorder import Recorder, state
 from and_tf.checkpoint import Checkpoint
 from and_tf.clustering import confidence, pairs
@@ -85,11 +86,7 @@ def clustering_stage(run: ClusteringRun) -> Stage:
         pairs.pair_batches,
         run.source.images.train,
         run.mined.train,
-        recipe(
-            run.config.augmentation,
-            view_config(run.source.config, run.source.image_size),
-            run.source.notes["mean"],
-        ),
+        view(run, run.config.augmentation),
     )
     return Stage(run.config.epochs, run.config.batch_size, batches)
 
@@ -97,14 +94,7 @@ def clustering_stage(run: ClusteringRun) -> Stage:
 def self_labelling_stage(run: ClusteringRun) -> Stage:
     """Views whose answers are the labels, and strong ones."""
     config, train = run.config, run.source.images.train
-    weak, strong = (
-        recipe(
-            name,
-            view_config(run.source.config, run.source.image_size),
-            run.source.notes["mean"],
-        )
-        for name in (config.label_view, "strong")
-    )
+    weak, strong = (view(run, name) for name in (config.label_view, "strong"))
 
     def figures(found: Assessment) -> dict[str, Any]:
         right = confidence.accuracy(
@@ -122,6 +112,13 @@ def self_labelling_stage(run: ClusteringRun) -> Stage:
         figures=figures,
         patience=config.patience,
     )
+
+
+def view(run: ClusteringRun, name: str) -> Recipe:
+    """The recipe of that name, on the run's images; see `views.recipe`."""
+    source = run.source
+    trained_on = view_config(source.config, source.view_size)
+    return recipe(name, trained_on, source.image_size, source.notes["mean"])
 
 
 def clustered(

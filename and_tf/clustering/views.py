@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from and_tf.augmentation import Recipe, StrongConfig, ViewConfig
 
 
-def recipe(name: str, trained_on: ViewConfig, mean: Sequence[float]) -> Recipe:
+def recipe(
+    name: str,
+    trained_on: ViewConfig,
+    image_size: int,
+    mean: Sequence[float],
+) -> Recipe:
     """The recipe of --augmentation or --label_view.
 
     Args:
         name: One of `config.AUGMENTATIONS` or of `config.LABEL_VIEWS`.
-        trained_on: How the encoder's run augmented, which are weak views;
-            strong ones are of the same size.
+        trained_on: How the encoder's run augmented, which are weak views.
+            Strong ones are of their size, clean ones whole images.
+        image_size: S, of clean images, what the encoder is evaluated on.
         mean: Of each channel, in [0, 1], what the encoder subtracts: what a
             strong view erases is nothing to it.
     """
@@ -21,7 +27,7 @@ def recipe(name: str, trained_on: ViewConfig, mean: Sequence[float]) -> Recipe:
         return trained_on
     if name == "clean":
         return ViewConfig(
-            trained_on.image_size,
+            image_size,
             crop_area=(1.0, 1.0),
             crop_ratio=(1.0, 1.0),
             brightness=0.0,
@@ -30,5 +36,12 @@ def recipe(name: str, trained_on: ViewConfig, mean: Sequence[float]) -> Recipe:
             hue=0.0,
             greyscale=0.0,
         )
-    colour = tuple(255.0 * value for value in mean)
-    return StrongConfig(trained_on.image_size, cutout_colour=colour)
+    # A view that is smaller than an image shows less of it at the same scale:
+    # shrunk, it would show things smaller than the encoder has ever seen them.
+    shown = min(1.0, (trained_on.image_size / image_size) ** 2)
+    least, most = StrongConfig.crop_area
+    return StrongConfig(
+        trained_on.image_size,
+        crop_area=(shown * least, shown * most),
+        cutout_colour=tuple(255.0 * value for value in mean),
+    )

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from and_tf.nearest import nearest
+from and_tf.search.nearest import nearest
 
 
 @dataclasses.dataclass(frozen=True)

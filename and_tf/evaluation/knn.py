@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from and_tf.errors import InputError
-from and_tf.nearest import nearest
+from and_tf.search.nearest import nearest
 from and_tf.team import Team
 
 SLICE = 2048  # Queries whose votes are counted at a time.

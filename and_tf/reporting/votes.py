@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from and_tf.evaluation.knn import SLICE, ballots
-from and_tf.nearest import nearest
+from and_tf.search.nearest import nearest
 from and_tf.trained import Trained
 
 SHOWN = 5  # Neighbours that are kept to be looked at.

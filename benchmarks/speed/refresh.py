@@ -23,11 +23,11 @@ BLOCK = 1024
 
 
 def ours(threads: int, n: int, k: int, dim: int = DIM) -> Work:
-    """`and_tf.nearest.nearest`, as discovery calls it."""
+    """`nearest`, as discovery calls it."""
     libraries.tensorflow(threads)
     import tensorflow as tf
 
-    from and_tf.nearest import nearest
+    from and_tf.search.nearest import nearest
 
     rows = tf.constant(inputs.unit_rows(n, dim))
 

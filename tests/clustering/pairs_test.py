@@ -107,7 +107,7 @@ def test_two_views_are_of_the_same_images(split):
 
 @pytest.mark.parametrize("name", ["strong", "weak", "clean"])
 def test_recipes_by_name(split, name):
-    view = recipe(name, ViewConfig(6, flip=0.5), (0.1, 0.2, 0.4))
+    view = recipe(name, ViewConfig(6, flip=0.5), 6, (0.1, 0.2, 0.4))
     weak, strong = next(
         iter(
             pairs.weak_and_strong_batches(
@@ -119,6 +119,23 @@ def test_recipes_by_name(split, name):
     assert np.allclose(weak, strong, atol=1e-3) == (name == "clean")
     if name == "strong":
         assert view.cutout_colour == pytest.approx((25.5, 51, 102))
+
+
+def test_recipes_of_views_smaller_than_images():
+    """Clean is the image; strong shows as much of it as its pixels may."""
+    trained_on = ViewConfig(24)
+    sizes = {
+        name: recipe(name, trained_on, 32, (0.5,) * 3).image_size
+        for name in ("strong", "weak", "clean")
+    }
+    assert sizes == {"strong": 24, "weak": 24, "clean": 32}
+    small, whole = (
+        recipe("strong", ViewConfig(size), 32, (0.5,) * 3).crop_area
+        for size in (24, 32)
+    )
+    assert small == pytest.approx([9 / 16 * area for area in whole])
+    larger = recipe("strong", ViewConfig(48), 32, (0.5,) * 3)
+    assert larger.crop_area == whole
 
 
 def test_choice_follows_from_seed_and_epoch(neighbours):

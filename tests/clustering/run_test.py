@@ -190,6 +190,27 @@ def test_folders(tmp_path, capsys, labelled, test):
             run.cluster(dataclasses.replace(made, clusters=0, output_dir="x"))
 
 
+def test_learns_from_views_of_the_size_trained_on(config, tmp_path):
+    """And is evaluated, and answers, on images of their own."""
+    trained_on = digits(
+        tmp_path, rounds=0, image_size=12, view_size=8, baselines=False
+    )
+    training.train(trained_on)
+    made = config(
+        tmp_path / "scan", run_dir=trained_on.run_dir, epochs=1,
+        augmentation="strong", features="backbone", self_labelling_epochs=1,
+        self_labelling_batch_size=100, threshold=0.1, learning_rate=1e-2,
+    )  # fmt: skip
+    result = run.cluster(made)
+    rows = rows_of(ClusterDirectory(made.output_directory))
+    assert [row["stage"] for row in rows] == ["", "self_labelling"]
+    found = classifier.load(made.output_directory)
+    assert found.model.input_shape == (None, 12, 12, 3)
+    test = trained.load(trained_on.run_directory).images.test
+    answers = found.model.predict(test.images, verbose=0).argmax(1)
+    assert clustering.score(answers, test.labels, 10, 10).acc == result["acc"]
+
+
 @pytest.fixture(scope="module")
 def labelled(config, tmp_path_factory):
     """One with self-labelling: its config, result and directory."""

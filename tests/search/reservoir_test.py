@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from and_tf import reservoir as module
-from and_tf.reservoir import Reservoir, rank_in_sample
+from and_tf.search import reservoir as module
+from and_tf.search.reservoir import Reservoir, rank_in_sample
 
 
 def fed(similarity, k, step, axis, group=4, bounds=None):

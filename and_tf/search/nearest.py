@@ -1,7 +1,7 @@
 """Exact nearest neighbours and entropies in sweeps over the bank.
 
 The N × N similarities are never held. How to go without is another matter on
-a CPU (`blockwise_search`) than on an accelerator (`grouped_search`).
+a CPU (`blockwise`) than on an accelerator (`grouped`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from and_tf import blockwise_search as blocks
-from and_tf import grouped_search as groups
 from and_tf.errors import InputError
+from and_tf.search import blockwise, grouped
 from and_tf.team import Team
 
 SHARED = 1024  # Queries that members of a team have at a time.
@@ -41,7 +40,7 @@ def nearest(
 
     Arrays beside the arguments and the result, on a CPU: some blocks of 16 or
     32 MB and, for the bank against itself, 24 · k + 152 bytes a row, as long
-    as that is below `STATE_BYTES`. On an accelerator see `grouped_search`.
+    as that is below `blockwise.STATE_BYTES`. On an accelerator see `grouped`.
     What the process takes is more by what compilation and allocators hold:
     `benchmarks/discovery.py` prints it.
 
@@ -87,8 +86,8 @@ def nearest(
     starts = range(0, queries.shape[0], SHARED)
     if team and not team.alone:
         arrays = team.share(search, starts)
-    elif same and _on_cpu() and blocks.serve_both(rows, k, temperature):
-        arrays = blocks.search_rows(rows, k, temperature, exclude_self)
+    elif same and _on_cpu() and blockwise.serve_both(rows, k, temperature):
+        arrays = blockwise.search_rows(rows, k, temperature, exclude_self)
     else:
         arrays = search(starts)
     return Nearest(*arrays, *([None] if temperature is None else []))
@@ -96,7 +95,7 @@ def nearest(
 
 def _search(queries: tf.Tensor, *others: Any) -> tuple[np.ndarray, ...]:
     """Similarities, indices and, with a temperature, entropies of queries."""
-    return (blocks if _on_cpu() else groups).search(queries, *others)
+    return (blockwise if _on_cpu() else grouped).search(queries, *others)
 
 
 def _on_cpu() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from and_tf import grouped_search as module
+from and_tf.search import grouped as module
 from tests.conftest import tensor_sizes, unit
 
 

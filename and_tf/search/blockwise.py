@@ -13,20 +13,19 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import functools
-import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from and_tf.reservoir import Reservoir, rank_in_sample, room
+from and_tf.search.products import as_array, scale_and_shift, visit
+from and_tf.search.reservoir import Reservoir, rank_in_sample, room
 
 BLOCK = 2048  # Rows and queries of a symmetric search: 16 MB of products.
 QUERIES, ROWS = 256, 32768  # Of a search for others: 32 MB.
 SAMPLE = 2048  # Rows that say what to look for.
-GROUP, SUMMED = 8, 32  # Numbers that maxima and sums are of.
 # What the reservoirs of all rows may take for a symmetric search, in bytes.
 STATE_BYTES = 2**30
 # By how much the exponents of two rows' own similarities may differ in a
@@ -60,10 +59,10 @@ class _Side:
             first, axis: See `Reservoir.add`.
             taken: What `visit` took from the block for these queries.
         """
-        maxima, *sums = map(_view, taken)
+        maxima, *sums = map(as_array, taken)
         for mine, new in zip(self._sums, sums, strict=False):
             mine += new.sum(1 - axis)
-        block, calls = _view(products), []
+        block, calls = as_array(products), []
         for span, part in zip(self._spans, self._parts, strict=True):
             own = span if axis == 0 else (slice(None), span)
             calls.append(
@@ -160,7 +159,7 @@ def search_rows(
     count = rows.shape[0]
     starts = range(0, count, BLOCK)
     parts = [rows[i : i + BLOCK] for i in starts]
-    exponent = _exponent(
+    exponent = scale_and_shift(
         temperature, tf.reduce_max(tf.reduce_sum(rows * rows, 1))
     )
     own = np.arange(count) if exclude_self else None
@@ -234,7 +233,7 @@ def search(
             # A unit query is nowhere more similar than to itself: exponents
             # stay at or below 0 in a bank, and below 88 for any rows not
             # wildly longer.
-            exponent = _exponent(
+            exponent = scale_and_shift(
                 temperature, tf.reduce_sum(some * some, 1, keepdims=True)
             )
             for first in range(0, rows.shape[0], ROWS):
@@ -311,101 +310,6 @@ def _corrected(
     return found
 
 
-def visit(
-    a: tf.Tensor,
-    b: tf.Tensor,
-    scale: tf.Tensor | None,
-    shift: tf.Tensor | None,
-    both: bool,
-) -> tuple[Any, ...]:
-    """`products_and_taken`, compiled once for blocks of the same shapes."""
-    tensors = (a, b) if scale is None else (a, b, scale, shift)
-    return _compiled(tuple(tuple(t.shape) for t in tensors), both)(*tensors)
-
-
-@functools.cache
-def _compiled(shapes: tuple[tuple[int, ...], ...], both: bool) -> Callable:
-    # A function for each: of one that is traced for many shapes, TensorFlow
-    # warns.
-    def of(a: tf.Tensor, b: tf.Tensor, *exponent: tf.Tensor) -> tuple:
-        return products_and_taken(a, b, *(exponent or (None, None)), both)
-
-    specs = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
-    compiled = tf.function(of, autograph=False, jit_compile=True)
-    return compiled.get_concrete_function(*specs)
-
-
-def products_and_taken(
-    a: tf.Tensor,
-    b: tf.Tensor,
-    scale: tf.Tensor | None,
-    shift: tf.Tensor | None,
-    both: bool,
-) -> tuple[Any, ...]:
-    """The products of two sets of rows, and what is taken from them.
-
-    For each side that is the maxima of every `GROUP` products and, with a
-    scale, of the logits l = a · b · scale − shift the sums of exp(l) and of
-    exp(l) · l, in parts that NumPy adds up.
-
-    Args:
-        a: float32 [A, D].
-        b: float32 [B, D].
-        scale: float32 [], or None for no sums.
-        shift: float32 [] or [A, 1].
-        both: Whether b is served, too.
-
-    Returns:
-        float32 [A, B]; one or three of [A, n], with n = B / GROUP for the
-        first; where b is served, as many of [m, B].
-    """
-    products = tf.matmul(a, b, transpose_b=True)
-    terms = []
-    if scale is not None:
-        logits = products * scale - shift
-        weights = tf.exp(logits)
-        terms = [weights, weights * logits]
-    taken = []
-    for axis in (1, 0) if both else (1,):
-        taken.append([_reduced(tf.reduce_max, products, GROUP, axis)])
-        taken[-1] += [_reduced(tf.reduce_sum, t, SUMMED, axis) for t in terms]
-    return products, *taken
-
-
-def _reduced(
-    reduce: Callable, x: tf.Tensor, count: int, axis: int
-) -> tf.Tensor:
-    """Reduces `count` numbers at a time, n apart, or fewer if n is odd.
-
-    Args:
-        reduce: Of TensorFlow.
-        x: float32 [A, B].
-        count: A power of 2, at most 32: XLA is slow with more.
-        axis: Which of x gets shorter.
-
-    Returns:
-        float32 [n, B] or [A, n].
-    """
-    count = math.gcd(x.shape[axis], count)
-    shape = [*x.shape[:axis], count, -1, *x.shape[axis + 1 :]]
-    return reduce(tf.reshape(x, shape), axis)
-
-
-def _exponent(
-    temperature: float | None, largest: tf.Tensor
-) -> tuple[tf.Tensor | None, tf.Tensor | None]:
-    """Scale and shift, for `visit`, that keep exponents at or below 0."""
-    if temperature is None:
-        return None, None
-    scale = tf.constant(1 / temperature)
-    return scale, largest * scale
-
-
 def _joined(results: Iterable) -> tuple[np.ndarray, ...]:
     """The results of some queries after another, as those of all."""
     return tuple(np.concatenate(a) for a in zip(*results, strict=True))
-
-
-def _view(tensor: tf.Tensor) -> np.ndarray:
-    """What a CPU's tensor holds, which `numpy()` would copy."""
-    return np.asarray(memoryview(tensor))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from and_tf import blockwise_search as blocks
-from and_tf import grouped_search as groups
-from and_tf import nearest as module
 from and_tf.errors import InputError
-from and_tf.nearest import nearest
+from and_tf.search import blockwise, grouped
+from and_tf.search import nearest as module
+from and_tf.search.nearest import nearest
 from tests.conftest import unit
 
 
@@ -42,18 +41,20 @@ def check(found, queries, rows, k, temperature, exclude_self):
     np.testing.assert_allclose(found.entropy, entropy, atol=1e-4)
 
 
-@pytest.fixture(params=["blocks", "one side", "groups", "groups, all rows"])
+@pytest.fixture(
+    params=["blockwise", "one side", "grouped", "grouped, all rows"]
+)
 def way(request, monkeypatch):
     """Each way of searching; small blocks, so that there are several."""
-    monkeypatch.setattr(blocks, "BLOCK", 512)
-    monkeypatch.setattr(blocks, "QUERIES", 100)
-    monkeypatch.setattr(blocks, "ROWS", 600)
+    monkeypatch.setattr(blockwise, "BLOCK", 512)
+    monkeypatch.setattr(blockwise, "QUERIES", 100)
+    monkeypatch.setattr(blockwise, "ROWS", 600)
     if request.param == "one side":
-        monkeypatch.setattr(blocks, "STATE_BYTES", 0)
-    if request.param.startswith("groups"):
+        monkeypatch.setattr(blockwise, "STATE_BYTES", 0)
+    if request.param.startswith("grouped"):
         monkeypatch.setattr(module, "_on_cpu", lambda: False)
-    cost = 0 if request.param == "groups" else 10**6
-    monkeypatch.setattr(groups, "SCATTERED_COST", cost)
+    cost = 0 if request.param == "grouped" else 10**6
+    monkeypatch.setattr(grouped, "SCATTERED_COST", cost)
     return request.param
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf import blockwise_search as module
-from and_tf.nearest import nearest
-from tests.conftest import tensor_sizes, unit
-from tests.nearest_test import check
+from and_tf.search import blockwise as module
+from and_tf.search.nearest import nearest
+from tests.conftest import unit
+from tests.search.nearest_test import check
 
 
 @pytest.fixture(autouse=True)
@@ -119,13 +119,3 @@ def test_what_a_worker_raises_is_raised(rng, monkeypatch):
     rows = tf.constant(unit(rng.normal(size=(300, 8))), tf.float32)
     with pytest.raises(ArithmeticError, match="as it would"):
         module.search_rows(rows, 1, None, True)
-
-
-def test_never_holds_more_than_a_block():
-    """The largest tensor of a visit, from its graph."""
-    a, b = (tf.TensorSpec([rows, 4]) for rows in (64, 96))
-    scalar = tf.TensorSpec([])
-    function = tf.function(
-        module.products_and_taken, autograph=False
-    ).get_concrete_function(a, b, scalar, scalar, True)
-    assert max(tensor_sizes(function)) == 64 * 96
