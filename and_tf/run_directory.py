@@ -90,9 +90,12 @@ class RunDirectory:
                 resumes another, or something else lies there.
         """
         self._check_path()
-        if self.flagfile.exists():
-            return self._take_up(config)
-        if self.path.is_dir() and any(self.path.iterdir()):
+        there = set(self.path.iterdir()) if self.path.is_dir() else set()
+        # A run that failed before its first step, as where its images cannot
+        # be had, leaves its flags alone: nothing to go on with or to lose.
+        if there - {self.flagfile}:
+            if self.flagfile in there:
+                return self._take_up(config)
             raise InputError(
                 f"Expected a new directory, or a run's, for {self.flag}. "
                 f"Received: {self.path}, which holds something else."

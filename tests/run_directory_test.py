@@ -20,6 +20,7 @@ CONFIG = TrainConfig(dataset="digits", backbone="small")
 def directory(tmp_path):
     directory = RunDirectory(tmp_path / "run")
     assert directory.claim(CONFIG) is None
+    directory.write_metrics([])  # As a run does that has begun.
     return directory
 
 
@@ -32,6 +33,15 @@ def test_is_never_overwritten_silently(directory):
         InputError, match="run of small on digits. Add --resume"
     ):
         directory.claim(CONFIG)
+
+
+def test_what_failed_at_once_is_in_nobodys_way(tmp_path):
+    """As with a --data_dir that was mistyped."""
+    directory = RunDirectory(tmp_path / "run")
+    directory.claim(dataclasses.replace(CONFIG, data_dir="typo"))
+    other = dataclasses.replace(CONFIG, data_dir="right", seed=3)
+    assert directory.claim(other) is None
+    assert directory.config() == other
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,9 @@ class StrongConfig(Recipe):
         posterise: Range of the bits that are left, both included.
         enhance: Range of the factors of brightness, contrast, colour and
             sharpness, of which 1 changes nothing.
-        cutout: Range of the square's side, in sides; (0, 0.5) is FixMatch's.
+        cutout: Range of the square's side, in sides. The authors' code draws
+            1 to 16 of 32 pixels, where their paper speaks of 16; (0, 0.5) is
+            FixMatch's.
         cutout_colour: The square's colour, values 0..255; the data set's
             mean is zero to an encoder that subtracts it.
     """
@@ -64,7 +66,7 @@ class StrongConfig(Recipe):
     solarise: tuple[float, float] = (0.0, 256.0)
     posterise: tuple[int, int] = (4, 8)
     enhance: tuple[float, float] = (0.05, 0.95)
-    cutout: tuple[float, float] = (0.5, 0.5)
+    cutout: tuple[float, float] = (1 / 32, 0.5)
     cutout_colour: tuple[float, float, float] = (127.5, 127.5, 127.5)
 
     @property
