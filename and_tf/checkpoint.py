@@ -89,17 +89,17 @@ class Checkpoints:
     def _path(self, epochs: int, step: int = 0) -> pathlib.Path:
         return self.directory / file_name(epochs, step)
 
-    def best(self, history: Sequence[Mapping[str, float]]) -> Checkpoint:
+    def best(self, epochs: int) -> Checkpoint:
         """Reads the one after the epoch that was best.
 
         Args:
-            history: Of the run, as the newest checkpoint has it.
+            epochs: How many that is, such as `best_epochs` says.
 
         Raises:
-            InputError: If none was evaluated, or the file is not there or not
-                whole.
+            InputError: If the file is not there, as that of none never is, or
+                not whole.
         """
-        path = self._path(best_epochs(history))
+        path = self._path(epochs)
         try:
             return Checkpoint(path)
         except InputError:

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from and_tf.callbacks.recorder import Recorder
+from and_tf.checkpoint import best_epochs
 from and_tf.interruption import Interruption
 from and_tf.multi_worker import fit_data
 from and_tf.team import Team
@@ -41,6 +42,7 @@ def fit(
     batches: Callable[..., tf.data.Dataset],
     callbacks: Callable[[Recorder, int, int], list[keras.callbacks.Callback]],
     kept: Iterable[int] = (),
+    best: Callable[[list[dict]], int] = best_epochs,
 ) -> Recorder:
     """Trains the epochs that are missing, with a record that outlives a kill.
 
@@ -52,7 +54,8 @@ def fit(
             `first_step` and `share`, see `pipeline.train_batches`.
         callbacks: What happens around the steps, from the recorder, the first
             epoch of a call of `fit`, and the steps that were done of it.
-        kept: Epochs whose checkpoints are not replaced by later ones.
+        kept: Epochs whose checkpoints are not replaced by later ones,
+        best: and after how many the run was best, whose is not either.
 
     Returns:
         What was recorded.
@@ -67,6 +70,7 @@ def fit(
         first_step=first_step,
         every=run.config.checkpoint_steps,
         kept=kept,
+        best=best,
         interruption=interruption,
         writes=run.team.chief,
     )

@@ -63,17 +63,23 @@ def claim(
     if team.size == 1:
         return checkpoint, result
     _check_flags(config, team)
+    checkpoint = shared(checkpoint, team)
+    known = team.bytes_from_chief(json.dumps(result).encode())
+    return checkpoint, json.loads(known)
+
+
+def shared(checkpoint: Checkpoint | None, team: Team) -> Checkpoint | None:
+    """What the chief has read, for all processes of a run."""
+    if team.size == 1:
+        return checkpoint
+    path = team.bytes_from_chief(
+        str(checkpoint.path).encode() if checkpoint else b""
+    )
     content = checkpoint.path.read_bytes() if checkpoint else b""
     content = team.bytes_from_chief(content)
-    known = team.bytes_from_chief(
-        json.dumps(
-            [str(checkpoint.path) if checkpoint else None, result]
-        ).encode()
-    )
-    path, result = json.loads(known)
-    if not team.chief and path is not None:
-        checkpoint = Checkpoint(pathlib.Path(path), content)
-    return checkpoint, result
+    if team.chief or not path:
+        return checkpoint
+    return Checkpoint(pathlib.Path(path.decode()), content)
 
 
 def _check_flags(config: TrainConfig, team: Team) -> None:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from and_tf import backbones, checkpoint_name, run, run_state
-from and_tf.checkpoint import Checkpoint
+from and_tf.checkpoint import Checkpoint, best_epochs
 from and_tf.config import TrainConfig
 from and_tf.data.split import ImageData
 from and_tf.errors import InputError
@@ -166,7 +166,9 @@ def _open(
             "Received none: the run has not finished an epoch."
         )
     if which == checkpoint_name.BEST:
-        checkpoint = directory.checkpoints.best(checkpoint.notes["history"])
+        checkpoint = directory.checkpoints.best(
+            best_epochs(checkpoint.notes["history"])
+        )
     elif number is not None:
         plan = rounds_of(config)
         checkpoint = directory.checkpoints.of_round(number, plan)

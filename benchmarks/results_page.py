@@ -27,8 +27,8 @@ where there are several. *Last epoch, clean* is kNN after the last epoch with
 the training images' own embeddings as gallery. *Best epoch, bank* is the
 authors' protocol: the best epoch on the test split, the memory bank as gallery;
 published figures are of this kind, and stand beside ours of this kind. *ACC*,
-*NMI* and *ARI* are of clusters after the last epoch, matched to classes on the
-split that they are counted on. SCAN's published figures start from SimCLR's
+*NMI* and *ARI* are of clusters, matched to classes on the split that they are
+counted on. SCAN's published figures start from SimCLR's
 features, ours from this project's.
 """
 

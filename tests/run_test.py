@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from and_tf import run, trained
-from and_tf.checkpoint import Checkpoint
+from and_tf.checkpoint import Checkpoint, best_epochs
 from and_tf.config import TrainConfig, from_flagfile
 from and_tf.errors import InputError
 from and_tf.evaluation.knn import weighted_knn
@@ -172,7 +172,9 @@ def test_rounds_need_not_be_kept(tmp_path):
     )  # fmt: skip
     run.train(config)
     checkpoints = RunDirectory(config.run_directory).checkpoints
-    best = checkpoints.best(checkpoints.latest().notes["history"]).epochs
+    best = checkpoints.best(
+        best_epochs(checkpoints.latest().notes["history"])
+    ).epochs
     kept = sorted({best, 3, 4})
     assert [Checkpoint(p).epochs for p in checkpoints.paths()] == kept
     missing = next(r for r in range(3) if r + 1 not in kept)

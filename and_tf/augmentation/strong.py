@@ -35,9 +35,8 @@ class StrongConfig(Recipe):
 
     Attributes:
         image_size: Side of a view, in pixels.
-        crop_area: Range of a crop's share of the image's area. The authors
-            shift small images by no more than the operations do, so it is
-            narrow; (1, 1) takes a square image whole.
+        crop_area: Range of a crop's share of the image's area; (1, 1), as of
+            the authors for small images, takes a square image whole.
         crop_ratio: Range of a crop's width by height, log-uniform.
         flip: Probability of being mirrored left to right.
         operations: How many happen in a row.
@@ -45,28 +44,29 @@ class StrongConfig(Recipe):
         shear: Shears lie in [-shear, shear], in pixels a pixel.
         translate: Shifts lie in [-translate, translate], in sides.
         solarise: Range of the level from which on levels are inverted.
-        posterise: Range of the bits that are left, both included.
+        posterise: Range of the bits that are left, both included; SCAN's
+            code reaches no 8, which would change nothing.
         enhance: Range of the factors of brightness, contrast, colour and
             sharpness, of which 1 changes nothing.
-        cutout: Range of the square's side, in sides. The authors' code draws
-            1 to 16 of 32 pixels, where their paper speaks of 16; (0, 0.5) is
-            FixMatch's.
+        cutout: Range of the square's side, in sides; what is drawn becomes
+            the nearest even number of pixels. That is SCAN's code, where its
+            paper speaks of 16 of 32 pixels, and FixMatch's.
         cutout_colour: The square's colour, values 0..255; the data set's
             mean is zero to an encoder that subtracts it.
     """
 
     image_size: int
-    crop_area: tuple[float, float] = (0.8, 1.0)
-    crop_ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    crop_area: tuple[float, float] = (1.0, 1.0)
+    crop_ratio: tuple[float, float] = (1.0, 1.0)
     flip: float = 0.5
     operations: int = 4
     rotate: float = 30.0
     shear: float = 0.1
     translate: float = 0.1
     solarise: tuple[float, float] = (0.0, 256.0)
-    posterise: tuple[int, int] = (4, 8)
+    posterise: tuple[int, int] = (4, 7)
     enhance: tuple[float, float] = (0.05, 0.95)
-    cutout: tuple[float, float] = (1 / 32, 0.5)
+    cutout: tuple[float, float] = (0.0, 0.5)
     cutout_colour: tuple[float, float, float] = (127.5, 127.5, 127.5)
 
     @property
@@ -150,11 +150,11 @@ class StrongView(KeyedView):
         for index in range(config.operations):
             images = apply(images, operations[:, index], amounts[:, index])
         low, high = config.cutout
-        share = low + draws["cutout_side"][:, 0] * (high - low)
+        half = (low + draws["cutout_side"][:, 0] * (high - low)) / 2
         return cutout.erase(
             tf.cast(images, tf.float32),
             tf.cast(draws["cutout_centre"] * config.image_size, tf.int32),
-            tf.cast(tf.round(share * config.image_size), tf.int32),
+            2 * tf.cast(tf.round(half * config.image_size), tf.int32),
             config.cutout_colour,
         )
 

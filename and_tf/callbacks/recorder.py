@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import keras
 import numpy as np
@@ -42,6 +42,8 @@ class Recorder(keras.callbacks.Callback):
         every: Steps of an epoch between checkpoints; 0 is at its end alone.
         kept: The checkpoints after so many epochs are kept for good, as the
             best one is in any case.
+        best: After how many epochs of a history the run was best, see
+            `best_epochs`.
         interruption: Looked at after every step: where the process was asked
             to end, a checkpoint is written and `Interrupted` raised.
         writes: Whether this process is the one that writes.
@@ -60,6 +62,7 @@ class Recorder(keras.callbacks.Callback):
         first_step: int = 0,
         every: int = 0,
         kept: Collection[int] = (),
+        best: Callable[[list[dict]], int] = best_epochs,
         interruption: Interruption | None = None,
         writes: bool = True,
     ) -> None:
@@ -70,6 +73,7 @@ class Recorder(keras.callbacks.Callback):
         self._before = seconds
         self._every = every
         self._kept = frozenset(kept)
+        self._best = best
         self._writes = writes
         self._interruption = interruption or Interruption()
         self._start = time.monotonic()
@@ -130,7 +134,7 @@ class Recorder(keras.callbacks.Callback):
                 "seconds": self.seconds,
             },
             step=step,
-            kept=self._kept | {best_epochs(self.history)},
+            kept=self._kept | {self._best(self.history)},
         )
 
     def _end(self, place: str) -> None:

@@ -7,6 +7,8 @@ only tell how good the choice was.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +20,7 @@ from and_tf.data.split import Split
 from and_tf.evaluation import clustering
 from and_tf.evaluation.embeddings import embed
 
+NEAREST = 5  # Neighbours that an image is compared with.
 MOST_IN_ONE = 0.5  # Of all images, beyond which a cluster of several is odd.
 
 
@@ -26,7 +29,7 @@ class Assessment:
     """Of M images.
 
     Attributes:
-        losses: float32 [H], Λ over all mined neighbours.
+        losses: float32 [H], see `validation_losses`.
         head: The one whose loss is lowest.
         probabilities: float32 [M, C], of this head.
         by_head: int64 [M, H], the cluster of each image by each head; None
@@ -87,7 +90,7 @@ def assess(
         image_size: S.
     """
     logits = model.by_head(embed(model, split, image_size))  # [M, H, C]
-    losses = validation_losses(logits, neighbours, model.entropy_weight)
+    losses = validation_losses(logits, neighbours)
     head = int(losses.argmin())
     return Assessment(
         losses,
@@ -97,22 +100,35 @@ def assess(
     )
 
 
-def validation_losses(
-    logits: tf.Tensor, neighbours: np.ndarray, entropy_weight: float
-) -> np.ndarray:
-    """Λ of each head over all neighbours of all images, float32 [H].
+def validation_losses(logits: tf.Tensor, neighbours: np.ndarray) -> np.ndarray:
+    """The loss that chooses among heads and epochs, float32 [H].
+
+    As in the authors' code it is −mean log⟨Φ(X), Φ(other)⟩ − H(mean Φ), an
+    entropy of weight 1, over all images and, as the others of each, itself
+    and its `NEAREST` nearest neighbours.
 
     Args:
         logits: float32 [M, H, C].
-        neighbours: int32 [M, K].
-        entropy_weight: λ.
+        neighbours: int32 [M, K], the nearest first.
     """
+    own = np.arange(len(neighbours))
     consistency = [
         tf.reduce_mean(objective.consistency(logits, tf.gather(logits, of)), 0)
-        for of in neighbours.T
-    ]  # K of [H]
+        for of in (own, *neighbours[:, :NEAREST].T)
+    ]  # [H] each
     mean = tf.reduce_mean(tf.nn.softmax(logits), axis=0)
-    entropy = objective.entropy(mean)
-    return (tf.add_n(consistency) / len(consistency)).numpy() - (
-        entropy_weight * entropy.numpy()
-    )
+    average = tf.add_n(consistency) / len(consistency)
+    return (average - objective.entropy(mean)).numpy()
+
+
+def lowest_loss(history: Sequence[Mapping[str, Any]]) -> int:
+    """Epochs of clustering after which the loss was lowest, 0 for none.
+
+    Self-labelling's are no such epochs: it has another objective.
+
+    Args:
+        history: Logs of epochs.
+    """
+    rows = [row for row in history if not row.get("stage")]
+    best = min(rows, key=lambda row: row["validation_loss"], default=None)
+    return best["epoch"] + 1 if best else 0

@@ -22,7 +22,8 @@ class Classifier:
     Attributes:
         directory: Where it lies.
         config: Its flags.
-        checkpoint: The newest that is whole; what the weights come from.
+        checkpoint: What the weights come from: the epoch of the lowest loss
+            or, after self-labelling, the newest that is whole.
         result: The content of its result.json.
         scan: All of its heads.
         model: uint8 or float32 [B, S, S, 3], values 0..255, to the
@@ -56,6 +57,10 @@ def load(path: pathlib.Path) -> Classifier:
             f"Expected a finished clustering in {path}. Received one that is "
             "not: go on with it by python -m and_tf.cluster --resume."
         )
+    labelled, best = result["self_labelling"], result["clustering"].get("epoch")
+    # Older ones kept the last epoch.
+    if best and not (labelled and labelled["epochs"]):
+        checkpoint = directory.checkpoints.best(best)
     notes = checkpoint.notes
     scan = SCAN(
         backbones.build(**notes["encoder"]),

@@ -98,9 +98,15 @@ class ClusterConfig(RunConfig):
     batch_size: int = option(
         128, "Images a step, over all devices; as many neighbours.", least=2
     )
-    learning_rate: float = option(1e-4, "Adam's, constant.", above=0.0)
+    optimiser: str = option(
+        "adam",
+        "Of both steps: adam, or sgd with a momentum of 0.9, the authors' on "
+        "ImageNet.",
+        choices=("adam", "sgd"),
+    )
+    learning_rate: float = option(1e-4, "Constant.", above=0.0)
     weight_decay: float = option(
-        1e-4, "Added to the gradient, as torch's Adam does.", least=0.0
+        1e-4, "Added to the gradient, as torch does.", least=0.0
     )
     precision: str = option(
         "float32",
@@ -140,11 +146,11 @@ class ClusterConfig(RunConfig):
         later=True,
     )
     self_labelling_learning_rate: float = option(
-        1e-4, "Adam's, constant, in self-labelling.", above=0.0, later=True
+        1e-4, "Constant, in self-labelling.", above=0.0, later=True
     )
     label_view: str = option(
         "clean",
-        "What the labels of self-labelling are the answers to: whole images, "
+        "What the labels of self-labelling are the answers to: clean images, "
         "as in the authors' code, or weak views, as the paper says; weak: "
         "those that the encoder was trained on.",
         choices=LABEL_VIEWS,
@@ -163,7 +169,9 @@ class ClusterConfig(RunConfig):
     ema: float = option(
         0.0,
         "Decay of the weights' moving average in self-labelling, which is "
-        "then what is evaluated and kept; 0: the weights, 0.999 on ImageNet.",
+        "then what is evaluated and kept; 0: the weights. The authors' code "
+        "goes on from the average after each step, which is a learning rate "
+        "of 1 - ema times the one given.",
         least=0.0,
         most=0.99999,
         later=True,

@@ -14,7 +14,7 @@ from and_tf.callbacks.finite_loss import FiniteLoss
 from and_tf.callbacks.progress import Progress
 from and_tf.callbacks.recorder import Recorder
 from and_tf.callbacks.speed import Speed
-from and_tf.clustering.assessment import Assessment
+from and_tf.clustering.assessment import Assessment, lowest_loss
 from and_tf.clustering.confidence import EndWhenSettled
 from and_tf.clustering.job import ClusteringRun
 from and_tf.clustering.pairs import steps_per_epoch
@@ -52,6 +52,7 @@ def fit(run: ClusteringRun, stage: Stage) -> Recorder:
         steps=steps,
         batches=functools.partial(stage.batches, batch_size=stage.batch_size),
         callbacks=functools.partial(callbacks, run, stage, steps),
+        best=lowest_loss,
     )
 
 

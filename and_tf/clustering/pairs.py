@@ -150,6 +150,18 @@ def batches_of(
     )
 
 
+def with_own(neighbours: np.ndarray) -> np.ndarray:
+    """Each sample before its neighbours, int32 [N, K + 1].
+
+    So one pair in K + 1 is of two views of one image, as in SCAN's code.
+
+    Args:
+        neighbours: int32 [N, K].
+    """
+    own = np.arange(len(neighbours), dtype=neighbours.dtype)
+    return np.concatenate([own[:, None], neighbours], axis=1)
+
+
 def choose(
     neighbours: tf.Tensor, seed: int, epoch: int | tf.Tensor
 ) -> tf.Tensor:

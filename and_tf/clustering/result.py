@@ -29,7 +29,7 @@ def make_result(
     Args:
         run: The clustering.
         recorder: Of its epochs.
-        found: On the evaluation split, after the last epoch.
+        found: On the evaluation split, of the model as it is kept.
         voters: int64 [N], clusters of the training images, where clusters
             are matched many to one.
     """
@@ -152,7 +152,10 @@ def _protocol(run: ClusteringRun) -> dict[str, Any]:
         ),
         "head_chosen_on": f"its loss on {run.source.evaluation.name}, no "
         "labels",
-        "epoch": "last",
+        "epoch": "last"
+        if run.notes["stage"] == confidence.STAGE
+        else f"that of the lowest loss on {run.source.evaluation.name}, no "
+        "labels",
         "matched_on": run.source.evaluation.name,
         "num_queries": run.source.evaluation.size,
         "matching": "Hungarian, on the samples that are counted; acc_majority: "

@@ -34,7 +34,6 @@ from and_tf.data.split import ImageData
 from and_tf.errors import InputError
 from and_tf.evaluation.clustering import has_labels, number_of_classes
 from and_tf.evaluation.embeddings import embed
-from and_tf.optimiser import CoupledAdam
 from and_tf.run_state import fingerprint
 from and_tf.team import Team
 
@@ -174,9 +173,7 @@ def build_model(config: ClusterConfig, source: Source, clusters: int) -> SCAN:
         freeze=config.freeze,
         view_size=source.view_size,
     )
-    model.compile(
-        CoupledAdam(config.learning_rate, weight_decay=config.weight_decay)
-    )
+    model.compile(stages.optimiser(config, config.learning_rate))
     model.optimizer.build(model.trainable_variables)
     return model
 

@@ -6,11 +6,14 @@ import dataclasses
 import functools
 from typing import Any
 
+import keras
+
+from and_tf import joining
 from and_tf.augmentation import Recipe
 from and_tf.callbacks.recorder import Recorder, state
 from and_tf.checkpoint import Checkpoint
 from and_tf.clustering import confidence, pairs
-from and_tf.clustering.assessment import Assessment
+from and_tf.clustering.assessment import Assessment, lowest_loss
 from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.fitting import Stage, fit
 from and_tf.clustering.job import ClusteringRun
@@ -20,7 +23,7 @@ from and_tf.clustering.views import recipe
 from and_tf.data.split import Split
 from and_tf.errors import InputError
 from and_tf.evaluation import clustering
-from and_tf.optimiser import CoupledAdam
+from and_tf.optimiser import CoupledAdam, CoupledSGD
 from and_tf.training import view_config
 
 UNSURE = (
@@ -56,6 +59,7 @@ def learn(
     """
     if _stage(run.notes) != confidence.STAGE:
         recorder = fit(run, clustering_stage(run))
+        take_best(run, recorder.history)
         found = run.assess()
         run = clustered(run, recorder, found)
         if not run.config.self_labelling_epochs or not _confident(run, found):
@@ -85,7 +89,7 @@ def clustering_stage(run: ClusteringRun) -> Stage:
     batches = functools.partial(
         pairs.pair_batches,
         run.source.images.train,
-        run.mined.train,
+        pairs.with_own(run.mined.train),
         view(run, run.config.augmentation),
     )
     return Stage(run.config.epochs, run.config.batch_size, batches)
@@ -121,6 +125,21 @@ def view(run: ClusteringRun, name: str) -> Recipe:
     return recipe(name, trained_on, source.image_size, source.notes["mean"])
 
 
+def take_best(run: ClusteringRun, history: list[dict]) -> None:
+    """Goes back to the epoch whose loss, without labels, was the lowest.
+
+    Raises:
+        InputError: If its checkpoint is lost.
+    """
+    epochs = lowest_loss(history)
+    if epochs == len(history):
+        return
+    kept = run.directory.checkpoints.best(epochs) if run.team.chief else None
+    kept = joining.shared(kept, run.team)
+    kept.restore("encoder", run.model.encoder.variables)
+    kept.restore("method", run.model.method_variables)
+
+
 def clustered(
     run: ClusteringRun, recorder: Recorder, found: Assessment
 ) -> ClusteringRun:
@@ -140,6 +159,7 @@ def clustered(
         "step": 0,
         "clustered": {
             "epochs": run.config.epochs,
+            "epoch": lowest_loss(recorder.history),
             "head": found.head,
             "head_losses": [float(loss) for loss in found.losses],
             "clusters_used": found.used,
@@ -161,14 +181,20 @@ def build_self_labeller(run: ClusteringRun) -> SelfLabeller:
             balanced=config.balance,
             decay=config.ema,
         )
-        model.compile(
-            CoupledAdam(
-                config.self_labelling_learning_rate,
-                weight_decay=config.weight_decay,
-            )
-        )
+        model.compile(optimiser(config, config.self_labelling_learning_rate))
         model.optimizer.build(model.trainable_variables)
     return model
+
+
+def optimiser(
+    config: ClusterConfig, learning_rate: float
+) -> keras.optimizers.Optimizer:
+    """A fresh one of --optimiser's kind, for either step."""
+    if config.optimiser == "sgd":
+        return CoupledSGD(
+            learning_rate, nesterov=False, weight_decay=config.weight_decay
+        )
+    return CoupledAdam(learning_rate, weight_decay=config.weight_decay)
 
 
 def batch_size(config: ClusterConfig, train: Split) -> int:

@@ -6,6 +6,12 @@ from collections.abc import Sequence
 
 from and_tf.augmentation import Recipe, StrongConfig, ViewConfig
 
+# Sides of images, in pixels, up to which the authors' code has cutouts of half
+# a side, else of a third; and takes strong views of whole images, else of a
+# window of 224 in 256 pixels.
+HALF_CUT, UNCROPPED = 64, 96
+WINDOW = (224 / 256) ** 2  # Of the area.
+
 
 def recipe(
     name: str,
@@ -38,10 +44,11 @@ def recipe(
         )
     # A view that is smaller than an image shows less of it at the same scale:
     # shrunk, it would show things smaller than the encoder has ever seen them.
-    shown = min(1.0, (trained_on.image_size / image_size) ** 2)
-    least, most = StrongConfig.crop_area
+    shown = 1.0 if image_size <= UNCROPPED else WINDOW
+    shown = min(shown, (trained_on.image_size / image_size) ** 2)
     return StrongConfig(
         trained_on.image_size,
-        crop_area=(shown * least, shown * most),
+        crop_area=(shown, shown),
+        cutout=(0.0, 1 / 2 if image_size <= HALF_CUT else 1 / 3),
         cutout_colour=tuple(255.0 * value for value in mean),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
 SVHN = ((0.4377, 0.4438, 0.4728), (0.1201, 0.1231, 0.1052))
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# The authors' code takes CIFAR-10's for CIFAR-100 too; so do we, since their
-# figures were made with them.
+# The code of AND's authors takes CIFAR-10's for CIFAR-100 too; so do we, since
+# their figures were made with them.
 KNOWN = {"cifar10": CIFAR, "cifar100": CIFAR, "svhn_cropped": SVHN}
 
 

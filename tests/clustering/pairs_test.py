@@ -129,13 +129,25 @@ def test_recipes_of_views_smaller_than_images():
         for name in ("strong", "weak", "clean")
     }
     assert sizes == {"strong": 24, "weak": 24, "clean": 32}
-    small, whole = (
-        recipe("strong", ViewConfig(size), 32, (0.5,) * 3).crop_area
-        for size in (24, 32)
-    )
-    assert small == pytest.approx([9 / 16 * area for area in whole])
-    larger = recipe("strong", ViewConfig(48), 32, (0.5,) * 3)
-    assert larger.crop_area == whole
+
+
+@pytest.mark.parametrize(
+    ("view", "image", "side", "cut"),
+    [(24, 32, 24 / 32, 16), (32, 32, 1, 16), (48, 32, 1, 16), (96, 96, 1, 32),
+     (224, 224, 224 / 256, 75), (160, 224, 160 / 224, 75)],
+)  # fmt: skip
+def test_strong_views_are_those_of_the_authors_code(view, image, side, cut):
+    """Sides of windows and of cutouts, in pixels of 32, 96 and 224."""
+    found = recipe("strong", ViewConfig(view), image, (0.5,) * 3)
+    assert found.crop_area == pytest.approx([side**2] * 2)
+    assert found.cutout[1] * image == pytest.approx(cut, abs=0.5)
+
+
+def test_an_image_is_one_of_its_own_partners(neighbours):
+    received = pairs.with_own(neighbours)
+    assert received.dtype == neighbours.dtype
+    np.testing.assert_array_equal(received[:, 0], np.arange(len(neighbours)))
+    np.testing.assert_array_equal(received[:, 1:], neighbours)
 
 
 def test_choice_follows_from_seed_and_epoch(neighbours):

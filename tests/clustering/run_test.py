@@ -11,13 +11,22 @@ import re
 import shutil
 import signal
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from and_tf import run as training
 from and_tf import trained
-from and_tf.clustering import classifier, fitting, mining, run
+from and_tf.clustering import (
+    assessment,
+    classifier,
+    fitting,
+    mining,
+    run,
+    stages,
+)
 from and_tf.clustering import source as sources
 from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.directory import ClusterDirectory
@@ -189,6 +198,52 @@ def test_folders(tmp_path, capsys, labelled, test):
     if not labelled:
         with pytest.raises(InputError, match="Expected --clusters, as"):
             run.cluster(dataclasses.replace(made, clusters=0, output_dir="x"))
+
+
+def test_the_epoch_of_the_lowest_loss_is_kept(config, tmp_path, monkeypatch):
+    """Evaluated, loaded again, and gone on from by self-labelling."""
+    losses = iter([3.0, 1.0])
+    monkeypatch.setattr(
+        assessment,
+        "validation_losses",
+        lambda logits, _: np.full(logits.shape[1], next(losses, 2.0)),
+    )
+    made = config(tmp_path / "scan", learning_rate=1e-2)
+    directory = ClusterDirectory(made.output_directory)
+    result = run.cluster(made)
+    rows = rows_of(directory)
+    assert len({row["acc"] for row in rows}) == len(rows) == 3
+    assert result["clustering"]["epoch"] == 2
+    assert result["acc"] == float(rows[1]["acc"])
+    assert "lowest loss on digits/test" in result["protocol"]["epoch"]
+    found = classifier.load(directory.path)
+    assert found.checkpoint.epochs == 2
+    test = trained.load(pathlib.Path(made.run_dir)).images.test
+    answers = found.model.predict(test.images, verbose=0).argmax(1)
+    assert clustering.score(answers, test.labels, 10, 10).acc == result["acc"]
+
+    later = dataclasses.replace(
+        made, resume=True, self_labelling_epochs=2, threshold=0.1,
+        self_labelling_learning_rate=1e-9, self_labelling_batch_size=100,
+    )  # fmt: skip
+    result = run.cluster(later)
+    assert result["after_clustering"]["acc"] == float(rows[1]["acc"])
+    assert result["protocol"]["epoch"] == "last"
+    assert classifier.load(directory.path).checkpoint.epochs == 5
+    kept = [path.stem for path in directory.checkpoints.paths()]
+    assert "epoch_00002" in kept
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+def test_optimisers_are_torchs(optimiser, config, tmp_path):
+    """One step of a weight w with a gradient g, by hand."""
+    made = config(tmp_path / "scan", optimiser=optimiser, weight_decay=0.5)
+    built = stages.optimiser(made, 0.1)
+    variable = keras.Variable(np.float32([2.0]))
+    built.apply_gradients([(tf.constant([3.0]), variable)])
+    # g + λw = 4; Adam's first step is α, whatever the gradient.
+    step = {"adam": 0.1, "sgd": 0.1 * 4}[optimiser]
+    np.testing.assert_allclose(variable, [2 - step], rtol=1e-5)
 
 
 def test_learns_from_views_of_the_size_trained_on(config, tmp_path):

@@ -50,7 +50,7 @@ def _cards(found: ReportedClustering) -> Html:
                 (f"{result['validation_loss']:.3f}", "loss, evaluation images"),
             ]
         )
-    cards = [(percent(result["acc"]), "ACC of SCAN, last epoch")]
+    cards = [(percent(result["acc"]), "ACC of SCAN")]
     if result["kmeans"]:
         cards.append((percent(result["kmeans"]["acc"]), "ACC of k-means"))
     cards += [(percent(result["nmi"]), "NMI"), (percent(result["ari"]), "ARI")]
