@@ -8,6 +8,8 @@ bit what it would be alone; on a GPU they are at least compared from one start.
 from __future__ import annotations
 
 import dataclasses
+import pathlib
+import zipfile
 from collections.abc import Sequence
 
 from and_tf.checkpoint_name import file_name
@@ -39,4 +41,13 @@ def _lends(other: SweepRun, config: TrainConfig) -> bool:
     if config.instance_differences(other.config):
         return False
     kept = file_name(config.first_round_epochs)
-    return (other.path / "checkpoints" / kept).is_file()
+    return _is_whole(other.path / "checkpoints" / kept)
+
+
+def _is_whole(path: pathlib.Path) -> bool:
+    """Whether a checkpoint is there and, by its checksums, undamaged."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
