@@ -88,9 +88,9 @@ class ClusterConfig(RunConfig):
     )
     augmentation: str = option(
         "strong",
-        "Views of images and neighbours; strong: flip, crop, four operations "
-        "of RandAugment and Cutout; weak: those that the encoder was trained "
-        "on.",
+        "Views of images and neighbours; strong: flip, crop of what is larger "
+        "than they are, four operations of RandAugment and Cutout; weak: "
+        "those that the encoder was trained on.",
         choices=AUGMENTATIONS,
     )
 
@@ -179,7 +179,8 @@ class ClusterConfig(RunConfig):
     patience: int = option(
         20,
         "End self-labelling where the share of confident images has not "
-        "grown by a thousandth for so many epochs; 0: never.",
+        "grown by a thousandth for so many epochs; 0: never, as in the "
+        "authors' code.",
         least=0,
         later=True,
     )

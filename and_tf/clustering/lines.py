@@ -128,10 +128,9 @@ def _print_methods(result: dict[str, Any]) -> None:
         share = 100 * result["acc_majority"]
         print(f"many clusters to one class: {share:.1f} %")
     protocol = result["protocol"]
-    epoch = protocol["epoch"].removeprefix("that of ")
     print(
         f"matched on {protocol['matched_on']}, "
-        f"{protocol['num_queries']:,} images; epoch: {epoch}"
+        f"{protocol['num_queries']:,} images; epoch: {protocol['epoch']}"
     )
 
 

@@ -154,8 +154,7 @@ def _protocol(run: ClusteringRun) -> dict[str, Any]:
         "labels",
         "epoch": "last"
         if run.notes["stage"] == confidence.STAGE
-        else f"that of the lowest loss on {run.source.evaluation.name}, no "
-        "labels",
+        else f"lowest loss on {run.source.evaluation.name}, no labels",
         "matched_on": run.source.evaluation.name,
         "num_queries": run.source.evaluation.size,
         "matching": "Hungarian, on the samples that are counted; acc_majority: "
