@@ -20,12 +20,20 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from and_tf.search.products import as_array, scale_and_shift, visit
-from and_tf.search.reservoir import Reservoir, rank_in_sample, room
+from and_tf.search.products import GROUP, as_array, scale_and_shift, visit
+from and_tf.search.reservoir import (
+    Reservoir,
+    many_reach,
+    rank_in_sample,
+    room,
+)
 
 BLOCK = 2048  # Rows and queries of a symmetric search: 16 MB of products.
-QUERIES, ROWS = 256, 32768  # Of a search for others: 32 MB.
+QUERIES, ROWS = 1024, 8192  # Of a search for others: 32 MB.
 SAMPLE = 2048  # Rows that say what to look for.
+# From how many maxima of a sample, for each that a bound has to reach, the
+# bound is taken: so many that two of the highest seldom share one.
+LANES = 8
 # What the reservoirs of all rows may take for a symmetric search, in bytes.
 STATE_BYTES = 2**30
 # By how much the exponents of two rows' own similarities may differ in a
@@ -46,7 +54,9 @@ class _Side:
         count = len(bounds)
         step = -(-count // workers)
         self._spans = [slice(i, i + step) for i in range(0, count, step)]
-        self._parts = [Reservoir(bounds[span], k) for span in self._spans]
+        self._parts = [
+            Reservoir(bounds[span], k, span.start) for span in self._spans
+        ]
         self._sums = np.zeros([2, count])
 
     def add(
@@ -57,20 +67,17 @@ class _Side:
         Args:
             products: The block.
             first, axis: See `Reservoir.add`.
-            taken: What `visit` took from the block for these queries.
+            taken: What `visit` took from the block for these queries; no
+                maxima where `many_reach`.
         """
-        maxima, *sums = map(as_array, taken)
+        maxima, *sums = map(as_array, taken) if taken else (None,)
         for mine, new in zip(self._sums, sums, strict=False):
             mine += new.sum(1 - axis)
-        block, calls = as_array(products), []
-        for span, part in zip(self._spans, self._parts, strict=True):
-            own = span if axis == 0 else (slice(None), span)
-            calls.append(
-                functools.partial(
-                    part.add, block[own], maxima[own], first, axis
-                )
-            )
-        return calls
+        block = as_array(products)
+        return [
+            functools.partial(part.add, block, maxima, first, axis)
+            for part in self._parts
+        ]
 
     def short(self) -> np.ndarray:
         """Queries whose bounds were too high, ascending."""
@@ -219,6 +226,13 @@ def search(
     results, short = [], []
     kept = k + int(own is not None)
     sample = _sample(rows)
+    starts = range(0, queries.shape[0], QUERIES)
+    parts = [queries[i : i + QUERIES] for i in starts]
+    firsts = range(0, rows.shape[0], ROWS)
+    blocks = [rows[i : i + ROWS] for i in firsts]
+    maxima = temperature is not None or not many_reach(
+        kept, sample.shape[0], rows.shape[0], GROUP
+    )
 
     def finish(side: _Side, first: int) -> None:
         mine = None if own is None else own[first : first + QUERIES]
@@ -226,25 +240,41 @@ def search(
         short.append(first + side.short())
 
     with _Workers() as workers:
-        for i in range(0, queries.shape[0], QUERIES):
-            some = queries[i : i + QUERIES]
-            bounds = _bounds(some, sample, kept, rows.shape[0])
-            side = _Side(bounds, kept, workers.count)
-            # A unit query is nowhere more similar than to itself: exponents
-            # stay at or below 0 in a bank, and below 88 for any rows not
-            # wildly longer.
-            exponent = scale_and_shift(
-                temperature, tf.reduce_sum(some * some, 1, keepdims=True)
-            )
-            for first in range(0, rows.shape[0], ROWS):
-                products, taken = visit(
-                    some, rows[first : first + ROWS], *exponent, False
-                )
+        bounds = _ahead(
+            functools.partial(_bounds, part, sample, kept, rows.shape[0])
+            for part in parts
+        )
+        visits = _ahead(
+            functools.partial(_visit, part, block, temperature, maxima)
+            for part in parts
+            for block in blocks
+        )
+        for start, bound in zip(starts, bounds, strict=True):
+            side = _Side(bound, kept, workers.count)
+            for first in firsts:
+                products, taken = next(visits)
                 workers.start(side.add(products, first, 0, taken))
-            workers.start([functools.partial(finish, side, i)])
+            workers.start([functools.partial(finish, side, start)])
         workers.wait()
     found = _joined(results)
     return _corrected(found, np.concatenate(short), queries, own, rows, k)
+
+
+def _visit(
+    queries: tf.Tensor,
+    rows: tf.Tensor,
+    temperature: float | None,
+    maxima: bool,
+) -> tuple[Any, ...]:
+    """As `visit`, of queries alone; without maxima the products alone."""
+    if not maxima:
+        return tf.matmul(queries, rows, transpose_b=True), ()
+    # A unit query is nowhere more similar than to itself: exponents stay at
+    # or below 0 in a bank, and below 88 for any rows not wildly longer.
+    exponent = scale_and_shift(
+        temperature, tf.reduce_sum(queries * queries, 1, keepdims=True)
+    )
+    return visit(queries, rows, *exponent, False)
 
 
 def _sample(rows: tf.Tensor) -> tf.Tensor:
@@ -275,8 +305,11 @@ def _bounds(
     rank = rank_in_sample(k, size, count)
     if rank == k or rank > size:
         return np.full(queries.shape[0], -np.inf, np.float32)
-    products = tf.matmul(queries, sample, transpose_b=True).numpy()
-    return np.partition(products, size - rank, axis=1)[:, size - rank]
+    products, (maxima,) = visit(queries, sample, None, None, False)
+    # The highest of maxima are at or below those of all: a bound is still one.
+    among = as_array(maxima if rank * LANES <= maxima.shape[1] else products)
+    place = among.shape[1] - rank
+    return np.partition(among, place, axis=1)[:, place]
 
 
 def _corrected(

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-GROUP, SUMMED = 8, 32  # Numbers that maxima and sums are of.
+# TensorFlow has XLA's reduction of several operands at once here and nowhere
+# public; JAX relies on this module too. Reductions of one operand each take
+# half as long again, since every one of them computes its exponentials.
+from tensorflow.compiler.tf2xla.python import xla
+
+GROUP = 8  # Numbers that maxima are of.
+SUMMED = 32  # Of these groups, how many a sum is of.
 
 
 def visit(
@@ -55,19 +61,14 @@ def compiled(shapes: tuple[tuple[int, ...], ...], both: bool) -> Callable:
         a: tf.Tensor, b: tf.Tensor, *exponent: tf.Tensor
     ) -> tuple[Any, ...]:
         products = tf.matmul(a, b, transpose_b=True)
-        terms = []
-        if exponent:
-            scale, shift = exponent
-            logits = products * scale - shift
-            weights = tf.exp(logits)
-            terms = [weights, weights * logits]
-        found = []
-        for axis in (1, 0) if both else (1,):
-            found.append([_reduced(tf.reduce_max, products, GROUP, axis)])
-            found[-1] += [
-                _reduced(tf.reduce_sum, t, SUMMED, axis) for t in terms
-            ]
-        return products, *found
+        axes = (1, 0) if both else (1,)
+        if not exponent:
+            return products, *[(_maxima(products, axis),) for axis in axes]
+        scale, shift = exponent
+        logits = products * scale - shift
+        weights = tf.exp(logits)
+        terms = [products, weights, weights * logits]
+        return products, *[_maxima_and_sums(*terms, axis) for axis in axes]
 
     # A function for each: of one that is traced for many shapes, TensorFlow
     # warns.
@@ -91,20 +92,55 @@ def as_array(tensor: tf.Tensor) -> np.ndarray:
     return np.asarray(memoryview(tensor))
 
 
-def _reduced(
-    reduce: Callable, x: tf.Tensor, count: int, axis: int
-) -> tf.Tensor:
-    """Reduces `count` numbers at a time, n apart, or fewer if n is odd.
+def _maxima(x: tf.Tensor, axis: int) -> tf.Tensor:
+    """The maxima of every `GROUP` numbers, n apart: [n, B] or [A, n]."""
+    return tf.reduce_max(_split(x, GROUP, axis), axis)
+
+
+def _maxima_and_sums(
+    products: tf.Tensor, weights: tf.Tensor, weighted: tf.Tensor, axis: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Maxima of the first and sums of the others, in one pass.
 
     Args:
-        reduce: Of TensorFlow.
-        x: float32 [A, B].
-        count: A power of 2, at most 32: XLA is slow with more.
-        axis: Which of x gets shorter.
+        products, weights, weighted: float32 [A, B].
+        axis: Which gets shorter.
 
     Returns:
-        float32 [n, B] or [A, n].
+        The maxima as `_maxima` gives them, and parts of the sums.
+    """
+    maxima, *sums = xla.variadic_reduce(
+        [_split(x, GROUP, axis) for x in (products, weights, weighted)],
+        [tf.constant(start, tf.float32) for start in (-np.inf, 0, 0)],
+        [axis],
+        _larger_and_sums(),
+    )
+    return maxima, *[
+        tf.reduce_sum(_split(x, SUMMED, axis), axis) for x in sums
+    ]
+
+
+@functools.cache
+def _larger_and_sums() -> Any:
+    """What the reduction does with two triples of numbers."""
+
+    @tf.function(autograph=False)
+    def combine(*numbers: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        a, b, c, x, y, z = numbers
+        return tf.maximum(a, x), b + y, c + z
+
+    return combine.get_concrete_function(*[tf.TensorSpec([], tf.float32)] * 6)
+
+
+def _split(x: tf.Tensor, count: int, axis: int) -> tf.Tensor:
+    """Groups of `count` numbers of an axis, n apart, on an axis of their own.
+
+    Args:
+        x: float32 [A, B].
+        count: A power of 2, at most 32: XLA is slow with more. Fewer are
+            taken where the axis is not to be divided so.
+        axis: Which is split in two, of `count` and n.
     """
     count = math.gcd(x.shape[axis], count)
     shape = [*x.shape[:axis], count, -1, *x.shape[axis + 1 :]]
-    return reduce(tf.reshape(x, shape), axis)
+    return tf.reshape(x, shape)

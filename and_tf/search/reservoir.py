@@ -20,7 +20,7 @@ LANES = 4
 CAUTION = 2.5
 # What looking at a group costs, in maxima that are compared: by it all of a
 # block is compared where many groups reach the bounds.
-SCATTERED_COST = 32
+SCATTERED_COST = 20
 
 
 class Reservoir:
@@ -33,10 +33,13 @@ class Reservoir:
             are above the k-th highest after all, `short` says so. −inf: the
             first rows that come say more.
         k: How many of each are wanted.
+        offset: The place of its first query in blocks, which may have others
+            before and behind its own.
     """
 
-    def __init__(self, bounds: np.ndarray, k: int) -> None:
+    def __init__(self, bounds: np.ndarray, k: int, offset: int = 0) -> None:
         queries = len(bounds)
+        self._span = slice(offset, offset + queries)
         self._k, self._room = k, room(k)
         self._values = np.full([queries, self._room], -np.inf, np.float32)
         self._index = np.zeros([queries, self._room], np.int32)
@@ -45,25 +48,32 @@ class Reservoir:
         self._bounded = bool(np.isfinite(self._bound).any())
 
     def add(
-        self, block: np.ndarray, maxima: np.ndarray, first: int, axis: int
+        self,
+        block: np.ndarray,
+        maxima: np.ndarray | None,
+        first: int,
+        axis: int,
     ) -> None:
         """Looks through similarities with rows `first`, `first` + 1, ….
 
         Args:
-            block: float32 [Q, R], or [R, Q] where `axis` is 1.
-            maxima: float32 [Q, n] or [n, Q], of the rows r, r + n, … each.
+            block: float32 [B, R], or [R, B] where `axis` is 1, in the order
+                of C; B is at least offset + Q.
+            maxima: float32 [B, n] or [n, B], of the rows r, r + n, … each;
+                None where `many_reach`: all of the block is compared.
             first: Number of the block's first row.
             axis: Which the queries are on.
         """
-        if not self._bounded:
-            self._bound = _bound(maxima if axis == 0 else maxima.T, self._k)
+        if not self._bounded and maxima is not None:
+            own = self._own(maxima, axis)
+            self._bound = _bound(own if axis == 0 else own.T, self._k)
             self._bounded = True
         query, row, value = self._reaching(block, maxima, axis)
         if not self._fits(query):
             self._sort()
             query, row, value = self._reaching(block, maxima, axis)
         if not self._fits(query):  # Many equals, or rows in some order.
-            query, row, value = _highest(block, self._k, axis)
+            query, row, value = _highest(self._own(block, axis), self._k, axis)
             reaches = value >= self._bound[query]  # Or `short` could not tell.
             query, row, value = query[reaches], row[reaches], value[reaches]
         # Behind what there is of a query, one after another.
@@ -98,26 +108,36 @@ class Reservoir:
         return self._values[:, :k], self._index[:, :k]
 
     def _reaching(
-        self, block: np.ndarray, maxima: np.ndarray, axis: int
+        self, block: np.ndarray, maxima: np.ndarray | None, axis: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Queries, in order, rows and values of what reaches the bounds."""
-        reaches = self._reach(maxima, axis)
-        if np.count_nonzero(reaches) * SCATTERED_COST > maxima.size:
+        # Flat places, since NumPy is slow to take by two indices.
+        flat, width, offset = block.ravel(), block.shape[1], self._span.start
+        per_query, per_row = (width, 1) if axis == 0 else (1, width)
+        reaches = None if maxima is None else self._reach(maxima, axis)
+        if reaches is None or _many(reaches):
             query, row = _where(self._reach(block, axis), axis)
-            at = (query, row) if axis == 0 else (row, query)
-            return query, row, block[at]
+            place = (query + offset) * per_query + row * per_row
+            return query, row, flat.take(place)
         query, group = _where(reaches, axis)
-        rows, groups = block.shape[1 - axis], maxima.shape[1 - axis]
-        row = group[:, None] + np.arange(0, rows, groups)  # [hits, group]
-        at = (query[:, None], row) if axis == 0 else (row, query[:, None])
-        value = block[at]
-        reaches = value >= self._bound[query, None]
-        query = np.repeat(query, np.count_nonzero(reaches, axis=1))
-        return query, row[reaches], value[reaches]
+        groups = maxima.shape[1 - axis]
+        size = block.shape[1 - axis] // groups
+        place = (query + offset) * per_query + group * per_row
+        place = place[:, None] + np.arange(size) * (groups * per_row)
+        value = flat.take(place)  # [hits, size]
+        found = np.flatnonzero(value >= self._bound[query, None])
+        hit = found // size
+        row = group[hit] + (found - hit * size) * groups
+        return query[hit], row, value.ravel().take(found)
+
+    def _own(self, numbers: np.ndarray, axis: int) -> np.ndarray:
+        """Those of numbers, [B, n] or [n, B], that are its own queries'."""
+        return numbers[self._span] if axis == 0 else numbers[:, self._span]
 
     def _reach(self, numbers: np.ndarray, axis: int) -> np.ndarray:
-        """Whether numbers, [Q, n] or [n, Q], reach the bounds."""
-        return numbers >= np.expand_dims(self._bound, 1 - axis)
+        """Whether its own of numbers, [B, n] or [n, B], reach the bounds."""
+        own = self._own(numbers, axis)
+        return own >= np.expand_dims(self._bound, 1 - axis)
 
     def _fits(self, query: np.ndarray) -> bool:
         """Whether there is room for one more of each of these."""
@@ -126,7 +146,8 @@ class Reservoir:
 
     def _sort(self) -> None:
         """Keeps the k highest, highest first, and has bounds from them."""
-        order = np.argsort(-self._values, axis=1)[:, : self._k]
+        width = max(self._k, self._filled.max())  # Behind it all is −inf.
+        order = np.argsort(-self._values[:, :width], axis=1)[:, : self._k]
         for kept in (self._values, self._index):
             kept[:, : self._k] = np.take_along_axis(kept, order, axis=1)
         self._values[:, self._k :] = -np.inf
@@ -157,6 +178,22 @@ def rank_in_sample(k: int, size: int, count: int) -> int:
     """
     mean = k * size / count
     return min(k, math.ceil(mean + CAUTION * math.sqrt(mean)) + 1)
+
+
+def many_reach(k: int, size: int, count: int, group: int) -> bool:
+    """Whether too many groups reach the bounds for maxima to be of use.
+
+    Args:
+        k, size, count: See `rank_in_sample`, whose bounds are meant.
+        group: Rows that a maximum is of.
+    """
+    rank = rank_in_sample(k, size, count)
+    return rank < k and rank * group * SCATTERED_COST > size
+
+
+def _many(reaches: np.ndarray) -> bool:
+    """Whether so many groups reach that all of a block is compared."""
+    return np.count_nonzero(reaches) * SCATTERED_COST > reaches.size
 
 
 def _where(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

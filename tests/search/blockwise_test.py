@@ -77,6 +77,37 @@ def test_few_are_searched_for_again(rng, monkeypatch, k):
     assert len(again) < 30
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_without_maxima_where_many_rows_reach(rng, monkeypatch, own):
+    """Every block is compared whole, as for the K = 200 of an evaluation."""
+    taken = []
+    before = module._Side.add
+    monkeypatch.setattr(
+        module._Side,
+        "add",
+        lambda self, *a: taken.append(a[-1]) or before(self, *a),
+    )
+    rows = unit(rng.normal(size=(700, 8))).astype(np.float32)
+    queries = rows[:130]
+    found = module.search(
+        tf.constant(queries),
+        np.arange(130) if own else None,
+        tf.constant(rows),
+        150,
+        None,
+    )
+    similarity = queries @ rows.T
+    if own:
+        similarity[np.arange(130), np.arange(130)] = -np.inf
+    np.testing.assert_allclose(
+        found[0], -np.sort(-similarity, 1)[:, :150], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        np.take_along_axis(similarity, found[1], 1), found[0], atol=1e-6
+    )
+    assert set(taken) == {()}
+
+
 def test_search_serves_both_sides_of_one_array_alone(rng, monkeypatch):
     asked = []
     before = module.search_rows

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from and_tf.search import reservoir as module
-from and_tf.search.reservoir import Reservoir, rank_in_sample
+from and_tf.search.reservoir import Reservoir, many_reach, rank_in_sample
 
 
 def fed(similarity, k, step, axis, group=4, bounds=None):
@@ -60,6 +60,30 @@ def test_rows_in_order_and_equals(axis, k):
     check(fed(similarity, k, 500, axis), similarity, k)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("cost", [0, 10**6])
+def test_some_of_the_queries_of_a_block(rng, monkeypatch, axis, cost):
+    monkeypatch.setattr(module, "SCATTERED_COST", cost)
+    similarity = rng.normal(size=(30, 120)).astype(np.float32)
+    maxima = similarity.reshape(30, 4, -1).max(1)
+    if axis == 1:
+        similarity, maxima = (
+            np.ascontiguousarray(x.T) for x in (similarity, maxima)
+        )
+    found = Reservoir(np.full(7, -np.inf), 3, offset=11)
+    found.add(similarity, maxima, 0, axis)
+    some = similarity[11:18] if axis == 0 else similarity.T[11:18]
+    check(found, some, 3)
+
+
+def test_what_is_no_number_reaches_no_bound(rng):
+    """And is told, so that nothing is found where nothing can be."""
+    block = np.full([2, 40], np.nan, np.float32)
+    found = Reservoir(np.full(2, np.nan), 3)
+    found.add(block, None, 0, 0)
+    np.testing.assert_array_equal(found.short(), [0, 1])
+
+
 def test_rows_that_are_left_out(rng):
     similarity = rng.normal(size=(5, 40)).astype(np.float32)
     without = np.array([0, 39, similarity[2].argmax(), 7, 7])
@@ -99,6 +123,14 @@ def test_a_rank_in_a_sample_is_seldom_too_high(rng, k, size):
     assert (drawn >= rank).mean() < 0.03
     assert rank <= k
     assert rank < k * size / count + 2.5 * (k * size / count) ** 0.5 + 2
+
+
+def test_maxima_are_of_no_use_where_most_groups_reach():
+    assert many_reach(200, 2048, 50_000, 8)
+    assert not many_reach(1, 2048, 50_000, 8)
+    assert not many_reach(11, 2048, 50_000, 8)
+    # Where a sample gives no bounds, they come from maxima.
+    assert not many_reach(30, 30, 30, 8)
 
 
 def test_a_sample_of_all_tells_exactly():
