@@ -115,9 +115,7 @@ def _maxima_and_sums(
         [axis],
         _larger_and_sums(),
     )
-    return maxima, *[
-        tf.reduce_sum(_split(x, SUMMED, axis), axis) for x in sums
-    ]
+    return maxima, *[tf.reduce_sum(_split(x, SUMMED, axis), axis) for x in sums]
 
 
 @functools.cache
