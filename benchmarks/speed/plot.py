@@ -16,8 +16,18 @@ from benchmarks.speed import targets
 WIDTH, HEIGHT = 1200, 420  # Pixels, as all lengths here; of a panel's row.
 LEFT, GAP, TOP, BOTTOM, ROOM = 80, 230, 60, 70, 200
 COLOURS = (canvas.BLUE, canvas.ORANGE, canvas.GREEN, canvas.VERMILION)
-# What each panel shows, over N.
-SHOWN = ("growth_step", "growth_memory", "growth_refresh", "loss_memory")
+SHOWN = (
+    "growth_step",
+    "growth_memory",
+    "growth_refresh",
+    "loss_memory",
+    "growth_replicas",
+)
+# How cases name the number that a panel is over, by what that number is.
+OVER = {
+    "N, rows of the bank": r"N = (\d+(?:,\d{3})*)(?:, (.*))?",
+    "replicas": r"(\d+) replicas(?:, (.*))?",
+}
 Curves = dict[str, list[tuple[float, float]]]
 
 
@@ -27,14 +37,20 @@ def panels(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [by_name[name] for name in SHOWN if name in by_name]
 
 
+def over(file: Mapping[str, Any]) -> str:
+    """What the cases of a file differ in, a key of `OVER`."""
+    title = file["cases"][0]["title"]
+    return next(what for what, form in OVER.items() if re.match(form, title))
+
+
 def curves(file: Mapping[str, Any]) -> Curves:
     """(N, best figure) by side, or by what a case has beside N."""
     best, found = targets.best_of(file["unit"]), {}
     for case in file["cases"]:
-        n = re.search(r"N = ([\d,]+)(?:, (.*))?", case["title"])
+        number, other = re.match(OVER[over(file)], case["title"]).groups()
         for side in case["sides"]:
-            point = float(n[1].replace(",", "")), best(side["figures"])
-            found.setdefault(n[2] or side["name"], []).append(point)
+            point = float(number.replace(",", "")), best(side["figures"])
+            found.setdefault(other or side["name"], []).append(point)
     return found
 
 
@@ -73,6 +89,10 @@ def _panel(axes: Axes, file: Mapping[str, Any]) -> None:
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
+    if over(file) == "replicas":
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 4)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     labels = []
     for (name, points), colour in zip(curves(file).items(), COLOURS):
         x, y = zip(*sorted(points), strict=True)
@@ -82,5 +102,5 @@ def _panel(axes: Axes, file: Mapping[str, Any]) -> None:
         f"{file['title']}, {file['unit']}",
         loc="left", size=12, weight="bold", color=canvas.css(canvas.INK),
     )  # fmt: skip
-    axes.set_xlabel("N, rows of the bank", color=canvas.css(canvas.INK))
+    axes.set_xlabel(over(file), color=canvas.css(canvas.INK))
     axes_style.name_ends(axes, labels)

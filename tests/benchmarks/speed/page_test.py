@@ -113,6 +113,33 @@ def test_growth_is_drawn_over_n(tmp_path):
     assert not plot.draw([], tmp_path / "none.png")
 
 
+@pytest.mark.parametrize(
+    ("titles", "over", "expected"),
+    [
+        (
+            ["N = 1,000, k = 1", "N = 50,000, k = 1", "N = 50,000, k = 10"],
+            "N, rows of the bank",
+            {"k = 1": [1_000, 50_000], "k = 10": [50_000]},
+        ),
+        (
+            ["1 replicas, bank whole", "2 replicas, bank sharded"],
+            "replicas",
+            {"bank whole": [1], "bank sharded": [2]},
+        ),
+    ],
+)
+def test_cases_of_two_kinds_are_curves_of_their_own(
+    tmp_path, titles, over, expected
+):
+    file = made({OURS: [5.0]}, name="growth_refresh")
+    file["cases"] = [{**file["cases"][0], "title": t} for t in titles]
+    assert plot.over(file) == over
+    assert plot.curves(file) == {
+        name: [(n, 5.0) for n in numbers] for name, numbers in expected.items()
+    }
+    assert plot.draw([file], tmp_path / "speed.png")
+
+
 def test_imagenet_on_paper():
     files = [
         made({OURS: [200.0]}, name="product", unit="GFLOP/s"),
