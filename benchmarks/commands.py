@@ -50,6 +50,8 @@ def config_of(command: str) -> RunConfig:
         ) from error
     # Where a command leaves open what it starts from, any will do.
     open_ = {n: "…" for n in swept.inputs if not values[n].value}
+    if swept is TRAIN and values.dataset == "folder" and not values.data_dir:
+        open_["data_dir"] = "…"
     return configs.from_flags(swept.config, values, **open_)
 
 
