@@ -146,6 +146,8 @@ def test_neighbourhoods_and_embedding_are_the_protocols(finished):
             str(figures["inconsistent"]),
             percent(figures["consistency"]),
         ]
+    pull = percent(evaluated["neighbourhoods"]["neighbours_pull"])
+    assert f"its neighbours have {pull}," in page.sections["neighbourhoods"]
     hubs = page.table("150 images of digits/test")
     figures = evaluated["embedding"]
     assert hubs[1] == [

@@ -74,6 +74,35 @@ def neighbours_kept(before: np.ndarray, now: np.ndarray) -> float:
     return float(both.mean() / before.shape[1])
 
 
+def neighbours_pull(
+    embeddings: np.ndarray,
+    rows: np.ndarray,
+    neighbours: np.ndarray,
+    temperature: float,
+) -> np.ndarray:
+    """How much of each sample's pull its neighbours have, not its own row.
+
+    The objective pulls an anchor towards the members of its neighbourhood by
+    p̃_ij = p_ij / Σ_{l ∈ {i} ∪ N(i)} p_il (equation 10). Near 0, the objective
+    is instance learning in all but name, however right the neighbours are.
+
+    Args:
+        embeddings: float32 [N, D], unit norm.
+        rows: float32 [N, D], the memory bank.
+        neighbours: integer [N, k].
+        temperature: τ.
+
+    Returns:
+        float32 [N], Σ_{j ∈ N(i)} p̃_ij.
+    """
+    own = np.einsum("nd,nd->n", embeddings, rows) / temperature
+    against = np.zeros_like(own)  # Σ_j p_ij / p_ii
+    for column in neighbours.T:  # So that [N, k, D] is never held.
+        theirs = np.einsum("nd,nd->n", embeddings, rows[column])
+        against += np.exp(theirs / temperature - own)
+    return against / (1 + against)
+
+
 def binned_consistency(
     found: Neighbourhoods, labels: np.ndarray, bins: int = 20
 ) -> np.ndarray:

@@ -22,6 +22,7 @@ from and_tf.errors import InputError
 from and_tf.evaluation import protocols
 from and_tf.evaluation.options import Options
 from and_tf.evaluation.protocols import embedding
+from and_tf.evaluation.rounds import neighbours_pull
 from and_tf.run_directory import RunDirectory
 
 
@@ -187,6 +188,9 @@ def test_rounds_agree_with_the_training(again):
             assert row[key] == pytest.approx(at_training[key], abs=1e-6)
     assert figures["rounds"][0]["neighbours_kept"] is None
     assert 0 <= figures["rounds"][1]["neighbours_kept"] <= 1
+    rows, neighbours, _ = again.checkpoint.arrays("method")  # All anchors.
+    pull = neighbours_pull(again.train_embeddings, rows, neighbours, 0.1)
+    assert figures["neighbours_pull"] == pytest.approx(pull.mean(), abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["neighbourhoods", "embedding"])

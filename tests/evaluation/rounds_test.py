@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from and_tf.discovery import Neighbourhoods
 from and_tf.evaluation.rounds import (
@@ -10,7 +11,9 @@ from and_tf.evaluation.rounds import (
     anchors_kept,
     binned_consistency,
     neighbours_kept,
+    neighbours_pull,
 )
+from tests.conftest import unit
 
 
 def drawn(rng, count=40, k=3) -> Neighbourhoods:
@@ -81,3 +84,24 @@ def test_bins_go_by_entropy():
     )
     nobody = binned_consistency(found, np.full(8, -1), 2)
     assert np.isnan(nobody).all()
+
+
+def test_pull_of_neighbours_is_equation_10s(rng):
+    x, rows = (
+        unit(rng.normal(size=(30, 6))).astype(np.float32) for _ in range(2)
+    )
+    neighbours = drawn(rng, 30).neighbours
+    pull = neighbours_pull(x, rows, neighbours, 0.3)
+    for i in range(30):
+        members = np.array([i, *neighbours[i]])
+        p = np.exp(rows @ x[i] / 0.3)
+        p /= p.sum()
+        assert pull[i] == pytest.approx(1 - p[i] / p[members].sum(), abs=1e-6)
+
+
+def test_equal_members_pull_equally():
+    same = np.ones([5, 4], np.float32) / 2
+    neighbours = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]] * 2)[:5]
+    np.testing.assert_allclose(
+        neighbours_pull(same, same, neighbours, 0.01), 0.75, rtol=1e-6
+    )

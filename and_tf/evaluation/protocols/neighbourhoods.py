@@ -17,7 +17,9 @@ from and_tf.evaluation.rounds import (
     agreement,
     anchors_kept,
     binned_consistency,
+    mean_or_none,
     neighbours_kept,
+    neighbours_pull,
 )
 from and_tf.figures.round_consistency import Round
 from and_tf.run_directory import RunDirectory
@@ -29,7 +31,8 @@ PICTURE = "consistency"
 def evaluate(run: Trained, options: Options) -> Findings:
     """Counts anchors, and, with labels, those of one class.
 
-    Reads what the run wrote in its rounds; the encoder is not asked.
+    Reads what the run wrote in its rounds; the encoder is asked only how far
+    the anchors of its checkpoint are pulled by their neighbours.
 
     Raises:
         InputError: If the run has no round, or what it wrote is damaged.
@@ -52,9 +55,13 @@ def evaluate(run: Trained, options: Options) -> Findings:
             "num_samples": train.size,
             "consistent": "an anchor whose labelled neighbours all have its "
             "label",
+            "neighbours_pull": "p̃ of equation 10, summed over an anchor's "
+            "neighbours, mean over anchors; clean embeddings, checkpoint's "
+            "bank and neighbours",
         },
         "epochs": run.checkpoint.epochs,
         "rounds": rows,
+        "neighbours_pull": _pull(run),
     }
     pictures = {}
     if labels is not None:
@@ -66,7 +73,13 @@ def evaluate(run: Trained, options: Options) -> Findings:
             for found in rounds
         }
         pictures[PICTURE] = _picture(run, rounds, rows, labels)
-    return Findings(figures, _table(rows), pictures)
+    text = _table(rows)
+    if figures["neighbours_pull"] is not None:
+        text += (
+            "\n  of what pulls an anchor, its neighbours have "
+            f"{100 * figures['neighbours_pull']:.1f} %, its own row the rest"
+        )
+    return Findings(figures, text, pictures)
 
 
 def read_rounds(directory: RunDirectory, size: int) -> list[Neighbourhoods]:
@@ -136,6 +149,20 @@ def describe(
             before.neighbours, found.neighbours
         )
     return row
+
+
+def _pull(run: Trained) -> float | None:
+    """What `neighbours_pull` is for anchors; None where there are none."""
+    if not run.checkpoint.has("method"):
+        return None
+    # As `AND.method_variables` says.
+    rows, neighbours, selected = run.checkpoint.arrays("method")
+    if not selected.any():
+        return None
+    pull = neighbours_pull(
+        run.train_embeddings, rows, neighbours, run.config.temperature
+    )
+    return mean_or_none(pull[selected])
 
 
 def _picture(

@@ -83,7 +83,18 @@ def _quality(figures: dict[str, Any]) -> Html:
     )
     if protocol["labels"]:
         caption += f"; consistent: {protocol['consistent']}"
-    return table(caption, *known_columns(head, rows))
+    quality = table(caption, *known_columns(head, rows))
+    pull = figures.get("neighbours_pull")  # None in results of before.
+    if pull is None:
+        return quality
+    return join(
+        quality,
+        paragraph(
+            "Of what pulls an anchor, its neighbours have "
+            f"{percent(pull)}, its own row in the bank the rest: near 0 the "
+            "rounds are instance learning in all but name."
+        ),
+    )
 
 
 def _by_entropy(figures: dict[str, Any]) -> Html:
