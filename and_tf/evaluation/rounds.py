@@ -96,11 +96,11 @@ def neighbours_pull(
         float32 [N], Σ_{j ∈ N(i)} p̃_ij.
     """
     own = np.einsum("nd,nd->n", embeddings, rows) / temperature
-    against = np.zeros_like(own)  # Σ_j p_ij / p_ii
+    against = np.full_like(own, -np.inf)  # log Σ_j p_ij / p_ii
     for column in neighbours.T:  # So that [N, k, D] is never held.
-        theirs = np.einsum("nd,nd->n", embeddings, rows[column])
-        against += np.exp(theirs / temperature - own)
-    return against / (1 + against)
+        theirs = np.einsum("nd,nd->n", embeddings, rows[column]) / temperature
+        against = np.logaddexp(against, theirs - own)
+    return -np.expm1(-np.logaddexp(0, against))
 
 
 def binned_consistency(

@@ -105,3 +105,11 @@ def test_equal_members_pull_equally():
     np.testing.assert_allclose(
         neighbours_pull(same, same, neighbours, 0.01), 0.75, rtol=1e-6
     )
+
+
+def test_pull_is_finite_at_any_temperature():
+    x = np.array([[1, 0], [1, 0]], np.float32)
+    rows = np.array([[-1, 0], [1, 0]], np.float32)
+    np.testing.assert_array_equal(
+        neighbours_pull(x, rows, np.array([[1], [0]]), 1e-3), [1, 0]
+    )
