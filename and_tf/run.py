@@ -161,7 +161,7 @@ def begin(training: Training) -> None:
         model.fill_bank(training.clean_views())
     # Not of what is streamed, where each would be one more pass over the
     # disk.
-    held = training.images.train.images is not None
+    held = training.images.train.held
     if config.baselines and held and training.knn.possible:
         for name, evaluate in (
             ("raw pixels", training.knn.raw_pixels),

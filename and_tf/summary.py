@@ -43,7 +43,7 @@ def print_start(images: ImageData, config: TrainConfig, team: Team) -> None:
         size = "mixed sizes"
         if split.image_shape:
             size = "×".join(map(str, split.image_shape))
-        held = "in memory" if split.images is not None else "streamed"
+        held = "in memory" if split.held else "streamed"
         print(f"{split.name}: {split.size:,} images, {size}, {held}")
         if split.skipped:
             shown = ", ".join(split.skipped[:3])

@@ -33,6 +33,8 @@ class Evaluation(keras.callbacks.Callback):
         """Evaluates where it is time."""
         if logs is None or not self._knn.possible:
             return
+        # What cannot be read is said now, and not where a round ends.
+        self._knn.wait()
         done = epoch + 1
         round_ends = done == self._plan.epochs or (
             self._plan.of_epoch(done) != self._plan.of_epoch(epoch)

@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from and_tf.augmentation import Recipe
 from and_tf.data.pipeline import finish, order_seed
-from and_tf.data.split import Split, captured
+from and_tf.data.sharing import captured
+from and_tf.data.split import Split
 from and_tf.errors import InputError
 from and_tf.team import part
 
@@ -208,7 +209,7 @@ def check(
         InputError: If the images are streamed, where a neighbour would have
             to be looked for on the disk, or a batch is too small.
     """
-    if split.images is None:
+    if not split.held:
         raise InputError(
             f"Expected the images of {split.name} in memory, so that an "
             "image's neighbours are at hand. Received a split that is "

@@ -195,7 +195,7 @@ def _held(split: Split, size: int, side: int, memory_limit: int) -> Split:
         side: Side that is held of images that are not held as they are.
         memory_limit: In bytes.
     """
-    if split.images is not None:
+    if split.held:
         return split
     shape = split.image_shape
     if shape and shape[0] == shape[1] <= 2 * size:

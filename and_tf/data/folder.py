@@ -295,7 +295,10 @@ def _stream(files: list[str]) -> Stream:
         image = tf.numpy_function(_read_or_none, [path], tf.uint8)
         return tf.ensure_shape(image, (None, None, 3))
 
-    return Stream(encoded, decode, lambda: decoded.identity(table.tolist()))
+    def identity() -> str | None:
+        return decoded.identity(table.tolist())
+
+    return Stream(encoded, decode, identity=identity)
 
 
 def _read_or_none(path: bytes) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,10 +36,14 @@ def read(
     label_key = _label_key(builder, label_key)
     height, width, channels = features[image_key].shape
     records = _records(builder, split)
-    decode_image = _decoder(builder, image_key)
+    spec = {image_key: tf.io.FixedLenFeature([], tf.string)}
 
-    def decode(record: tf.Tensor) -> tf.Tensor:
-        image = tf.ensure_shape(decode_image(record), (height, width, channels))
+    def unpack(serialized: tf.Tensor) -> tf.Tensor:
+        return tf.io.parse_example(serialized, spec)[image_key]
+
+    def decode(encoded: tf.Tensor) -> tf.Tensor:
+        image = features[image_key].decode_example(encoded)
+        image = tf.ensure_shape(image, (height, width, channels))
         return tf.image.grayscale_to_rgb(image) if channels == 1 else image
 
     def identity() -> str | None:
@@ -52,7 +55,7 @@ def read(
         name=f"{builder.name}/{split}",
         size=records.size,
         image_shape=(height, width) if height and width else None,
-        stream=Stream(records, decode, identity),
+        stream=Stream(records, decode, unpack, identity),
         labels=(lambda: _labels(records, label_key)) if label_key else None,
         class_names=tuple(names) if names else None,
     )
@@ -91,16 +94,6 @@ def _records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
         take=np.array([part.take for part in parts], np.int64),
         record_bytes=total_bytes / sum(p.examples_in_shard for p in parts),
     )
-
-
-def _decoder(
-    builder: tfds.core.DatasetBuilder, key: str
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Decodes one feature of a record, and no other."""
-    import tensorflow_datasets as tfds
-
-    part = tfds.features.FeaturesDict({key: builder.info.features[key]})
-    return lambda record: part.deserialize_example(record)[key]
 
 
 def _labels(records: Records, key: str) -> np.ndarray:

@@ -19,7 +19,7 @@ def pictures(split: Split, numbers: np.ndarray, side: int = 64) -> np.ndarray:
         numbers: integer [m].
         side: Of streamed images.
     """
-    if split.images is not None:
+    if split.held:
         return split.images[numbers]
     chosen, places = np.unique(numbers, return_inverse=True)
     images = [

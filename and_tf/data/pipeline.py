@@ -15,7 +15,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from and_tf.augmentation import Recipe
-from and_tf.data.split import Split, captured
+from and_tf.data.sharing import captured
+from and_tf.data.split import Split
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
 from and_tf.team import part
@@ -70,7 +71,7 @@ def train_batches(
     check_parts(split, batch_size, share[1])
     epoch_numbers = tf.data.Dataset.range(first_epoch, epochs)
     small = on_device or view.image_size <= _LARGEST_VECTORISED
-    make = _gathered if split.images is not None and small else _streamed
+    make = _gathered if split.held and small else _streamed
 
     def begins(epoch: tf.Tensor) -> tf.Tensor:
         """The place in an epoch's order at which it is taken up."""
@@ -146,7 +147,7 @@ def clean_batches(
     def clean(images: tf.Tensor, numbers: tf.Tensor) -> tuple:
         return centre_square(images, image_size), numbers
 
-    if split.images is None:
+    if not split.held:
         dataset = split.stream(None, start).take(stop - start)
         dataset = dataset.map(clean, num_parallel_calls=tf.data.AUTOTUNE)
         # Keras warns of a set that ends and did not say where it would.
@@ -177,8 +178,14 @@ def _gathered(
     share: tuple[int, int],
 ) -> tf.data.Dataset:
     """Batches of a split in memory, each gathered and augmented at once."""
+    specs = {
+        "images": tf.TensorSpec((None, *split.image_shape, 3), tf.uint8),
+        "draws": tf.TensorSpec((None, view.draws), tf.float32),
+    }
+    augment = tf.function(view.layer(), autograph=False)
+    # Traced first, as the images may still be on their way.
+    augment = augment.get_concrete_function(specs)
     images = captured(split.images)
-    augment = view.layer()
 
     def numbered(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(

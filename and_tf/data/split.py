@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data import decoded
+from and_tf.data import background, decoded
+from and_tf.data.sharing import captured, empty, shareable
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
+
+_GROUP = 64  # Images decoded as one element of a data set.
 
 Seed = tf.Tensor | None
 Keep = Callable[[tf.Tensor], tf.Tensor]
@@ -21,7 +23,8 @@ Keep = Callable[[tf.Tensor], tf.Tensor]
 class _Lazy:
     """A dataclass field that may be set to a function of its value.
 
-    The function is called when the field is first read, and only then.
+    The function is called when the field is first read, and only then. A
+    field of this kind has the default None.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -29,7 +32,7 @@ class _Lazy:
 
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
-            raise AttributeError(self._name)  # So the field has no default.
+            return None
         value = instance.__dict__[self._name]
         if callable(value):
             value = instance.__dict__[self._name] = value()
@@ -45,9 +48,13 @@ class Stream:
 
     Attributes:
         encoded: Takes None (in order of number) or a seed, int64 `[2]`, that
-            may be symbolic; gives a data set of (encoded image, number).
+            may be symbolic; gives a data set of (what holds an encoded image,
+            number).
         decode: Takes one encoded image, gives uint8 `[H, W, 3]`, or an image
             of no pixels where it cannot be read.
+        unpack: Takes what `encoded` gives, one or a batch of them, string
+            `[]` or `[b]`; gives their encoded images. A batch costs little
+            more than one.
         identity: Tells its images from all others, those of an earlier state
             of the same files too; gives None where that cannot be said.
         renumber: int64 `[N]`: the number by which an image goes instead of
@@ -56,6 +63,7 @@ class Stream:
 
     encoded: Callable[[Seed], tf.data.Dataset]
     decode: Callable[[tf.Tensor], tf.Tensor]
+    unpack: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     identity: Callable[[], str | None] = lambda: None
     renumber: np.ndarray | None = None
 
@@ -75,7 +83,7 @@ class Stream:
         """
 
         def decode(encoded: tf.Tensor, number: tf.Tensor) -> tuple:
-            image = self.decode(encoded)
+            image = self.decode(self.unpack(encoded))
             message = "Expected an image that can be read. Received:"
             with tf.control_dependencies(
                 [tf.debugging.Assert(tf.size(image) > 0, [message, encoded])]
@@ -113,7 +121,8 @@ class Split:
             at all. May be set to a function, called when first read.
         class_names: Name of each label.
         file_names: Of a folder, the relative path of each number.
-        images: uint8 `[N, H, W, 3]` where the split is held in memory.
+        images: uint8 `[N, H, W, 3]` where the split is held in memory. May
+            be set to a function, called when first read.
         skipped: Files that are left out because they cannot be read.
     """
 
@@ -124,8 +133,21 @@ class Split:
     labels: np.ndarray | None = _Lazy()
     class_names: tuple[str, ...] | None = None
     file_names: tuple[str, ...] | None = None
-    images: np.ndarray | None = None
+    images: np.ndarray | None = _Lazy()
     skipped: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether `images` are in memory, or will be once they are read."""
+        return self.__dict__["images"] is not None
+
+    def wait(self) -> None:
+        """Waits for `images`, if they are on their way.
+
+        Raises:
+            InputError: They cannot be read.
+        """
+        _ = self.images
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -162,30 +184,36 @@ def _places(
 
 def in_memory(
     name: str,
-    images: np.ndarray,
+    images: np.ndarray | Callable[[], np.ndarray],
     labels: np.ndarray | Callable[[], np.ndarray | None] | None,
+    shape: tuple[int, ...] | None = None,
     **fields: Any,
 ) -> Split:
-    """Makes a split of images that are there already.
+    """Makes a split of images that are there already, or will be.
 
     Args:
         name: The split's name.
-        images: uint8 `[N, H, W, 3]`.
+        images: uint8 `[N, H, W, 3]`, or a function that always gives the
+            same; what it raises is raised where images are first needed.
         labels: int64 `[N]`, None, or a function of either.
+        shape: That of images where they are a function.
         **fields: Further fields of `Split`.
     """
+    size, *image_shape, _ = shape or images.shape
+    if not callable(images):
+        images = shareable(images)
+    get = images if callable(images) else lambda: images
 
     def stream(
         seed: Seed, skip: int | tf.Tensor = 0, keep: Keep | None = None
     ) -> tf.data.Dataset:
-        table = captured(images)
-        numbers = _places(shuffled_numbers(len(images), seed), skip, keep)
+        table = captured(get())
+        numbers = _places(shuffled_numbers(size, seed), skip, keep)
         return numbers.map(lambda number: (tf.gather(table, number), number))
 
     return Split(
-        name, len(images), images.shape[1:3], stream, labels,
-        images=images, **fields,
-    )  # fmt: skip
+        name, size, tuple(image_shape), stream, labels, images=images, **fields
+    )
 
 
 def take(
@@ -210,7 +238,7 @@ def take(
         file_names=file_names,
         skipped=split.skipped if skipped is None else skipped,
     )
-    if split.images is not None:
+    if split.held:
         return in_memory(split.name, split.images[chosen], labels, **fields)
     old = split.stream.renumber
     if old is None:
@@ -241,7 +269,10 @@ def subset(split: Split, count: int, seed: int) -> Split:
 def hold(split: Split, side: int | None) -> Split:
     """Decodes a streamed split once and keeps its images in memory.
 
-    Files that cannot be read are left out, and named in `skipped`.
+    Files that cannot be read are left out, and named in `skipped`. Images
+    that are no files of their own have to be whole, all of them, so that
+    their number is known before they are decoded: that goes on in the
+    background, and `images` waits for its end.
 
     Args:
         split: A split whose stream is a `Stream`.
@@ -249,32 +280,47 @@ def hold(split: Split, side: int | None) -> Split:
             images as they are, of the shape that they all share.
 
     Raises:
-        InputError: Images that are no files of their own cannot be read.
+        InputError: An image that is no file of its own cannot be read;
+            raised where images are first needed.
     """
     shape = (*((side, side) if side else split.image_shape), 3)
-    try:
-        images, readable = _decoded(split, shape, side)
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        raise InputError(
-            f"Expected {split.name} in files that are whole. Received: "
-            f"{error.message.splitlines()[0]}. Get the data set anew."
-        ) from error
-    if split.file_names is None and not readable.all():
-        raise InputError(
-            f"Expected {split.size} images in {split.name}. Received "
-            f"{readable.sum()}. Get the data set anew."
-        )
+    fields = dict(class_names=split.class_names, file_names=split.file_names)
+    labels = lambda: split.labels  # noqa: E731
+    if split.file_names is None:
+        images = background.begin(lambda: _whole(split, shape, side))
+        whole = split.size, *shape
+        return in_memory(split.name, images, labels, whole, **fields)
+    images, readable, keep = _decoded(split, shape, side)
+    keep()
     held = in_memory(
-        split.name, images, lambda: split.labels,
-        class_names=split.class_names, file_names=split.file_names,
-        skipped=split.skipped,
-    )  # fmt: skip
+        split.name, images, labels, skipped=split.skipped, **fields
+    )
     if readable.all():
         return held
     broken = (split.file_names[i] for i in np.flatnonzero(~readable))
     return take(
         held, np.flatnonzero(readable), tuple(sorted({*split.skipped, *broken}))
     )
+
+
+def _whole(
+    split: Split, shape: tuple[int, int, int], side: int | None
+) -> np.ndarray:
+    """All images of a split that has nothing to leave out."""
+    try:
+        images, readable, keep = _decoded(split, shape, side)
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        raise InputError(
+            f"Expected {split.name} in files that are whole. Received: "
+            f"{error.message.splitlines()[0]}. Get the data set anew."
+        ) from error
+    if not readable.all():
+        raise InputError(
+            f"Expected {split.size} images in {split.name}. Received "
+            f"{readable.sum()}. Get the data set anew."
+        )
+    background.begin(keep)  # Whoever waits for images need not wait for this.
+    return images
 
 
 @tf.autograph.experimental.do_not_convert
@@ -285,7 +331,6 @@ def readable_batches(
     *,
     batch_size: int,
     first: int = 0,
-    ordered: bool = True,
 ) -> tf.data.Dataset:
     """Decodes a stream's images, those too that may not be readable.
 
@@ -296,87 +341,95 @@ def readable_batches(
             is; None gives the images as they are.
         batch_size: b; the last batch may be smaller.
         first: How many images to pass over; none of them is decoded.
-        ordered: Whether batches come in order of number.
 
     Returns:
-        Batches of (images uint8 `[b, *shape]`, readable bool `[b]`, numbers
-        int64 `[b]`). An image that cannot be read is all zeros.
+        In order of number, batches of (images uint8 `[b, *shape]`, readable
+        bool `[b]`, numbers int64 `[b]`). An image that cannot be read is all
+        zeros.
     """
 
+    def shaped(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = centre_square(image, side) if side else image
+        return tf.ensure_shape(image, shape), tf.constant(True)
+
+    @tf.function(autograph=False)
     def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = split.stream.decode(encoded)
-        readable = tf.size(image) > 0
-        image = tf.cond(
-            readable,
-            lambda: centre_square(image, side) if side else image,
-            lambda: tf.zeros(shape, tf.uint8),
+        if image.shape.is_fully_defined():  # Then it has pixels.
+            return shaped(image)
+        return tf.cond(
+            tf.size(image) > 0,
+            lambda: shaped(image),
+            lambda: (tf.zeros(shape, tf.uint8), tf.constant(False)),
         )
-        return tf.ensure_shape(image, shape), readable
 
-    def decode_batch(encoded: tf.Tensor, numbers: tf.Tensor) -> tuple:
+    def each(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         types = tf.uint8, tf.bool
-        return *tf.map_fn(decode, encoded, fn_output_signature=types), numbers
+        return tf.map_fn(decode, encoded, fn_output_signature=types)
 
-    # A loop in each batch: of small images, tf.data's own work for every
-    # element would take as long as the decoding.
-    batches = split.stream.kept(None).skip(first).batch(batch_size)
-    return batches.map(
-        decode_batch,
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=ordered,
-    ).prefetch(tf.data.AUTOTUNE)
+    def all_at_once(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images, readable = zip(*map(decode, tf.unstack(encoded, _GROUP)))
+        return tf.stack(images), tf.stack(readable)
+
+    def decode_group(encoded: tf.Tensor, numbers: tf.Tensor) -> tuple:
+        encoded = split.stream.unpack(encoded)
+        images, readable = tf.cond(
+            tf.size(encoded) == _GROUP,
+            lambda: all_at_once(encoded),
+            lambda: each(encoded),
+        )
+        return images, readable, numbers
+
+    # Of small images, tf.data's own work for every element would take as long
+    # as the decoding. So a group is one element; and without a loop, whose
+    # iterations two threads pass to and fro at a core's speed.
+    groups = split.stream.kept(None).skip(first).batch(_GROUP)
+    return (
+        groups.map(decode_group, num_parallel_calls=tf.data.AUTOTUNE)
+        .rebatch(batch_size)
+        .prefetch(tf.data.AUTOTUNE)
+    )
 
 
 def _decoded(
     split: Split, shape: tuple[int, int, int], side: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Recalls all images of a split, or decodes and keeps them.
+) -> tuple[np.ndarray, np.ndarray, Callable[[], None]]:
+    """Recalls all images of a split, or decodes them.
 
     What could not be read is tried again by the next process.
 
     Returns:
-        uint8 `[N, *shape]` and which could be read, bool `[N]`.
+        uint8 `[N, *shape]`, which could be read, bool `[N]`, and what keeps
+        the images for other processes.
     """
+
+    def keep() -> None:
+        if name is not None and fresh and readable.all():
+            decoded.keep(name, images)
+
     name = split.stream.identity()
-    if name is None:
-        return _decode_all(split, shape, side)
-    renumber = split.stream.renumber
-    chosen = None if renumber is None else renumber.tobytes()
-    name = decoded.identity([], name, shape, side, chosen)
-    images = decoded.recall(name)
-    if images is not None:
-        return images, np.ones(split.size, bool)
-    images, readable = _decode_all(split, shape, side)
-    if readable.all():
-        decoded.keep(name, images)
-    return images, readable
+    if name is not None:
+        renumber = split.stream.renumber
+        chosen = None if renumber is None else renumber.tobytes()
+        name = decoded.identity([], name, shape, side, chosen)
+    images = None if name is None else decoded.recall(name)
+    readable = np.ones(split.size, bool)
+    if fresh := images is None:
+        images, readable = _decode_all(split, shape, side)
+    return images, readable, keep
 
 
 def _decode_all(
     split: Split, shape: tuple[int, int, int], side: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Decodes all images of a split: uint8 `[N, *shape]`, readable `[N]`."""
-    images = np.zeros((split.size, *shape), np.uint8)
+    images = empty((split.size, *shape))
     readable = np.zeros(split.size, bool)
-    batches = readable_batches(split, shape, side, batch_size=64, ordered=False)
+    batches = readable_batches(split, shape, side, batch_size=_GROUP)
     for batch, good, numbers in batches.as_numpy_iterator():
-        images[numbers] = batch
-        readable[numbers] = good
+        if background.abandoned():
+            raise SystemExit
+        those = slice(numbers[0], numbers[0] + len(numbers))
+        images[those] = batch
+        readable[those] = good
     return images, readable
-
-
-_CAPTURED: dict[int, tf.Tensor] = {}
-
-
-def captured(array: np.ndarray) -> tf.Tensor:
-    """An eager CPU tensor, which a graph captures and does not contain.
-
-    Made once for an array and kept as long as it is, since the images of a
-    split go into a data set for training and one for each evaluation.
-    """
-    key = id(array)
-    if key not in _CAPTURED:
-        with tf.init_scope(), tf.device("CPU:0"):
-            _CAPTURED[key] = tf.constant(array)
-        weakref.finalize(array, _CAPTURED.pop, key)
-    return _CAPTURED[key]

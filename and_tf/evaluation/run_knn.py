@@ -52,6 +52,15 @@ class RunKnn:
             for side in sides
         )
 
+    def wait(self) -> None:
+        """Waits for test images that are still being decoded.
+
+        Raises:
+            InputError: They cannot be read.
+        """
+        if self._data.test is not None:
+            self._data.test.wait()
+
     @property
     def protocol(self) -> dict:
         """What a figure has to be read with."""

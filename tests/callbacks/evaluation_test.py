@@ -17,6 +17,9 @@ class FakeKnn:
     def __init__(self):
         self.calls = []
 
+    def wait(self):
+        pass
+
     def bank(self, model):
         self.calls.append("bank")
         return Knn(0.5, 0.9, 0.4, 1, None)

@@ -1,0 +1,51 @@
+"""Work in the background, in this process and in one that ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from and_tf.data import background
+
+
+def test_what_was_begun_first_ends_first() -> None:
+    go, ended = threading.Event(), []
+
+    def first() -> str:
+        go.wait()
+        ended.append("first")
+        return "a"
+
+    def second() -> str:
+        ended.append("second")
+        return "b"
+
+    waiting = background.begin(first)
+    after = background.begin(second)
+    go.set()
+    assert (after(), waiting(), waiting()) == ("b", "a", "a")
+    assert ended == ["first", "second"]
+
+
+def test_errors_are_raised_where_the_result_is_asked_for() -> None:
+    result = background.begin(lambda: 1 // 0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            result()
+
+
+def test_a_process_that_ends_is_told() -> None:
+    program = (
+        "from and_tf.data import background\n"
+        "def forever():\n"
+        "    while not background.abandoned():\n"
+        "        pass\n"
+        "    print('told', flush=True)\n"
+        "background.begin(forever)\n"
+    )
+    command = [sys.executable, "-c", program]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout == "told\n"
