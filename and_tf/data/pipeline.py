@@ -178,13 +178,18 @@ def _gathered(
     share: tuple[int, int],
 ) -> tf.data.Dataset:
     """Batches of a split in memory, each gathered and augmented at once."""
-    specs = {
-        "images": tf.TensorSpec((None, *split.image_shape, 3), tf.uint8),
-        "draws": tf.TensorSpec((None, view.draws), tf.float32),
-    }
-    augment = tf.function(view.layer(), autograph=False)
-    # Traced first, as the images may still be on their way.
-    augment = augment.get_concrete_function(specs)
+    augment = None
+    if not on_device:
+        # Traced first, as the images may still be on their way.
+        augment = tf.function(view.layer(), autograph=False)
+        augment = augment.get_concrete_function(
+            {
+                "images": tf.TensorSpec(
+                    (None, *split.image_shape, 3), tf.uint8
+                ),
+                "draws": tf.TensorSpec((None, view.draws), tf.float32),
+            }
+        )
     images = captured(split.images)
 
     def numbered(epoch: tf.Tensor) -> tf.data.Dataset:
