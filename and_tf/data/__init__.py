@@ -75,7 +75,8 @@ def load(
     size = resolve_image_size(image_size, train)
     train = _held(train, size, round(size * 8 / 7), memory_limit)
     test = data.test and subset(data.test, max_test_examples, seed)
-    test = test and _held(test, size, size, memory_limit)
+    # Not needed for a training's first steps, which its decoding would delay.
+    test = test and _held(test, size, size, memory_limit, later=True)
     return ImageData(data.name, train, test)
 
 
@@ -186,7 +187,9 @@ def _refuse(builder: tfds.core.DatasetBuilder) -> None:
     )
 
 
-def _held(split: Split, size: int, side: int, memory_limit: int) -> Split:
+def _held(
+    split: Split, size: int, side: int, memory_limit: int, later: bool = False
+) -> Split:
     """Holds a split in memory where it fits, else leaves it a stream.
 
     Args:
@@ -194,6 +197,7 @@ def _held(split: Split, size: int, side: int, memory_limit: int) -> Split:
         size: Side of the images that the encoder sees.
         side: Side that is held of images that are not held as they are.
         memory_limit: In bytes.
+        later: See `hold`.
     """
     if split.held:
         return split
@@ -205,7 +209,7 @@ def _held(split: Split, size: int, side: int, memory_limit: int) -> Split:
         kept = side, side
     if 3 * split.size * math.prod(kept) > memory_limit:
         return split
-    held = hold(split, side)
+    held = hold(split, side, later)
     if not held.size:
         raise InputError(
             f"Expected images in {split.name}. Received {split.size} files, "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data import decoded
+from and_tf.data import decoded, parallelism
 from and_tf.data.records import Records
 from and_tf.data.split import Split, Stream
 from and_tf.errors import InputError
@@ -100,11 +100,15 @@ def _labels(records: Records, key: str) -> np.ndarray:
     """Reads all labels, int64 `[N]`, and decodes no image."""
     spec = {key: tf.io.FixedLenFeature([], tf.int64)}
     labels = np.full(records.size, -1, np.int64)
-    batches = records.unordered().batch(512)
-    for parsed, numbers in batches.map(
-        lambda batch, numbers: (tf.io.parse_example(batch, spec), numbers),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    ).as_numpy_iterator():
+    batches = (
+        records.unordered()
+        .batch(512)
+        .map(
+            lambda batch, numbers: (tf.io.parse_example(batch, spec), numbers),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+    )
+    for parsed, numbers in parallelism.fixed(batches).as_numpy_iterator():
         labels[numbers] = parsed[key]
     return labels
 

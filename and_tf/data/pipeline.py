@@ -15,6 +15,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from and_tf.augmentation import Recipe
+from and_tf.data import parallelism
 from and_tf.data.sharing import captured
 from and_tf.data.split import Split
 from and_tf.errors import InputError
@@ -272,7 +273,8 @@ def finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
     # only get in their way.
     options = tf.data.Options()
     options.threading.max_intra_op_parallelism = 1
-    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+    dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+    return parallelism.fixed(dataset)
 
 
 def _check(batch_size: int) -> None:

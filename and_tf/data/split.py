@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data import background, decoded
+from and_tf.data import background, decoded, parallelism
 from and_tf.data.sharing import captured, empty, shareable
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
 
 _GROUP = 64  # Images decoded as one element of a data set.
+_COPIED_BYTES = 4 * 2**20  # Of images that come to Python at once.
 
 Seed = tf.Tensor | None
 Keep = Callable[[tf.Tensor], tf.Tensor]
@@ -266,7 +269,7 @@ def subset(split: Split, count: int, seed: int) -> Split:
     return take(split, np.sort(chosen))
 
 
-def hold(split: Split, side: int | None) -> Split:
+def hold(split: Split, side: int | None, later: bool = False) -> Split:
     """Decodes a streamed split once and keeps its images in memory.
 
     Files that cannot be read are left out, and named in `skipped`. Images
@@ -278,6 +281,8 @@ def hold(split: Split, side: int | None) -> Split:
         split: A split whose stream is a `Stream`.
         side: Keep the centre square resized to side x side; None keeps the
             images as they are, of the shape that they all share.
+        later: Decode images that are no files of their own when they are
+            first needed, and leave the cores to others until then.
 
     Raises:
         InputError: An image that is no file of its own cannot be read;
@@ -287,9 +292,10 @@ def hold(split: Split, side: int | None) -> Split:
     fields = dict(class_names=split.class_names, file_names=split.file_names)
     labels = lambda: split.labels  # noqa: E731
     if split.file_names is None:
-        images = background.begin(lambda: _whole(split, shape, side))
-        whole = split.size, *shape
-        return in_memory(split.name, images, labels, whole, **fields)
+        whole = functools.partial(_whole, split, shape, side)
+        images = functools.cache(whole) if later else background.begin(whole)
+        all_images = split.size, *shape
+        return in_memory(split.name, images, labels, all_images, **fields)
     images, readable, keep = _decoded(split, shape, side)
     keep()
     held = in_memory(
@@ -384,7 +390,7 @@ def readable_batches(
     # as the decoding. So a group is one element, and without a loop, which
     # took a tenth longer.
     groups = split.stream.kept(None).skip(first).batch(_GROUP)
-    return (
+    return parallelism.fixed(
         groups.map(decode_group, num_parallel_calls=tf.data.AUTOTUNE)
         .rebatch(batch_size)
         .prefetch(tf.data.AUTOTUNE)
@@ -425,7 +431,8 @@ def _decode_all(
     """Decodes all images of a split: uint8 `[N, *shape]`, readable `[N]`."""
     images = empty((split.size, *shape))
     readable = np.zeros(split.size, bool)
-    batches = readable_batches(split, shape, side, batch_size=_GROUP)
+    at_once = max(1, _COPIED_BYTES // math.prod(shape))
+    batches = readable_batches(split, shape, side, batch_size=at_once)
     for batch, good, numbers in batches.as_numpy_iterator():
         if background.abandoned():
             raise SystemExit

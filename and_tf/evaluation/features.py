@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data.pipeline import clean_batches
+from and_tf.data.pipeline import clean_batches, finish
 from and_tf.data.split import Split
 from and_tf.preprocessing import centre_square
 
@@ -126,7 +126,7 @@ class Features:
             lambda image, number: (centre_square(image, self._size), number),
             num_parallel_calls=tf.data.AUTOTUNE,
         ).batch(batch_size)
-        yield from self._computed(batches.prefetch(tf.data.AUTOTUNE))
+        yield from self._computed(finish(batches))
 
     def _gathered(
         self, numbers: np.ndarray, batch_size: int

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import tensorflow as tf
 
+from and_tf.data import parallelism
 from export.formats import Rows, Table, class_names_of, name_of
 
 _BATCH = 1024
@@ -35,7 +36,7 @@ def write(file: BinaryIO, rows: Rows) -> None:
 
 def read(path: pathlib.Path) -> Table:
     """Reads all rows."""
-    dataset = tf.data.TFRecordDataset(str(path))
+    dataset = parallelism.fixed(tf.data.TFRecordDataset(str(path)))
     first = next(dataset.as_numpy_iterator(), None)
     if first is None:
         raise ValueError("an empty file")
