@@ -111,6 +111,20 @@ class Reservoir:
         self, block: np.ndarray, maxima: np.ndarray | None, axis: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Queries, in order, rows and values of what reaches the bounds."""
+        found = self._found(block, maxima, axis)
+        if axis == 0:
+            return found
+        order = np.argsort(found[0].astype(np.uint16), kind="stable")
+        return tuple(numbers.take(order) for numbers in found)
+
+    def _found(
+        self, block: np.ndarray, maxima: np.ndarray | None, axis: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As `_reaching`, but in the order of the block's memory.
+
+        What is looked at is then as near as can be to what was before, which
+        takes a third off where rows come first.
+        """
         # Flat places, since NumPy is slow to take by two indices.
         flat, width, offset = block.ravel(), block.shape[1], self._span.start
         per_query, per_row = (width, 1) if axis == 0 else (1, width)
@@ -125,10 +139,10 @@ class Reservoir:
         place = (query + offset) * per_query + group * per_row
         place = place[:, None] + np.arange(size) * (groups * per_row)
         value = flat.take(place)  # [hits, size]
-        found = np.flatnonzero(value >= self._bound[query, None])
+        found = np.flatnonzero(value >= self._bound.take(query)[:, None])
         hit = found // size
-        row = group[hit] + (found - hit * size) * groups
-        return query[hit], row, value.ravel().take(found)
+        row = group.take(hit) + (found - hit * size) * groups
+        return query.take(hit), row, value.ravel().take(found)
 
     def _own(self, numbers: np.ndarray, axis: int) -> np.ndarray:
         """Those of numbers, [B, n] or [n, B], that are its own queries'."""
@@ -197,14 +211,11 @@ def _many(reaches: np.ndarray) -> bool:
 
 
 def _where(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where a mask is true: places on `axis`, in order, and on the other."""
+    """Where a mask is true: places on `axis`, and on the other."""
     place = np.flatnonzero(mask)
     major = place // mask.shape[1]  # Much faster than `divmod`.
     minor = place - major * mask.shape[1]
-    if axis == 0:
-        return major, minor
-    order = np.argsort(minor.astype(np.uint16), kind="stable")
-    return minor[order], major[order]
+    return (major, minor) if axis == 0 else (minor, major)
 
 
 def _bound(maxima: np.ndarray, k: int) -> np.ndarray:
