@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf import files
-from and_tf.data.split import readable_batches
+from and_tf.data.holding import readable_batches
 from and_tf.errors import InputError
 from and_tf.terminal import Counted
 from export import outputs, tables

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from and_tf.data.split import ImageData, Split, hold, subset
+from and_tf.data.holding import hold
+from and_tf.data.split import ImageData, Split, subset
 from and_tf.errors import InputError
 
 if TYPE_CHECKING:

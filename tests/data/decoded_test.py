@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from and_tf.data import decoded, folder
-from and_tf.data.split import Split, hold, take
+from and_tf.data.holding import hold
+from and_tf.data.split import Split, take
 
 N, SIDE = 5, 4
 
@@ -64,7 +65,7 @@ def test_another_process_finds_it(
     program = (
         "import sys, numpy as np\n"
         "from and_tf.data import decoded, folder\n"
-        "from and_tf.data.split import hold\n"
+        "from and_tf.data.holding import hold\n"
         "decoded.LEAST_BYTES = 1\n"
         "split = hold(folder.read(sys.argv[1]).train, None)\n"
         "np.save(sys.argv[2], split.images)\n"

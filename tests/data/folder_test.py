@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from and_tf.data import folder
-from and_tf.data.split import hold, readable_batches
+from and_tf.data.holding import hold, readable_batches
 from and_tf.errors import InputError
 from tests.hostile import bomb
 

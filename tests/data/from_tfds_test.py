@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 
 from and_tf.data import from_tfds
 from and_tf.data.builder import open_builder
-from and_tf.data.split import hold
+from and_tf.data.holding import hold
 from and_tf.errors import InputError
 from tests.data import tiny_tfds
 
@@ -118,17 +118,18 @@ def test_files_that_are_missing_or_of_another_format(
         from_tfds.read(_open("tiny_grey", tmp_path), "validation")
 
 
+@pytest.mark.parametrize("later", [False, True])
 @pytest.mark.parametrize(
     ("cut", "message"), [(-20, "whole"), (0, "Expected 8 images")]
 )
 def test_files_that_are_cut_short(
-    tmp_path: pathlib.Path, cut: int, message: str
+    tmp_path: pathlib.Path, cut: int, message: str, later: bool
 ) -> None:
     tiny_tfds.prepare("tiny_grey", tmp_path)
     path = next(tmp_path.glob("tiny_grey/1.0.0/*train*00001*"))
     path.write_bytes(path.read_bytes()[:cut])
     split = from_tfds.read(_open("tiny_grey", tmp_path), "train")
-    held = hold(split, None)
+    held = hold(split, None, later)
     for _ in range(2):
         with pytest.raises(InputError, match=message):
             held.wait()

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from and_tf.data.split import readable_batches
+from and_tf.data.holding import readable_batches
 from and_tf.errors import InputError
 from export import array_file, sources
 from tests.data import tiny_tfds

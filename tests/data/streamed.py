@@ -1,0 +1,28 @@
+"""A split whose images come one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from and_tf.data.sharing import captured
+from and_tf.data.split import Seed, Split, Stream, shuffled_numbers
+
+N, H, W = 7, 4, 6
+BROKEN = 3
+
+
+def streamed(images: np.ndarray, broken: int = -1) -> Split:
+    """A split whose encoded images are their numbers."""
+
+    def decode(number: tf.Tensor) -> tf.Tensor:
+        image = tf.gather(captured(images), number)
+        return image[: tf.where(number == broken, 0, H)]
+
+    def encoded(seed: Seed) -> tf.data.Dataset:
+        return shuffled_numbers(N, seed).map(lambda n: (n, n))
+
+    return Split(
+        "s", N, (H, W), Stream(encoded, decode), np.arange(N) * 10,
+        class_names=("a", "b"), file_names=tuple("abcdefg"), skipped=("0",),
+    )  # fmt: skip
