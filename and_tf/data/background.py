@@ -9,16 +9,13 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_begun = threading.Lock()
-_last_ended = threading.Event()  # Of what was begun last.
-_last_ended.set()
-
 
 def begin(compute: Callable[[], T]) -> Callable[[], T]:
-    """Begins a computation in a thread of its own, once those before ended.
+    """Begins a computation in a thread of its own.
 
-    A thread keeps its process alive. One that goes on for long asks
-    `abandoned` between two steps, so that a process can end.
+    The thread keeps its process alive. One that goes on for long asks
+    `abandoned` between two steps, so that a process can end; threads of
+    `concurrent.futures` are waited for before that could be told.
 
     Args:
         compute: What is to be computed.
@@ -27,19 +24,13 @@ def begin(compute: Callable[[], T]) -> Callable[[], T]:
         What waits for the result and gives it, or raises what was raised;
         as often as it is called.
     """
-    global _last_ended
-    future, ended = concurrent.futures.Future(), threading.Event()
-    with _begun:
-        before, _last_ended = _last_ended, ended
+    future = concurrent.futures.Future()
 
     def work() -> None:
-        before.wait()
         try:
             future.set_result(compute())
         except BaseException as error:
             future.set_exception(error)
-        finally:
-            ended.set()
 
     threading.Thread(target=work, name=f"{__name__}.begin").start()
     return future.result

@@ -53,7 +53,7 @@ class RunKnn:
         )
 
     def wait(self) -> None:
-        """Waits for test images that are still being decoded.
+        """Has test images decoded, if they are to be held and are not yet.
 
         Raises:
             InputError: They cannot be read.

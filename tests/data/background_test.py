@@ -11,23 +11,19 @@ import pytest
 from and_tf.data import background
 
 
-def test_what_was_begun_first_ends_first() -> None:
-    go, ended = threading.Event(), []
+def test_goes_on_beside_its_caller_and_is_done_once() -> None:
+    go, done = threading.Event(), []
 
-    def first() -> str:
+    def compute() -> str:
         go.wait()
-        ended.append("first")
+        done.append(1)
         return "a"
 
-    def second() -> str:
-        ended.append("second")
-        return "b"
-
-    waiting = background.begin(first)
-    after = background.begin(second)
+    result = background.begin(compute)
+    assert not done
     go.set()
-    assert (after(), waiting(), waiting()) == ("b", "a", "a")
-    assert ended == ["first", "second"]
+    assert (result(), result()) == ("a", "a")
+    assert done == [1]
 
 
 def test_errors_are_raised_where_the_result_is_asked_for() -> None:
