@@ -122,6 +122,8 @@ def test_goes_on_after_signals(tmp_path):
     process = begin_until(3)
     process.send_signal(signal.SIGTERM)
     code, out, err = end(process)
+    assert out.startswith("1 of 1 runs to do; each prints to its own")
+    assert str(run / "log.txt") in out.splitlines()[0]
     assert code == 128 + signal.SIGTERM
     assert "interrupted: " in err and "The same command goes on" in err
     log = _read(run / "log.txt")
@@ -145,7 +147,7 @@ def test_goes_on_after_signals(tmp_path):
 
     before = os.stat(run / "log.txt").st_mtime_ns
     code, out, _ = end(begin(tmp_path, *flags))
-    assert code == 0 and "done before" in out
+    assert code == 0 and "done before" in out and "to do" not in out
     assert os.stat(run / "log.txt").st_mtime_ns == before
 
 

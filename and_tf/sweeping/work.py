@@ -22,7 +22,8 @@ from and_tf.terminal import REFRESH, TransientLine, duration
 class Work:
     """This process' share of a sweep.
 
-    A line a run that has ended:
+    At first how much there is to do, and where to watch it; then a line a run
+    that has ended:
 
         3/12  neighbourhood_size=5  seed 2  4:33  kNN 51.8 %  ETA 41:10
 
@@ -67,6 +68,7 @@ class Work:
             if outcome.state == "done":
                 self._say(run, "done before", outcome)
                 tried.add(run.path)
+        self._announce([run for run in self._runs if run.path not in tried])
         with interruption.heard():
             # Runs that others began are looked at again: these may have ended.
             while self._pass(tried, interruption):
@@ -132,6 +134,17 @@ class Work:
             self._drawn = now
             last = (tail(log_of(run.path), 512) or [""])[-1]
             self._line.show(f"{self._place(run)}  {run.name}  {last}")
+
+    def _announce(self, left: Sequence[SweepRun]) -> None:
+        """Says, before minutes of silence where there is no terminal, what is
+        to come."""
+        if left:
+            print(
+                f"{len(left)} of {len(self._runs)} runs to do; each prints to "
+                f"its own log.txt, the first to {log_of(left[0].path)}",
+                file=self._stream,
+                flush=True,
+            )
 
     def _place(self, run: SweepRun) -> str:
         total = str(len(self._runs))
