@@ -23,18 +23,22 @@ def assert_same_run(whole: RunDirectory, parts: RunDirectory) -> None:
         whole: A finished run.
         parts: A run that should be the same.
     """
-    _same_arrays(whole.checkpoints.paths()[-1], parts.checkpoints.paths()[-1])
+    assert_same_arrays(
+        whole.checkpoints.paths()[-1], parts.checkpoints.paths()[-1]
+    )
     plan = rounds_of(whole.config())
     kept, again = (d.checkpoints.of_rounds(plan) for d in (whole, parts))
     assert list(kept) == list(again)
     for number, path in kept.items():
-        _same_arrays(path, again[number])
+        assert_same_arrays(path, again[number])
     found = sorted(path.name for path in whole.neighbourhoods.glob("*"))
     assert found == sorted(path.name for path in parts.neighbourhoods.glob("*"))
     for name in found:
-        _same_arrays(whole.neighbourhoods / name, parts.neighbourhoods / name)
+        assert_same_arrays(
+            whole.neighbourhoods / name, parts.neighbourhoods / name
+        )
 
-    assert _rows(whole.metrics) == _rows(parts.metrics)
+    assert rows_of(whole.metrics) == rows_of(parts.metrics)
     for key, value in whole.read_result().items():
         if key not in RESULT_TIMED:
             assert parts.read_result()[key] == value, key
@@ -44,7 +48,8 @@ def assert_same_run(whole: RunDirectory, parts: RunDirectory) -> None:
     assert len(set(received)) == len(received)
 
 
-def _same_arrays(first: pathlib.Path, second: pathlib.Path) -> None:
+def assert_same_arrays(first: pathlib.Path, second: pathlib.Path) -> None:
+    """Of two .npz files; a checkpoint's notes hold times, and are left out."""
     with np.load(first) as expected, np.load(second) as received:
         assert expected.files == received.files
         for name in set(expected.files) - {"notes"}:
@@ -53,7 +58,7 @@ def _same_arrays(first: pathlib.Path, second: pathlib.Path) -> None:
             )
 
 
-def _rows(path: pathlib.Path) -> list[dict[str, str]]:
+def rows_of(path: pathlib.Path) -> list[dict[str, str]]:
     """The rows of metrics.csv, without what is another every time."""
     with open(path, newline="") as file:
         return [

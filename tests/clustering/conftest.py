@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from and_tf import run
+from and_tf import run as training
+from and_tf.clustering import run
 from and_tf.clustering.config import ClusterConfig
+from and_tf.clustering.directory import ClusterDirectory
 from tests.small_run import digits
 
 
@@ -18,7 +20,7 @@ def source(tmp_path_factory) -> pathlib.Path:
     config = digits(
         tmp_path_factory.mktemp("source"), rounds=0, baselines=False
     )
-    run.train(config)
+    training.train(config)
     return config.run_directory
 
 
@@ -44,3 +46,10 @@ def config(source) -> Callable[..., ClusterConfig]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finished(config, tmp_path_factory):
+    """A finished clustering: its config, result and directory."""
+    made = config(tmp_path_factory.mktemp("finished") / "scan")
+    return made, run.cluster(made), ClusterDirectory(made.output_directory)

@@ -1,20 +1,15 @@
-"""Whole clusterings of seconds: what they write, resume and refuse."""
+"""Whole clusterings of seconds: what they learn, write and resume."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import os
 import pathlib
-import re
-import shutil
 import signal
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from and_tf import run as training
@@ -25,7 +20,6 @@ from and_tf.clustering import (
     fitting,
     mining,
     run,
-    stages,
 )
 from and_tf.clustering import source as sources
 from and_tf.clustering.config import ClusterConfig
@@ -35,44 +29,16 @@ from and_tf.data.split import ImageData
 from and_tf.errors import InputError, Interrupted
 from and_tf.evaluation import clustering
 from and_tf.evaluation.embeddings import embed
-from tests.same_run import TIMED, events
+from tests.clustering.same_clustering import assert_same
+from tests.same_run import rows_of
 from tests.small_run import Stop, digits, folder
-
-
-@pytest.fixture(scope="module")
-def finished(config, tmp_path_factory):
-    """A finished clustering: its config, result and directory."""
-    made = config(tmp_path_factory.mktemp("finished") / "scan")
-    return made, run.cluster(made), ClusterDirectory(made.output_directory)
-
-
-def assert_same(whole: ClusterDirectory, parts: ClusterDirectory) -> None:
-    """Same to the bit but for times, and nothing written twice."""
-    ends = [d.checkpoints.paths()[-1] for d in (whole, parts)]
-    with np.load(ends[0]) as expected, np.load(ends[1]) as received:
-        assert expected.files == received.files
-        for name in set(expected.files) - {"notes"}:
-            np.testing.assert_array_equal(expected[name], received[name])
-    assert rows_of(whole) == rows_of(parts)
-    for key in ("acc", "head", "head_losses", "cluster_sizes", "confusion"):
-        assert whole.read_result()[key] == parts.read_result()[key]
-    expected, received = (events(d.tensorboard) for d in (whole, parts))
-    assert sorted(expected) == sorted(received)
-
-
-def rows_of(directory: ClusterDirectory) -> list[dict[str, str]]:
-    with open(directory.metrics, newline="") as file:
-        return [
-            {k: row[k] for k in row if k not in TIMED}
-            for row in csv.DictReader(file)
-        ]
 
 
 def test_directory_has_what_is_promised(finished):
     config, result, directory = finished
     assert json.loads(directory.result.read_text()) == result
     assert from_flagfile(ClusterConfig, directory.flagfile) == config
-    rows = rows_of(directory)
+    rows = rows_of(directory.metrics)
     assert [row["epoch"] for row in rows] == list("012")
     assert float(rows[-1]["acc"]) == result["acc"]
     assert result["validation_loss"] == min(result["head_losses"])
@@ -95,7 +61,9 @@ def test_directory_has_what_is_promised(finished):
 
 def test_learns_more_than_chance(finished):
     _, result, directory = finished
-    losses = [float(row["validation_loss"]) for row in rows_of(directory)]
+    losses = [
+        float(row["validation_loss"]) for row in rows_of(directory.metrics)
+    ]
     assert losses == sorted(losses, reverse=True)
     assert result["acc"] > 0.25  # Of ten classes alike.
 
@@ -211,7 +179,7 @@ def test_the_epoch_of_the_lowest_loss_is_kept(config, tmp_path, monkeypatch):
     made = config(tmp_path / "scan", learning_rate=1e-2)
     directory = ClusterDirectory(made.output_directory)
     result = run.cluster(made)
-    rows = rows_of(directory)
+    rows = rows_of(directory.metrics)
     assert len({row["acc"] for row in rows}) == len(rows) == 3
     assert result["clustering"]["epoch"] == 2
     assert result["acc"] == float(rows[1]["acc"])
@@ -234,18 +202,6 @@ def test_the_epoch_of_the_lowest_loss_is_kept(config, tmp_path, monkeypatch):
     assert "epoch_00002" in kept
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
-def test_optimisers_are_torchs(optimiser, config, tmp_path):
-    """One step of a weight w with a gradient g, by hand."""
-    made = config(tmp_path / "scan", optimiser=optimiser, weight_decay=0.5)
-    built = stages.optimiser(made, 0.1)
-    variable = keras.Variable(np.float32([2.0]))
-    built.apply_gradients([(tf.constant([3.0]), variable)])
-    # g + λw = 4; Adam's first step is α, whatever the gradient.
-    step = {"adam": 0.1, "sgd": 0.1 * 4}[optimiser]
-    np.testing.assert_allclose(variable, [2 - step], rtol=1e-5)
-
-
 def test_learns_from_views_of_the_size_trained_on(config, tmp_path):
     """And is evaluated, and answers, on images of their own."""
     trained_on = digits(
@@ -258,148 +214,13 @@ def test_learns_from_views_of_the_size_trained_on(config, tmp_path):
         self_labelling_batch_size=100, threshold=0.1, learning_rate=1e-2,
     )  # fmt: skip
     result = run.cluster(made)
-    rows = rows_of(ClusterDirectory(made.output_directory))
+    rows = rows_of(ClusterDirectory(made.output_directory).metrics)
     assert [row["stage"] for row in rows] == ["", "self_labelling"]
     found = classifier.load(made.output_directory)
     assert found.model.input_shape == (None, 12, 12, 3)
     test = trained.load(trained_on.run_directory).images.test
     answers = embed(found.model, test, 12).argmax(1)
     assert clustering.score(answers, test.labels, 10, 10).acc == result["acc"]
-
-
-@pytest.fixture(scope="module")
-def labelled(config, tmp_path_factory):
-    """One with self-labelling: its config, result and directory."""
-    made = config(
-        tmp_path_factory.mktemp("labelled") / "scan",
-        epochs=1, self_labelling_epochs=2, self_labelling_batch_size=100,
-        threshold=0.2, ema=0.9, learning_rate=1e-2,
-    )  # fmt: skip
-    return made, run.cluster(made), ClusterDirectory(made.output_directory)
-
-
-def test_self_labelling_comes_after(labelled, capsys):
-    config, result, directory = labelled
-    rows = rows_of(directory)
-    assert [row["stage"] for row in rows] == ["", *["self_labelling"] * 2]
-    assert {row["head"] for row in rows} == {str(result["head"])}
-    assert 0 < float(rows[-1]["confident"]) <= 1
-    assert result["after_clustering"]["acc"] == float(rows[0]["acc"])
-    assert result["acc"] == float(rows[-1]["acc"])
-    assert result["self_labelling"]["epochs"] == 2
-    assert len(result["head_losses"]) == config.heads
-    run.cluster(dataclasses.replace(config, resume=True))
-    printed = capsys.readouterr().out
-    for of, name in (
-        (result["after_clustering"], "SCAN"), (result, "[+] self-labelling")
-    ):  # fmt: skip
-        assert re.search(rf"{name} +{100 * of['acc']:.1f} %", printed)
-
-
-def test_the_classifier_is_the_average(labelled):
-    config, result, directory = labelled
-    found = classifier.load(directory.path)
-    test = trained.load(pathlib.Path(config.run_dir)).images.test
-    probabilities = found.model.predict(test.images, verbose=0)
-    sizes = np.bincount(probabilities.argmax(1), minlength=10)
-    assert sizes.tolist() == result["cluster_sizes"]
-
-
-@pytest.mark.parametrize("place", [(1, 1), (2, 3)])
-def test_resumed_self_labelling_is_the_same(
-    labelled, tmp_path, monkeypatch, place
-):
-    """From its beginning, and from within an epoch of it."""
-    config = dataclasses.replace(
-        labelled[0], output_dir=str(tmp_path / "scan"), checkpoint_steps=2
-    )
-    with monkeypatch.context() as patch:
-        patch.setattr(fitting, "Progress", lambda *_, **__: Stop(*place))
-        with pytest.raises(Stop.Interruption):
-            run.cluster(config)
-    run.cluster(dataclasses.replace(config, resume=True))
-    parts = ClusterDirectory(config.output_directory)
-    assert_same(labelled[2], parts)
-    keys = "after_clustering", "clustering", "self_labelling"
-    for key in keys:
-        assert labelled[1][key] == parts.read_result()[key]
-
-
-def test_self_labelling_goes_on_as_it_began(labelled):
-    other = dataclasses.replace(labelled[0], resume=True, threshold=0.3)
-    with pytest.raises(InputError, match="threshold 0.2 .now 0.3."):
-        run.cluster(other)
-
-
-def test_nothing_confident_is_said_and_may_be_mended(
-    finished, tmp_path, capsys
-):
-    """A clustering goes on by self-labelling, whatever was said of it."""
-    shutil.copytree(finished[2].path, tmp_path / "scan")
-    config = dataclasses.replace(
-        finished[0], output_dir=str(tmp_path / "scan"), resume=True,
-        self_labelling_epochs=9, threshold=1.0,
-    )  # fmt: skip
-    result = run.cluster(config)
-    assert result["self_labelling"]["ended"] == "unsure"
-    assert result["acc"] == finished[1]["acc"]
-    assert "Lower --threshold" in capsys.readouterr().out
-    result = run.cluster(
-        dataclasses.replace(config, threshold=0.01, patience=1)
-    )
-    # All are confident from the beginning, so the share cannot grow.
-    assert result["self_labelling"]["epochs"] == 2
-    assert result["self_labelling"]["ended"] == "settled"
-    assert "no longer grew" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"run_dir": "nowhere"}, "Expected the directory of a run"),
-        ({"neighbours": 450}, "--neighbours from 1 to 449.*Received: 450"),
-        ({"batch_size": 451}, "--batch_size of at most 450"),
-        ({"clusters": 451}, "--clusters from 2 to 450.*Received: 451"),
-    ],
-)
-def test_refuses_before_anything_is_written(config, tmp_path, changes, message):
-    made = config(tmp_path / "scan", **changes)
-    with pytest.raises(InputError, match=message):
-        run.cluster(made)
-    assert not list(tmp_path.rglob("*.npz"))
-
-
-def test_refuses_another_directory_or_flags(finished):
-    config, _, directory = finished
-    with pytest.raises(InputError, match="Expected a new --output_dir"):
-        run.cluster(config)
-    other = dataclasses.replace(config, resume=True, heads=3)
-    with pytest.raises(InputError, match="heads 2 .now 3."):
-        run.cluster(other)
-
-
-def test_refuses_to_go_on_with_another_encoder(finished, tmp_path, monkeypatch):
-    config = dataclasses.replace(finished[0], resume=True)
-    shutil.copytree(finished[2].path, tmp_path / "scan")
-    (tmp_path / "scan" / "result.json").unlink()
-    fingerprint = sources.fingerprint
-    monkeypatch.setattr(
-        sources, "fingerprint", lambda encoder: fingerprint(encoder)[::-1]
-    )
-    config = dataclasses.replace(config, output_dir=str(tmp_path / "scan"))
-    with pytest.raises(InputError, match="Expected the encoder that"):
-        run.cluster(config)
-
-
-def test_neighbours_that_were_lost_are_said(finished, tmp_path):
-    shutil.copytree(finished[2].path, tmp_path / "scan")
-    for name in ("result.json", "neighbours.npz"):
-        (tmp_path / "scan" / name).unlink()
-    config = dataclasses.replace(
-        finished[0], output_dir=str(tmp_path / "scan"), resume=True
-    )
-    with pytest.raises(InputError, match="Expected the neighbours that"):
-        run.cluster(config)
 
 
 def test_the_oracle_says_that_it_uses_labels(config, tmp_path, capsys):
