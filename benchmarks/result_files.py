@@ -8,7 +8,7 @@
       "command": "python -m and_tf.train …",
       "dataset", "backbone", "num_examples", "image_size", "rounds", "epochs",
       "protocol": {"K": 200, …},
-      "baselines": {"raw pixels": 0.4508, …},
+      "baselines": {"raw pixels": [0.4508, …], …},     a value a seed
       "machines": [{"cpus": 2, …}], "versions": {…}, "date": "2026-11-21",
       "varied": ["selection"],
       "rows": [{"values": {"selection": "one_off"}, "seeds": [0, 1],
@@ -20,15 +20,16 @@
 A clustering's has "of" as well, a command and what else is known of each run
 that was clustered; its protocol has "matched_on".
 
-Accuracies are fractions, a value a seed. Nothing in it names a place on the
-machine that it was made on.
+Accuracies are fractions, a value a seed, null of a run without. What runs
+differ in, such as epochs or backbone, is null. Nothing in it names a place on
+the machine that it was made on.
 """
 
 from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from and_tf import config as configs
@@ -36,7 +37,7 @@ from and_tf import files
 from and_tf.config import RunConfig, TrainConfig
 from and_tf.errors import InputError
 from and_tf.sweeping.command import CLUSTER, TRAIN, command_of
-from and_tf.sweeping.measures import gather, is_clustering
+from and_tf.sweeping.measures import gather, is_clustering, linear_of
 from benchmarks import commands
 
 HERE = pathlib.Path(__file__).parent
@@ -81,7 +82,8 @@ def add(
 
     Raises:
         InputError: If there is no finished run, the runs do not belong
-            together, or the recipe is not the rows'.
+            together, a seed is missing or twice there, or the recipe is not
+            the rows'.
     """
     found = _runs(source)
     check_rows([*about, *reproduces])
@@ -138,27 +140,29 @@ def _shared(found: Sequence[Run], source: pathlib.Path) -> dict[str, Any]:
     first, result = found[0]
     _check_alike(found, source)
     varied = _varied([config for config, _ in found])
+    shown = _Shown([config for config, _ in found])
     vary = {
-        name: sorted({_value(config, name) for config, _ in found})
+        name: sorted({shown.value(config, name) for config, _ in found})
         for name in varied
     }
     seeds = len({config.seed for config, _ in found})
     sweep = bool(vary) or seeds > 1
+    same = {name: _one({r[name] for _, r in found}) for name in SAME}
     return {
         "command": commands.sweep_command(first, vary, seeds)
         if sweep
         else commands.run_command(first),
-        **{name: result[name] for name in SAME},
+        **same,
         "rounds": _one({r.get("rounds") for _, r in found}),
         "epochs": _one({r["epochs"] for _, r in found}),
         "protocol": _protocol(result),
-        "baselines": result.get("knn_baselines") or {},
+        "baselines": {} if None in same.values() else _baselines(found),
         **_clustered(found),
         "machines": _distinct([r["machine"] for _, r in found]),
         "versions": result["versions"],
         "date": max(r["finished"] for _, r in found)[:10],
         "varied": varied,
-        "rows": _rows(found, varied),
+        "rows": _rows(found, varied, shown),
     }
 
 
@@ -170,10 +174,47 @@ def _varied(found: Sequence[RunConfig]) -> list[str]:
     return [n for n in ordered if n in names and n != "seed"]
 
 
-def _value(config: RunConfig, name: str) -> Any:
-    """Of a flag; of a directory, which is a machine's, its own name."""
-    value = getattr(config, name)
-    return pathlib.Path(value).name if name in CLUSTER.inputs else value
+class _Shown:
+    """Values of flags as they may be published.
+
+    A directory is a machine's; of it are shown as many of its last names as
+    tell it from the others.
+    """
+
+    def __init__(self, found: Sequence[RunConfig]) -> None:
+        self._names = {}
+        for name in CLUSTER.inputs:
+            paths = {getattr(one, name, "") for one in found}
+            self._names[name] = shortest(paths)
+
+    def value(self, config: RunConfig, name: str) -> Any:
+        """A flag's, or the name of the directory that it is."""
+        value = getattr(config, name)
+        return self._names[name][value] if name in self._names else value
+
+
+def shortest(paths: Collection[str]) -> dict[str, str]:
+    """As many last parts of each path as no two have in common."""
+    parts = {path: pathlib.PurePath(path).parts for path in paths}
+    for count in range(1, max(map(len, parts.values()), default=0) + 1):
+        names = {path: "/".join(p[-count:]) for path, p in parts.items()}
+        if len(set(names.values())) == len(names):
+            return names
+    return {path: path for path in paths}
+
+
+def _baselines(found: Sequence[Run]) -> dict[str, list[float]]:
+    """What kNN gives without training, a value a seed."""
+    of_seed = {
+        config.seed: result["knn_baselines"]
+        for config, result in found
+        if result.get("knn_baselines")
+    }
+    names = dict.fromkeys(name for one in of_seed.values() for name in one)
+    return {
+        name: [one[name] for one in of_seed.values() if name in one]
+        for name in names
+    }
 
 
 def _protocol(result: dict[str, Any]) -> dict[str, Any] | None:
@@ -217,6 +258,7 @@ def _check_alike(found: Sequence[Run], source: pathlib.Path) -> None:
     for name, values in (
         ("command", [command_of(config).name for config, _ in found]),
         ("protocol", [_protocol(result) for result in results]),
+        ("linear protocol", _linear_protocols(results)),
         ("versions", [result["versions"] for result in results]),
     ):
         kinds = _distinct(values)
@@ -225,6 +267,11 @@ def _check_alike(found: Sequence[Run], source: pathlib.Path) -> None:
                 f"Expected the same {name} in all runs of {source}. Received: "
                 f"{'; '.join(map(json.dumps, kinds))}."
             )
+
+
+def _linear_protocols(results: Sequence[dict[str, Any]]) -> list[Any]:
+    found = [linear_of(r) for r in results if not is_clustering(r)]
+    return [linear["protocol"] for linear in found if linear]
 
 
 def _distinct(values: Sequence[Any]) -> list[Any]:
@@ -237,11 +284,14 @@ def _one(values: set) -> Any:
     return values.pop() if len(values) == 1 else None
 
 
-def _rows(found: Sequence[Run], varied: Sequence[str]) -> list[dict[str, Any]]:
+def _rows(
+    found: Sequence[Run], varied: Sequence[str], shown: _Shown
+) -> list[dict[str, Any]]:
     groups: dict[tuple, list[Run]] = {}
     for config, result in found:
-        key = tuple(_value(config, name) for name in varied)
+        key = tuple(shown.value(config, name) for name in varied)
         groups.setdefault(key, []).append((config, result))
+    _check_seeds(groups)
     return [
         {
             "values": dict(zip(varied, key, strict=True)),
@@ -253,6 +303,23 @@ def _rows(found: Sequence[Run], varied: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
+def _check_seeds(groups: Mapping[tuple, Sequence[Run]]) -> None:
+    """Refuses seeds that the command of the sweep would not give.
+
+    Raises:
+        InputError: If one is missing, or there twice.
+    """
+    first = min(group[0][0].seed for group in groups.values())
+    for key, group in groups.items():
+        seeds = [config.seed for config, _ in group]
+        wanted = list(range(first, first + len(seeds)))
+        if seeds != wanted:
+            raise InputError(
+                f"Expected the seeds {wanted} of each combination. Received: "
+                f"{seeds} of {key}."
+            )
+
+
 def _check_recipe(found: Sequence[Run], row: str) -> None:
     """Lets only the paper's own recipe stand in the paper's row.
 
@@ -262,7 +329,7 @@ def _check_recipe(found: Sequence[Run], row: str) -> None:
     wanted = next(r for r in paper_rows() if r["id"] == row)
     command = wanted["command"]
     have = gather([result for _, result in found])
-    if wanted["figure"] not in have:
+    if None in have.get(wanted["figure"], [None]):
         raise InputError(
             f"Expected runs with the figure that {row} asks for, "
             f"{wanted['measure']}. Received: {', '.join(have) or 'none'}. "

@@ -136,8 +136,13 @@ def _linear(file: Mapping[str, Any]) -> str:
 
 
 def _baselines(file: Mapping[str, Any]) -> str:
-    told = [f"{n} {100 * x:.1f}" for n, x in file["baselines"].items()]
+    told = [f"{n} {_spread(x)}" for n, x in file["baselines"].items()]
     return f"Without training: {', '.join(told)}.\n" if told else ""
+
+
+def _spread(values: Sequence[float]) -> str:
+    """In percent; of pixels, which no seed changes, without a deviation."""
+    return percent(values if len(set(values)) > 1 else values[:1])
 
 
 def _protocol(file: Mapping[str, Any]) -> str:
@@ -175,13 +180,21 @@ def _seen(file: Mapping[str, Any]) -> str:
 def _circumstances(name: str, file: Mapping[str, Any]) -> str:
     """Of the data, the network, the machine and the day."""
     devices = "; ".join(map(_device, file["machines"]))
-    epochs = f"{file['epochs']} epochs, " if file["epochs"] else ""
-    return (
-        f"{file['num_examples']:,} images of {file['image_size']} pixels, "
-        f"`{file['backbone']}`, {epochs}{devices}, TensorFlow "
-        f"{file['versions']['tensorflow']}, {file['date']} "
-        f"(`results/{name}.json`).\n"
-    )
+    parts = [
+        _text(file, "num_examples", "{:,} images"),
+        _text(file, "image_size", "{} pixels a side"),
+        _text(file, "backbone", "`{}`"),
+        _text(file, "epochs", "{} epochs"),
+        devices,
+        f"TensorFlow {file['versions']['tensorflow']}",
+        file["date"],
+    ]
+    return f"{', '.join(filter(None, parts))} (`results/{name}.json`).\n"
+
+
+def _text(file: Mapping[str, Any], name: str, form: str) -> str:
+    """What all runs have in common; "" where they differ in it."""
+    return "" if file[name] is None else form.format(file[name])
 
 
 def _device(machine: Mapping[str, Any]) -> str:

@@ -26,7 +26,7 @@ from export import outputs, tables
 from export.encoders import Encoder
 from export.formats import Rows
 from export.parts import REMEDY, Part, Parts
-from export.sources import Source, utf8
+from export.sources import Source
 
 PART = 4096  # Images, or the next lower multiple of the batch size.
 
@@ -199,7 +199,7 @@ class _Job:
                 name=lambda row: source.name(numbers[row]),
                 embeddings=embeddings,
                 labels=None if split.labels is None else split.labels[numbers],
-                class_names=tuple(map(utf8, names)) if names else None,
+                class_names=names,
             )
             suffix = self.merged.suffix
             files.write(

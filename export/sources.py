@@ -12,6 +12,7 @@ import numpy as np
 
 from and_tf import data
 from and_tf.data import folder
+from and_tf.data.folder import utf8
 from and_tf.data.split import Split, take
 from and_tf.errors import InputError
 from export import array_file
@@ -133,11 +134,6 @@ def root_of(images: str) -> str:
     if os.path.isdir(images) or images.endswith(".npz"):
         return os.path.abspath(images)
     return os.getcwd()
-
-
-def utf8(text: str) -> str:
-    """A text with escapes in the place of bytes that are no UTF-8."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def _from_tfds(

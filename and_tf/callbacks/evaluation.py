@@ -47,4 +47,5 @@ class Evaluation(keras.callbacks.Callback):
         if round_ends or (due and not self._has_bank):
             clean = self._knn.clean(self.model)
             logs["knn_clean"] = clean.top1
-            logs["knn_clean_top5"] = clean.top5
+            if clean.top5 is not None:
+                logs["knn_clean_top5"] = clean.top5

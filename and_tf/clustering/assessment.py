@@ -71,11 +71,12 @@ class Assessment:
 
     def accuracy(self, split: Split, classes: int) -> float | None:
         """ACC, the matching made on the images themselves; None unlabelled."""
-        labels = split.labels
-        if labels is None or not (labels >= 0).any():
+        if not split.has_labels:
             return None
         counts = self.probabilities.shape[1]
-        return clustering.score(self.assigned, labels, counts, classes).acc
+        return clustering.score(
+            self.assigned, split.labels, counts, classes
+        ).acc
 
 
 def assess(

@@ -32,7 +32,7 @@ from and_tf.clustering.model import SCAN
 from and_tf.clustering.source import Source, load_source
 from and_tf.data.split import ImageData
 from and_tf.errors import InputError
-from and_tf.evaluation.clustering import has_labels, number_of_classes
+from and_tf.evaluation.clustering import number_of_classes
 from and_tf.evaluation.embeddings import embed
 from and_tf.run_state import fingerprint
 from and_tf.team import Team
@@ -95,7 +95,7 @@ def check(config: ClusterConfig, source: Source, team: Team) -> None:
         replicas,
         "--self_labelling_batch_size",
     )
-    if config.uses_labels and not has_labels(train):
+    if config.uses_labels and not train.has_labels:
         raise InputError(
             f"Expected labels of {train.name} with --mining=oracle, which "
             "keeps the neighbours that have an image's own. Received images "

@@ -84,7 +84,8 @@ def read_all(root: str) -> Split:
     classes = sorted({parts[0] for parts in paths if len(parts) > 1})
     labels = _labels(paths, classes)
     names = [os.path.join(*parts) for parts in paths]
-    return read_files(root, names, labels, tuple(classes), root=root)
+    readable = tuple(map(utf8, classes))
+    return read_files(root, names, labels, readable, root=root)
 
 
 def read_files(
@@ -101,7 +102,7 @@ def read_files(
         name: The split's name.
         file_names: The files, in order of number.
         labels: int64 `[N]`, -1 where unlabelled, or None.
-        class_names: Name of each label.
+        class_names: Name of each label, as `utf8` has it.
         root: What the names are relative to; "" the working directory.
 
     Raises:
@@ -123,6 +124,14 @@ def read_files(
         class_names=class_names if labelled else None,
         file_names=tuple(file_names),
     )
+
+
+def utf8(name: str) -> str:
+    """A file's name with escapes in the place of bytes that are no UTF-8.
+
+    Such a name opens its file, but can be neither printed nor written.
+    """
+    return name.encode(errors="backslashreplace").decode()
 
 
 def read_image(path: str | bytes) -> np.ndarray:
@@ -252,9 +261,9 @@ def _split(
         image_shape=shared.pop() if len(shared) == 1 else None,
         stream=_stream([files[number] for number in good]),
         labels=labels if labelled else None,
-        class_names=tuple(classes) if labelled else None,
+        class_names=tuple(map(utf8, classes)) if labelled else None,
         file_names=tuple(names[number] for number in good),
-        skipped=tuple(n for n, shape in zip(names, shapes) if not shape),
+        skipped=tuple(utf8(n) for n, s in zip(names, shapes) if not s),
     )
 
 

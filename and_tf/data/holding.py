@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data import background, decoded, parallelism
+from and_tf.data.folder import utf8
 from and_tf.data.sharing import empty
 from and_tf.data.split import Split, in_memory, take
 from and_tf.errors import InputError
@@ -53,7 +54,7 @@ def hold(split: Split, side: int | None, later: bool = False) -> Split:
     )
     if readable.all():
         return held
-    broken = (split.file_names[i] for i in np.flatnonzero(~readable))
+    broken = (utf8(split.file_names[i]) for i in np.flatnonzero(~readable))
     return take(
         held, np.flatnonzero(readable), tuple(sorted({*split.skipped, *broken}))
     )

@@ -115,7 +115,8 @@ class Split:
         labels: int64 `[N]`, -1 where unlabelled; None where there are none
             at all. May be set to a function, called when first read.
         class_names: Name of each label.
-        file_names: Of a folder, the relative path of each number.
+        file_names: Of a folder, the relative path of each number; see
+            `folder.utf8` where it is to be read.
         images: uint8 `[N, H, W, 3]` where the split is held in memory. May
             be set to a function, called when first read.
         skipped: Files that are left out because they cannot be read.
@@ -130,6 +131,11 @@ class Split:
     file_names: tuple[str, ...] | None = None
     images: np.ndarray | None = _Lazy()
     skipped: tuple[str, ...] = ()
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether any image's label is known."""
+        return self.labels is not None and bool((self.labels >= 0).any())
 
     @property
     def held(self) -> bool:

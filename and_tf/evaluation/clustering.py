@@ -18,11 +18,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from and_tf.data.split import ImageData, Split
+from and_tf.data.split import ImageData
 from and_tf.errors import InputError
 
 UNMATCHED = -1
 TOP = 5
+SLICE = 8192
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,11 +220,6 @@ def prototypes(probabilities: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(own).any(0), own.argmax(0), -1)
 
 
-def has_labels(split: Split) -> bool:
-    """Whether any image's label is known."""
-    return split.labels is not None and bool((split.labels >= 0).any())
-
-
 def number_of_classes(images: ImageData) -> int:
     """How many classes a data set has by its names or labels; 0: unknown."""
     splits = [s for s in (images.train, images.test) if s is not None]
@@ -238,5 +234,9 @@ def _top_accuracy(
     scores: np.ndarray, labels: np.ndarray, matching: np.ndarray, top: int
 ) -> float:
     """How often the label is matched to one of the `top` best clusters."""
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
-    return float((matching[best] == labels[:, None]).any(1).mean())
+    hits = 0
+    for i in range(0, len(scores), SLICE):  # Which orders no more at a time.
+        order = np.argsort(-scores[i : i + SLICE], axis=1, kind="stable")
+        matched = matching[order[:, :top]]
+        hits += (matched == labels[i : i + SLICE, None]).any(1).sum()
+    return float(hits / len(scores))

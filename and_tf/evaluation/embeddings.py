@@ -29,7 +29,8 @@ def embed(
         model: Images [B, S, S, 3] to embeddings [B, D].
         split: N images.
         image_size: S.
-        on_batch: Told after each batch how many images it had.
+        on_batch: Told after each batch how many images it had, where one
+            device embeds them all.
 
     Returns:
         float32 [N, D].
@@ -77,12 +78,11 @@ def pixels(split: Split, side: int) -> np.ndarray:
     Returns:
         float32 [N, side · side · 3].
     """
-    batches = [
-        images.numpy().astype(np.float32).reshape(len(images), -1)
-        for images, _ in clean_batches(split, side, BATCH)
-    ]
-    features = np.concatenate(batches)
-    # An image's own mean says how bright it is, and would make all alike.
-    features -= features.mean(axis=1, keepdims=True)
-    norm = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.maximum(norm, 1e-6)
+    features = np.empty((split.size, side * side * 3), np.float32)
+    for images, numbers in clean_batches(split, side, BATCH):
+        rows = images.numpy().astype(np.float32).reshape(len(images), -1)
+        # An image's own mean says how bright it is, and would make all alike.
+        rows -= rows.mean(axis=1, keepdims=True)
+        norm = np.linalg.norm(rows, axis=1, keepdims=True)
+        features[numbers.numpy()] = rows / np.maximum(norm, 1e-6)
+    return features

@@ -18,6 +18,8 @@ the whole.
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -114,7 +116,7 @@ def normalised_entropy(maps: np.ndarray) -> np.ndarray:
         float64 [B]: 1 of an even map, 0 of a single place, NaN where a map
         is 0 throughout.
     """
-    shares = _shares(maps).reshape(len(maps), -1)
+    shares = _shares(maps).reshape(len(maps), math.prod(maps.shape[1:]))
     logs = np.log(np.where(shares > 0, shares, 1))  # 0 · log 0 = 0
     return -(shares * logs).sum(1) / np.log(shares.shape[1])
 

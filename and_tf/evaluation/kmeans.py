@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ def silhouette(rows: np.ndarray, assigned: np.ndarray) -> float | None:
     return float(silhouette_score(rows[chosen], assigned[chosen]))
 
 
-def spread(scores: list[clustering.Scores]) -> dict[str, Any]:
+def spread(scores: Sequence[clustering.Scores]) -> dict[str, Any]:
     """Mean and standard deviation over seeds, by name.
 
     Returns:

@@ -11,25 +11,62 @@ from and_tf.search.nearest import nearest
 from and_tf.team import Team
 
 SLICE = 2048  # Queries whose votes are counted at a time.
+FIVE = 5  # Classes, and neighbours to be looked at.
 
 
 @dataclasses.dataclass(frozen=True)
 class Knn:
-    """What the classifier said.
+    """What the classifier said of the Q queries that have labels.
 
     Attributes:
-        top1: Share of queries whose class has the most votes.
-        top5: Share of queries whose class is among the five with the most.
-        nearest: Share of queries whose class is that of the nearest alone.
-        neighbours: K, no more than the gallery has.
-        predictions: int64 [Q], the class with the most votes.
+        numbers: int64 [Q], of the queries among all that were given.
+        labels: int64 [Q], their true classes.
+        predictions: int64 [Q], the class with the most votes, of equals the
+            lower.
+        shares: float64 [Q], the share of all votes that it has.
+        nearest: int64 [Q, up to 5], the gallery's rows that are nearest.
+        top5: Share of queries whose class is among the five with the most
+            votes; None where there are no more than five.
+        nearest_top1: Share of queries whose class is that of the nearest.
+        neighbours: K, no more than there are to vote.
+        voters: Rows of the gallery with labels.
+        temperature: τ.
     """
 
-    top1: float
-    top5: float
-    nearest: float
-    neighbours: int
+    numbers: np.ndarray
+    labels: np.ndarray
     predictions: np.ndarray
+    shares: np.ndarray
+    nearest: np.ndarray
+    top5: float | None
+    nearest_top1: float
+    neighbours: int
+    voters: int
+    temperature: float
+
+    @property
+    def right(self) -> np.ndarray:
+        """bool [Q]."""
+        return self.predictions == self.labels
+
+    @property
+    def top1(self) -> float:
+        """Share of queries whose class has the most votes."""
+        return float(self.right.mean())
+
+
+def most_neighbours(
+    wanted: int, gallery_labels: np.ndarray, leave_one_out: bool
+) -> int:
+    """K: as many as are wanted, or as there are to vote on a query.
+
+    Args:
+        wanted: At least 1.
+        gallery_labels: integer [N]; rows with −1 have no vote.
+        leave_one_out: Whether a query has no vote on itself.
+    """
+    voters = int(np.count_nonzero(gallery_labels >= 0))
+    return min(wanted, voters - int(leave_one_out))
 
 
 def weighted_knn(
@@ -64,40 +101,49 @@ def weighted_knn(
         InputError: If there is no label, or only −1, on either side.
     """
     votes = gallery_labels >= 0
-    asked = labels >= 0
+    asked = votes if leave_one_out else labels >= 0
     if not votes.any() or not asked.any():
         raise InputError(
             "Expected labels for a kNN evaluation. Received none: use a data "
             "set with labels, or class sub-folders."
         )
+    k = most_neighbours(neighbours, gallery_labels, leave_one_out)
+    rows, theirs = np.flatnonzero(votes), gallery_labels[votes]
+    if not votes.all():
+        gallery = gallery[votes]
     if leave_one_out:
-        asked = votes  # So that query i stays row i.
-    gallery, gallery_labels = gallery[votes], gallery_labels[votes]
-    queries, labels = queries[asked], labels[asked]
-    k = min(neighbours, len(gallery) - int(leave_one_out))
+        queries = gallery  # The very same, which halves the search.
+    elif not asked.all():
+        queries = queries[asked]
     found = nearest(queries, gallery, k, exclude_self=leave_one_out, team=team)
 
-    classes = int(max(gallery_labels.max(), labels.max())) + 1
-    ranking = np.concatenate(
-        [
-            _most_voted(
-                ballots(
-                    found.similarity[i : i + SLICE],
-                    gallery_labels[found.index[i : i + SLICE]],
-                    temperature,
-                    classes,
-                )
-            )
-            for i in range(0, len(queries), SLICE)
-        ]
-    )
-    hits = ranking == labels[:, None]
+    numbers, labels = np.flatnonzero(asked), labels[asked]
+    classes = int(max(theirs.max(), labels.max())) + 1
+    first = np.empty([len(labels), min(FIVE, classes)], np.int64)
+    shares = np.empty(len(labels))
+    for start in range(0, len(labels), SLICE):
+        part = slice(start, start + SLICE)
+        counted = ballots(
+            found.similarity[part],
+            theirs[found.index[part]],
+            temperature,
+            classes,
+        )
+        first[part] = _most_voted(counted)
+        shares[part] = counted.max(1) / counted.sum(1)
     return Knn(
-        float(hits[:, 0].mean()),
-        float(hits.any(1).mean()),
-        float((gallery_labels[found.index[:, 0]] == labels).mean()),
-        k,
-        ranking[:, 0],
+        numbers,
+        labels,
+        predictions=first[:, 0],
+        shares=shares,
+        nearest=rows[found.index[:, :FIVE]],
+        top5=float((first == labels[:, None]).any(1).mean())
+        if classes > FIVE
+        else None,
+        nearest_top1=float((theirs[found.index[:, 0]] == labels).mean()),
+        neighbours=k,
+        voters=len(rows),
+        temperature=temperature,
     )
 
 
@@ -107,7 +153,10 @@ def ballots(
     temperature: float,
     classes: int,
 ) -> np.ndarray:
-    """The votes that each class has, exp(cos / τ) of each neighbour.
+    """The votes that each class has, exp((cos − highest) / τ) of a neighbour.
+
+    Less the query's highest similarity, which changes no share and which of
+    the classes has most, and holds for any τ, where exp(cos / τ) overflows.
 
     Args:
         similarity: float32 [q, k].
@@ -120,9 +169,10 @@ def ballots(
     """
     count = len(similarity)
     place = np.arange(count)[:, None] * classes + labels  # [q, k] in [q · C]
+    below = similarity.astype(np.float64) - similarity.max(1, keepdims=True)
     return np.bincount(
         place.ravel(),
-        np.exp(similarity.ravel().astype(np.float64) / temperature),
+        np.exp(below / temperature).ravel(),
         minlength=count * classes,
     ).reshape(count, classes)
 
@@ -136,4 +186,4 @@ def _most_voted(votes: np.ndarray) -> np.ndarray:
     Returns:
         int64 [q, min(5, C)].
     """
-    return np.argsort(-votes, axis=1, kind="stable")[:, :5]
+    return np.argsort(-votes, axis=1, kind="stable")[:, :FIVE]

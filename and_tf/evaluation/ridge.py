@@ -18,6 +18,7 @@ from and_tf.evaluation.linear_classifier import (
     Standardisation,
     top1,
 )
+from and_tf.full_precision import full_precision
 
 # λ / N; a standardised feature has the variance 1.
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
@@ -47,8 +48,9 @@ class Moments:
         self.count += len(labels)
         self._rows += rows.numpy().sum(0, dtype=np.float64)
         self._targets += targets.numpy().sum(0, dtype=np.float64)
-        self._gram += tf.matmul(rows, rows, transpose_a=True).numpy()
-        self._cross += tf.matmul(rows, targets, transpose_a=True).numpy()
+        with full_precision():
+            self._gram += tf.matmul(rows, rows, transpose_a=True).numpy()
+            self._cross += tf.matmul(rows, targets, transpose_a=True).numpy()
 
     def solve(self, penalty: float) -> LinearClassifier:
         """The classifier for λ = penalty · N, by a Cholesky factorisation."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from and_tf.data.split import ImageData
 from and_tf.evaluation.embeddings import embed, pixels
-from and_tf.evaluation.knn import Knn, weighted_knn
+from and_tf.evaluation.knn import Knn, most_neighbours, weighted_knn
 from and_tf.pretexts.pretext import Pretext
 from and_tf.team import Team
 
@@ -46,11 +46,8 @@ class RunKnn:
     @property
     def possible(self) -> bool:
         """Whether both sides have labels."""
-        sides = [self._data.train, self._data.test or self._data.train]
-        return all(
-            side.labels is not None and (side.labels >= 0).any()
-            for side in sides
-        )
+        queries = self._data.test or self._data.train
+        return self._data.train.has_labels and queries.has_labels
 
     def wait(self) -> None:
         """Has test images decoded, if they are to be held and are not yet.
@@ -63,10 +60,14 @@ class RunKnn:
 
     @property
     def protocol(self) -> dict:
-        """What a figure has to be read with."""
+        """What a figure has to be read with; only where it is possible."""
         return {
             "classifier": "weighted kNN",
-            "K": self._options["neighbours"],
+            "K": most_neighbours(
+                self._options["neighbours"],
+                self._data.train.labels,
+                leave_one_out=self._data.test is None,
+            ),
             "temperature": self._options["temperature"],
             "queries": self._data.test.name
             if self._data.test

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from and_tf.figures import canvas
-from and_tf.figures.axes_style import name_ends
+from and_tf.figures.axes_style import dress, name_ends
 from and_tf.figures.canvas import Colour
 
 WIDTH = 1200  # Pixels, as all lengths here.
@@ -46,8 +46,8 @@ class Panel:
 
     def spread(self, one: Series, figure: str) -> tuple[float, float] | None:
         """Mean and standard deviation; 0 for that of one value."""
-        values = one.figures.get(figure, ())
-        if not len(values):
+        values = [x for x in one.figures.get(figure, ()) if x is not None]
+        if not values:
             return None
         deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
         scaled = self.scale * np.array([np.mean(values), deviation])
@@ -300,11 +300,6 @@ def _head(axes: Axes, text: str) -> None:
 
 
 def _dress(axes: Axes, unit: str) -> None:
-    ink, grey = canvas.css(canvas.INK), canvas.css(canvas.GREY)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(grey)
-    axes.tick_params(colors=grey, labelcolor=ink, labelsize=10)
-    axes.grid(axis="y", color="#0000001a", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.set_ylabel(unit, size=11, color=ink)
+    dress(axes)
+    axes.set_ylabel(unit, size=11, color=canvas.css(canvas.INK))
     axes.yaxis.set_label_coords(-64 / (WIDTH - LEFT - RIGHT), 0.5)

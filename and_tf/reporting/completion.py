@@ -33,4 +33,7 @@ def complete(run: ReportedRun) -> None:
 def is_current(run: ReportedRun, protocol: str) -> bool:
     """Whether a protocol's figures are of the checkpoint that is shown."""
     figures = run.evaluation(protocol)
-    return figures is not None and figures.get("epochs") == run.epochs
+    if figures is None:
+        return False
+    done = figures.get("epochs"), figures.get("step", 0)
+    return done == (run.epochs, run.checkpoint.step if run.checkpoint else 0)

@@ -16,8 +16,8 @@ from and_tf.config import TrainConfig
 from and_tf.data.split import Split
 from and_tf.errors import InputError
 from and_tf.evaluation.embeddings import embed
+from and_tf.evaluation.knn import Knn
 from and_tf.evaluation.run_knn import RunKnn
-from and_tf.reporting.votes import Votes, votes
 from and_tf.run_directory import RunDirectory
 from and_tf.terminal import Counted
 from and_tf.trained import Trained
@@ -91,23 +91,37 @@ class ReportedRun:
         """Whether images of the run are known to have any."""
         if self.trained is None:
             return any("knn_clean" in row for row in self.history)
-        labels = self.trained.images.train.labels
-        return labels is not None and bool((labels >= 0).any())
+        return self.trained.images.train.has_labels
 
     @property
     def knn_is_possible(self) -> bool:
         """Whether queries and gallery have labels."""
-        return (
-            self.trained is not None
-            and RunKnn(self.trained.images, self.trained.image_size).possible
+        return self._knn is not None and self._knn.possible
+
+    @functools.cached_property
+    def votes(self) -> Knn | None:
+        """On the queries; None where the encoder, or labels, are missing.
+
+        Of the training images' clean embeddings, as a run's last figure has
+        them.
+        """
+        if not (self.evaluates and self.knn_is_possible):
+            return None
+        return self._knn.classify(
+            self.trained.query_embeddings, self.trained.train_embeddings
         )
 
     @functools.cached_property
-    def votes(self) -> Votes | None:
-        """On the queries; None where the encoder, or labels, are missing."""
-        if not (self.evaluates and self.knn_is_possible):
+    def _knn(self) -> RunKnn | None:
+        """With the run's own K and τ; None without its images."""
+        if self.trained is None:
             return None
-        return votes(self.trained)
+        return RunKnn(
+            self.trained.images,
+            self.trained.image_size,
+            self.config.knn_neighbours,
+            self.config.knn_temperature,
+        )
 
     def evaluation(self, protocol: str) -> dict[str, Any] | None:
         """A protocol's figures, None where it was not evaluated."""

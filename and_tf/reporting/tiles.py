@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from and_tf.data.folder import utf8
 from and_tf.data.pictures import pictures
 from and_tf.data.split import Split
 from and_tf.reporting.markup import Html, element
@@ -48,7 +49,7 @@ class Tile:
     def source(self) -> str:
         """Which image of which split it is."""
         if self.split.file_names is not None:
-            return self.split.file_names[self.number]
+            return utf8(self.split.file_names[self.number])
         return f"{self.split.name} {self.number}"
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.errors import InputError
+from and_tf.full_precision import full_precision
 from and_tf.search import blockwise, grouped
 from and_tf.team import Team
 
@@ -84,12 +85,13 @@ def nearest(
         )
 
     starts = range(0, queries.shape[0], SHARED)
-    if team and not team.alone:
-        arrays = team.share(search, starts)
-    elif same and _on_cpu() and blockwise.serve_both(rows, k, temperature):
-        arrays = blockwise.search_rows(rows, k, temperature, exclude_self)
-    else:
-        arrays = search(starts)
+    with full_precision():
+        if team and not team.alone:
+            arrays = team.share(search, starts)
+        elif same and _on_cpu() and blockwise.serve_both(rows, k, temperature):
+            arrays = blockwise.search_rows(rows, k, temperature, exclude_self)
+        else:
+            arrays = search(starts)
     return Nearest(*arrays, *([None] if temperature is None else []))
 
 

@@ -60,7 +60,12 @@ def train(
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             **_ties(claim),
         )
-        code = _wait(child, claim, interruption, watch)
+        try:
+            code = _wait(child, claim, interruption, watch)
+        except BaseException:
+            # Nobody may have the run while this one still writes to it.
+            _end(child)
+            raise
         log.write(f"{ENDED}{code}\n")
     return code
 
@@ -87,6 +92,17 @@ def _end_with_parent() -> None:
     """Has Linux end this process, gently, when its parent is killed."""
     if _LIBC:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def _end(child: subprocess.Popen) -> None:
+    """Asks it to keep its step and end; kills it if one cannot wait."""
+    child.terminate()
+    try:
+        child.wait()
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
 
 
 def _wait(

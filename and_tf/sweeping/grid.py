@@ -16,6 +16,7 @@ from and_tf.config import RunConfig
 from and_tf.errors import InputError
 from and_tf.sweeping.command import TRAIN, Command, command_of
 
+LONGEST = 255  # Bytes of a name, in nearly all file systems.
 ALONE = "default"  # The combination's name where nothing is varied.
 
 
@@ -140,7 +141,8 @@ def runs_of(
         Runs in <directory>/<flag=value,…>/seed_<s>.
 
     Raises:
-        InputError: If a combination is no config.
+        InputError: If a combination is no config, or its name too long for a
+            directory's.
     """
     place = command_of(base).place
     runs = []
@@ -149,6 +151,12 @@ def runs_of(
             values = dict(zip(vary, combination, strict=True))
             # A value may have a slash in it, as a path has.
             name = urllib.parse.quote(label(values), safe="=,[]:%+ ")
+            if len(name) > LONGEST:
+                raise InputError(
+                    f"Expected values of --vary that make a directory's name "
+                    f"of at most {LONGEST} characters. Received {len(name)}: "
+                    f"{name}. Shorten them; paths may be relative."
+                )
             own = {place: str(directory / name / f"seed_{seed}")}
             config = dataclasses.replace(
                 base, **values, **own, seed=seed, resume=True

@@ -23,34 +23,56 @@ HOW_TO_READ = (
 )
 
 
-def mean_deviation(values: Sequence[float]) -> tuple[float, float | None]:
-    """The mean, and the sample's standard deviation, None for one value."""
-    deviation = statistics.stdev(values) if len(values) > 1 else None
-    return statistics.fmean(values), deviation
+# A value a seed, None where a run has none.
+Values = Sequence[float | None]
 
 
-def percent(values: Sequence[float]) -> str:
-    """Fractions as "51.9 ± 0.3" in percent; "51.9" for a single one."""
-    return _text([100 * value for value in values], 1)
+def known(values: Values) -> list[float]:
+    """The values that there are."""
+    return [value for value in values if value is not None]
 
 
-def number(values: Sequence[float]) -> str:
+def mean_deviation(values: Values) -> tuple[float, float | None]:
+    """The mean, and the sample's standard deviation, None for one value.
+
+    Args:
+        values: At least one of which is there.
+    """
+    there = known(values)
+    deviation = statistics.stdev(there) if len(there) > 1 else None
+    return statistics.fmean(there), deviation
+
+
+def percent(values: Values) -> str:
+    """Fractions as "51.9 ± 0.3" in percent; "51.9" for a single one.
+
+    Where only some have a value, so is said: "51.9 (1 of 3)".
+    """
+    return _text([None if x is None else 100 * x for x in values], 1)
+
+
+def number(values: Values) -> str:
     """As they are: "0.519 ± 0.003"."""
     return _text(values, 3)
 
 
-def count(values: Sequence[float]) -> str:
+def count(values: Values) -> str:
     """Of things: "9", "9.5 ± 0.7"."""
     whole = len(set(values)) == 1
     return _text(values[:1], 0) if whole else _text(values, 1)
 
 
-def _text(values: Sequence[float], digits: int) -> str:
-    if not values:
+def _text(values: Values, digits: int) -> str:
+    there = known(values)
+    if not there:
         return NONE
-    mean, deviation = mean_deviation(values)
+    mean, deviation = mean_deviation(there)
     text = f"{mean:.{digits}f}"
-    return text if deviation is None else f"{text} ± {deviation:.{digits}f}"
+    if deviation is not None:
+        text += f" ± {deviation:.{digits}f}"
+    if len(there) < len(values):
+        text += f" ({len(there)} of {len(values)})"
+    return text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +86,7 @@ class Measure:
     """
 
     heading: str
-    text: Callable[[Sequence[float]], str] = percent
+    text: Callable[[Values], str] = percent
     ranked: bool = True
 
 
@@ -100,9 +122,9 @@ def figures_of(result: Mapping[str, Any]) -> dict[str, float]:
 
     Of a training, `knn_top1_last` and `knn_top1_best` as result.json has
     them, `round_<r>` for the clean gallery's at the end of each round, and
-    `linear_<layer>` for a linear classifier by SGD where it was evaluated. Of
-    a clustering, what `MATCHED` and `WITHOUT_LABELS` name. What the run has
-    not, as without labels, is not there.
+    `linear_<layer>` for a linear classifier by SGD where it was evaluated
+    after the last epoch. Of a clustering, what `MATCHED` and `WITHOUT_LABELS`
+    name. What the run has not, as without labels, is not there.
     """
     of_kind = _of_clustering if is_clustering(result) else _of_training
     return {n: x for n, x in of_kind(result).items() if x is not None}
@@ -112,10 +134,21 @@ def _of_training(result: Mapping[str, Any]) -> dict[str, float | None]:
     figures = {name: result[name] for name in KNN}
     for entry in result["neighbourhoods"]:
         figures[ROUND + str(entry["round"])] = entry["knn_clean"]
-    linear = result.get("evaluation", {}).get("linear", {"layers": []})
-    for row in linear["layers"]:
+    for row in (linear_of(result) or {"layers": []})["layers"]:
         figures[LINEAR + row["layer"]] = row["sgd_top1"]
     return figures
+
+
+def linear_of(result: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The linear protocol's figures of a training's last epoch.
+
+    Those of another checkpoint are no figures of the run: of its best one,
+    they would be of an epoch that test labels chose.
+    """
+    found = result.get("evaluation", {}).get("linear")
+    if found is None or found.get("epochs") != result["epochs"]:
+        return None
+    return found
 
 
 def _of_clustering(result: Mapping[str, Any]) -> dict[str, float | None]:
@@ -128,13 +161,13 @@ def _of_clustering(result: Mapping[str, Any]) -> dict[str, float | None]:
     return figures | {name: told.get(name) for name in WITHOUT_LABELS}
 
 
-def gather(results: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """Figures of several runs, a list of their values by name."""
-    gathered: dict[str, list[float]] = {}
-    for result in results:
-        for name, value in figures_of(result).items():
-            gathered.setdefault(name, []).append(value)
-    return gathered
+def gather(
+    results: Sequence[Mapping[str, Any]],
+) -> dict[str, list[float | None]]:
+    """Figures of several runs, a value each by name; None of one without."""
+    found = [figures_of(result) for result in results]
+    names = dict.fromkeys(name for figures in found for name in figures)
+    return {name: [one.get(name) for one in found] for name in names}
 
 
 def headline(result: Mapping[str, Any]) -> str:

@@ -72,10 +72,10 @@ def error_in(lines: Sequence[str], code: int) -> str:
 
 
 def tail(path: pathlib.Path, size: int = 8192) -> list[str]:
-    """The last lines of a text file; none where there is no such file."""
+    """The last lines of a text file; none of one that cannot be read."""
     try:
         with open(path, "rb") as file:
             file.seek(max(0, path.stat().st_size - size))
             return file.read().decode(errors="replace").splitlines()
-    except FileNotFoundError:
+    except OSError:  # None yet, or a server that is away.
         return []

@@ -17,8 +17,10 @@ from and_tf.sweeping.command import command_of
 from and_tf.sweeping.grid import SweepRun, label
 from and_tf.sweeping.measures import (
     NONE,
+    Values,
     caption,
     gather,
+    known,
     mean_deviation,
     measure,
 )
@@ -69,7 +71,7 @@ def lines(rows: Sequence[Row]) -> str:
 
 def _table(
     rows: Sequence[Row],
-    gathered: Sequence[Mapping[str, Sequence[float]]],
+    gathered: Sequence[Mapping[str, Values]],
     names: Sequence[str],
     whole: bool,
 ) -> list[list[str]]:
@@ -111,9 +113,18 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _best(columns: Sequence[Sequence[float]]) -> list[int]:
-    """Where the highest mean stands; nowhere if all are the same."""
-    means = {i: statistics.fmean(x) for i, x in enumerate(columns) if x}
+def _best(columns: Sequence[Values]) -> list[int]:
+    """Where the highest mean stands; nowhere if all are the same.
+
+    A mean over fewer seeds than others have is not held against theirs.
+    """
+    there = [known(values) for values in columns]
+    most = max(map(len, there), default=0)
+    means = {
+        i: statistics.fmean(x)
+        for i, x in enumerate(there)
+        if x and len(x) == most
+    }
     highest = max(means.values(), default=None)
     if len(set(means.values())) < 2:
         return []
@@ -169,7 +180,7 @@ def _csv(rows: Sequence[Row]) -> str:
         seeds = " ".join(str(result["seed"]) for result in row.results)
         cells = [*row.values.values(), seeds]
         for name in names:
-            values = figures.get(name)
+            values = known(figures.get(name, ()))
             cells += mean_deviation(values) if values else (None, None)
         writer.writerow(cells)
     return text.getvalue()

@@ -134,7 +134,12 @@ def test_a_sweep_is_taken_in_with_all_seeds(tmp_path, kept):
     for i, run in enumerate(runs_of(base, vary, 3, tmp_path / "sweep")):
         seed, k = run.config.seed, run.config.neighbourhood_size
         values[k, seed] = 0.4 + 0.03 * i
-        finished(run.path, run.config, knn_top1_last=values[k, seed])
+        finished(
+            run.path,
+            run.config,
+            knn_top1_last=values[k, seed],
+            knn_baselines={"raw pixels": 0.45, "untrained encoder": seed / 4},
+        )
     file = add(tmp_path / "sweep", kept)
     assert file["command"] == (
         "python -m and_tf.sweep --flagfile=configs/small_cifar10.flags "
@@ -148,6 +153,51 @@ def test_a_sweep_is_taken_in_with_all_seeds(tmp_path, kept):
         assert row["figures"]["knn_top1_last"] == expected
         mean, deviation = np.mean(expected), np.std(expected, ddof=1)
         assert f"{100 * mean:.1f} ± {100 * deviation:.1f}" in page
+    assert "raw pixels 45.0, untrained encoder 25.0 ± 25.0." in page
+
+    shutil.rmtree(tmp_path / "sweep" / "neighbourhood_size=5" / "seed_1")
+    with pytest.raises(InputError, match=r"\[0, 1\].*: \[0, 2\] of \(5,\)"):
+        add(tmp_path / "sweep", kept)
+
+
+def test_what_runs_differ_in_is_not_said_of_all(tmp_path, kept):
+    vary = varied(["backbone=small,resnet18"])
+    for run in runs_of(TrainConfig(), vary, 1, tmp_path / "sweep"):
+        finished(run.path, run.config, backbone=run.config.backbone)
+    file = add(tmp_path / "sweep", kept)
+    assert (file["backbone"], file["image_size"]) == (None, 24)
+    assert file["baselines"] == {}
+    page = results_page.render([], {"new": file})
+    assert "\n50,000 images, 24 pixels a side, 2 epochs, 2 CPU cores" in page
+
+
+def test_a_figure_that_not_all_have_says_so(tmp_path, kept):
+    """A linear classifier of one seed's last, and another's first, epoch."""
+    for seed, epochs in enumerate((2, 1, None)):
+        layers = [{"layer": "conv5", "sgd_top1": 0.5 + seed / 4}]
+        linear = {"layers": layers, "epochs": epochs, "protocol": {}}
+        finished(
+            tmp_path / "sweep" / "default" / f"seed_{seed}",
+            TrainConfig(seed=seed),
+            evaluation={"linear": linear} if epochs else {},
+        )
+    file = add(tmp_path / "sweep", kept)
+    figures = file["rows"][0]["figures"]
+    assert figures["linear_conv5"] == [0.5, None, None]
+    page = results_page.render([], {"new": file})
+    assert "conv5 50.0 (1 of 3)." in page
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["/x/a/seed_0", "/x/b/seed_0"], ["a/seed_0", "b/seed_0"]),
+        (["runs/and", "rotation"], ["and", "rotation"]),
+        (["a/run", "run"], ["a/run", "run"]),
+    ],
+)
+def test_directories_are_told_apart(paths, names):
+    assert result_files.shortest(paths) == dict(zip(paths, names, strict=True))
 
 
 def test_only_the_papers_recipe_stands_in_its_row(tmp_path, kept):
@@ -169,7 +219,8 @@ def test_one_run_stands_in_the_rows_of_knn_and_of_linear(tmp_path, kept):
     with pytest.raises(InputError, match="asks for, linear, conv5"):
         add(tmp_path / "run", kept, reproduces=rows)
     layers = [{"layer": "conv5", "sgd_top1": 0.75, "ridge_top1": 0.7}]
-    evaluated = {"evaluation": {"linear": {"layers": layers}}}
+    linear = {"layers": layers, "epochs": 2, "protocol": {}}
+    evaluated = {"evaluation": {"linear": linear}}
     finished(tmp_path / "again", commands.config_of(recipe), **evaluated)
     file = add(tmp_path / "again", kept, reproduces=rows, note="As it should.")
     page = results_page.render(result_files.paper_rows(), {"new": file})

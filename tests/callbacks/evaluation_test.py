@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 
 from and_tf.callbacks.evaluation import Evaluation
-from and_tf.evaluation.knn import Knn
 from and_tf.schedule import Rounds
 
 
@@ -13,6 +14,7 @@ class FakeKnn:
     """Answers with the number of the call."""
 
     possible = True
+    top5 = 0.95
 
     def __init__(self):
         self.calls = []
@@ -22,11 +24,11 @@ class FakeKnn:
 
     def bank(self, model):
         self.calls.append("bank")
-        return Knn(0.5, 0.9, 0.4, 1, None)
+        return types.SimpleNamespace(top1=0.5, top5=0.9)
 
     def clean(self, model):
         self.calls.append("clean")
-        return Knn(0.6, 0.95, 0.5, 1, None)
+        return types.SimpleNamespace(top1=0.6, top5=self.top5)
 
 
 def evaluated(every, plan=(2, 3, 2), knn=None, has_bank=True):
@@ -59,6 +61,12 @@ def test_nothing_without_labels():
     knn.possible = False
     assert evaluated(1, knn=knn) == [{}] * 8
     assert knn.calls == []
+
+
+def test_no_top_five_of_few_classes():
+    knn = FakeKnn()
+    knn.top5 = None
+    assert evaluated(0, knn=knn)[-1] == {"knn_bank": 0.5, "knn_clean": 0.6}
 
 
 def test_no_bank_without_a_test_split():

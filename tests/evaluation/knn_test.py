@@ -29,11 +29,17 @@ def test_reproduces_the_authors_accuracy(golden, k, t):
 
 
 def count_votes(query, gallery, labels, k, t, classes):
+    """Classes by their votes, all votes' shares, and the nearest in order."""
     similarity = gallery @ query
     ballots = np.zeros(classes)
-    for i in np.argsort(-similarity)[:k]:
+    nearest = np.argsort(-similarity)[:k]
+    for i in nearest:
         ballots[labels[i]] += np.exp(similarity[i] / t)
-    return np.argsort(-ballots, kind="stable")
+    return (
+        np.argsort(-ballots, kind="stable"),
+        ballots / ballots.sum(),
+        nearest,
+    )
 
 
 def test_counts_votes(rng):
@@ -43,8 +49,11 @@ def test_counts_votes(rng):
     result = weighted_knn(
         queries, truth, gallery, labels, neighbours=15, temperature=0.2
     )
-    orders = [count_votes(q, gallery, labels, 15, 0.2, 9) for q in queries]
+    counted = [count_votes(q, gallery, labels, 15, 0.2, 9) for q in queries]
+    orders, shares, nearest = zip(*counted, strict=True)
     np.testing.assert_array_equal(result.predictions, [o[0] for o in orders])
+    np.testing.assert_allclose(result.shares, np.max(shares, 1), rtol=1e-5)
+    np.testing.assert_array_equal(result.nearest, np.array(nearest)[:, :5])
     assert result.top1 == np.mean([o[0] == t for o, t in zip(orders, truth)])
     assert result.top5 == np.mean([t in o[:5] for o, t in zip(orders, truth)])
 
@@ -62,12 +71,43 @@ def test_leave_one_out_asks_everybody_else(rng):
     asked = labels >= 0
     nearest = labels[similarity.argmax(1)]
     assert result.top1 == (nearest == labels)[asked].mean()
+    np.testing.assert_array_equal(result.numbers, np.flatnonzero(asked))
+    np.testing.assert_array_equal(
+        result.nearest[:, 0], similarity.argmax(1)[asked]
+    )
+    assert (result.neighbours, result.voters) == (1, 29)
 
 
 def test_takes_all_of_a_small_gallery(rng):
     gallery = unit(rng.normal(size=(8, 4)))
     result = weighted_knn(gallery, np.zeros(8, int), gallery, np.zeros(8, int))
     assert (result.neighbours, result.top1) == (8, 1.0)
+
+
+def test_of_five_classes_five_say_nothing(rng):
+    gallery = unit(rng.normal(size=(40, 4)))
+    for classes, said in ((5, False), (6, True)):
+        labels = np.arange(40) % classes
+        result = weighted_knn(gallery, labels, gallery, labels)
+        assert (result.top5 is not None) == said
+
+
+def test_a_small_temperature_leaves_the_nearest_its_vote(rng):
+    """exp(cos / τ) is beyond float64 there."""
+    gallery = unit(rng.normal(size=(40, 4)))
+    labels = np.arange(40) % 8
+    result = weighted_knn(gallery, labels, gallery, labels, temperature=1e-4)
+    assert result.top1 == 1
+    assert np.isfinite(result.shares).all()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "leave_one_out", "expected"),
+    [(3, False, 3), (9, False, 7), (9, True, 6)],
+)
+def test_no_more_neighbours_than_have_votes(wanted, leave_one_out, expected):
+    labels = np.array([0, -1, 2, 1, 1, 0, -1, 2, 2])
+    assert knn.most_neighbours(wanted, labels, leave_one_out) == expected
 
 
 def test_refuses_without_labels(rng):
@@ -97,4 +137,4 @@ def test_is_scikit_learns(rng, monkeypatch, slice_size):
 
     votes = lambda distance: np.exp((1 - distance) / 0.2)  # noqa: E731
     assert [result.top1, result.top5] == share(15, votes)
-    assert result.nearest == share(1, "uniform")[0]
+    assert result.nearest_top1 == share(1, "uniform")[0]

@@ -113,6 +113,7 @@ def test_knn_is_scikit_learns(again):
             )
     assert figures["protocol"]["num_queries"] == 120
     assert figures["protocol"]["K"] == 7
+    assert figures["protocol"]["gallery"] == ["clean", "bank"]
 
 
 @pytest.mark.parametrize("gallery", ["bank", "clean"])

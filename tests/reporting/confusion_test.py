@@ -7,8 +7,8 @@ import types
 import numpy as np
 
 from and_tf.data.split import ImageData, in_memory
+from and_tf.evaluation.knn import Knn
 from and_tf.reporting.sections import confusion
-from and_tf.reporting.votes import Votes
 from tests.reporting.parsed_page import Page
 
 CLASSES = 30
@@ -19,9 +19,9 @@ def run_of(labels: np.ndarray, predictions: np.ndarray):
     names = tuple(f"class {i}" for i in range(CLASSES))
     train = in_memory("t", images, np.arange(CLASSES), class_names=names)
     count = len(labels)
-    found = Votes(
+    found = Knn(
         np.arange(count), labels, predictions, np.ones(count),
-        np.zeros((count, 5), int), 200, 0.1,
+        np.zeros((count, 5), int), 1.0, 1.0, 200, CLASSES, 0.1,
     )  # fmt: skip
     loaded = types.SimpleNamespace(images=ImageData("t", train, None))
     return types.SimpleNamespace(votes=found, trained=loaded, epochs=3)

@@ -50,3 +50,12 @@ def test_columns_of_tables(names, expected):
     assert measures.tables(names) == expected
     for columns in expected:
         assert all(measures.measure(name).heading for name in columns)
+
+
+def test_values_that_some_seeds_have_not():
+    results = [result(0, 0.5, 0.25, []), result(1, None, 0.75, [])]
+    gathered = measures.gather(results)
+    assert gathered["knn_top1_last"] == [0.5, None]
+    assert measures.percent(gathered["knn_top1_last"]) == "50.0 (1 of 2)"
+    assert measures.percent(gathered["knn_top1_best"]) == "50.0 ± 35.4"
+    assert measures.percent([None, None]) == measures.NONE

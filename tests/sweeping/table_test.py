@@ -76,8 +76,8 @@ def test_markdown_says_what_is_what(rows, tmp_path):
     assert "K = 200" in text and "memory bank" in text
     assert "- neighbourhood_size=5: error: Expected more." in text
     assert "--rounds=2\n" in text and "--neighbourhood_size" not in text
-    # One best mean in each of the four columns.
-    assert text.count("**") == 8
+    # A mean of two seeds is not held against one of three.
+    assert "**" not in text
 
 
 def _sd(values: np.ndarray) -> float:

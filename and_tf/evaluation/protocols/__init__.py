@@ -53,7 +53,9 @@ def evaluate(
         options: Of the protocols.
 
     Returns:
-        Each protocol's figures by its name, as result.json has them.
+        Each protocol's figures by its name, as result.json has them: with
+        the epochs, and the steps of the next one, that the checkpoint which
+        was evaluated had behind it.
 
     Raises:
         InputError: If a protocol needs what the run has not; those before it
@@ -61,11 +63,12 @@ def evaluate(
     """
     names = list(dict.fromkeys(names))
     check(names)
-    epochs, figures = run.checkpoint.epochs, {}
+    figures = {}
+    done = {"epochs": run.checkpoint.epochs, "step": run.checkpoint.step}
     for name in names:
         findings = find(name)(run, options)
-        findings.figures["epochs"] = epochs
-        written = findings.write(run.directory, name, epochs)
+        findings.figures.update(done)
+        written = findings.write(run.directory, name, done["epochs"])
         print(f"\n{findings.text}")
         for file in written:
             print(f"  wrote {run.directory.path / file}")

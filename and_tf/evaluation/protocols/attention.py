@@ -59,7 +59,6 @@ def evaluate(run: Trained, options: Options) -> Findings:
     of_measured = np.searchsorted(numbers, measured)
     figures = {
         "protocol": _protocol(run, cam, moments[0], measured, options),
-        "epochs": run.checkpoint.epochs,
         "images": shown.tolist(),
         "rounds": [
             describe(moment, of_measured, run.image_size) for moment in moments

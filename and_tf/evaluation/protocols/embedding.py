@@ -52,7 +52,6 @@ def evaluate(run: Trained, options: Options) -> Findings:
             "perplexity": perplexity(len(chosen)),
             "seed": options.seed,
         },
-        "epochs": run.checkpoint.epochs,
         "hubness_skewness": hubs.skewness,
         "nobodys_neighbour": hubs.nobodys,
         "most_occurrences": hubs.most,
@@ -67,7 +66,9 @@ def evaluate(run: Trained, options: Options) -> Findings:
         note=f"t-SNE of {len(chosen):,} of {split.name}'s {split.size:,} "
         f"images after {run.checkpoint.epochs} epochs",
     )
-    return Findings(figures, _text(figures, hubs), {PICTURE: picture})
+    return Findings(
+        figures, _text(figures, hubs, run.checkpoint.epochs), {PICTURE: picture}
+    )
 
 
 def choose(count: int, seed: int) -> np.ndarray:
@@ -93,11 +94,11 @@ def tsne(embeddings: np.ndarray, seed: int) -> np.ndarray:
     ).fit_transform(embeddings)
 
 
-def _text(figures: dict[str, Any], hubs: Hubness) -> str:
+def _text(figures: dict[str, Any], hubs: Hubness, epochs: int) -> str:
     protocol = figures["protocol"]
     lines = [
         f"embedding of {protocol['num_images']:,} images of "
-        f"{protocol['images']}, after {figures['epochs']} epochs",
+        f"{protocol['images']}, after {epochs} epochs",
         f"  hubness        skewness of N_{hubs.neighbours} "
         f"{hubs.skewness:.2f}, at most {hubs.most}, nobody's neighbour "
         f"{100 * hubs.nobodys:.1f} %",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,24 +28,23 @@ def evaluate(run: Trained, options: Options) -> Findings:
     clusters = choose_clusters(run, options.kmeans_clusters)
     asked = run.images.test or run.images.train
     rows = run.query_embeddings
-    parts = []
+    first, seen = None, []
     with Counted("k-means", options.kmeans_seeds) as progress:
+        # One at a time: distances are [Q, C].
         for part in kmeans.partitions(
             run.train_embeddings, rows, clusters, options.kmeans_seeds
         ):
-            parts.append(part)
+            first = part.asked if first is None else first
+            seen.append(_against_labels(run, part, clusters))
             progress.advance(1)
     figures = {
         "protocol": _protocol(run, asked, clusters, options),
-        "epochs": run.checkpoint.epochs,
         "clusters": clusters,
-        "silhouette": kmeans.silhouette(rows, parts[0].asked),
-        "cluster_sizes": clustering.cluster_sizes(
-            parts[0].asked, clusters
-        ).tolist(),
-        **_held_against_labels(run, parts, clusters),
+        "silhouette": kmeans.silhouette(rows, first),
+        "cluster_sizes": clustering.cluster_sizes(first, clusters).tolist(),
+        **_over_seeds([one for one in seen if one is not None]),
     }
-    return Findings(figures, _text(figures))
+    return Findings(figures, _text(figures, run.checkpoint.epochs))
 
 
 def choose_clusters(run: Trained, asked_for: int) -> int:
@@ -62,34 +62,33 @@ def choose_clusters(run: Trained, asked_for: int) -> int:
     return clusters
 
 
-def _held_against_labels(
-    run: Trained, parts: list[kmeans.Partition], clusters: int
-) -> dict[str, Any]:
-    """Matched figures over the seeds; empty without labels."""
+def _against_labels(
+    run: Trained, part: kmeans.Partition, clusters: int
+) -> tuple[clustering.Scores, float | None] | None:
+    """One seed's scores and its accuracy many to one, None without either."""
     train, asked = run.images.train, run.images.test or run.images.train
+    if not asked.has_labels:
+        return None
     classes = clustering.number_of_classes(run.images)
-    if not _labelled(asked):
-        return {}
-    figures = kmeans.spread(
-        [kmeans.score(part, asked.labels, clusters, classes) for part in parts]
+    scores = kmeans.score(part, asked.labels, clusters, classes)
+    if clusters <= classes or not train.has_labels:
+        return scores, None
+    return scores, clustering.majority_accuracy(
+        part.asked, asked.labels, part.train, train.labels, clusters, classes
     )
-    if clusters > classes and _labelled(train):
-        figures["acc_majority"] = float(
-            np.mean(
-                [
-                    clustering.majority_accuracy(
-                        part.asked, asked.labels, part.train, train.labels,
-                        clusters, classes,
-                    )
-                    for part in parts
-                ]
-            )
-        )  # fmt: skip
+
+
+def _over_seeds(
+    seen: Sequence[tuple[clustering.Scores, float | None]],
+) -> dict[str, Any]:
+    """Figures as `kmeans.spread` gives them; empty without labels."""
+    if not seen:
+        return {}
+    scores, majorities = zip(*seen, strict=True)
+    figures = kmeans.spread(scores)
+    if None not in majorities:
+        figures["acc_majority"] = float(np.mean(majorities))
     return figures
-
-
-def _labelled(split: Split) -> bool:
-    return split.labels is not None and bool((split.labels >= 0).any())
 
 
 def _protocol(
@@ -112,14 +111,11 @@ def _protocol(
     }
 
 
-def _text(figures: dict[str, Any]) -> str:
+def _text(figures: dict[str, Any], epochs: int) -> str:
     protocol = figures["protocol"]
     clusters, seeds = figures["clusters"], protocol["seeds"]
     times = f"{seeds} seeds" if seeds > 1 else "1 seed"
-    lines = [
-        f"k-means, {clusters} clusters, {times}, after {figures['epochs']} "
-        "epochs"
-    ]
+    lines = [f"k-means, {clusters} clusters, {times}, after {epochs} epochs"]
     for name in ("acc", "nmi", "ari", "acc_top5"):
         if figures.get(name) is None:
             continue

@@ -66,7 +66,6 @@ def evaluate(run: Trained, options: Options) -> Findings:
     protocol = _protocol(sides, options)
     figures = {
         "protocol": protocol,
-        "epochs": run.checkpoint.epochs,
         "layers": rows,
     }
     return Findings(figures, _table(rows, protocol, run.checkpoint.epochs))

@@ -59,7 +59,6 @@ def evaluate(run: Trained, options: Options) -> Findings:
             "neighbours, mean over anchors; clean embeddings, checkpoint's "
             "bank and neighbours",
         },
-        "epochs": run.checkpoint.epochs,
         "rounds": rows,
         "neighbours_pull": _pull(run),
     }

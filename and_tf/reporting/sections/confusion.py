@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from and_tf.data.split import Split
+from and_tf.evaluation.knn import Knn
 from and_tf.reporting.advice import needs_encoder
 from and_tf.reporting.class_matrix import MOST_CLASSES, matrix
 from and_tf.reporting.markup import (
@@ -20,7 +21,6 @@ from and_tf.reporting.markup import (
 from and_tf.reporting.reported_run import ReportedRun
 from and_tf.reporting.section import Section
 from and_tf.reporting.tiles import class_name
-from and_tf.reporting.votes import Votes
 
 PAIRS = 12
 EXTREMES = 5  # Classes at either end of a list.
@@ -50,7 +50,7 @@ def section(run: ReportedRun) -> Section:
     return Section("confusion", title, join(*parts, _pairs(counts, train)))
 
 
-def count(found: Votes) -> np.ndarray:
+def count(found: Knn) -> np.ndarray:
     """Queries by true and predicted class, int64 [C, C]."""
     classes = int(max(found.labels.max(), found.predictions.max())) + 1
     return confusion_matrix(

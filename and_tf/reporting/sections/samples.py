@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from and_tf.errors import InputError
+from and_tf.evaluation.knn import Knn
 from and_tf.evaluation.protocols.neighbourhoods import read_rounds
 from and_tf.reporting.advice import needs_encoder
 from and_tf.reporting.markup import Html, element, join, paragraph
 from and_tf.reporting.reported_run import ReportedRun
 from and_tf.reporting.section import Section
 from and_tf.reporting.tiles import Tile, class_name, found_beside, groups
-from and_tf.reporting.votes import Votes
 
 GROUPS = 6  # Of each kind.
 SHOWN = 5  # Neighbours of each.
@@ -28,7 +28,7 @@ def section(run: ReportedRun) -> Section | None:
     return Section("samples", title, needs_encoder(run))
 
 
-def _by_votes(run: ReportedRun, found: Votes) -> Html:
+def _by_votes(run: ReportedRun, found: Knn) -> Html:
     parts = [
         paragraph(
             f"Queries, each with its class, the class that it was taken for "
@@ -48,14 +48,14 @@ def _by_votes(run: ReportedRun, found: Votes) -> Html:
     return join(*parts)
 
 
-def most_confident(found: Votes, mask: np.ndarray) -> np.ndarray:
+def most_confident(found: Knn, mask: np.ndarray) -> np.ndarray:
     """Places of the queries with the largest shares, int64 [6 or fewer]."""
     among = np.flatnonzero(mask)
     order = np.argsort(-found.shares[among], kind="stable")
     return among[order[:GROUPS]]
 
 
-def _group(run: ReportedRun, found: Votes, place: int) -> list[Tile]:
+def _group(run: ReportedRun, found: Knn, place: int) -> list[Tile]:
     train, test = run.trained.images.train, run.trained.images.test
     predicted = class_name(train, int(found.predictions[place]))
     share = f"{100 * found.shares[place]:.0f} %"
