@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+import scipy.stats
 from PIL import Image
 
 from and_tf import run, trained
@@ -16,6 +17,7 @@ from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import ImageData, in_memory
 from and_tf.errors import InputError
 from and_tf.evaluation import protocols
+from and_tf.evaluation.grad_cam import GradCam
 from and_tf.evaluation.options import Options
 from and_tf.evaluation.protocols import attention
 from and_tf.figures.attention_grid import CAPTION, HEADER, TILE
@@ -63,6 +65,37 @@ def test_each_round_with_its_own_encoder_and_bank(copy, capsys):
     printed = capsys.readouterr().out
     for name in ("instance", "round 1", "round 2"):
         assert f"\n  {name} " in printed
+
+
+def test_figures_are_of_the_measured_images_alone(copy):
+    """By SciPy's entropy of the maps themselves, which are 2×2."""
+    options = Options(attention_images="0,1,2", attention_measured=40)
+    rows = find(trained.load(copy), options)["rounds"]
+    numbers = np.random.default_rng(0).permutation(450)[:40]
+    for row in rows:
+        then = trained.load(copy, which=f"round_{row['round']}")
+        maps, similarities = GradCam(then.model.encoder)(
+            then.images.train.images[numbers],
+            np.asarray(then.model.bank.rows)[numbers],
+        )
+        some = maps[maps.any((1, 2))]
+        mass = some.reshape(-1, 4).astype(np.float64)
+        expected = scipy.stats.entropy(mass, axis=1, base=4).mean()
+        assert row["entropy"] == pytest.approx(expected, abs=1e-6)
+        assert row["empty_maps"] == 40 - len(some)
+        assert row["similarity"] == pytest.approx(similarities.mean(), abs=1e-6)
+
+
+def test_maps_that_are_all_empty_have_no_figures(copy, monkeypatch):
+    nothing = lambda *_: (np.zeros((1, 2, 2), "f4"), np.ones(1, "f4"))  # noqa: E731
+    monkeypatch.setattr(GradCam, "__call__", nothing)
+    options = Options(attention_images="7", attention_measured=1, seed=3)
+    monkeypatch.setattr(
+        attention, "choose", lambda *_: (np.array([7]), np.array([7]))
+    )
+    for row in find(trained.load(copy), options)["rounds"]:
+        assert (row["centre_share"], row["entropy"]) == (None, None)
+        assert row["empty_maps"] == 1
 
 
 def test_picture_has_a_row_an_image_and_a_column_a_round(copy):

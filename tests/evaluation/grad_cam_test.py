@@ -117,6 +117,8 @@ def test_mass_in_the_centre_and_over_places():
     np.testing.assert_allclose(
         entropy, [1, 0, 0, np.log(32) / np.log(64), np.nan], atol=1e-12
     )
+    assert grad_cam.normalised_entropy(maps[:0]).shape == (0,)
+    assert grad_cam.centre_share(maps[:0]).shape == (0,)
     # Cells that the square cuts count in part.
     even = np.ones((1, 5, 5), np.float32)
     np.testing.assert_allclose(grad_cam.centre_share(even), 0.25)

@@ -21,7 +21,7 @@ from and_tf.data.split import ImageData
 from and_tf.errors import InputError
 from and_tf.evaluation import protocols
 from and_tf.evaluation.options import Options
-from and_tf.evaluation.protocols import embedding
+from and_tf.evaluation.protocols import embedding, linear, neighbourhoods
 from and_tf.evaluation.rounds import neighbours_pull
 from and_tf.run_directory import RunDirectory
 
@@ -179,6 +179,14 @@ def test_linear_without_a_test_split_holds_out_a_tenth(again):
     assert "a fixed tenth" in protocol["queries"]
 
 
+def test_a_tenth_that_is_asked_is_not_learnt_from(again):
+    sides = linear.choose_sides(without_test(again), seed=0)
+    parts = (sides.train.images, sides.test.images)
+    together = sorted(image.tobytes() for part in parts for image in part)
+    images = again.images.train.images
+    assert together == sorted(image.tobytes() for image in images)
+
+
 def test_rounds_agree_with_the_training(again):
     result = written(again)["neighbourhoods"]
     figures = protocols.evaluate(again, ["neighbourhoods"])["neighbourhoods"]
@@ -192,6 +200,19 @@ def test_rounds_agree_with_the_training(again):
     rows, neighbours, _ = again.checkpoint.arrays("method")  # All anchors.
     pull = neighbours_pull(again.train_embeddings, rows, neighbours, 0.1)
     assert figures["neighbours_pull"] == pytest.approx(pull.mean(), abs=1e-6)
+
+
+def test_the_pull_is_that_of_anchors(finished):
+    """Which are half of all in the first round."""
+    first = trained.load(finished, which="round_1")
+    figures = neighbourhoods.evaluate(first, Options()).figures
+    rows, neighbours, anchors = first.checkpoint.arrays("method")
+    pull = neighbours_pull(first.train_embeddings, rows, neighbours, 0.1)
+    assert anchors.sum() == 200
+    assert figures["neighbours_pull"] == pytest.approx(
+        pull[anchors].mean(), abs=1e-6
+    )
+    assert figures["neighbours_pull"] != pytest.approx(pull.mean(), abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["neighbourhoods", "embedding"])
