@@ -16,8 +16,7 @@ from typing import Any, BinaryIO
 import keras
 import numpy as np
 
-from and_tf import files
-from and_tf.checkpoint_name import file_name
+from and_tf import checkpoint_name, files
 from and_tf.errors import InputError
 from and_tf.schedule import Rounds
 
@@ -87,7 +86,7 @@ class Checkpoints:
             path.unlink(missing_ok=True)
 
     def _path(self, epochs: int, step: int = 0) -> pathlib.Path:
-        return self.directory / file_name(epochs, step)
+        return self.directory / checkpoint_name.file_name(epochs, step)
 
     def best(self, epochs: int) -> Checkpoint:
         """Reads the one after the epoch that was best.
@@ -225,6 +224,11 @@ class Checkpoint:
             self._arrays = {k: data[k] for k in data.files if k != "notes"}
         self.epochs: int = self.notes["epochs"]
         self.step: int = self.notes.get("step", 0)
+
+    @property
+    def moment(self) -> str:
+        """How far the run was, for people."""
+        return checkpoint_name.moment(self.epochs, self.step)
 
     def has(self, group: str) -> bool:
         """Whether it was written with this part."""

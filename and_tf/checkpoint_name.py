@@ -37,3 +37,9 @@ def file_name(epochs: int, step: int = 0) -> str:
     """
     within = f"_step_{step:08d}" if step else ""
     return f"epoch_{epochs:05d}{within}.npz"
+
+
+def moment(epochs: int, step: int = 0) -> str:
+    """How far a run was, for people: "1 epoch", "5 epochs and step 7"."""
+    within = f" and step {step:,}" if step else ""
+    return f"{epochs:,} epoch{'' if epochs == 1 else 's'}{within}"

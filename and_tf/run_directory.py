@@ -17,6 +17,7 @@ import numpy as np
 from and_tf import config as configs
 from and_tf import files
 from and_tf.checkpoint import Checkpoint, Checkpoints
+from and_tf.checkpoint_name import LAST
 from and_tf.config import RunConfig, TrainConfig
 from and_tf.discovery import Neighbourhoods
 from and_tf.errors import InputError
@@ -26,6 +27,8 @@ try:
 except ImportError:  # Windows has none, and no such lock.
     fcntl = None
 
+# In result.json, what protocols found in the last checkpoint, and in others.
+OF_LAST, OF_OTHERS = "evaluation", "evaluation_of"
 COLUMNS = (
     "epoch",
     "round",
@@ -194,26 +197,66 @@ class RunDirectory:
         """The content of result.json, None of a run that is not finished."""
         result = self._read_result()
         # One that was evaluated before its end has that alone.
-        return result if set(result) - {"evaluation"} else None
+        return result if set(result) - {OF_LAST, OF_OTHERS} else None
 
-    def evaluations(self) -> dict[str, dict[str, Any]]:
-        """What protocols found, by their names."""
-        return self._read_result().get("evaluation", {})
+    def picture(self, name: str, which: str = LAST) -> pathlib.Path:
+        """Where a protocol's picture of a checkpoint goes.
+
+        Args:
+            name: The picture's.
+            which: See `checkpoint_name.round_of`.
+        """
+        of = "" if which == LAST else f"_{which}"
+        return self.path / f"{name}{of}.png"
+
+    def evaluations(self, which: str = LAST) -> dict[str, dict[str, Any]]:
+        """What protocols found in a checkpoint, by their names.
+
+        Args:
+            which: See `checkpoint_name.round_of`.
+        """
+        result = self._read_result()
+        if which == LAST:
+            return result.get(OF_LAST, {})
+        return result.get(OF_OTHERS, {}).get(which, {})
 
     def _read_result(self) -> dict[str, Any]:
+        """Of result.json, if there is one.
+
+        Raises:
+            InputError: If it is damaged.
+        """
         if not self.result.is_file():
             return {}
-        return json.loads(self.result.read_text())
+        try:
+            return json.loads(self.result.read_text())
+        except ValueError as error:
+            raise InputError(
+                f"Expected {self.result} as a run wrote it. Received a file "
+                f"that is no JSON ({error}). Remove it; training with "
+                "--resume, which has no epoch left to do, writes it again."
+            ) from error
 
-    def add_evaluation(self, protocol: str, figures: dict[str, Any]) -> None:
-        """Adds a protocol's figures to result.json, in place of earlier ones.
+    def add_evaluation(
+        self, protocol: str, figures: dict[str, Any], which: str = LAST
+    ) -> None:
+        """Adds a protocol's figures to result.json.
+
+        Those of the same checkpoint are replaced; others stay: the last
+        one's are the run's, and none else is to pass for them.
 
         Args:
             protocol: Its name.
             figures: JSON.
+            which: The checkpoint; see `checkpoint_name.round_of`.
         """
         result = self._read_result()
-        result.setdefault("evaluation", {})[protocol] = figures
+        if which == LAST:
+            place = result.setdefault(OF_LAST, {})
+        else:
+            others = result.setdefault(OF_OTHERS, {})
+            place = others.setdefault(which, {})
+        place[protocol] = figures
         remedy = "Make room or change the directory, then run it again."
         files.write_json(self.result, result, remedy)
 

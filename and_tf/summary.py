@@ -142,7 +142,7 @@ def make_result(
         "knn_top1_best": max(bank, default=None),
         "classifier_top1": _classifier_top1(training),
         "train_accuracy": last.get("accuracy"),
-        "knn_protocol": knn.protocol if knn.possible else None,
+        "knn_protocol": knn.protocol,
         "knn_baselines": training.notes["baselines"],
         "neighbourhoods": _rounds(history) if config.has_bank else [],
         "seed": config.seed,

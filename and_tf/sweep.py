@@ -15,8 +15,8 @@ of several:
 Each is an ordinary run directory, sweeps/k/<flag=value,…>/seed_<s>/, made by
 a process of its own, which prints to log.txt there. The same command goes on
 after an interruption, and may run several times at once, on several machines
-too: every run is done by one of them. At the end it writes table.md,
-table.csv and plot.png.
+too: every run is done by one of them. It writes table.md and table.csv after
+every run, and plot.png at the end.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ def main(argv: Sequence[str]) -> None:
     if _LIST.value:
         _list(runs)
         return
-    Work(runs).do()
+    Work(runs, on_end=lambda: _write(directory, runs)).do()
     outcomes = [outcome_of(run.path) for run in runs]
     if any(outcome.result for outcome in outcomes):
-        _write(directory, runs, outcomes)
+        _conclude(directory, _write(directory, runs))
     _answer(runs, outcomes)
 
 
@@ -93,13 +93,17 @@ def _list(runs: Sequence[SweepRun]) -> None:
 
 
 def _write(
-    directory: pathlib.Path,
-    runs: Sequence[SweepRun],
-    outcomes: Sequence[Outcome],
-) -> None:
-    """Writes and shows the table; draws it."""
-    rows = table.rows_of(runs, outcomes)
+    directory: pathlib.Path, runs: Sequence[SweepRun]
+) -> list[table.Row]:
+    """Writes the table of what there is; after each run, as it may be the last
+    that an interrupted sweep has come to."""
+    rows = table.rows_of(runs, [outcome_of(run.path) for run in runs])
     table.write(directory, rows, runs[0].config)
+    return rows
+
+
+def _conclude(directory: pathlib.Path, rows: Sequence[table.Row]) -> None:
+    """Shows the table, and draws it."""
     print(f"\n{table.lines(rows)}")
     if any(is_clustering(result) for row in rows for result in row.results):
         print(HOW_TO_READ)

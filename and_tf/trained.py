@@ -69,6 +69,15 @@ class Trained:
 
     The optimiser is not restored; nor is the bank, where the checkpoint was
     written without it.
+
+    Attributes:
+        directory: The run's.
+        config: Its flags.
+        checkpoint: What the weights come from.
+        images: Its data.
+        model: Restored.
+        which: What the checkpoint was asked for as, see
+            `checkpoint_name.round_of`.
     """
 
     directory: RunDirectory
@@ -76,6 +85,12 @@ class Trained:
     checkpoint: Checkpoint
     images: ImageData
     model: Pretext
+    which: str = checkpoint_name.LAST
+
+    @property
+    def has_bank(self) -> bool:
+        """Whether the checkpoint was written with a memory bank."""
+        return self.config.has_bank and self.checkpoint.has("method")
 
     @property
     def image_size(self) -> int:
@@ -130,7 +145,7 @@ def load(
     model = run.build_model(config, images, checkpoint.notes["encoder"])
     groups = [g for g in ("encoder", "method") if checkpoint.has(g)]
     run_state.restore(model, checkpoint, images, groups)
-    return Trained(directory, config, checkpoint, images, model)
+    return Trained(directory, config, checkpoint, images, model, which)
 
 
 def load_images(config: TrainConfig, data_dir: str = "") -> ImageData:
@@ -166,9 +181,15 @@ def _open(
             "Received none: the run has not finished an epoch."
         )
     if which == checkpoint_name.BEST:
-        checkpoint = directory.checkpoints.best(
-            best_epochs(checkpoint.notes["history"])
-        )
+        epochs = best_epochs(checkpoint.notes["history"])
+        if not epochs:
+            raise InputError(
+                "Expected a run that was evaluated in its memory bank, for "
+                "--checkpoint=best, the epoch that was best there. Received: "
+                f"{path}, without such a figure: it needs a bank, labels and "
+                "a test split. Take the last checkpoint, or a round's."
+            )
+        checkpoint = directory.checkpoints.best(epochs)
     elif number is not None:
         plan = rounds_of(config)
         checkpoint = directory.checkpoints.of_round(number, plan)

@@ -130,6 +130,11 @@ def _runs(source: pathlib.Path) -> list[Run]:
 
 def _run(path: pathlib.Path) -> Run:
     result = json.loads((path / "result.json").read_text("utf-8"))
+    if "seconds" not in result:  # Evaluated before its end.
+        raise InputError(
+            f"Expected a finished run. Received: {path}, which was evaluated "
+            "before its end. Train it on with --resume."
+        )
     command = CLUSTER if is_clustering(result) else TRAIN
     config = configs.from_flagfile(command.config, path / "flags.cfg")
     return config, result

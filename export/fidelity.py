@@ -57,15 +57,16 @@ def measure(
             tops[name] = knn.classify(queries[name], gallery[name]).top1
 
     num_queries = (data.test or data.train).size
-    protocol = dict(knn.protocol)
-    protocol["gallery"] = protocol.pop("gallery_last")
-    del protocol["gallery_best"]
+    protocol = knn.protocol
+    if protocol is not None:
+        protocol["gallery"] = protocol.pop("gallery_last")
+        del protocol["gallery_best"]
     sides = [gallery] if data.test is None else [gallery, queries]
     return {
         name: {
             "knn_top1": tops[name],
             "original_knn_top1": tops[_ORIGINAL],
-            "knn_protocol": protocol if knn.possible else None,
+            "knn_protocol": protocol,
             **_cosines(name, sides),
             "query_images": num_queries,
             "gallery_images": data.train.size,

@@ -10,9 +10,11 @@ import shutil
 import numpy as np
 import pytest
 
-from and_tf import run
+from and_tf import run, trained
 from and_tf.config import TrainConfig, from_flagfile
 from and_tf.errors import InputError
+from and_tf.evaluation import protocols
+from and_tf.evaluation.options import Options
 from and_tf.evaluation.protocols import embedding
 from and_tf.reporting import reported_run, run_page
 from and_tf.reporting.completion import complete
@@ -156,6 +158,26 @@ def test_neighbourhoods_and_embedding_are_the_protocols(finished):
     ]
 
 
+def test_what_was_asked_for_besides_is_shown(finished, tmp_path):
+    path = shutil.copytree(finished, tmp_path / "run")
+    figures = protocols.evaluate(
+        trained.load(path), ["knn", "kmeans"], Options(kmeans_seeds=2)
+    )
+    page = report(path, evaluates=False)
+    knn, kmeans = figures["knn"], figures["kmeans"]
+    kinds = ("top1", "top5", "nearest")
+    assert page.table("150 queries of digits/test")[1:] == [
+        [name, *(percent(knn[f"{key}_{f}"]) for f in kinds)]
+        for key, name in (
+            ("clean", "clean embeddings"), ("bank", "memory bank"),
+        )
+    ]  # fmt: skip
+    shown = dict(page.table("10 clusters, fit on")[1:])
+    both = (100 * kmeans[key] for key in ("acc", "acc_std"))
+    assert shown["ACC"] == "{:.1f} ± {:.1f} %".format(*both)
+    assert shown["silhouette"] == f"{kmeans['silhouette']:.3f}"
+
+
 def test_a_gallery_a_round_has_its_neighbours(finished):
     """An anchor's tiles are those that the round's file names."""
     page = read(finished)
@@ -229,7 +251,7 @@ def test_a_run_that_is_not_finished(tmp_path, monkeypatch):
     # Round 1 is half done: its figure is still to come, its anchors are here.
     last = page.table("kNN top-1 at the end")[-1]
     assert last[0] == "round 1" and last[1] == "–" and last[3] == "225"
-    asked = "kNN top-1 of the checkpoint shown, epoch 3"
+    asked = "kNN top-1 of the checkpoint shown, after 3 epochs"
     assert asked in page.sections["outcome"]
     assert "are right" in page.sections["confusion"]
 
@@ -292,21 +314,36 @@ def test_what_was_evaluated_is_not_again(finished, capsys):
 
 
 def test_another_checkpoint_is_evaluated_anew(tmp_path, capsys):
-    """What stands of the other one says so until then."""
+    """And what was found of the last one stays what it was."""
     run.train(digits(tmp_path, epochs_per_round=1))
     path = tmp_path / "run"
     report(path)
-    best = reported_run.load(path, which="best").epochs
-    result = result_of(path)
-    for figures in result["evaluation"].values():
-        figures["epochs"] = best + 1
-    (path / "result.json").write_text(json.dumps(result))
-    stale = report(path, which="best", evaluates=False)
-    said = f"Evaluated after {best + 1} epochs, while the rest"
-    assert said in stale.sections["embedding"]
-    page = report(path, which="best")
+    before = result_of(path)["evaluation"]
+    bare = report(path, which="round_1", evaluates=False)
+    assert "--checkpoint=round_1" in bare.sections["embedding"]
+    report(path, which="round_1")
     assert "evaluating embedding" in capsys.readouterr().out
-    assert said not in page.sections["embedding"]
+    result = result_of(path)
+    assert result["evaluation"] == before
+    found = result["evaluation_of"]["round_1"]["embedding"]
+    assert (found["checkpoint"], found["epochs"]) == ("round_1", 2)
+    assert found != before["embedding"]
+    assert (path / "embedding_map_round_1.png").is_file()
+    board = path / "tensorboard" / "evaluation"
+    assert {p.name for p in board.iterdir()} >= {"embedding", "round_1"}
+
+
+def test_figures_of_an_earlier_end_say_so(tmp_path):
+    """As of a run that went on since it was evaluated."""
+    run.train(digits(tmp_path, epochs_per_round=1))
+    path = tmp_path / "run"
+    report(path)
+    result = result_of(path)
+    result["evaluation"]["embedding"] |= {"epochs": 2, "step": 1}
+    (path / "result.json").write_text(json.dumps(result))
+    page = report(path, evaluates=False)
+    said = "Evaluated after 2 epochs and step 1, while the rest of this page is"
+    assert said in page.sections["embedding"]
 
 
 def test_pictures_that_are_damaged_are_left_out(finished, tmp_path):

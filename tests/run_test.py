@@ -184,7 +184,7 @@ def test_rounds_need_not_be_kept(tmp_path):
 
 def test_without_evaluations_there_is_no_best(tmp_path):
     config = digits(tmp_path, evaluate_every=0, rounds=1, epochs_per_round=2)
-    with pytest.raises(InputError, match="Expected the checkpoint of the best"):
+    with pytest.raises(InputError, match="for --checkpoint=best"):
         interrupted(config, 1, pytest.MonkeyPatch())
         trained.load_encoder(config.run_directory, "best")
 

@@ -20,6 +20,8 @@ from and_tf.trained import Trained
 from and_tf.training import rounds_of
 
 BATCH = 32
+# Of a side; what has fewer places has none that is more in the centre.
+SMALLEST = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,14 +145,17 @@ def describe(
     """
     maps = moment.maps[measured]
     some = maps[maps.any((1, 2))]  # Not 0 throughout.
-    large = grad_cam.enlarge(some, image_size)
+    centre = None
+    if maps.shape[1] >= SMALLEST:
+        large = grad_cam.enlarge(some, image_size)
+        centre = mean_or_none(grad_cam.centre_share(large))
     similarities = moment.similarities[measured].astype(np.float64)
     return {
         "round": moment.round,
         "epochs": moment.epochs,
         "step": moment.step,
         "similarity": float(similarities.mean()),
-        "centre_share": mean_or_none(grad_cam.centre_share(large)),
+        "centre_share": centre,
         "entropy": mean_or_none(grad_cam.normalised_entropy(some)),
         "empty_maps": len(maps) - len(some),
     }

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from and_tf import figures as pictures_of_run
 from and_tf.callbacks.event_files import writing
+from and_tf.checkpoint_name import LAST
 from and_tf.run_directory import RunDirectory
 
 
@@ -30,7 +31,7 @@ class Findings:
     pictures: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def write(
-        self, directory: RunDirectory, protocol: str, epochs: int
+        self, directory: RunDirectory, protocol: str, epochs: int, which: str
     ) -> list[str]:
         """Adds them to a run's directory, in place of earlier ones.
 
@@ -38,6 +39,7 @@ class Findings:
             directory: The run's.
             protocol: Its name.
             epochs: After which the run was evaluated.
+            which: The checkpoint; see `checkpoint_name.round_of`.
 
         Returns:
             The names of the files that pictures were written to.
@@ -47,21 +49,22 @@ class Findings:
         """
         names = []
         for name, picture in self.pictures.items():
-            path = directory.path / f"{name}.png"
+            path = directory.picture(name, which)
             pictures_of_run.save_png(picture, path)
             names.append(path.name)
-        self._write_board(directory, protocol, epochs)
-        directory.add_evaluation(protocol, self.figures)
+        self._write_board(directory, protocol, epochs, which)
+        directory.add_evaluation(protocol, self.figures, which)
         return names
 
     def _write_board(
-        self, directory: RunDirectory, protocol: str, epochs: int
+        self, directory: RunDirectory, protocol: str, epochs: int, which: str
     ) -> None:
         """Puts the pictures into a folder of TensorBoard that is theirs.
 
         It is made anew, so that nothing stands there twice.
         """
-        place = directory.tensorboard / "evaluation" / protocol
+        parts = [] if which == LAST else [which]
+        place = directory.tensorboard.joinpath("evaluation", *parts, protocol)
         with writing(place):
             if place.exists():
                 shutil.rmtree(place)

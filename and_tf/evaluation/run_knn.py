@@ -59,8 +59,10 @@ class RunKnn:
             self._data.test.wait()
 
     @property
-    def protocol(self) -> dict:
-        """What a figure has to be read with; only where it is possible."""
+    def protocol(self) -> dict | None:
+        """What a figure has to be read with; None where there can be none."""
+        if not self.possible:
+            return None
         return {
             "classifier": "weighted kNN",
             "K": most_neighbours(

@@ -167,6 +167,11 @@ def _draw_values(
     flag, places = _places(axes, [s for s, _ in kept])
     if _numeric([s.values.get(flag) for s, _ in kept]):
         _join(axes, panel, kept, places)
+    # What differs in this flag alone is one series, in one colour.
+    colour_of = {}
+    for one, colour in kept:
+        colour_of.setdefault(_rest(one) or one.name, colour)
+    kept = [(one, colour_of[_rest(one) or one.name]) for one, _ in kept]
     for (one, colour), place in zip(kept, places, strict=True):
         for figure, face in (
             (panel.discs, canvas.css(colour)),

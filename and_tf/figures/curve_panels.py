@@ -98,9 +98,14 @@ def draw_rate(axes: Axes, history: History) -> None:
     """Draws the learning rate, which holds for the epoch before its point."""
     epochs, values = series(history, "learning_rate")
     if values.min() > 0 and values.max() > 5 * values.min():
-        axes.set_yscale("log")
-        axes.minorticks_off()
-    _draw_line(axes, epochs, values, canvas.PURPLE, few=1, steps="steps-pre")
+        axes.set_yscale("log", subs=[2, 5])
+        axes.yaxis.set_major_formatter("{x:g}")
+    # The first epoch's holds from its begin.
+    epochs, values = (
+        np.append(epochs[0] - 1, epochs),
+        np.append(values[0], values),
+    )
+    _draw_line(axes, epochs, values, canvas.PURPLE, few=0, steps="steps-pre")
     name_ends(axes, [(values[-1], f"{values[-1]:.2g}", canvas.PURPLE)])
 
 
@@ -119,8 +124,8 @@ def draw_anchors(axes: Axes, spans: Sequence[Span]) -> None:
             _draw_bar(axes, span, 0, agree, canvas.GREEN)
             _draw_bar(axes, span, agree, anchors, canvas.VERMILION)
             names = [
-                (agree / 2, "✓ same class", canvas.GREEN),
-                ((agree + anchors) / 2, "✗ another class", canvas.VERMILION),
+                (agree / 2, "✓ neighbours of its class", canvas.GREEN),
+                ((agree + anchors) / 2, "✗ of another", canvas.VERMILION),
             ]
         _name_bar(axes, span, anchors, share)
     axes.margins(y=0.2)

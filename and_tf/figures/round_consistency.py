@@ -43,13 +43,18 @@ class Round:
 
 
 def consistency_array(
-    rounds: Sequence[Round], *, chance: float, title: str = ""
+    rounds: Sequence[Round],
+    *,
+    chance: float,
+    neighbours: int = 1,
+    title: str = "",
 ) -> np.ndarray:
     """Draws consistency against entropy, and anchors, of all rounds.
 
     Args:
         rounds: In order.
         chance: Consistency of neighbours drawn at random.
+        neighbours: k, of each sample.
         title: Stands above everything.
 
     Returns:
@@ -64,7 +69,7 @@ def consistency_array(
         for left, width in ((LEFT, CURVES), (LEFT + CURVES + GAP, BARS))
     )
     _draw_curves(curves, rounds, chance)
-    _draw_bars(bars, rounds)
+    _draw_bars(bars, rounds, neighbours)
     for left, text in (
         (LEFT, "consistency by entropy, %"),
         (LEFT + CURVES + GAP, "anchors' neighbourhoods"),
@@ -111,7 +116,7 @@ def _draw_curves(axes: Axes, rounds: Sequence[Round], chance: float) -> None:
     name_ends(axes, labels)
 
 
-def _draw_bars(axes: Axes, rounds: Sequence[Round]) -> None:
+def _draw_bars(axes: Axes, rounds: Sequence[Round], neighbours: int) -> None:
     """Anchors of one class below, the others above, a bar a round."""
     dress(axes)
     for drawn in rounds:
@@ -137,13 +142,16 @@ def _draw_bars(axes: Axes, rounds: Sequence[Round]) -> None:
     axes.set_xlim(rounds[0].number - 0.6, rounds[-1].number + 0.6)
     axes.set_xlabel("round", size=11, color=canvas.css(canvas.INK))
     last = rounds[-1]
+    whole, part = "✓ same class", "✗ another class"
+    if neighbours > 1:
+        whole, part = f"✓ all {neighbours} of its class", "✗ not all"
     name_ends(
         axes,
         [
-            (last.consistent / 2, "✓ same class", canvas.GREEN),
+            (last.consistent / 2, whole, canvas.GREEN),
             (
                 last.consistent + last.inconsistent / 2,
-                "✗ another class",
+                part,
                 canvas.VERMILION,
             ),
         ],

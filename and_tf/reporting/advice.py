@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from and_tf.checkpoint_name import LAST, moment
 from and_tf.reporting.completion import is_current
 from and_tf.reporting.markup import Html, block, join, note, paragraph
 from and_tf.reporting.reported_run import ReportedRun
@@ -18,7 +19,8 @@ def command(module: str, run: ReportedRun, **flags: str) -> str:
 
 def not_evaluated(run: ReportedRun, protocol: str) -> Html:
     """That a protocol was not run, and how it is."""
-    how = command("evaluate", run, protocols=protocol)
+    which = {} if run.which == LAST else {"checkpoint": run.which}
+    how = command("evaluate", run, protocols=protocol, **which)
     return join(
         note("This was not evaluated for this run. To evaluate it:"), block(how)
     )
@@ -43,7 +45,8 @@ def staleness(run: ReportedRun, protocol: str) -> Html:
     figures = run.evaluation(protocol)
     if figures is None or is_current(run, protocol):
         return join()
+    then = moment(figures.get("epochs", 0), figures.get("step", 0))
     return paragraph(
-        f"Evaluated after {figures.get('epochs')} epochs, while the rest of "
-        f"this page is of {run.epochs}."
+        f"Evaluated after {then}, while the rest of this page is of "
+        f"{run.moment}."
     )

@@ -36,4 +36,4 @@ def is_current(run: ReportedRun, protocol: str) -> bool:
     if figures is None:
         return False
     done = figures.get("epochs"), figures.get("step", 0)
-    return done == (run.epochs, run.checkpoint.step if run.checkpoint else 0)
+    return done == (run.epochs, run.step)

@@ -130,7 +130,8 @@ def _scale(
     y = np.concatenate([*(c.y for c in curves), bases])
     least, most = (0.0 if from_zero else y.min()), y.max()
     if most <= least:
-        least, most = least - 0.5, least + 0.5
+        room = abs(least) / 2 or 0.5  # So that a rate's axis stays above 0.
+        least, most = least - room, least + room
     ticks = MaxNLocator(5).tick_values(least, most)
     end = max(x.max(), x.min() + 1)
     return Scale((x.min(), end), (ticks[0], ticks[-1])), ticks

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from and_tf import trained
+from and_tf import checkpoint_name, trained
 from and_tf.checkpoint import Checkpoint
+from and_tf.checkpoint_name import moment
 from and_tf.config import TrainConfig
 from and_tf.data.split import Split
 from and_tf.errors import InputError
@@ -39,6 +40,7 @@ class ReportedRun:
         trained: With data and model; None where they cannot be had.
         missing: Why not, in a sentence; "" where they are there.
         evaluates: Whether the encoder may be asked.
+        which: The checkpoint, as it was asked for.
     """
 
     directory: RunDirectory
@@ -48,6 +50,7 @@ class ReportedRun:
     trained: Trained | None
     missing: str
     evaluates: bool
+    which: str = checkpoint_name.LAST
 
     @property
     def name(self) -> str:
@@ -66,6 +69,16 @@ class ReportedRun:
     def epochs(self) -> int:
         """After how many the run is evaluated here."""
         return self.checkpoint.epochs if self.checkpoint else len(self.history)
+
+    @property
+    def step(self) -> int:
+        """Steps of the next epoch that it is evaluated after, too."""
+        return self.checkpoint.step if self.checkpoint else 0
+
+    @property
+    def moment(self) -> str:
+        """The same in words."""
+        return moment(self.epochs, self.step)
 
     @property
     def epochs_planned(self) -> int:
@@ -98,6 +111,13 @@ class ReportedRun:
         """Whether queries and gallery have labels."""
         return self._knn is not None and self._knn.possible
 
+    @property
+    def knn_protocol(self) -> dict[str, Any] | None:
+        """What figures of kNN have to be read with, where it is known."""
+        if self.result:
+            return self.result["knn_protocol"]
+        return self._knn.protocol if self._knn else None
+
     @functools.cached_property
     def votes(self) -> Knn | None:
         """On the queries; None where the encoder, or labels, are missing.
@@ -125,7 +145,11 @@ class ReportedRun:
 
     def evaluation(self, protocol: str) -> dict[str, Any] | None:
         """A protocol's figures, None where it was not evaluated."""
-        return self.directory.evaluations().get(protocol)
+        return self.directory.evaluations(self.which).get(protocol)
+
+    def picture(self, name: str) -> pathlib.Path:
+        """Where a protocol has put a picture of this checkpoint."""
+        return self.directory.picture(name, self.which)
 
 
 class _Watched(Trained):
@@ -180,8 +204,9 @@ def load(
     else:
         checkpoint = _checkpoint(path, which, result is not None)
     return ReportedRun(
-        directory, config, checkpoint, result, loaded, missing, evaluates
-    )
+        directory, config, checkpoint, result, loaded, missing, evaluates,
+        which,
+    )  # fmt: skip
 
 
 def _checkpoint(

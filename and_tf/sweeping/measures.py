@@ -232,7 +232,7 @@ def _caption(result: Mapping[str, Any]) -> str:
     return (
         f"kNN top-1 in percent, K = {protocol['K']}, "
         f"τ = {protocol['temperature']:g}, queries {protocol['queries']}; "
-        "mean ± sample standard deviation over seeds. "
+        "mean ± sample standard deviation over seeds, the highest mean bold. "
         f"Clean: gallery {protocol['gallery_last']}, also at the end of each "
         f"round. Bank: {protocol['gallery_best']}.\n"
     )

@@ -33,6 +33,7 @@ class Work:
         runs: All of the sweep.
         stream: Where to; None is standard output.
         clock: Seconds from any fixed moment.
+        on_end: Called when a run has ended, one way or another.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class Work:
         runs: Sequence[SweepRun],
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._runs = runs
         self._stream = stream or sys.stdout
         self._clock = clock
+        self._on_end = on_end
         self._line = TransientLine(self._stream)
         self._drawn = clock()
         self._seconds: list[float] = []
@@ -121,6 +124,7 @@ class Work:
         if outcome.state == "done":
             self._seconds.append(seconds)
         self._say(run, duration(seconds), outcome)
+        self._on_end()
         if interruption.signal_number:
             raise Interrupted(
                 interruption.signal_number,

@@ -322,3 +322,7 @@ def test_refuses(tmp_path, kept):
         add(tmp_path / "sweep", kept)
     shutil.rmtree(path)
     assert add(tmp_path / "sweep", kept)["rows"][0]["seeds"] == [0]
+    unfinished = tmp_path / "run" / "result.json"
+    unfinished.write_text(json.dumps({"evaluation": {}}))
+    with pytest.raises(InputError, match="Expected a finished run"):
+        add(tmp_path / "run", kept)

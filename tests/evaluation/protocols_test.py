@@ -240,6 +240,40 @@ def test_the_bank_needs_a_test_split(again):
         protocols.evaluate(without_test(again), ["knn"], options)
 
 
+def test_what_needs_labels_stops_nothing_else(again):
+    names = ["knn", "neighbourhoods", "linear", "kmeans"]
+    with pytest.raises(InputError) as caught:
+        protocols.evaluate(
+            without_labels(again), names, Options(kmeans_clusters=5)
+        )
+    for name in ("knn", "linear"):
+        assert f"--protocols={name}" in str(caught.value)
+    assert set(written(again)["evaluation"]) == {"neighbourhoods", "kmeans"}
+
+
+def test_checkpoints_have_figures_of_their_own(finished, tmp_path):
+    path = shutil.copytree(finished, tmp_path / "run")
+    names = ["knn", "neighbourhoods"]
+    last = protocols.evaluate(trained.load(path), names)
+    first = protocols.evaluate(trained.load(path, which="round_0"), names)
+    best = protocols.evaluate(trained.load(path, which="best"), ["knn"])
+    result = json.loads((path / "result.json").read_text())
+    assert result["evaluation"] == last
+    assert result["evaluation_of"] == {"round_0": first, "best": best}
+    assert first["knn"]["epochs"] == 1 and last["knn"]["epochs"] == 3
+    assert "queries" in best["knn"]["checkpoint_chosen_by"]
+    history = trained.load(path).checkpoint.notes["history"]
+    bank = [row["knn_bank"] for row in history]
+    assert best["knn"]["bank_top1"] == pytest.approx(max(bank), abs=1e-6)
+    assert (path / "consistency_round_0.png").is_file()
+
+
+def test_a_damaged_result_is_said(again):
+    again.directory.result.write_text("{")
+    with pytest.raises(InputError, match="that is no JSON"):
+        protocols.evaluate(again, ["knn"])
+
+
 def test_pictures_stand_in_tensorboard_once(again, quick_map):
     names = ["neighbourhoods", "embedding"]
     for _ in range(2):

@@ -89,3 +89,4 @@ def test_possible_with_labels_alone(images):
     for split in (unlabelled, hidden):
         assert not RunKnn(ImageData("x", split, images.test), 8).possible
         assert not RunKnn(ImageData("x", images.train, split), 8).possible
+        assert RunKnn(ImageData("x", split, None), 8).protocol is None

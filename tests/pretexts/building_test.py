@@ -98,6 +98,10 @@ def test_is_evaluated_but_where_a_bank_is_needed(finished):
         protocols.evaluate(again, ["knn"], Options(knn_gallery="bank"))
     with pytest.raises(InputError, match="Expected a round or more"):
         protocols.evaluate(again, ["neighbourhoods"])
+    with pytest.raises(InputError, match="Expected a run with a memory bank"):
+        protocols.evaluate(again, ["attention"])
+    with pytest.raises(InputError, match="for --checkpoint=best"):
+        trained.load(config.run_directory, which="best")
 
 
 def test_is_exported_but_not_its_bank(finished, tmp_path):

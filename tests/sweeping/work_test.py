@@ -92,6 +92,20 @@ def test_a_failure_is_tried_again_once_by_the_same_command(runs, do):
     assert outcome_of(runs[1].path).state == "done"
 
 
+def test_tells_of_every_run_that_has_ended(runs, monkeypatch):
+    """So that a table of what is there is there, however it ends."""
+    trainings = Trainings(lambda run: run.config.seed != 1)
+    monkeypatch.setattr(work, "train", trainings)
+    told = []
+    tell = lambda: told.append([outcome_of(r.path).state for r in runs])  # noqa: E731
+    Work(runs, io.StringIO(), lambda: 0.0, tell).do()
+    assert told == [
+        ["done", "new", "new"],
+        ["done", "failed", "new"],
+        ["done", "failed", "done"],
+    ]
+
+
 def test_what_another_sees_fail_meanwhile_is_left(runs, monkeypatch):
     trainings = Trainings(lambda run: False)
     trainings(runs[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from and_tf import checkpoint_name
 from and_tf.errors import InputError
 from and_tf.evaluation.options import Options
 
@@ -54,25 +55,37 @@ def evaluate(
 
     Returns:
         Each protocol's figures by its name, as result.json has them: with
-        the epochs, and the steps of the next one, that the checkpoint which
-        was evaluated had behind it.
+        the checkpoint that was evaluated, and the epochs and the steps of the
+        next one that it has behind it.
 
     Raises:
-        InputError: If a protocol needs what the run has not; those before it
-            are kept.
+        InputError: If protocols need what the run has not; all others are
+            evaluated and kept first.
     """
     names = list(dict.fromkeys(names))
     check(names)
-    figures = {}
-    done = {"epochs": run.checkpoint.epochs, "step": run.checkpoint.step}
+    figures, missing = {}, []
+    of = {
+        "checkpoint": run.which,
+        "epochs": run.checkpoint.epochs,
+        "step": run.checkpoint.step,
+    }
+    if run.which == checkpoint_name.BEST:
+        of["checkpoint_chosen_by"] = "kNN in the memory bank, on the queries"
     for name in names:
-        findings = find(name)(run, options)
-        findings.figures.update(done)
-        written = findings.write(run.directory, name, done["epochs"])
+        try:
+            findings = find(name)(run, options)
+        except InputError as error:
+            missing.append(str(error))
+            continue
+        findings.figures.update(of)
+        written = findings.write(run.directory, name, of["epochs"], run.which)
         print(f"\n{findings.text}")
         for file in written:
             print(f"  wrote {run.directory.path / file}")
         figures[name] = findings.figures
+    if missing:
+        raise InputError("\nerror: ".join(missing))
     return figures
 
 

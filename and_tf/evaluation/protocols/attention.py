@@ -40,9 +40,16 @@ def evaluate(run: Trained, options: Options) -> Findings:
     own where that is none of them. Labels name rows; nothing else needs them.
 
     Raises:
-        InputError: If there is no such image, or a checkpoint was written
-            without its memory bank.
+        InputError: If there is no such image, the run has no memory bank, or
+            a checkpoint was written without it.
     """
+    if not run.config.has_bank:
+        raise InputError(
+            "Expected a run with a memory bank for --protocols=attention, "
+            "which compares each image with its own row. Received: "
+            f"{run.directory.path}, which was trained with "
+            f"--pretext={run.config.pretext}."
+        )
     train = run.images.train
     shown, measured = choose(train.size, options)
     numbers = np.union1d(shown, measured)
@@ -114,7 +121,8 @@ def _protocol(
         "images": f"clean views of {run.images.train.name}",
         "num_measured": len(measured),
         "centre_share": "of a map's mass, bilinear at the image's size, "
-        "within the central square of half its side; 0.25 of an even map",
+        "within the central square of half its side; 0.25 of an even map; "
+        "none of a map below 3×3, which has no centre",
         "entropy": "of a map's mass over its places, divided by their "
         "number's logarithm; 1 of an even map",
         "seed": options.seed,
@@ -184,7 +192,10 @@ def _text(figures: dict[str, Any], moments: list[Moment]) -> str:
         values = (row["similarity"], row["centre_share"], row["entropy"])
         line = f"  {moment.name:12}"
         lines.append(line + "".join(f"{cell(v):>14}" for v in values))
-    lines.append("  of an even map: centre share 0.250, entropy 1.000")
+    even = "entropy 1.000"
+    if figures["rounds"][0]["centre_share"] is not None:
+        even = f"centre share 0.250, {even}"
+    lines.append(f"  of an even map: {even}")
     empty = sum(row["empty_maps"] for row in figures["rounds"])
     if empty:
         lines.append(
@@ -192,5 +203,8 @@ def _text(figures: dict[str, Any], moments: list[Moment]) -> str:
             "of the last two"
         )
     if all(moment.round is None for moment in moments):
-        lines.append("  no end of a round was kept (--keep_rounds in training)")
+        lines.append(
+            "  the end of no round is there: none was reached yet, or it was "
+            "trained with --nokeep_rounds"
+        )
     return "\n".join(lines)

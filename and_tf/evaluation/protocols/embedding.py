@@ -64,10 +64,10 @@ def evaluate(run: Trained, options: Options) -> Findings:
         split.class_names,
         title=f"{run.config.backbone} on {run.config.dataset}",
         note=f"t-SNE of {len(chosen):,} of {split.name}'s {split.size:,} "
-        f"images after {run.checkpoint.epochs} epochs",
+        f"images after {run.checkpoint.moment}",
     )
     return Findings(
-        figures, _text(figures, hubs, run.checkpoint.epochs), {PICTURE: picture}
+        figures, _text(figures, hubs, run.checkpoint.moment), {PICTURE: picture}
     )
 
 
@@ -94,11 +94,11 @@ def tsne(embeddings: np.ndarray, seed: int) -> np.ndarray:
     ).fit_transform(embeddings)
 
 
-def _text(figures: dict[str, Any], hubs: Hubness, epochs: int) -> str:
+def _text(figures: dict[str, Any], hubs: Hubness, moment: str) -> str:
     protocol = figures["protocol"]
     lines = [
         f"embedding of {protocol['num_images']:,} images of "
-        f"{protocol['images']}, after {epochs} epochs",
+        f"{protocol['images']}, after {moment}",
         f"  hubness        skewness of N_{hubs.neighbours} "
         f"{hubs.skewness:.2f}, at most {hubs.most}, nobody's neighbour "
         f"{100 * hubs.nobodys:.1f} %",

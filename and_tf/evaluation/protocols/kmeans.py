@@ -38,13 +38,13 @@ def evaluate(run: Trained, options: Options) -> Findings:
             seen.append(_against_labels(run, part, clusters))
             progress.advance(1)
     figures = {
-        "protocol": _protocol(run, asked, clusters, options),
+        "protocol": _protocol(run, asked, options),
         "clusters": clusters,
         "silhouette": kmeans.silhouette(rows, first),
         "cluster_sizes": clustering.cluster_sizes(first, clusters).tolist(),
         **_over_seeds([one for one in seen if one is not None]),
     }
-    return Findings(figures, _text(figures, run.checkpoint.epochs))
+    return Findings(figures, _text(figures, run.checkpoint.moment))
 
 
 def choose_clusters(run: Trained, asked_for: int) -> int:
@@ -91,10 +91,8 @@ def _over_seeds(
     return figures
 
 
-def _protocol(
-    run: Trained, asked: Split, clusters: int, options: Options
-) -> dict[str, Any]:
-    return {
+def _protocol(run: Trained, asked: Split, options: Options) -> dict[str, Any]:
+    protocol = {
         "clustering": f"k-means, the best of {kmeans.RESTARTS} starts by "
         "inertia; figures are means over seeds",
         "clusters_from": "--kmeans_clusters"
@@ -102,20 +100,27 @@ def _protocol(
         else "the number of classes, which is known from the labels",
         "fit_on": f"clean embeddings of {run.images.train.name}",
         "num_train": run.images.train.size,
-        "matched_on": asked.name,
+        "asked": asked.name,
         "num_queries": asked.size,
-        "matching": "Hungarian, on the samples that are counted; acc_majority: "
-        f"many to one, by a vote of the labels of {run.images.train.name}",
         "silhouette": f"of at most {kmeans.SILHOUETTE:,} images, Euclidean",
         "seeds": options.kmeans_seeds,
     }
+    if asked.has_labels:
+        protocol["matched_on"] = asked.name
+        protocol["matching"] = (
+            "Hungarian, on the samples that are counted; acc_top5: whether "
+            "the class is that of one of the five nearest centres; "
+            "acc_majority, of more clusters than classes: many to one, by a "
+            f"vote of the labels of {run.images.train.name}"
+        )
+    return protocol
 
 
-def _text(figures: dict[str, Any], epochs: int) -> str:
+def _text(figures: dict[str, Any], moment: str) -> str:
     protocol = figures["protocol"]
     clusters, seeds = figures["clusters"], protocol["seeds"]
     times = f"{seeds} seeds" if seeds > 1 else "1 seed"
-    lines = [f"k-means, {clusters} clusters, {times}, after {epochs} epochs"]
+    lines = [f"k-means, {clusters} clusters, {times}, after {moment}"]
     for name in ("acc", "nmi", "ari", "acc_top5"):
         if figures.get(name) is None:
             continue
@@ -134,6 +139,6 @@ def _text(figures: dict[str, Any], epochs: int) -> str:
         lines.append(f"  {'silhouette':11}{figures['silhouette']:.3f}")
     lines.append(
         f"  fit on {protocol['num_train']:,} images, asked of "
-        f"{protocol['matched_on']}, {protocol['num_queries']:,} images"
+        f"{protocol['asked']}, {protocol['num_queries']:,} images"
     )
     return "\n".join(lines)

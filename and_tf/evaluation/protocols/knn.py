@@ -50,18 +50,14 @@ def evaluate(run: Trained, options: Options) -> Findings:
         figures["protocol"] = _protocol(knn, found, used)
     title = (
         f"kNN, K = {found.neighbours}, τ = {options.knn_temperature:g}, after "
-        f"{run.checkpoint.epochs} epochs"
+        f"{run.checkpoint.moment}"
     )
     return Findings(figures, "\n".join([title, *lines]))
 
 
 def _galleries(run: Trained, which: str) -> Iterator[tuple[str, np.ndarray]]:
     """Name and rows, float32 [N, D], of each gallery that is asked for."""
-    has_bank = (
-        run.model.bank is not None
-        and run.checkpoint.has("method")
-        and run.images.test is not None
-    )
+    has_bank = run.has_bank and run.images.test is not None
     if which == "bank" and not has_bank:
         raise InputError(
             "Expected a checkpoint with its memory bank, and a test split, "

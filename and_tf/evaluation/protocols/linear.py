@@ -68,7 +68,7 @@ def evaluate(run: Trained, options: Options) -> Findings:
         "protocol": protocol,
         "layers": rows,
     }
-    return Findings(figures, _table(rows, protocol, run.checkpoint.epochs))
+    return Findings(figures, _table(rows, protocol, run.checkpoint.moment))
 
 
 def evaluate_layer(
@@ -175,10 +175,10 @@ def _protocol(sides: Sides, options: Options) -> dict[str, Any]:
     }
 
 
-def _table(rows: list[dict], protocol: dict, epochs: int) -> str:
+def _table(rows: list[dict], protocol: dict, moment: str) -> str:
     """A line a layer."""
     lines = [
-        f"linear classifiers on frozen features, after {epochs} epochs",
+        f"linear classifiers on frozen features, after {moment}",
         f"  {'layer':12}{'features':>20}{'SGD top-1':>12}{'ridge top-1':>13}",
     ]
     for row in rows:

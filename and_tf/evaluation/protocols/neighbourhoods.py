@@ -152,7 +152,7 @@ def describe(
 
 def _pull(run: Trained) -> float | None:
     """What `neighbours_pull` is for anchors; None where there are none."""
-    if not run.checkpoint.has("method"):
+    if not run.has_bank:
         return None
     # As `AND.method_variables` says.
     rows, neighbours, selected = run.checkpoint.arrays("method")
@@ -183,6 +183,7 @@ def _picture(
             for found, row in zip(rounds, rows, strict=True)
         ],
         chance=float(((counts / counts.sum()) ** 2).sum()),
+        neighbours=rounds[0].neighbours.shape[1],
         title=f"neighbourhoods of {run.config.backbone} on "
         f"{run.config.dataset}",
     )

@@ -8,6 +8,8 @@ from and_tf.reporting.sections import (
     confusion,
     curves,
     embedding,
+    kmeans,
+    knn,
     linear,
     neighbourhoods,
     outcome,
@@ -25,5 +27,7 @@ SECTIONS: tuple[Provider, ...] = (
     attention.section,
     embedding.section,
     linear.section,
+    knn.section,
+    kmeans.section,
     reproduction.section,
 )

@@ -15,7 +15,7 @@ NAME = "attention"
 def section(run: ReportedRun) -> Section | None:
     """The picture of the protocol of that name."""
     caption = "What parts of an image its embedding comes from."
-    picture = saved_picture(run.directory.path / f"{NAME}.png", caption)
+    picture = saved_picture(run.picture(NAME), caption)
     if picture is None:
         if NAME not in protocols.NAMES:
             return None

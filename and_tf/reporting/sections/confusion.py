@@ -36,7 +36,7 @@ def section(run: ReportedRun) -> Section:
     queries = (run.trained.images.test or train).name
     lead = paragraph(
         f"Weighted kNN on {number(len(found.labels))} queries of {queries} "
-        f"after {run.epochs} epochs, K = {found.neighbours}, "
+        f"after {run.moment}, K = {found.neighbours}, "
         f"τ = {found.temperature:g}, gallery the training images' clean "
         f"embeddings: {percent(found.top1)} are right."
     )

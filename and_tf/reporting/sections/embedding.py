@@ -25,7 +25,7 @@ def section(run: ReportedRun) -> Section:
         f"{protocol['images']}, perplexity {protocol['perplexity']:g}, seed "
         f"{protocol['seed']}."
     )
-    picture = saved_picture(run.directory.path / f"{PICTURE}.png", caption)
+    picture = saved_picture(run.picture(PICTURE), caption)
     parts = [staleness(run, NAME), _figures(figures)]
     parts.append(picture or not_evaluated(run, NAME))
     return Section(NAME, title, join(*parts))

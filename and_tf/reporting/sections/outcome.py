@@ -84,8 +84,8 @@ def _cards(run: ReportedRun) -> Html:
             "last epoch" if epochs == run.epochs_planned else f"epoch {epochs}"
         )
         cards.append((percent(top1), f"kNN top-1, {when}, clean gallery"))
-    if run.votes is not None and run.epochs != epochs:
-        text = f"kNN top-1 of the checkpoint shown, epoch {run.epochs}"
+    if run.votes is not None and (run.epochs, run.step) != (epochs, 0):
+        text = f"kNN top-1 of the checkpoint shown, after {run.moment}"
         cards.append((percent(run.votes.top1), text))
     cards += [(percent(share), name) for name, share in run.baselines.items()]
     if not cards:
@@ -125,7 +125,7 @@ def _rounds(run: ReportedRun) -> Html:
 
 def _reading(run: ReportedRun) -> Html:
     """What the figures have to be read with."""
-    protocol = (run.result or {}).get("knn_protocol")
+    protocol = run.knn_protocol
     neighbours, temperature = (
         run.config.knn_neighbours,
         run.config.knn_temperature,
@@ -134,9 +134,13 @@ def _reading(run: ReportedRun) -> Html:
     parts = [
         f"kNN is a weighted vote of K = {neighbours} neighbours, "
         f"τ = {temperature:g}; {queries}gallery the training images' clean "
-        "embeddings. Consistency is the share of anchors' neighbours that "
-        "have their anchor's class."
+        "embeddings."
     ]
+    if any("consistency" in row for row in run.history):
+        parts.append(
+            " Consistency is the share of anchors' neighbours that have their "
+            "anchor's class."
+        )
     best = max((row.get("knn_bank", 0.0) for row in run.history), default=0.0)
     if best:
         parts.append(
