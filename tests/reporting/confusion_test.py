@@ -24,7 +24,7 @@ def run_of(labels: np.ndarray, predictions: np.ndarray):
         np.zeros((count, 5), int), 1.0, 1.0, 200, CLASSES, 0.1,
     )  # fmt: skip
     loaded = types.SimpleNamespace(images=ImageData("t", train, None))
-    return types.SimpleNamespace(votes=found, trained=loaded, epochs=3)
+    return types.SimpleNamespace(votes=found, trained=loaded, moment="3 epochs")
 
 
 def test_many_classes_are_their_ends_and_their_pairs():
