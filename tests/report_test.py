@@ -244,6 +244,18 @@ def test_a_run_without_labels_has_all_else(unlabelled):
     assert "linear" not in page.sections
 
 
+@pytest.mark.parametrize("pretext", ["supervised", "rotation"])
+def test_a_pretext_without_rounds(tmp_path, capsys, pretext):
+    run.train(digits(tmp_path, pretext=pretext, rounds=0, initial_epochs=2))
+    page = report(tmp_path / "run")
+    assert "left out: Expected a run with a memory" in capsys.readouterr().out
+    assert not {"neighbourhoods", "attention"} & set(page.sections)
+    rows = page.table("kNN top-1 at the end, and before the first step")
+    top1 = result_of(tmp_path / "run")["knn_top1_last"]
+    assert rows[-1][:2] == [pretext, percent(top1)]
+    assert "instance" not in page.sections["curves"]
+
+
 def test_a_run_that_is_not_finished(tmp_path, monkeypatch):
     interrupted(digits(tmp_path), epoch=3, monkeypatch=monkeypatch)
     page = report(tmp_path / "run")

@@ -13,7 +13,9 @@ NAME = "attention"
 
 
 def section(run: ReportedRun) -> Section | None:
-    """The picture of the protocol of that name."""
+    """The picture of the protocol of that name; none without a bank."""
+    if not run.config.has_bank:
+        return None
     caption = "What parts of an image its embedding comes from."
     picture = saved_picture(run.picture(NAME), caption)
     if picture is None:

@@ -54,7 +54,9 @@ def section(run: ReportedRun) -> Section:
 
 
 def _bands(run: ReportedRun) -> list[Band]:
-    """The rounds, in epochs."""
+    """The rounds, in epochs; none of a pretext that has none."""
+    if not run.config.has_bank:
+        return []
     return [
         Band(
             (

@@ -37,9 +37,14 @@ SHOWN = 5  # Neighbours of an anchor, at most.
 SHADES = ("sky", "blue", "purple", "vermilion", "orange", "green")
 
 
-def section(run: ReportedRun) -> Section:
-    """Figures, consistency by entropy, and a gallery a round."""
+def section(run: ReportedRun) -> Section | None:
+    """Figures, consistency by entropy, and a gallery a round.
+
+    Nothing of a pretext that has no rounds.
+    """
     title = "Neighbourhoods"
+    if not run.config.has_bank:
+        return None
     if not run.directory.last_discovery():
         text = "No round has begun: there was only instance learning."
         if run.config.rounds:

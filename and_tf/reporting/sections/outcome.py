@@ -103,7 +103,7 @@ def _rounds(run: ReportedRun) -> Html:
         for name, share in run.baselines.items()
     ]
     for row in rounds_of(run):
-        named = f"round {row['round']}" if row["round"] else "instance learning"
+        named = _learning(run, row.get("round"))
         share, anchors = row.get("knn_clean"), row.get("anchors")
         rows.append(
             (
@@ -116,11 +116,19 @@ def _rounds(run: ReportedRun) -> Html:
         )
     caption = "The rounds and their anchors"
     if run.has_labels:
-        caption = (
-            "kNN top-1 at the end of each round, and before the first step"
+        when = (
+            "at the end of each round" if run.config.has_bank else "at the end"
         )
+        caption = f"kNN top-1 {when}, and before the first step"
     head = ("", "kNN top-1", "of 100 %", "anchors", "consistency")
     return table(caption, *known_columns(head, rows))
+
+
+def _learning(run: ReportedRun, round_number: int | None) -> str:
+    """What was trained at the time: a pretext without rounds is its name."""
+    if round_number is None:
+        return run.config.pretext
+    return f"round {round_number}" if round_number else "instance learning"
 
 
 def _reading(run: ReportedRun) -> Html:
@@ -161,7 +169,8 @@ def _named(run: ReportedRun) -> Iterator[tuple[str, str]]:
     yield "backbone", f"{config.backbone}, images of {size} pixels"
     yield "embedding", f"{config.embedding_dim} numbers"
     yield "epochs", f"{len(run.history):,} of {run.epochs_planned:,}"
-    yield "rounds", f"{config.rounds}, selection {config.selection}"
+    if config.has_bank:
+        yield "rounds", f"{config.rounds}, selection {config.selection}"
     yield "precision", config.precision
     seconds = result.get("seconds") or notes.get("seconds")
     if seconds:
