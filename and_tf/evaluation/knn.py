@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from and_tf.errors import InputError
-from and_tf.search.nearest import nearest
+from and_tf.search.nearest import Nearest, nearest
 from and_tf.team import Team
 
 SLICE = 2048  # Queries whose votes are counted at a time.
@@ -119,18 +119,7 @@ def weighted_knn(
 
     numbers, labels = np.flatnonzero(asked), labels[asked]
     classes = int(max(theirs.max(), labels.max())) + 1
-    first = np.empty([len(labels), min(FIVE, classes)], np.int64)
-    shares = np.empty(len(labels))
-    for start in range(0, len(labels), SLICE):
-        part = slice(start, start + SLICE)
-        counted = ballots(
-            found.similarity[part],
-            theirs[found.index[part]],
-            temperature,
-            classes,
-        )
-        first[part] = _most_voted(counted)
-        shares[part] = counted.max(1) / counted.sum(1)
+    first, shares = _voted(found, theirs, temperature, classes)
     return Knn(
         numbers,
         labels,
@@ -145,6 +134,36 @@ def weighted_knn(
         voters=len(rows),
         temperature=temperature,
     )
+
+
+def _voted(
+    found: Nearest, labels: np.ndarray, temperature: float, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The classes with the most votes, and the share that the first has.
+
+    Args:
+        found: Of Q queries.
+        labels: integer [N], of the rows that were searched.
+        temperature: τ.
+        classes: C.
+
+    Returns:
+        (int64 [Q, min(5, C)], float64 [Q]).
+    """
+    count = len(found.index)
+    first = np.empty([count, min(FIVE, classes)], np.int64)
+    shares = np.empty(count)
+    for start in range(0, count, SLICE):
+        part = slice(start, start + SLICE)
+        counted = ballots(
+            found.similarity[part],
+            labels[found.index[part]],
+            temperature,
+            classes,
+        )
+        first[part] = _most_voted(counted)
+        shares[part] = counted.max(1) / counted.sum(1)
+    return first, shares
 
 
 def ballots(
