@@ -277,3 +277,14 @@ def test_only_image_formats_are_opened_whatever_the_name_says(tmp_path):
     _write(tmp_path / "good.png")
     split = folder.read(str(tmp_path)).train
     assert split.skipped == ("a.png", "b.jpg")
+
+
+def test_names_that_are_no_utf8_can_be_read_and_written(tmp_path):
+    """As of an archive from another age; such names open their files."""
+    _write(tmp_path / "train" / os.fsdecode(b"caf\xe9") / "a.png", 10)
+    _write(tmp_path / "train" / "tea" / os.fsdecode(b"\xe9.png"), 20)
+    (tmp_path / "train" / "tea" / os.fsdecode(b"bad\xe9.png")).write_bytes(b"")
+    train = folder.read(str(tmp_path)).train
+    assert train.class_names == ("caf\\udce9", "tea")
+    assert train.skipped == ("train/tea/bad\\udce9.png",)
+    assert _colours(hold(train, None).images) == [10, 20]

@@ -56,6 +56,12 @@ def test_a_slash_makes_no_directory(tmp_path):
     assert len(set(paths)) == 2
 
 
+def test_refuses_a_directory_that_no_file_system_has(tmp_path):
+    vary = varied([f"train_split=a,{'é' * 50}"])  # Each is %C3%A9.
+    with pytest.raises(InputError, match="at most 255 .*Received 312"):
+        runs_of(TrainConfig(), vary, 1, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("vary", "message"),
     [
