@@ -95,8 +95,10 @@ def _list(runs: Sequence[SweepRun]) -> None:
 def _write(
     directory: pathlib.Path, runs: Sequence[SweepRun]
 ) -> list[table.Row]:
-    """Writes the table of what there is; after each run, as it may be the last
-    that an interrupted sweep has come to."""
+    """Writes the table of what there is.
+
+    After each run, as it may be the last that an interrupted sweep comes to.
+    """
     rows = table.rows_of(runs, [outcome_of(run.path) for run in runs])
     table.write(directory, rows, runs[0].config)
     return rows

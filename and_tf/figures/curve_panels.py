@@ -101,10 +101,8 @@ def draw_rate(axes: Axes, history: History) -> None:
         axes.set_yscale("log", subs=[2, 5])
         axes.yaxis.set_major_formatter("{x:g}")
     # The first epoch's holds from its begin.
-    epochs, values = (
-        np.append(epochs[0] - 1, epochs),
-        np.append(values[0], values),
-    )
+    epochs = np.append(epochs[0] - 1, epochs)
+    values = np.append(values[0], values)
     _draw_line(axes, epochs, values, canvas.PURPLE, few=0, steps="steps-pre")
     name_ends(axes, [(values[-1], f"{values[-1]:.2g}", canvas.PURPLE)])
 

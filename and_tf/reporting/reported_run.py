@@ -12,7 +12,6 @@ import numpy as np
 
 from and_tf import checkpoint_name, trained
 from and_tf.checkpoint import Checkpoint
-from and_tf.checkpoint_name import moment
 from and_tf.config import TrainConfig
 from and_tf.data.split import Split
 from and_tf.errors import InputError
@@ -78,7 +77,7 @@ class ReportedRun:
     @property
     def moment(self) -> str:
         """The same in words."""
-        return moment(self.epochs, self.step)
+        return checkpoint_name.moment(self.epochs, self.step)
 
     @property
     def epochs_planned(self) -> int:

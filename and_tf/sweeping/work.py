@@ -140,8 +140,7 @@ class Work:
             self._line.show(f"{self._place(run)}  {run.name}  {last}")
 
     def _announce(self, left: Sequence[SweepRun]) -> None:
-        """Says, before minutes of silence where there is no terminal, what is
-        to come."""
+        """Says what is to come; a log is silent then until a run has ended."""
         if left:
             print(
                 f"{len(left)} of {len(self._runs)} runs to do; each prints to "
