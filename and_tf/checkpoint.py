@@ -6,6 +6,8 @@ at all, and each array carries a CRC-32, so that a damaged file is noticed.
 
 from __future__ import annotations
 
+import concurrent.futures
+import functools
 import io
 import json
 import pathlib
@@ -30,12 +32,15 @@ KEEP = 2  # The newest, and one before it in case it is damaged.
 class Checkpoints:
     """The checkpoints of one run.
 
+    What is asked of them waits until all that was to be written is.
+
     Args:
         directory: Where they lie.
     """
 
     def __init__(self, directory: pathlib.Path) -> None:
         self.directory = directory
+        self._writing: concurrent.futures.Future | None = None
 
     def save(
         self,
@@ -45,6 +50,7 @@ class Checkpoints:
         *,
         step: int = 0,
         kept: Collection[int] = (),
+        beside: bool = False,
     ) -> None:
         """Writes a checkpoint and drops those that nobody needs any more.
 
@@ -56,6 +62,12 @@ class Checkpoints:
             step: Steps done in the epoch after.
             kept: The checkpoints after so many epochs are kept for good, see
                 `_drop`.
+            beside: Whether to return once all is copied, and to write in
+                another thread; `wait` waits for it.
+
+        Raises:
+            InputError: If this one, or one that was written beside before,
+                cannot be written.
         """
         arrays = {
             f"{group}/{i:04d}/{variable.path}": np.asarray(variable)
@@ -65,12 +77,37 @@ class Checkpoints:
         header = json.dumps(
             {**notes, "format": FORMAT, "epochs": epochs, "step": step}
         )
-        path = self._path(epochs, step)
-        files.write(
-            path,
-            lambda file: np.savez(file, notes=np.array(header), **arrays),
+        write = functools.partial(
+            self._write,
+            self._path(epochs, step),
+            {"notes": np.array(header), **arrays},
+            {self._path(number) for number in kept},
         )
-        self._drop(path, {self._path(number) for number in kept})
+        self.wait()
+        if beside:
+            self._writing = _writer().submit(write)
+        else:
+            write()
+
+    def wait(self) -> None:
+        """Waits for a checkpoint that is being written beside.
+
+        Raises:
+            InputError: If it cannot be written.
+        """
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def _write(
+        self,
+        path: pathlib.Path,
+        arrays: dict[str, np.ndarray],
+        kept: set[pathlib.Path],
+    ) -> None:
+        """Writes a file, and then drops those that it replaces."""
+        files.write(path, lambda file: np.savez(file, **arrays))
+        self._drop(path, kept)
 
     def _drop(self, newest: pathlib.Path, kept: set[pathlib.Path]) -> None:
         """Leaves what is kept for good, and the newest `KEEP`.
@@ -79,7 +116,7 @@ class Checkpoints:
         the one just written is damaged. It would else count as newest, and
         have what is whole dropped in its place.
         """
-        paths = self.paths()
+        paths = self._paths()
         place = paths.index(newest) + 1
         old = set(paths[: max(place - KEEP, 0)]) - kept
         for path in (*old, *paths[place:]):
@@ -98,6 +135,7 @@ class Checkpoints:
             InputError: If the file is not there, as that of none never is, or
                 not whole.
         """
+        self.wait()
         path = self._path(epochs)
         try:
             return Checkpoint(path)
@@ -116,6 +154,7 @@ class Checkpoints:
         Args:
             plan: The run's rounds.
         """
+        self.wait()
         paths = {r: self._path(epochs) for r, epochs in plan.ends.items()}
         return {r: path for r, path in paths.items() if path.is_file()}
 
@@ -157,6 +196,10 @@ class Checkpoints:
 
     def paths(self) -> list[pathlib.Path]:
         """The checkpoints there are, oldest first."""
+        self.wait()
+        return self._paths()
+
+    def _paths(self) -> list[pathlib.Path]:
         # By stem: "." sorts before "_", but only where no suffix follows.
         return sorted(
             self.directory.glob("epoch_*.npz"), key=lambda path: path.stem
@@ -172,6 +215,12 @@ class Checkpoints:
             except DAMAGE as error:
                 print(f"{path} is damaged ({error}); trying the one before.")
         return None
+
+
+@functools.cache
+def _writer() -> concurrent.futures.ThreadPoolExecutor:
+    """The one thread that writes; Python waits for it before it ends."""
+    return concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
 
 
 def best_epochs(history: Sequence[Mapping[str, float]]) -> int:

@@ -103,6 +103,9 @@ def import_tensorflow() -> None:
     With TF_CPP_MIN_LOG_LEVEL=0 they are shown, which tells why a GPU is not
     found.
     """
+    # Else TensorFlow takes all of a GPU's memory at once, and a second process
+    # on it, such as an evaluation of the run that trains there, gets none.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with standard_error_aside():
         import tensorflow as tf
 

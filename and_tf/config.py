@@ -27,7 +27,8 @@ def option(default: Any, text: str, **notes: Any) -> Any:
     Args:
         default: Its default; the type of the flag follows from it.
         text: The help text.
-        **notes: `choices`, a tuple; `least` and `most`, the numbers allowed;
+        **notes: `type`, of a flag whose default is None; `choices`, a tuple;
+            `least` and `most`, the numbers allowed;
             `above`, a bound that is not allowed itself; `free`, True where a
             resumed run may have another value than before; `of_rounds`, True
             where instance learning does not depend on it.
@@ -59,11 +60,67 @@ class RunConfig:
         return "".join(
             f"--{name}={value}\n"
             for name, value in dataclasses.asdict(self).items()
+            if value is not None
         )
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(RunConfig):
+class LoopConfig(RunConfig):
+    """What every training loop is told, whatever it trains."""
+
+    strategy: str = option(
+        "auto",
+        "auto: none for up to one GPU, mirrored from two, multi_worker where "
+        "TF_CONFIG names several processes.",
+        choices=("auto", "default", "mirrored", "multi_worker"),
+        free=True,
+    )
+    communication: str = option(
+        "auto",
+        "How devices exchange gradients: nccl, NVIDIA's library; ring, "
+        "TensorFlow's own, which needs none; auto: nccl where all devices "
+        "are GPUs, else ring.",
+        choices=("auto", "nccl", "ring"),
+        free=True,
+    )
+    steps_per_execution: int = option(
+        0,
+        "Steps that the device is given at a time. Between two such groups "
+        "the progress bar moves and Ctrl-C is heard. 0: one on a CPU; on a "
+        "GPU as many as take about a second.",
+        least=0,
+        most=10**6,
+        free=True,
+    )
+    checkpoint_steps: int = option(
+        2000,
+        "Steps between checkpoints within an epoch, where "
+        "--checkpoint_seconds have passed. 0: none within.",
+        least=0,
+        most=10**9,
+        free=True,
+    )
+    checkpoint_epochs: int = option(
+        1,
+        "Epochs between checkpoints, where --checkpoint_seconds have passed. "
+        "The end of a round, the best epoch so far, the last one and Ctrl-C "
+        "or SIGTERM have a checkpoint in any case.",
+        least=1,
+        most=10**6,
+        free=True,
+    )
+    checkpoint_seconds: float = option(
+        60.0,
+        "Seconds between checkpoints, at least: what a run that is killed "
+        "has to do again. 0: as often as epochs and steps say.",
+        least=0.0,
+        most=10.0**6,
+        free=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig(LoopConfig):
     """Everything a run depends on; the flags of `and_tf.train`."""
 
     dataset: str = option(
@@ -234,10 +291,20 @@ class TrainConfig(RunConfig):
         least=0.0,
         most=1.0,
     )
-    augment_on_device: bool = option(
-        False,
-        "Augment inside the training step, for an accelerator that outruns "
-        "the CPU.",
+    augment_on_device: bool | None = option(
+        None,
+        "Augment inside the training step, instead of beside it on the CPU. "
+        "Left out: where there is a GPU.",
+        type=bool,
+        free=True,
+    )
+    device_data_fraction: float = option(
+        0.3,
+        "Training images lie on the GPU, where they take up to this share of "
+        "its memory, are in memory here and are augmented there; no image "
+        "goes over the bus in a step. 0: never.",
+        least=0.0,
+        most=0.9,
         free=True,
     )
 
@@ -245,13 +312,6 @@ class TrainConfig(RunConfig):
         "float32",
         "Keras precision policy; norm and loss are always float32.",
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
-    )
-    strategy: str = option(
-        "auto",
-        "auto: none for up to one GPU, mirrored from two, multi_worker where "
-        "TF_CONFIG names several processes.",
-        choices=("auto", "default", "mirrored", "multi_worker"),
-        free=True,
     )
     sync_batch_norm: bool = option(
         False,
@@ -274,13 +334,6 @@ class TrainConfig(RunConfig):
     )
     seed: int = option(0, "Of everything random.", least=0)
 
-    checkpoint_steps: int = option(
-        2000,
-        "Steps between checkpoints within an epoch; there is one at its end "
-        "in any case. 0: none within.",
-        least=0,
-        free=True,
-    )
     keep_rounds: bool = option(
         True,
         "Keep the checkpoint at the end of instance learning and of each "
@@ -290,11 +343,13 @@ class TrainConfig(RunConfig):
         free=True,
     )
     evaluate_every: int = option(
-        1,
+        -1,
         "Epochs between kNN evaluations on the bank, or on the clean gallery "
         "where the pretext has no bank. 0: at the end of rounds alone, where "
-        "the clean gallery is evaluated too.",
-        least=0,
+        "the clean gallery is evaluated too. -1: as often as takes up to "
+        "about 5 % of the time, by the numbers of images and the device.",
+        least=-1,
+        most=10**6,
         free=True,
     )
     baselines: bool = option(
@@ -414,7 +469,8 @@ def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
                 flag_values=values,
             )
         else:
-            define[type(field.default)](
+            kind = field.metadata.get("type", type(field.default))
+            define[kind](
                 field.name, field.default, text, flag_values=values
             )
 

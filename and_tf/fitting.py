@@ -6,7 +6,7 @@ import functools
 
 import keras
 
-from and_tf import epochs
+from and_tf import trainer
 from and_tf.callbacks.evaluation import Evaluation
 from and_tf.callbacks.finite_loss import FiniteLoss
 from and_tf.callbacks.progress import Progress
@@ -15,6 +15,7 @@ from and_tf.callbacks.speed import Speed
 from and_tf.curriculum import Curriculum
 from and_tf.data.pictures import pictures
 from and_tf.data.pipeline import steps_per_epoch, train_batches
+from and_tf.data.step_batches import DeviceBatches, HostBatches, StepBatches
 from and_tf.discovery import Neighbourhoods
 from and_tf.schedule import Rounds
 from and_tf.training import Training, rounds_of, view_config
@@ -24,20 +25,41 @@ def fit(training: Training) -> Recorder:
     """Trains the epochs that are missing; returns what was recorded."""
     config, train_split = training.config, training.images.train
     plan = rounds_of(config)
-    return epochs.fit(
+    ends = tuple(plan.ends.values())
+    return trainer.fit(
         training,
         epochs=plan.epochs,
         steps=steps_per_epoch(train_split, config.batch_size),
-        batches=functools.partial(
-            train_batches,
-            train_split,
-            view_config(config, training.view_size),
-            batch_size=config.batch_size,
-            on_device=config.augment_on_device,
-        ),
+        batches=functools.partial(batches, training),
         callbacks=functools.partial(callbacks, training, plan),
-        kept=plan.ends.values() if config.keep_rounds else (),
+        ends=ends,
+        kept=ends if config.keep_rounds else (),
     )
+
+
+def batches(training: Training, *, seed: int, **span: int) -> StepBatches:
+    """Where the steps of a training have their batches from.
+
+    Args:
+        training: The run.
+        seed: Its seed.
+        **span: `epochs`, `first_epoch` and `first_step` of `train_batches`.
+    """
+    config, train_split = training.config, training.images.train
+    team = training.team
+    view = view_config(config, training.view_size)
+    shared = {"batch_size": config.batch_size, "seed": seed}
+    if training.on_device:
+        return DeviceBatches(train_split, view, team=team, **shared)
+    dataset = train_batches(
+        train_split,
+        view,
+        on_device=config.augment_on_device,
+        share=(team.index, team.size),
+        **shared,
+        **span,
+    )
+    return HostBatches(dataset, team)
 
 
 def callbacks(

@@ -70,34 +70,35 @@ class MemoryBank(keras.layers.Layer):
 
     def losses(
         self,
-        own: tuple[tf.Tensor, tf.Tensor],
-        everyones: tuple[tf.Tensor, tf.Tensor],
+        embeddings: tf.Tensor,
+        numbers: tf.Tensor,
         neighbours: tf.Tensor,
         selected: tf.Tensor,
         temperature: float,
         block_rows: int = 0,
-    ) -> tf.Tensor:
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """The terms of equation 7 of this replica's samples.
 
         Args:
-            own: Their embeddings [b, D] and numbers [b].
-            everyones: Those of the whole global batch, which this bank, being
-                whole, does not need.
+            embeddings: [b, D], unit norm.
+            numbers: integer [b].
             neighbours, selected, temperature, block_rows: See
                 `objective.losses`.
 
         Returns:
-            float32 [b].
+            float32 [b], and what it had to hear from the other replicas for
+            it: nothing, or the embeddings [B, D] and numbers [B] of all.
         """
-        del everyones
-        return objective.losses(
-            *own,
+        terms = objective.losses(
+            embeddings,
+            numbers,
             self.rows.value,
             neighbours,
             selected,
             temperature,
             block_rows,
         )
+        return terms, ()
 
     def update(self, embeddings: tf.Tensor, numbers: tf.Tensor) -> None:
         """Blends the embeddings of a batch into their rows (equation 8).

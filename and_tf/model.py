@@ -34,7 +34,9 @@ class AND(Pretext):
 
     Attributes:
         bank: The `MemoryBank`, or the `ShardedMemoryBank`.
-        neighbours: int32 [N, k], of every sample, assigned by `Curriculum`.
+        neighbours: int64 [N, k], of every sample, assigned by `Curriculum`.
+            TensorFlow keeps int32 variables on the host, where a step that is
+            compiled for a GPU cannot read them.
         selected: bool [N], the round's anchors; none in the beginning.
 
     References:
@@ -76,7 +78,7 @@ class AND(Pretext):
         self.neighbours = self.add_weight(
             name="neighbours",
             shape=(num_examples, neighbourhood_size),
-            dtype="int32",
+            dtype="int64",
             initializer="zeros",
             trainable=False,
             aggregation="only_first_replica",
@@ -100,27 +102,20 @@ class AND(Pretext):
     ) -> dict[str, tf.Tensor]:
         """One step of Algorithm 1 on (images, numbers of the samples [b])."""
         images, numbers = data
-        if self.augmenter is not None:
-            images = self.augmenter(images, training=True)
+        count = replicas.count_of_all(numbers)
+        differentiate = self.compiled_locally(self._differentiate)
+        losses, gradients, embeddings, heard = differentiate(
+            images, numbers, count
+        )
 
-        with tf.GradientTape() as tape:
-            embeddings = self(images, training=True)  # [b, D]
-            everyones = (
-                replicas.gather(tf.stop_gradient(embeddings)),
-                replicas.gather(numbers),
-            )  # [B, D], [B]
-            losses = self.bank.losses(
-                (embeddings, numbers),
-                everyones,
-                self.neighbours.value,
-                self.selected.value,
-                self.temperature,
-                self.block_rows,
-            )  # [b]
-            loss = replicas.share_of_mean(losses) + replicas.share(self.losses)
-            scaled = self.optimizer.scale_loss(loss)
-
-        gradients = tape.gradient(scaled, self.trainable_variables)
+        # The one exchange of a step beside those of gradients and statistics;
+        # a sharded bank has heard most of it before.
+        if heard:
+            losses = replicas.gather(losses)  # [B]
+        else:
+            *heard, losses = replicas.gather_together(
+                embeddings, numbers, losses
+            )  # [B, D], [B], [B]
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
@@ -128,9 +123,44 @@ class AND(Pretext):
         replicas.agree(self.encoder.non_trainable_variables)
         # After the loss: equation 8 moves rows that the loss has already
         # read. Every replica applies the update of the whole global batch.
-        self.bank.update(*everyones)
-        self._loss.update_state(replicas.gather(losses))
-        return {"loss": self._loss.result()}
+        self.bank.update(*heard)
+        self._loss.update_state(losses)
+        return self.get_metrics_result()
+
+    def _differentiate(
+        self,
+        images: tf.Tensor,
+        numbers: tf.Tensor,
+        count: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor, tuple[tf.Tensor, ...]]:
+        """What a replica computes of a step before it hears of the others.
+
+        Args:
+            images, numbers: This replica's, as those of `train_step`.
+            count: B, see `replicas.count_of_all`.
+
+        Returns:
+            Losses float32 [b], the gradients of the trainable variables,
+            embeddings float32 [b, D], and what the bank has heard from the
+            others, see `MemoryBank.losses`.
+        """
+        if self.augmenter is not None:
+            images = self.augmenter(images, training=True)
+        with tf.GradientTape() as tape:
+            embeddings = self(images, training=True)  # [b, D]
+            losses, heard = self.bank.losses(
+                embeddings,
+                numbers,
+                self.neighbours.value,
+                self.selected.value,
+                self.temperature,
+                self.block_rows,
+            )  # [b]
+            loss = replicas.share_of_mean(losses, count)
+            loss += replicas.share(self.losses)
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        return losses, gradients, embeddings, heard
 
     def fill_bank(self, images: tf.data.Dataset) -> None:
         """Puts the encoder's present embeddings into the bank.

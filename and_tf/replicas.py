@@ -13,6 +13,9 @@ import keras
 import tensorflow as tf
 
 
+_BITS = 22  # Of an integer's lower part where two float32 carry it.
+
+
 def _context() -> tf.distribute.ReplicaContext | None:
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
@@ -27,6 +30,46 @@ def gather(tensor: tf.Tensor) -> tf.Tensor:
     # TensorFlow asks a tensor where it is, and one that came into the graph
     # from outside does not know ("destinations can not be empty").
     return context.all_gather(tf.identity(tensor), 0) if context else tensor
+
+
+def gather_together(*tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """What `gather` gives of each of some tensors, by one exchange.
+
+    Args:
+        *tensors: [b, …] each, float32 or integer from 0 to 2^44.
+
+    Returns:
+        [B, …] each, of the same dtypes.
+    """
+    if _context() is None:
+        return tensors
+    columns = [_as_columns(tensor) for tensor in tensors]
+    sizes = [column.shape[1] for column in columns]
+    parts = tf.split(gather(tf.concat(columns, 1)), sizes, axis=1)
+    return tuple(map(_from_columns, parts, tensors))
+
+
+def _as_columns(tensor: tf.Tensor) -> tf.Tensor:
+    """float32 [b, c], from which `_from_columns` makes the tensor again.
+
+    An integer becomes two numbers below 2^24 each, as float32 has them whole.
+    """
+    width = tensor.shape[1:].num_elements()
+    flat = tf.reshape(tensor, [-1, width])
+    if not tensor.dtype.is_integer:
+        return flat
+    # Shifts, for a GPU has no kernel for the remainder of integers.
+    high = tf.bitwise.right_shift(flat, tf.constant(_BITS, flat.dtype))
+    low = tf.bitwise.bitwise_and(flat, tf.constant(2**_BITS - 1, flat.dtype))
+    return tf.concat([tf.cast(part, tf.float32) for part in (high, low)], 1)
+
+
+def _from_columns(columns: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """[B, …] of the dtype of a tensor that `_as_columns` took apart."""
+    if like.dtype.is_integer:
+        high, low = tf.split(tf.cast(columns, like.dtype), 2, axis=1)
+        columns = high * 2**_BITS + low
+    return tf.reshape(columns, [-1, *like.shape[1:]])
 
 
 def agree(variables: Sequence[keras.Variable]) -> None:
@@ -83,33 +126,30 @@ def total(tensor: tf.Tensor) -> tf.Tensor:
     return context.all_reduce(tf.distribute.ReduceOp.SUM, tensor)
 
 
-def share_of_mean(values: tf.Tensor) -> tf.Tensor:
+def count_of_all(own: tf.Tensor) -> tf.Tensor | None:
+    """How many samples the global batch has, float32 []; None with one replica.
+
+    Args:
+        own: [b, …], of this replica.
+    """
+    if _context() is None:
+        return None
+    return total(tf.cast(tf.shape(own)[0], tf.float32))
+
+
+def share_of_mean(values: tf.Tensor, count: tf.Tensor | None) -> tf.Tensor:
     """This replica's term of the mean over the global batch.
 
     The terms of all replicas add up to the mean over all B values, also where
     a last batch is spread unevenly.
 
     Args:
-        values: [b].
+        values: float32 [b].
+        count: B, as `count_of_all` gives it.
     """
-    context = _context()
-    if context is None:
+    if count is None:
         return tf.reduce_mean(values)
-    count = tf.cast(tf.shape(values)[0], values.dtype)
-    total = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
-    return tf.reduce_sum(values) / total
-
-
-def share_of_weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """This replica's term of the weighted mean over the global batch.
-
-    Args:
-        values: [b].
-        weights: [b], not negative; where those of all replicas are 0, so is
-            the mean.
-    """
-    everyones = total(tf.reduce_sum(weights))
-    return tf.math.divide_no_nan(tf.reduce_sum(weights * values), everyones)
+    return tf.reduce_sum(values) / count
 
 
 def share(losses: Sequence[tf.Tensor]) -> tf.Tensor:

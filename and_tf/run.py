@@ -8,7 +8,15 @@ from typing import Any
 
 import keras
 
-from and_tf import backbones, data, joining, starting, strategy, summary
+from and_tf import (
+    backbones,
+    data,
+    joining,
+    placement,
+    starting,
+    strategy,
+    summary,
+)
 from and_tf.augmentation import RandomView
 from and_tf.callbacks.tensorboard import TensorBoardWriter
 from and_tf.checkpoint import Checkpoint
@@ -41,7 +49,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
     Raises:
         InputError: For everything that a user can mend.
     """
-    team = Team(strategy.build(config.strategy))
+    team = Team(strategy.build(config.strategy, config.communication))
     directory = RunDirectory(config.run_directory)
     with team.joined(), joining.held(directory, team):
         start = None
@@ -67,7 +75,10 @@ def prepare(
     """Loads the data and makes the model, new or as the checkpoint has it."""
     keras.config.set_dtype_policy(config.precision)
     images = load_images(config)
-    summary.print_start(images, config, team)
+    on_gpu = strategy.accelerated(team.strategy)
+    config = placement.resolve(config, images, on_gpu)
+    on_device = placement.fits(config, images.train, team) if on_gpu else False
+    summary.print_start(images, config, team, on_device)
     joining.check_images(images.train.size, fingerprint(images.train), team)
     check_parts(
         images.train,
@@ -105,6 +116,7 @@ def prepare(
         else None,
         notes,
         team,
+        on_device,
     )
     if not checkpoint:
         begin(training)
@@ -139,6 +151,7 @@ def build_model(
     if config.sync_batch_norm:
         backbones.synchronise_batch_norm(built)
     model = building.build(config, images.train, built, augmenter)
+    model.compiles_locally = placement.compiles_locally(config)
     model.view_encoder = backbones.for_views(built, view_size)
     rate = RoundSchedule(
         config.learning_rate,

@@ -94,16 +94,19 @@ class ShardedMemoryBank(keras.layers.Layer):
 
     def losses(
         self,
-        own: tuple[tf.Tensor, tf.Tensor],
-        everyones: tuple[tf.Tensor, tf.Tensor],
+        embeddings: tf.Tensor,
+        numbers: tf.Tensor,
         neighbours: tf.Tensor,
         selected: tf.Tensor,
         temperature: float,
         block_rows: int = 0,
-    ) -> tf.Tensor:
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """See `MemoryBank.losses`; computed by all replicas together."""
-        return sharded_objective.losses(
-            own[0],
+        everyones = replicas.gather_together(
+            tf.stop_gradient(embeddings), numbers
+        )
+        terms = sharded_objective.losses(
+            embeddings,
             *everyones,
             tf.convert_to_tensor(self.shard.value),
             self.shards,
@@ -112,6 +115,7 @@ class ShardedMemoryBank(keras.layers.Layer):
             temperature,
             block_rows,
         )
+        return terms, everyones
 
     def update(self, embeddings: tf.Tensor, numbers: tf.Tensor) -> None:
         """Blends the embeddings of which this replica holds the rows.

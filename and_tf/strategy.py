@@ -11,15 +11,17 @@ from and_tf import tf_config
 from and_tf.errors import InputError
 
 
-def build(name: str) -> tf.distribute.Strategy:
+def build(name: str, communication: str = "auto") -> tf.distribute.Strategy:
     """Makes the strategy by its flag, before TensorFlow runs anything else.
 
-    With up to one GPU there is none, so that XLA stays on: Keras compiles no
-    step under any other strategy. Several processes wait here until all of
-    them are there.
+    With up to one GPU there is none, so that XLA compiles whole steps: with
+    replicas it compiles the part of a step before they exchange anything, see
+    `Pretext.compiles_locally`. Several processes wait here until all of them
+    are there.
 
     Args:
         name: auto, default, mirrored or multi_worker.
+        communication: What replicas exchange tensors by: auto, nccl or ring.
 
     Raises:
         InputError: For a strategy that this machine cannot have, or where
@@ -30,8 +32,56 @@ def build(name: str) -> tf.distribute.Strategy:
     if name == "default":
         return tf.distribute.get_strategy()
     if name == "mirrored":
-        return tf.distribute.MirroredStrategy()
-    return _multi_worker(tf_config.read())
+        return tf.distribute.MirroredStrategy(
+            cross_device_ops=_cross_device_ops(communication)
+        )
+    return _multi_worker(tf_config.read(), communication)
+
+
+def accelerated(strategy: tf.distribute.Strategy) -> bool:
+    """Whether all of a strategy's devices here are GPUs."""
+    if strategy.num_replicas_in_sync == 1:
+        return bool(tf.config.list_logical_devices("GPU"))
+    return all("GPU" in name for name in strategy.extended.worker_devices)
+
+
+def _cross_device_ops(
+    communication: str,
+) -> tf.distribute.CrossDeviceOps | None:
+    """What a strategy of one process exchanges by; None is its own choice.
+
+    That is NCCL where all devices are GPUs and TensorFlow was built with it.
+    """
+    if communication == "nccl":
+        _check_nccl()
+        return tf.distribute.NcclAllReduce()
+    if communication == "ring":
+        return tf.distribute.HierarchicalCopyAllReduce()
+    return None
+
+
+def _implementation(
+    communication: str,
+) -> tf.distribute.experimental.CommunicationImplementation:
+    """What processes exchange by.
+
+    TensorFlow's own choice is a ring over gRPC even between GPUs.
+    """
+    kinds = tf.distribute.experimental.CommunicationImplementation
+    if communication == "nccl":
+        _check_nccl()
+    gpus = tf.config.list_physical_devices("GPU")
+    if communication == "nccl" or (communication == "auto" and gpus):
+        return kinds.NCCL
+    return kinds.RING
+
+
+def _check_nccl() -> None:
+    if not tf.config.list_physical_devices("GPU"):
+        raise InputError(
+            "Expected GPUs with --communication=nccl. TensorFlow sees none. "
+            "Leave the flag out."
+        )
 
 
 def _best() -> str:
@@ -45,7 +95,7 @@ def _best() -> str:
 
 
 def _multi_worker(
-    processes: tf_config.Cluster,
+    processes: tf_config.Cluster, communication: str
 ) -> tf.distribute.MultiWorkerMirroredStrategy:
     """Joins the other processes."""
     address = processes.addresses[processes.index]
@@ -56,7 +106,11 @@ def _multi_worker(
             flush=True,
         )
     try:
-        joined = tf.distribute.MultiWorkerMirroredStrategy()
+        joined = tf.distribute.MultiWorkerMirroredStrategy(
+            communication_options=tf.distribute.experimental.CommunicationOptions(
+                implementation=_implementation(communication)
+            )
+        )
     except (tf.errors.OpError, RuntimeError) as error:
         raise InputError(
             f"Expected to join the processes of TF_CONFIG as {address}. "

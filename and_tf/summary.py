@@ -28,10 +28,18 @@ ABOUT = {
 }
 
 
-def print_start(images: ImageData, config: TrainConfig, team: Team) -> None:
-    """On what it runs, and a line a split: how many images of what size."""
-    gpus = tf.config.list_physical_devices("GPU")
-    device = f"{len(gpus)} GPU" if gpus else f"{os.cpu_count()} CPU cores"
+def print_start(
+    images: ImageData, config: TrainConfig, team: Team, on_device: bool = False
+) -> None:
+    """Prints on what it runs, and a line a split: how many images of what size.
+
+    Args:
+        images: The data set.
+        config: The run.
+        team: Who trains.
+        on_device: Whether the training images lie on the devices.
+    """
+    device = describe_devices(team)
     if team.size > 1:
         device = f"{team.size} processes, this one on {device}"
     print(f"{config.backbone} on {device}, {config.precision}")
@@ -44,6 +52,8 @@ def print_start(images: ImageData, config: TrainConfig, team: Team) -> None:
         if split.image_shape:
             size = "×".join(map(str, split.image_shape))
         held = "in memory" if split.held else "streamed"
+        if on_device and split is images.train:
+            held = "on the GPU" if team.alone else "on each GPU"
         print(f"{split.name}: {split.size:,} images, {size}, {held}")
         if split.skipped:
             shown = ", ".join(split.skipped[:3])
@@ -52,6 +62,21 @@ def print_start(images: ImageData, config: TrainConfig, team: Team) -> None:
                 f"  left out {len(split.skipped)} that cannot be read: "
                 f"{shown}{more}"
             )
+
+
+def describe_devices(team: Team) -> str:
+    """Names the devices of this process that train: "1 GPU (NVIDIA L4)"."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if not team.alone:
+        gpus = [name for name in team.devices if "GPU" in name]
+    elif gpus:
+        gpus = gpus[:1]
+    if not gpus:
+        return f"{os.cpu_count()} CPU cores"
+    found = tf.config.list_physical_devices("GPU")[: len(gpus)]
+    details = map(tf.config.experimental.get_device_details, found)
+    names = {str(d.get("device_name", "of an unknown kind")) for d in details}
+    return f"{len(gpus)} GPU{'s' * (len(gpus) > 1)} ({', '.join(sorted(names))})"
 
 
 def print_baseline(name: str, top1: float) -> None:

@@ -35,6 +35,7 @@ class Training:
         notes: What its checkpoints carry beside arrays, see
             `run_state.first_notes`.
         team: Who trains.
+        on_device: Whether the training images lie on its devices.
     """
 
     config: TrainConfig
@@ -45,6 +46,7 @@ class Training:
     board: TensorBoardWriter | None
     notes: dict[str, Any]
     team: Team
+    on_device: bool = False
 
     @property
     def image_size(self) -> int:

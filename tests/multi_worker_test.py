@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf import multi_worker, run
+from and_tf import run
 from and_tf.config import TrainConfig
+from and_tf.data import step_batches
 from and_tf.run_directory import RunDirectory
 from tests import training_of_workers
 from tests.same_run import assert_same_run
@@ -29,6 +30,8 @@ CHANGES = {
     "max_test_examples": 150,
     "bank_initialiser": "encoder",
     "checkpoint_steps": 5,
+    "checkpoint_seconds": 0.0,
+    "evaluate_every": 1,
     "baselines": False,
 }
 FLAGS = [f"--{name}={value}" for name, value in CHANGES.items()]
@@ -67,7 +70,7 @@ def test_two_processes_are_two_devices_of_one(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(
         run.strategy,
         "build",
-        lambda _: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
+        lambda *_: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
     )
     result = run.train(TrainConfig(**CHANGES, run_dir=str(tmp_path / "run")))
     directory = RunDirectory(tmp_path / "run")
@@ -178,7 +181,7 @@ def test_devices_of_a_process_have_equal_parts(count):
     """Of images that are a dict, and a last batch of fewer."""
     numbers = tf.data.Dataset.range(14).batch(10)
     batches = numbers.map(lambda n: ({"images": n[:, None]}, n))
-    parts = list(multi_worker._split(batches, count))
+    parts = list(step_batches.split_batches(batches, count))
     expected = [
         part
         for batch in (np.arange(10), np.arange(10, 14))

@@ -23,6 +23,7 @@ def cluster(
                 "heads": 2,
                 "learning_rate": 1e-3,
                 "kmeans_seeds": 1,
+                "checkpoint_seconds": 0.0,
                 **changes,
             }
         )

@@ -25,6 +25,8 @@ def digits(tmp_path, name="run", **changes) -> TrainConfig:
             "bank_initialiser": "encoder",
             "max_train_examples": 450,
             "max_test_examples": 150,
+            "checkpoint_seconds": 0.0,
+            "evaluate_every": 1,
             "run_dir": str(tmp_path / name),
             **changes,
         }

@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 import and_tf
-from and_tf import strategy
-from and_tf.multi_worker import fit_data
+from and_tf import fit_loop, strategy
+from and_tf.data.step_batches import HostBatches
 from and_tf.search import nearest as module
 from and_tf.search.nearest import nearest
 from and_tf.team import Team, part
@@ -32,16 +32,21 @@ def train(team: Team | None = None) -> dict[str, np.ndarray]:
     with team.strategy.scope():
         model = and_tf.AND(mlp(), NUM, seed=5)
         model.compile(keras.optimizers.SGD(0.03, momentum=0.9, nesterov=True))
-    history = model.fit(
-        fit_data(batches(x, team), team),
+    losses = []
+    fit_loop.fit(
+        model,
+        HostBatches(batches(x, team), team),
+        [
+            and_tf.Curriculum(2, 1, 2),
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: losses.append(logs["loss"])
+            ),
+        ],
         epochs=EPOCHS,
-        steps_per_epoch=-(-NUM // BATCH),
-        callbacks=[and_tf.Curriculum(2, 1, 2)],
-        shuffle=False,
-        verbose=0,
+        steps=-(-NUM // BATCH),
     )
     return {
-        "losses": np.array(history.history["loss"]),
+        "losses": np.array(losses),
         "bank": np.asarray(model.bank.rows),
         "neighbours": np.asarray(model.neighbours),
         "selected": np.asarray(model.selected),

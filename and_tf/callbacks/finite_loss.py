@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -10,7 +12,7 @@ import tensorflow as tf
 from and_tf.checkpoint import Checkpoints
 from and_tf.errors import InputError
 
-EVERY = 50  # Steps; looking makes a GPU wait.
+EVERY = 50  # Steps, at least; looking makes a GPU wait.
 
 
 class FiniteLoss(keras.callbacks.Callback):
@@ -27,9 +29,6 @@ class FiniteLoss(keras.callbacks.Callback):
         remedy: What to try, without a full stop.
     """
 
-    # Keras else waits for the device after every step, to hand us its logs.
-    async_safe = True
-
     def __init__(
         self,
         checkpoints: Checkpoints,
@@ -39,14 +38,16 @@ class FiniteLoss(keras.callbacks.Callback):
         self._remedy = remedy
         self._checkpoints = checkpoints
         self._epoch = 0
+        self._next = 0  # The step from which on it looks again.
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Notes which epoch it is."""
-        self._epoch = epoch
+        self._epoch, self._next = epoch, 0
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Looks now and then."""
-        if logs and batch % EVERY == 0:
+        if logs and batch >= self._next:
+            self._next = batch - batch % EVERY + EVERY
             self._check(logs["loss"])
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -68,13 +69,25 @@ class FiniteLoss(keras.callbacks.Callback):
             )
         )
 
+    @functools.cached_property
+    def _finite(self) -> Callable[[list[tf.Variable]], tf.Tensor]:
+        """Which variables have finite numbers alone, all looked at at once.
+
+        Each would otherwise be an operation that waits to be asked for.
+        """
+        return tf.function(
+            lambda variables: tf.stack(
+                [tf.reduce_all(tf.math.is_finite(v)) for v in variables]
+            ),
+            autograph=False,
+        )
+
     def _wrong(self, loss: float) -> str:
         """What was expected, and what there is; empty if all is well."""
         if not math.isfinite(loss):
             return f"a finite loss. Received: {loss}"
         weights = self.model.trainable_variables
-        finite = [tf.reduce_all(tf.math.is_finite(w.value)) for w in weights]
-        finite = tf.stack(finite).numpy()  # At once: each read is a wait.
+        finite = self._finite([w.value for w in weights]).numpy()
         if finite.all():
             return ""
         path = weights[finite.argmin()].path

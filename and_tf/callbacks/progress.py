@@ -38,9 +38,6 @@ class Progress(keras.callbacks.Callback):
         first_step: Steps of the first epoch that an earlier process did.
     """
 
-    # Keras else waits for the device after every step, to hand us its logs.
-    async_safe = True
-
     def __init__(
         self,
         epochs: int,

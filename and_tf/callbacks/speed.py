@@ -50,6 +50,7 @@ class Speed(keras.callbacks.Callback):
         images = self._images_a_step * self.params["steps"]
         logs["images_per_second"] = images / max(seconds, 1e-9)
         logs["learning_rate"] = self._rate
+        self._first_step = 0
 
     def on_train_batch_begin(
         self, batch: int, logs: dict | None = None

@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 
 from and_tf import checkpoint_name
-from and_tf.config import RunConfig, check_fields, option
+from and_tf.config import LoopConfig, RunConfig, check_fields, option
 from and_tf.errors import InputError
 
 # By what they are called in --augmentation; see `views.recipe`.
@@ -15,7 +15,7 @@ LABEL_VIEWS = ("clean", "weak")
 
 
 @dataclasses.dataclass(frozen=True)
-class ClusterConfig(RunConfig):
+class ClusterConfig(LoopConfig):
     """Everything that a clustering depends on; the paper's by default."""
 
     run_dir: str = option(
@@ -113,22 +113,9 @@ class ClusterConfig(RunConfig):
         "Keras precision policy; the loss is always float32.",
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
-    strategy: str = option(
-        "auto",
-        "As in and_tf.train.",
-        choices=("auto", "default", "mirrored", "multi_worker"),
-        free=True,
-    )
     seed: int = option(0, "Of everything random.", least=0)
     kmeans_seeds: int = option(
         3, "How often k-means is run to compare with; 0: not at all.", least=0
-    )
-    checkpoint_steps: int = option(
-        2000,
-        "Steps between checkpoints within an epoch; there is one at its end "
-        "in any case. 0: none within.",
-        least=0,
-        free=True,
     )
 
     self_labelling_epochs: int = option(

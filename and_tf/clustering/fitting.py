@@ -9,7 +9,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from and_tf import epochs
+from and_tf import trainer
 from and_tf.callbacks.finite_loss import FiniteLoss
 from and_tf.callbacks.progress import Progress
 from and_tf.callbacks.recorder import Recorder
@@ -19,6 +19,7 @@ from and_tf.clustering.confidence import EndWhenSettled
 from and_tf.clustering.job import ClusteringRun
 from and_tf.clustering.pairs import steps_per_epoch
 from and_tf.clustering.validation import Validation
+from and_tf.data.step_batches import HostBatches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,11 +47,19 @@ class Stage:
 def fit(run: ClusteringRun, stage: Stage) -> Recorder:
     """Trains the epochs that are missing; returns what was recorded."""
     steps = steps_per_epoch(run.source.images.train, stage.batch_size)
-    return epochs.fit(
+    share = (run.team.index, run.team.size)
+
+    def batches(**span: int) -> HostBatches:
+        dataset = stage.batches(
+            batch_size=stage.batch_size, share=share, **span
+        )
+        return HostBatches(dataset, run.team)
+
+    return trainer.fit(
         run,
         epochs=stage.last,
         steps=steps,
-        batches=functools.partial(stage.batches, batch_size=stage.batch_size),
+        batches=batches,
         callbacks=functools.partial(callbacks, run, stage, steps),
         best=lowest_loss,
     )

@@ -117,13 +117,13 @@ class SCAN(MultiWorkerModel):
         consistency = replicas.gather(tf.reduce_mean(losses.consistency, 1))
         self._consistency.update_state(consistency)  # [B]
         self._entropy.update_state(tf.reduce_mean(losses.entropy))
-        return self._logs()
+        return self.get_metrics_result()
 
     def averaged(self) -> contextlib.AbstractContextManager[None]:
         """The model as it is evaluated: here, as it is."""
         return contextlib.nullcontext()
 
-    def _logs(self) -> dict[str, tf.Tensor]:
+    def get_metrics_result(self) -> dict[str, tf.Tensor]:
         """Means over the epoch so far, and over the heads."""
         parts = {metric.name: metric.result() for metric in self.metrics}
         weighted = self.entropy_weight * parts["entropy"]

@@ -44,8 +44,9 @@ def scan_loss(
     """
     different = consistency(anchors, neighbours)  # [b, H]
     spread = entropy(mean_of_all(tf.nn.softmax(tf.cast(anchors, tf.float32))))
+    count = replicas.count_of_all(anchors)
     heads = [
-        replicas.share_of_mean(values)
+        replicas.share_of_mean(values, count)
         for values in tf.unstack(different, axis=1)
     ]
     # The mean is the same on all replicas, so that each has a part of what is

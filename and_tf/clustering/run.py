@@ -50,7 +50,7 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
     Raises:
         InputError: For everything that a user can mend.
     """
-    team = Team(strategy.build(config.strategy))
+    team = Team(strategy.build(config.strategy, config.communication))
     directory = ClusterDirectory(config.output_directory)
     with team.joined():
         # Before the directory is made, which would lie in a run that is none.

@@ -114,6 +114,10 @@ class SelfLabeller(SCAN):
         self._loss.update_state(replicas.total(found.share), learns)
         self._confident.update_state(found.confident)
         self._skipped.update_state(1 - learns)
+        return self.get_metrics_result()
+
+    def get_metrics_result(self) -> dict[str, tf.Tensor]:
+        """Means over the epoch so far."""
         return {metric.name: metric.result() for metric in self.metrics}
 
     @contextlib.contextmanager

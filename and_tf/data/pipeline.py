@@ -194,9 +194,7 @@ def _gathered(
     images = captured(split.images)
 
     def numbered(epoch: tf.Tensor) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(split.size, dtype=tf.int64), order_seed(seed, epoch)
-        )
+        order = order_of_epoch(seed, epoch, split.size)
         draws = view.draw(seed, epoch, split.size)
 
         def batch(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -259,6 +257,13 @@ def _streamed(
         ).batch(stop - start)
 
     return epochs.flat_map(one_epoch)
+
+
+def order_of_epoch(seed: int, epoch: tf.Tensor, size: int) -> tf.Tensor:
+    """Draws the order of an epoch: numbers 0..size-1, int64 `[size]`."""
+    return tf.random.experimental.stateless_shuffle(
+        tf.range(size, dtype=tf.int64), order_seed(seed, epoch)
+    )
 
 
 def order_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:

@@ -73,8 +73,16 @@ class Classification(Pretext):
             numbers: integer [b], of the samples.
 
         Returns:
-            Views [v, S, S, 3] and their classes, int32 [v]; −1 where a view
+            Views [v, S, S, 3] and their classes, integer [v]; −1 where a view
             has none and is left out of loss and accuracy.
+        """
+        raise NotImplementedError
+
+    def weights(self, numbers: tf.Tensor) -> tf.Tensor:
+        """1 for each view of `task` that has a class, else 0: float32 [v].
+
+        Args:
+            numbers: integer [b], of the samples.
         """
         raise NotImplementedError
 
@@ -83,30 +91,51 @@ class Classification(Pretext):
     ) -> dict[str, tf.Tensor]:
         """One step on (images, numbers of the samples [b])."""
         images, numbers = data
-        if self.augmenter is not None:
-            images = self.augmenter(images, training=True)
-        views, classes = self.task(images, numbers)  # [v, S, S, 3], [v]
-        counted = tf.cast(classes >= 0, tf.float32)  # [v]
-
-        with tf.GradientTape() as tape:
-            logits = self.classifier(self(views, training=True))  # [v, C]
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-                tf.maximum(classes, 0), logits
-            )  # [v]
-            loss = replicas.share_of_weighted_mean(losses, counted)
-            loss += replicas.share(self.losses)
-            scaled = self.optimizer.scale_loss(loss)
-
-        gradients = tape.gradient(scaled, self.trainable_variables)
+        count = replicas.total(tf.reduce_sum(self.weights(numbers)))
+        differentiate = self.compiled_locally(self._differentiate)
+        counted, losses, right, gradients = differentiate(
+            images, numbers, count
+        )
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
 
         replicas.agree(self.encoder.non_trainable_variables)
-        right = tf.argmax(logits, 1, classes.dtype) == classes
-        everyones = replicas.gather(counted)
-        self._loss.update_state(replicas.gather(losses), everyones)
-        self._accuracy.update_state(
-            replicas.gather(tf.cast(right, tf.float32)), everyones
+        counted, losses, right = replicas.gather_together(
+            counted, losses, right
         )
-        return {metric.name: metric.result() for metric in self.metrics}
+        self._loss.update_state(losses, counted)
+        self._accuracy.update_state(right, counted)
+        return self.get_metrics_result()
+
+    def _differentiate(
+        self, images: tf.Tensor, numbers: tf.Tensor, count: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        """What a replica computes of a step before it hears of the others.
+
+        Args:
+            images, numbers: This replica's, as those of `train_step`.
+            count: The views of all replicas that have a class, float32 [].
+
+        Returns:
+            Of its views the weights, losses and whether they were told
+            right, float32 [v] each, and the gradients of the trainable
+            variables.
+        """
+        if self.augmenter is not None:
+            images = self.augmenter(images, training=True)
+        views, classes = self.task(images, numbers)  # [v, S, S, 3], [v]
+        counted = tf.cast(classes >= 0, tf.float32)  # [v]
+        with tf.GradientTape() as tape:
+            logits = self.classifier(self(views, training=True))  # [v, C]
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                tf.maximum(classes, 0), logits
+            )  # [v]
+            loss = tf.math.divide_no_nan(
+                tf.reduce_sum(counted * losses), count
+            )
+            loss += replicas.share(self.losses)
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        right = tf.argmax(logits, 1, classes.dtype) == classes
+        return counted, losses, tf.cast(right, tf.float32), gradients

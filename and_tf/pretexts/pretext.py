@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import keras
@@ -38,10 +39,17 @@ class Pretext(MultiWorkerModel):
         bank: The memory bank; None where the method has none, and then it has
             no neighbourhoods and no rounds either.
         uses_labels: Whether the training step sees the labels.
+        compiles_locally: Whether XLA compiles what a replica computes of a
+            step before it hears of the others. Keras compiles whole steps
+            with one replica alone: within what XLA compiles, replicas cannot
+            merge, which gradients and statistics have to. So this must be
+            False where they have to earlier: with synchronised batch norms
+            or a sharded bank.
     """
 
     bank: MemoryBank | ShardedMemoryBank | None = None
     uses_labels = False
+    compiles_locally = False
 
     def __init__(
         self,
@@ -70,6 +78,16 @@ class Pretext(MultiWorkerModel):
     def method_variables(self) -> list[keras.Variable]:
         """What training changes beside encoder, optimiser and metrics."""
         raise NotImplementedError
+
+    def compiled_locally(self, function: Callable) -> Callable:
+        """The function, compiled if the model `compiles_locally`."""
+        if not self.compiles_locally:
+            return function
+        # A function anew for each replica that is traced: one for all would
+        # hold the variables of the first.
+        return tf.function(
+            function, autograph=False, jit_compile=True, reduce_retracing=True
+        )
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Images to unit-norm embeddings, float32 [B, D]."""

@@ -52,6 +52,10 @@ class Rotation(Classification):
         del numbers
         return turned(images)
 
+    def weights(self, numbers: tf.Tensor) -> tf.Tensor:
+        """1 for each turn of each image, float32 [4 b]."""
+        return tf.ones([TURNS * tf.shape(numbers)[0]])
+
 
 def turned(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Images in their four quarter turns, counter-clockwise.

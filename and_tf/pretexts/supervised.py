@@ -23,7 +23,7 @@ class Supervised(Classification):
         num_classes: C; None is one more than the highest label.
 
     Attributes:
-        labels: int32 [N], non-trainable; a step looks them up by number, and
+        labels: int64 [N], non-trainable; a step looks them up by number, and
             no checkpoint holds them.
 
     Raises:
@@ -60,7 +60,7 @@ class Supervised(Classification):
         self.labels = self.add_weight(
             name="labels",
             shape=labels.shape,
-            dtype="int32",
+            dtype="int64",
             initializer="zeros",
             trainable=False,
             aggregation="only_first_replica",
@@ -72,6 +72,11 @@ class Supervised(Classification):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The images as they are, and their labels."""
         return images, tf.gather(self.labels.value, numbers)
+
+    def weights(self, numbers: tf.Tensor) -> tf.Tensor:
+        """1 for each image with a label, float32 [b]."""
+        labels = tf.gather(self.labels.value, numbers)
+        return tf.cast(labels >= 0, tf.float32)
 
     def top1(self, embeddings: np.ndarray, labels: np.ndarray) -> float | None:
         """The classifier's own accuracy.

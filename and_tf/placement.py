@@ -1,0 +1,106 @@
+"""What follows for a run from the devices that it trains on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import tensorflow as tf
+
+from and_tf import device_memory
+from and_tf.config import TrainConfig
+from and_tf.data.split import ImageData, Split
+from and_tf.strategy import accelerated
+from and_tf.team import Team
+
+EVALUATION_SHARE = 0.05  # Of the time that training takes.
+# How much longer an evaluation takes beside a GPU's training than its passes
+# through the encoder say: reading images, votes and files are the host's.
+GPU_OVERHEAD = 5.0
+
+
+def resolve(config: TrainConfig, images: ImageData, on_gpu: bool) -> TrainConfig:
+    """Fills in what is left to the devices and the sizes of the data.
+
+    What it gives depends on nothing that differs between two runs of the same
+    flags on the same kind of device: a resumed run is evaluated in the same
+    epochs.
+
+    Args:
+        config: As the flags say.
+        images: The data set.
+        on_gpu: Whether all devices are GPUs.
+    """
+    known = {}
+    if config.augment_on_device is None:
+        known["augment_on_device"] = on_gpu
+    if config.evaluate_every < 0:
+        known["evaluate_every"] = evaluation_interval(
+            images.train.size,
+            images.test.size if images.test else 0,
+            has_bank=config.has_bank,
+            on_gpu=on_gpu,
+        )
+    return dataclasses.replace(config, **known)
+
+
+def evaluation_interval(
+    train: int, test: int, *, has_bank: bool, on_gpu: bool
+) -> int:
+    """Epochs between evaluations that take up to `EVALUATION_SHARE` of the time.
+
+    An epoch passes each training image forwards and, at twice the cost,
+    backwards; an evaluation passes each test image forwards and, without a
+    bank, the training images too. The search among embeddings is small beside
+    that for any encoder worth the name.
+
+    Args:
+        train: Training images.
+        test: Test images; 0 leaves one training image out after another.
+        has_bank: Whether the gallery is there already.
+        on_gpu: Whether training is on GPUs.
+
+    Returns:
+        At least 1.
+    """
+    # To search the bank for itself takes about as long as to pass a quarter of
+    # the images through a small encoder.
+    queries = test or (train / 4 if has_bank else 0)
+    passed = queries + (0 if has_bank else train)
+    share = passed / (3 * train) * (GPU_OVERHEAD if on_gpu else 1.0)
+    return max(1, math.ceil(share / EVALUATION_SHARE))
+
+
+def fits(config: TrainConfig, train: Split, team: Team) -> bool:
+    """Whether the training images are to lie on each of the GPUs.
+
+    Args:
+        config: Resolved.
+        train: The images.
+        team: Of GPUs.
+    """
+    if not (train.held and config.augment_on_device):
+        return False
+    if not config.device_data_fraction:
+        return False
+    size = train.size * 3 * math.prod(train.image_shape)
+    names = [name or "GPU:0" for name in team.devices]
+    totals = [device_memory.total_bytes(name) for name in names]
+    return all(
+        total is not None and size <= config.device_data_fraction * total
+        for total in totals
+    )
+
+
+def compiles_locally(config: TrainConfig) -> bool:
+    """Whether replicas have XLA compile their own part of a step.
+
+    Not on CPUs, where XLA's convolutions are slower than TensorFlow's.
+    """
+    strategy = tf.distribute.get_strategy()
+    return (
+        strategy.num_replicas_in_sync > 1
+        and accelerated(strategy)
+        and not config.sync_batch_norm
+        and not config.shard_bank
+    )
