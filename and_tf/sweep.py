@@ -17,6 +17,13 @@ a process of its own, which prints to log.txt there. The same command goes on
 after an interruption, and may run several times at once, on several machines
 too: every run is done by one of them. It writes table.md and table.csv after
 every run, and plot.png at the end.
+
+On a machine with NVIDIA GPUs, as many runs are in progress as there are GPUs,
+and each sees its own alone. CUDA_VISIBLE_DEVICES says which of them a sweep may
+use; all if it is not set, none if it is empty. --runs_per_gpu=2 lets two small
+runs share a GPU, --gpus_per_run=2 gives each run two, for --strategy=mirrored.
+Several sweeps of one user on a machine keep to what the others leave free.
+Without GPUs the runs are done one after another.
 """
 
 from __future__ import annotations
@@ -27,11 +34,12 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
+from and_tf import cli, nvidia
 from and_tf.config import define_flags, from_flags
 from and_tf.errors import InputError
 from and_tf.figures import comparison
 from and_tf.sweeping import command, grid, table
+from and_tf.sweeping.gpu_slots import GpuSlots
 from and_tf.sweeping.grid import SweepRun
 from and_tf.sweeping.measures import (
     HOW_TO_READ,
@@ -53,6 +61,12 @@ _VARY = flags.DEFINE_multi_string(
 )
 _SEEDS = flags.DEFINE_integer("seeds", 1, "How many, from --seed on.")
 _SWEEP_DIR = flags.DEFINE_string("sweep_dir", "", "What the sweep writes to.")
+_RUNS_PER_GPU = flags.DEFINE_integer(
+    "runs_per_gpu", 1, "How many runs may share a GPU at the same time."
+)
+_GPUS_PER_RUN = flags.DEFINE_integer(
+    "gpus_per_run", 1, "How many GPUs each run is given."
+)
 _LIST = flags.DEFINE_bool(
     "list", False, "Say what would be done, and what is; do nothing."
 )
@@ -77,11 +91,33 @@ def main(argv: Sequence[str]) -> None:
     if _LIST.value:
         _list(runs)
         return
-    Work(runs, on_end=lambda: _write(directory, runs)).do()
+    slots = _slots(runs)
+    Work(runs, slots, on_end=lambda: _write(directory, runs)).do()
     outcomes = [outcome_of(run.path) for run in runs]
     if any(outcome.result for outcome in outcomes):
         _conclude(directory, _write(directory, runs))
     _answer(runs, outcomes)
+
+
+def _slots(runs: Sequence[SweepRun]) -> GpuSlots:
+    """Finds the GPUs, without TensorFlow, which would take their memory.
+
+    Raises:
+        InputError: If runs want more GPUs than there are, or are to be spread
+            over GPUs without being given a number of them.
+    """
+    slots = GpuSlots(
+        nvidia.visible_gpus(), _RUNS_PER_GPU.value, _GPUS_PER_RUN.value
+    )
+    mirrored = any(
+        getattr(run.config, "strategy", "") == "mirrored" for run in runs
+    )
+    if mirrored and len(slots.gpus) > 1 and not _GPUS_PER_RUN.present:
+        raise InputError(
+            f"Expected --gpus_per_run with --strategy=mirrored: over how many "
+            f"of the {len(slots.gpus)} GPUs is each run spread? Received none."
+        )
+    return slots
 
 
 def _list(runs: Sequence[SweepRun]) -> None:

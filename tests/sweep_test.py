@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 import pytest
 from PIL import Image
 
 from and_tf.sweeping import claims
 from and_tf.sweeping.outcome import ENDED, MARK
+from tests.sweeping.table_test import result
 
 ROOT = pathlib.Path(__file__).parents[1]
 OPTIONS = (
@@ -24,11 +26,21 @@ OPTIONS = (
 )  # fmt: skip
 
 
-def begin(directory: pathlib.Path, *flags: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "and_tf.sweep", *OPTIONS, *flags]
+def begin(
+    directory: pathlib.Path,
+    *flags: str,
+    gpus: str = "",
+    main: Sequence[str] = ("-m", "and_tf.sweep"),
+) -> subprocess.Popen:
     return subprocess.Popen(
-        [*command, f"--sweep_dir={directory}"],
+        [sys.executable, *main, *OPTIONS, *flags, f"--sweep_dir={directory}"],
         cwd=ROOT,
+        # What this machine has is hidden; what is named is pretended.
+        env={
+            **os.environ,
+            "CUDA_VISIBLE_DEVICES": gpus,
+            "TMPDIR": str(directory.parent),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -48,6 +60,7 @@ def end(process: subprocess.Popen) -> tuple[int, str, str]:
         (["--vary=colour=red"], "a flag of and_tf.train in --vary"),
         (["--seeds=0"], "--seeds of at least 1. Received: 0"),
         (["--vary=output_dir=a"], "a flag of and_tf.train in --vary"),
+        (["--gpus_per_run=2"], "the sweep may use, 0. Received: 2"),
     ],
 )
 def test_wrong_flags_end_before_anything_starts(tmp_path, flags, message):
@@ -55,6 +68,58 @@ def test_wrong_flags_end_before_anything_starts(tmp_path, flags, message):
     assert (code, out) == (1, "")
     assert err.startswith("error: ") and message in err
     assert not (tmp_path / "sweep").exists()
+
+
+def test_spread_over_gpus_needs_a_number_of_them(tmp_path):
+    flags = ("--vary=strategy=default,mirrored",)
+    code, out, err = end(begin(tmp_path / "sweep", *flags, gpus="MIG-a,MIG-b"))
+    assert (code, out) == (1, "")
+    assert "over how many of the 2 GPUs is each run spread?" in err
+
+
+# Stands in for a training; the first three wait to be told to go on.
+TRAINING = """
+import json, os, pathlib, sys, time
+run, content = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])
+gpu = run.parent / ("in_use_" + os.environ["CUDA_VISIBLE_DEVICES"])
+gpu.touch(exist_ok=False)  # Fails if the GPU has another run.
+content["seed"] = int(run.name.removeprefix("seed_"))
+while content["seed"] < 3 and not (run.parent / "go_on").exists():
+    time.sleep(0.01)
+gpu.unlink()
+(run / "result.json").write_text(json.dumps(content))
+"""
+MAIN = f"""
+import runpy, sys
+from and_tf.sweeping import child
+code = [sys.executable, "-c", {TRAINING!r}]
+content = {json.dumps(result(0, 0.5, 0.25, []))!r}
+child._command = lambda run: [*code, str(run.path), content]
+runpy.run_module("and_tf.sweep", run_name="__main__")
+"""
+
+
+def test_two_sweeps_share_three_gpus(tmp_path):
+    """Each run has its own. The first sweep takes all, the second waits."""
+    arguments = {"gpus": "MIG-a,MIG-b,MIG-c", "main": ("-c", MAIN)}
+    place = tmp_path / "s" / "default"
+    first = begin(tmp_path / "s", "--seeds=8", **arguments)
+    try:
+        while len(list(place.glob("in_use_*"))) < 3:
+            assert first.poll() is None
+            time.sleep(0.01)
+        second = begin(tmp_path / "s", "--seeds=8", **arguments)
+        lines = [second.stdout.readline() for _ in range(2)]
+    finally:
+        (place / "go_on").touch()
+    ends = [end(sweep) for sweep in (first, second)]
+    assert [(code, err) for code, _, err in ends] == [(0, "")] * 2
+    assert "8 of 8 runs to do on MIG-a, MIG-b and MIG-c, one run" in lines[0]
+    assert lines[1].startswith("waiting for a GPU; other runs are in progress")
+    logs = [(run / "log.txt").read_text() for run in place.glob("seed_*")]
+    assert len(logs) == 8
+    assert all(log.count(f"{MARK}began") == 1 for log in logs)
+    assert all(log.endswith(f"{ENDED}0\n") for log in logs)
 
 
 def test_two_sweepers_share_the_runs(tmp_path):

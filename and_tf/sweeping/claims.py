@@ -82,11 +82,12 @@ class Claim:
         os.close(self.descriptor)
 
 
-def take(run: pathlib.Path) -> Claim | None:
+def take(run: pathlib.Path, gpus: str = "") -> Claim | None:
     """Claims a run.
 
     Args:
         run: Its directory, which need not exist.
+        gpus: What it is to be done on, in words, for `holder`.
 
     Returns:
         None if it is somebody else's.
@@ -116,13 +117,14 @@ def take(run: pathlib.Path) -> Claim | None:
         "host": socket.gethostname(),
         "process": os.getpid(),
         "machine": _machine() if locked else "",
+        "gpus": gpus,
     }
     os.write(descriptor, json.dumps(text).encode())
     return Claim(run, last + 1, descriptor)
 
 
 def holder(run: pathlib.Path) -> str | None:
-    """Who trains a run: "host, process 12", None for nobody."""
+    """Who trains a run: "host, process 12, GPU 0"; None for nobody."""
     return _holder(run, _last(run))
 
 
@@ -137,7 +139,8 @@ def _holder(run: pathlib.Path, number: int) -> str | None:
     with os.fdopen(descriptor, "rb") as file:
         text = _read(file.read())
         if _alive(descriptor, text.get("machine"), run.parent):
-            return f"{text.get('host', '?')}, process {text.get('process')}"
+            who = f"{text.get('host', '?')}, process {text.get('process')}"
+            return f"{who}, {text['gpus']}" if text.get("gpus") else who
     return None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from and_tf.checkpoint_name import file_name
 from and_tf.config import TrainConfig
@@ -34,6 +34,42 @@ def started(run: SweepRun, runs: Sequence[SweepRun]) -> SweepRun:
             config = dataclasses.replace(config, start_from=str(other.path))
             return dataclasses.replace(run, config=config)
     return run
+
+
+def in_order(
+    runs: Iterable[SweepRun],
+    in_progress: Sequence[SweepRun],
+    whole: Sequence[SweepRun],
+) -> Iterator[SweepRun]:
+    """Yields runs, those last that would repeat what is being done right now.
+
+    A run whose instance learning another one is just doing could start from
+    that one later. It is begun all the same if nothing else is left: a GPU
+    that waits would be done no sooner.
+
+    Args:
+        runs: To be begun, in the order of the sweep.
+        in_progress: Those that this process is doing.
+        whole: All of the sweep.
+    """
+    put_off = []
+    for run in runs:
+        if any(_share(run, other) for other in in_progress):
+            if started(run, whole) is run:
+                put_off.append(run)
+                continue
+        yield run
+    yield from put_off
+
+
+def _share(run: SweepRun, other: SweepRun) -> bool:
+    """Whether two runs begin with the very same instance learning."""
+    one, another = run.config, other.config
+    if not isinstance(one, TrainConfig) or one.start_from:
+        return False
+    if not one.first_round_epochs:
+        return False
+    return not one.instance_differences(another)
 
 
 def _lends(other: SweepRun, config: TrainConfig) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 
 import numpy as np
 import pytest
 
 from and_tf.checkpoint_name import file_name
+from and_tf.clustering.config import ClusterConfig
 from and_tf.config import TrainConfig
-from and_tf.sweeping.donors import started
+from and_tf.sweeping.command import CLUSTER
+from and_tf.sweeping.donors import in_order, started
 from and_tf.sweeping.grid import SweepRun, runs_of, varied
 
 BASE = TrainConfig(dataset="digits", initial_epochs=3)
@@ -55,3 +58,28 @@ def test_never_from_what_is_damaged(tmp_path, damage):
         {"cut": content[:700], "changed": content, "emptied": b""}[damage]
     )
     assert all(started(run, runs) == run for run in runs)
+
+
+def test_what_another_is_learning_is_not_learnt_beside_it(tmp_path):
+    """It comes last; nothing is left out, and nothing else moves."""
+    runs = sweep(tmp_path, "rounds=1,2", "temperature=1,2")
+    assert list(in_order(runs, [], runs)) == runs
+    first, *others = runs
+    shares = next(
+        run
+        for run in others
+        if run.config
+        == dataclasses.replace(
+            first.config, rounds=2, run_dir=run.config.run_dir
+        )
+    )
+    rest = [run for run in others if run is not shares]
+    assert list(in_order(others, [first], runs)) == [*rest, shares]
+    learn(first)  # From now on the other can start from it.
+    assert list(in_order(others, [first], runs)) == others
+
+
+def test_clusterings_share_no_learning(tmp_path):
+    base = ClusterConfig(run_dir="runs/x")
+    runs = runs_of(base, varied(["clusters=5,10"], CLUSTER), 1, tmp_path)
+    assert list(in_order(runs[1:], runs[:1], runs)) == runs[1:]

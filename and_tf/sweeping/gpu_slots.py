@@ -1,0 +1,173 @@
+"""Shares the GPUs of a machine out among the runs of all sweeps on it.
+
+Each run holds a lease on its GPUs: a locked slot for each of them. The
+operating system keeps the locks for the sweep and for the training that
+inherits them, and lets go as soon as both have ended, however that came; so no
+GPU stays taken by a run that was killed.
+
+What is not coordinated: sweeps of different users, sweeps in containers or
+jobs that do not share a directory for temporary files, and programs other than
+sweeps.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import urllib.parse
+from collections.abc import Sequence
+
+from and_tf import nvidia
+from and_tf.errors import InputError
+from and_tf.sweeping import slot_files
+
+TOUCH = 3600.0  # Seconds. Systems remove temporary files after some days.
+_GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
+
+
+class Lease:
+    """The right of a run to use some GPUs, until it is released.
+
+    Args:
+        gpus: Values for CUDA_VISIBLE_DEVICES. If empty, the run's environment
+            stays what it is.
+        shared: Whether another run may use the same GPUs.
+        descriptors: The open, locked files of the slots. A training that
+            inherits them keeps the lease alive too.
+    """
+
+    def __init__(
+        self,
+        gpus: Sequence[str] = (),
+        shared: bool = False,
+        descriptors: Sequence[int] = (),
+    ) -> None:
+        self.gpus = tuple(gpus)
+        self.descriptors = tuple(descriptors)
+        self._shared = shared
+        self._touched = time.monotonic()
+
+    def environment(self) -> dict[str, str]:
+        """Returns the variables by which a training sees these GPUs alone."""
+        if not self.gpus:
+            return {}
+        variables = {
+            nvidia.VISIBLE: ",".join(self.gpus),
+            # Else CUDA numbers GPUs by speed, and nvidia-smi by their place.
+            nvidia.ORDER: os.environ.get(nvidia.ORDER) or nvidia.BUS_ORDER,
+        }
+        if self._shared:
+            # Else the first of the runs takes all of the GPU's memory.
+            variables[_GROWTH] = os.environ.get(_GROWTH) or "true"
+        return variables
+
+    def beat(self) -> None:
+        """Touches the files now and then, so that they are not tidied away."""
+        if time.monotonic() - self._touched >= TOUCH:
+            self._touched = time.monotonic()
+            for descriptor in self.descriptors:
+                os.utime(descriptor)
+
+    def release(self) -> None:
+        """Gives the GPUs back; a second call does nothing."""
+        descriptors, self.descriptors = self.descriptors, ()
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+class GpuSlots:
+    """The GPUs that one sweep may use, and how its runs share them.
+
+    Args:
+        gpus: Values for CUDA_VISIBLE_DEVICES, from `nvidia.visible_gpus`. If
+            empty, one run is in progress at a time and gets no GPU.
+        runs_per_gpu: How many runs may use a GPU at the same time. Sweeps
+            that were told different numbers keep to the lowest.
+        gpus_per_run: How many GPUs each run uses.
+
+    Raises:
+        InputError: If a number is less than 1, or a run wants more GPUs than
+            there are or than it can use.
+    """
+
+    def __init__(
+        self,
+        gpus: Sequence[str] = (),
+        runs_per_gpu: int = 1,
+        gpus_per_run: int = 1,
+    ) -> None:
+        # Without locks there is Windows, where TensorFlow has no GPU either.
+        self.gpus = tuple(gpus) if slot_files.fcntl else ()
+        self.runs_per_gpu = runs_per_gpu
+        self.gpus_per_run = gpus_per_run
+        self._check()
+        self._file_names = {
+            gpu: urllib.parse.quote(nvidia.identity(gpu), safe="")
+            for gpu in self.gpus
+        }
+
+    def _check(self) -> None:
+        for name in ("runs_per_gpu", "gpus_per_run"):
+            if getattr(self, name) < 1:
+                raise InputError(
+                    f"Expected --{name} of at least 1. Received: "
+                    f"{getattr(self, name)}."
+                )
+        wanted, there = self.gpus_per_run, len(self.gpus)
+        if wanted > max(there, 1):
+            raise InputError(
+                f"Expected --gpus_per_run of at most the number of GPUs that "
+                f"the sweep may use, {there}. Received: {wanted}. Lower it, "
+                f"or let the sweep see more GPUs ({nvidia.VISIBLE} hides "
+                f"those that it does not name)."
+            )
+        if wanted > 1 and any(gpu.startswith("MIG-") for gpu in self.gpus):
+            raise InputError(
+                f"Expected --gpus_per_run=1 with MIG instances, of which a "
+                f"program can use one only. Received: {wanted}."
+            )
+
+    @property
+    def capacity(self) -> int:
+        """How many runs can be in progress at the same time, at least 1."""
+        if not self.gpus:
+            return 1
+        return len(self.gpus) * self.runs_per_gpu // self.gpus_per_run
+
+    def take(self) -> Lease | None:
+        """Takes what one run needs, of the GPUs with the fewest runs.
+
+        Returns:
+            None if not enough GPUs have room. Nothing is taken then, so that
+            two sweeps never wait for each other's GPUs.
+
+        Raises:
+            InputError: If it cannot be noted who has which GPU.
+        """
+        if not self.gpus:
+            return Lease()
+        with slot_files.opened() as slots:
+            limits = {g: slots.limits(n) for g, n in self._file_names.items()}
+            free = [gpu for gpu in self.gpus if self._has_room(limits[gpu])]
+            free.sort(key=lambda gpu: len(limits[gpu]))
+            chosen = sorted(free[: self.gpus_per_run], key=self.gpus.index)
+            if len(chosen) < self.gpus_per_run:
+                return None
+            names = [self._file_names[gpu] for gpu in chosen]
+            locked = [slots.lock(name, self.runs_per_gpu) for name in names]
+        return Lease(chosen, self.runs_per_gpu > 1, locked)
+
+    def _has_room(self, limits: Sequence[int]) -> bool:
+        """Whether a GPU, with the limits of the runs it has, can have one."""
+        return len(limits) < min([self.runs_per_gpu, *limits])
+
+
+def in_words(gpus: Sequence[str]) -> str:
+    """Names GPUs for people: "GPU 0", "GPUs 0 and 1", "MIG-4a…"."""
+    if not gpus:
+        return ""
+    *others, last = gpus
+    names = f"{', '.join(others)} and {last}" if others else last
+    if not any(gpu.isdecimal() for gpu in gpus):
+        return names
+    return f"GPU{'s' if others else ''} {names}"
