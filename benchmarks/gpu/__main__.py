@@ -146,7 +146,6 @@ def _train(
 ) -> None:
     """Says what it costs, trains, and writes what came of it."""
     if plan.epochs_left:
-        print("a few epochs, to see what all of them cost", flush=True)
         needed = cost.estimate(plan, launcher)
         print(needed.sentence(plan.place, _MINUTES.value), flush=True)
         if _ESTIMATE.value:

@@ -70,6 +70,10 @@ def estimate(plan: Plan, launcher: Launcher) -> Cost:
     # metrics.csv, which come with it: the estimate is a little too high.
     flags = plan.setting.flags(keep_every=1)
     trial = Trial(plan.place / "trial", flags, TRIAL_EPOCHS)
+    print(
+        f"the pace of {trial.epochs} epochs tells what all of them cost",
+        flush=True,
+    )
     return reckon(plan, measure_pace(trial, launcher))
 
 

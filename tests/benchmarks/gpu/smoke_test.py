@@ -8,6 +8,7 @@ import pathlib
 import pytest
 
 from and_tf.errors import Interrupted
+from benchmarks import commands
 from benchmarks.gpu import record
 from benchmarks.gpu.process import Failed, Launcher
 from benchmarks.gpu.setting import Setting
@@ -85,6 +86,25 @@ def test_each_precision_has_each_batch(devices, tmp_path):
         assert f"--batch_size={case.batch_size}" in case.trial.flags
         assert smoke.images % case.batch_size == 0
     assert 25_600 <= smoke.images <= 50_000  # As CIFAR-10 has.
+
+
+def test_cases_differ_in_what_is_compared_alone(tmp_path):
+    cases = Smoke(L4, tmp_path).cases
+    kept = [
+        [f for f in case.trial.flags if not f.startswith("--checkpoint_epochs")]
+        for case in cases
+    ]
+    configs = [
+        commands.config_of(f"python -m and_tf.train {' '.join(flags)}")
+        for flags in kept
+    ]
+    for case, config in zip(cases, configs, strict=True):
+        assert config.precision == case.precision
+        assert config.batch_size == case.batch_size
+        assert (config.dataset, config.backbone) == ("cifar10", "resnet18")
+        assert not config.evaluate_every
+        apart = set(config.differences(configs[0]))
+        assert apart <= {"precision", "batch_size"}
 
 
 def test_what_was_measured(tmp_path):
