@@ -17,6 +17,7 @@ from and_tf.callbacks.tensorboard import spread
 from and_tf.config import TrainConfig
 from and_tf.data.pictures import pictures
 from and_tf.data.split import ImageData, take
+from and_tf.devices import gpu_names
 from and_tf.evaluation.embeddings import embed
 from and_tf.run_directory import RunDirectory, versions
 from and_tf.team import Team
@@ -181,11 +182,13 @@ def make_result(
 
 def machine() -> dict[str, Any]:
     """What it was run on."""
-    return {
+    names = gpu_names()
+    found = {
         "cpus": os.cpu_count(),
         "processor": platform.machine(),
-        "gpus": len(tf.config.list_physical_devices("GPU")),
+        "gpus": len(names),
     }
+    return found | {"gpu_names": names} if names else found
 
 
 def _classifier_top1(training: Training) -> float | None:

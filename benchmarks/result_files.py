@@ -7,12 +7,14 @@
       "note": "",                  what is to be seen in it, in words
       "command": "python -m and_tf.train …",
       "dataset", "backbone", "num_examples", "image_size", "rounds", "epochs",
+      "precision": "float32",
       "protocol": {"K": 200, …},
       "baselines": {"raw pixels": [0.4508, …], …},     a value a seed
       "machines": [{"cpus": 2, …}], "versions": {…}, "date": "2026-11-21",
       "varied": ["selection"],
       "rows": [{"values": {"selection": "one_off"}, "seeds": [0, 1],
-                "seconds": [263.8, …],
+                "seconds": [263.8, …], "images_per_second": [2487.0, …],
+                "reproduces": [],    those of the file's whose recipe it is
                 "figures": {"knn_top1_last": [0.519, …], "round_0": […],
                             "linear_stage4": […], …}}]
     }
@@ -45,6 +47,9 @@ RESULTS = HERE / "results"
 SAME = ("dataset", "backbone", "num_examples", "image_size")
 # What makes the figures of two clusterings comparable.
 MATCHED = ("matched_on", "num_queries", "epoch")
+# What a run may have otherwise than the paper's recipe: neither the paper nor
+# its authors' code name a seed or a number format. The page says the latter.
+LEFT_OPEN = ("seed", "precision")
 PRETEXT = ("pretext", "backbone", "rounds", "epochs")
 Run = tuple[RunConfig, dict[str, Any]]
 
@@ -75,7 +80,8 @@ def add(
         source: The directory of a finished run, or of a sweep.
         name: The file's, without a suffix.
         title: What it is, in words.
-        reproduces: Rows of the paper whose very recipe it is.
+        reproduces: Rows of the paper whose very recipe it is; of a sweep,
+            that of one of its combinations.
         about: Rows of the paper that it is told beside.
         note: What is to be seen in it, in words.
         directory: Where the file goes.
@@ -87,15 +93,15 @@ def add(
     """
     found = _runs(source)
     check_rows([*about, *reproduces])
+    for row in reproduces:
+        _check_recipe(found, row)
     content = {
         "title": title,
         "reproduces": list(reproduces),
         "about": list(about),
         "note": note,
-        **_shared(found, source),
+        **_shared(found, source, reproduces),
     }
-    for row in reproduces:
-        _check_recipe(found, row)
     path = directory / f"{name}.json"
     files.write_json(path, content)
     return path
@@ -140,7 +146,9 @@ def _run(path: pathlib.Path) -> Run:
     return config, result
 
 
-def _shared(found: Sequence[Run], source: pathlib.Path) -> dict[str, Any]:
+def _shared(
+    found: Sequence[Run], source: pathlib.Path, reproduces: Sequence[str]
+) -> dict[str, Any]:
     """All that a result file says of runs, but title and rows."""
     first, result = found[0]
     _check_alike(found, source)
@@ -160,6 +168,7 @@ def _shared(found: Sequence[Run], source: pathlib.Path) -> dict[str, Any]:
         **same,
         "rounds": _one({r.get("rounds") for _, r in found}),
         "epochs": _one({r["epochs"] for _, r in found}),
+        "precision": _one({config.precision for config, _ in found}),
         "protocol": _protocol(result),
         "baselines": {} if None in same.values() else _baselines(found),
         **_clustered(found),
@@ -167,7 +176,7 @@ def _shared(found: Sequence[Run], source: pathlib.Path) -> dict[str, Any]:
         "versions": result["versions"],
         "date": max(r["finished"] for _, r in found)[:10],
         "varied": varied,
-        "rows": _rows(found, varied, shown),
+        "rows": _rows(found, varied, shown, reproduces),
     }
 
 
@@ -290,7 +299,10 @@ def _one(values: set) -> Any:
 
 
 def _rows(
-    found: Sequence[Run], varied: Sequence[str], shown: _Shown
+    found: Sequence[Run],
+    varied: Sequence[str],
+    shown: _Shown,
+    reproduces: Sequence[str],
 ) -> list[dict[str, Any]]:
     groups: dict[tuple, list[Run]] = {}
     for config, result in found:
@@ -302,6 +314,12 @@ def _rows(
             "values": dict(zip(varied, key, strict=True)),
             "seeds": [config.seed for config, _ in group],
             "seconds": [result["seconds"] for _, result in group],
+            "images_per_second": [
+                result.get("train_images_per_second") for _, result in group
+            ],
+            "reproduces": [
+                row for row in reproduces if not _apart(group[0][0], row)
+            ],
             "figures": gather([result for _, result in group]),
         }
         for key, group in sorted(groups.items())
@@ -329,10 +347,9 @@ def _check_recipe(found: Sequence[Run], row: str) -> None:
     """Lets only the paper's own recipe stand in the paper's row.
 
     Raises:
-        InputError: If it is another.
+        InputError: If no run has it.
     """
-    wanted = next(r for r in paper_rows() if r["id"] == row)
-    command = wanted["command"]
+    wanted = _row(row)
     have = gather([result for _, result in found])
     if None in have.get(wanted["figure"], [None]):
         raise InputError(
@@ -340,24 +357,52 @@ def _check_recipe(found: Sequence[Run], row: str) -> None:
             f"{wanted['measure']}. Received: {', '.join(have) or 'none'}. "
             "Evaluate it first, or give the row as --about."
         )
-    recipe = commands.config_of(command)
-    for config, _ in found:
-        names = _differing(config, recipe)
-        if "on" in wanted:
-            trained, start = _trained(config), commands.config_of(wanted["on"])
-            names += _differing(trained, start) if trained else ["run_dir"]
-        if names:
-            raise InputError(
-                f"Expected the recipe of {row} ({command}). Received a run "
-                f"with another {', '.join(names)}. Give it as --about, which "
-                "tells it beside the row."
-            )
+    names = min((_apart(config, row) for config, _ in found), key=len)
+    if names:
+        raise InputError(
+            f"Expected the recipe of {row} ({wanted['command']}). Received a "
+            f"run with another {', '.join(names)}. Give it as --about, which "
+            "tells it beside the row."
+        )
+
+
+def rows_of(config: TrainConfig, figure: str) -> list[str]:
+    """Finds the rows of the paper whose recipe a training has.
+
+    Args:
+        config: The training's.
+        figure: The name of the figure that the rows give.
+
+    Returns:
+        Their ids.
+    """
+    return [
+        row["id"]
+        for row in paper_rows()
+        if row["figure"] == figure
+        and "on" not in row
+        and not _apart(config, row["id"])
+    ]
+
+
+def _row(row_id: str) -> dict[str, Any]:
+    return next(row for row in paper_rows() if row["id"] == row_id)
+
+
+def _apart(config: RunConfig, row_id: str) -> list[str]:
+    """Flags in which a run is of another recipe than the paper's row."""
+    row = _row(row_id)
+    names = _differing(config, commands.config_of(row["command"]))
+    if "on" in row:
+        trained, start = _trained(config), commands.config_of(row["on"])
+        names += _differing(trained, start) if trained else ["run_dir"]
+    return names
 
 
 def _differing(config: RunConfig, recipe: RunConfig) -> list[str]:
-    """Flags in which a run is of another recipe."""
     return [
         name
         for name in config.run_fields()
-        if name != "seed" and getattr(config, name) != getattr(recipe, name)
+        if name not in LEFT_OPEN
+        and getattr(config, name) != getattr(recipe, name)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from and_tf.sweeping.measures import (
     HOW_TO_READ,
     LABELS_USED,
     LINEAR,
+    known,
     measure,
     percent,
     tables,
@@ -65,9 +67,11 @@ def published(rows: Rows, files: Files) -> str:
 
 def _here(row: Mapping[str, Any], files: Files) -> str:
     for name, file in files.items():
-        if row["id"] in file["reproduces"]:
-            (one,) = file["rows"]
-            return f"{percent(one['figures'][row['figure']])} (`{name}`)"
+        for one in file["rows"]:
+            if row["id"] in one.get("reproduces", ()):
+                told = _precision(file)
+                place = f"`{name}`, {told}" if told else f"`{name}`"
+                return f"{percent(one['figures'][row['figure']])} ({place})"
     beside = [
         f"`{n}`" for n, file in files.items() if row["id"] in file["about"]
     ]
@@ -78,17 +82,24 @@ def _here(row: Mapping[str, Any], files: Files) -> str:
 
 def _section(name: str, file: Mapping[str, Any], rows: Rows) -> str:
     """What one result file tells."""
-    beside = [
-        f"{row['where']}, {row['what']}, {row['measure']}: {row['published']}"
-        for row in rows
-        if row["id"] in file["about"]
-    ]
-    told = f"Told beside {'; '.join(beside)}.\n\n" if beside else ""
+    told = ""
+    for words, ids in (
+        ("Told beside", file["about"]),
+        ("The recipe of", file["reproduces"]),
+    ):
+        shown = "; ".join(_published(row) for row in rows if row["id"] in ids)
+        told += f"{words} {shown}.\n\n" if shown else ""
     return (
         f"### {file['title']}\n\n{told}```\n{file['command']}\n```\n\n"
         f"{_figures(file)}\n{_linear(file)}{_baselines(file)}"
         f"{_protocol(file)}\n{_seen(file)}{_circumstances(name, file)}"
     )
+
+
+def _published(row: Mapping[str, Any]) -> str:
+    """A row of the paper with its figure."""
+    place = f"{row['where']}, {row['what']}, {row['measure']}"
+    return f"{place}: {row['published']}"
 
 
 def _figures(file: Mapping[str, Any]) -> str:
@@ -108,15 +119,26 @@ def _figures(file: Mapping[str, Any]) -> str:
 def _table(file: Mapping[str, Any], names: Sequence[str]) -> list[list[str]]:
     columns = [measure(name) for name in names]
     heads = [one.heading for one in columns]
-    table = [[*file["varied"], "seeds", *heads, "minutes"]]
+    # Of clusterings it would be the speed of one of their stages.
+    timed = "of" not in file and any(map(_rate, file["rows"]))
+    last = ["images/s", "minutes"] if timed else ["minutes"]
+    table = [[*file["varied"], "seeds", *heads, *last]]
     for row in file["rows"]:
         cells = [str(row["values"][name]) for name in file["varied"]]
         cells.append(str(len(row["seeds"])))
         for name, one in zip(names, columns, strict=True):
             cells.append(one.text(row["figures"].get(name, [])))
+        if timed:
+            cells.append(_rate(row))
         cells.append(f"{statistics.fmean(row['seconds']) / 60:.1f}")
         table.append(cells)
     return table
+
+
+def _rate(row: Mapping[str, Any]) -> str:
+    """The mean training speed of the seeds; "" where none was kept."""
+    rates = known(row.get("images_per_second", ()))
+    return f"{statistics.fmean(rates):,.0f}" if rates else ""
 
 
 def _linear(file: Mapping[str, Any]) -> str:
@@ -185,6 +207,7 @@ def _circumstances(name: str, file: Mapping[str, Any]) -> str:
         _text(file, "image_size", "{} pixels a side"),
         _text(file, "backbone", "`{}`"),
         _text(file, "epochs", "{} epochs"),
+        _precision(file),
         devices,
         f"TensorFlow {file['versions']['tensorflow']}",
         file["date"],
@@ -197,9 +220,23 @@ def _text(file: Mapping[str, Any], name: str, form: str) -> str:
     return "" if file[name] is None else form.format(file[name])
 
 
+def _precision(file: Mapping[str, Any]) -> str:
+    """The number format of a file's runs, where it is not the usual one."""
+    precision = file.get("precision")
+    return "" if precision in (None, "float32") else precision
+
+
 def _device(machine: Mapping[str, Any]) -> str:
     text = f"{machine['cpus']} CPU cores ({machine['processor']})"
-    return f"{machine['gpus']} GPU, {text}" if machine["gpus"] else text
+    if not machine["gpus"]:
+        return text
+    names = machine.get("gpu_names", [])
+    # Cards of one model together: "8 × NVIDIA L4".
+    cards = [
+        f"{count} × {name}" if count > 1 else name
+        for name, count in collections.Counter(names).items()
+    ]
+    return f"{', '.join(cards) or str(machine['gpus']) + ' GPU'}, {text}"
 
 
 def _commands(rows: Rows) -> str:
