@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from and_tf.augmentation import Recipe
@@ -158,7 +159,7 @@ def clean_batches(
         return finish(dataset.batch(batch_size).apply(count))
 
     images = captured(split.images)
-    numbers = tf.range(split.size, dtype=tf.int64)
+    numbers = captured(np.arange(split.size))
 
     def batch(first: tf.Tensor) -> tuple:
         end = tf.minimum(first + batch_size, stop)

@@ -78,7 +78,7 @@ class Classification(Pretext):
         """
         raise NotImplementedError
 
-    def weights(self, numbers: tf.Tensor) -> tf.Tensor:
+    def view_weights(self, numbers: tf.Tensor) -> tf.Tensor:
         """1 for each view of `task` that has a class, else 0: float32 [v].
 
         Args:
@@ -91,7 +91,7 @@ class Classification(Pretext):
     ) -> dict[str, tf.Tensor]:
         """One step on (images, numbers of the samples [b])."""
         images, numbers = data
-        count = replicas.total(tf.reduce_sum(self.weights(numbers)))
+        count = replicas.total(tf.reduce_sum(self.view_weights(numbers)))
         differentiate = self.compiled_locally(self._differentiate)
         counted, losses, right, gradients = differentiate(
             images, numbers, count

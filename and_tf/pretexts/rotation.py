@@ -52,7 +52,7 @@ class Rotation(Classification):
         del numbers
         return turned(images)
 
-    def weights(self, numbers: tf.Tensor) -> tf.Tensor:
+    def view_weights(self, numbers: tf.Tensor) -> tf.Tensor:
         """1 for each turn of each image, float32 [4 b]."""
         return tf.ones([TURNS * tf.shape(numbers)[0]])
 

@@ -73,7 +73,7 @@ class Supervised(Classification):
         """The images as they are, and their labels."""
         return images, tf.gather(self.labels.value, numbers)
 
-    def weights(self, numbers: tf.Tensor) -> tf.Tensor:
+    def view_weights(self, numbers: tf.Tensor) -> tf.Tensor:
         """1 for each image with a label, float32 [b]."""
         labels = tf.gather(self.labels.value, numbers)
         return tf.cast(labels >= 0, tf.float32)
