@@ -103,8 +103,7 @@ class AND(Pretext):
         """One step of Algorithm 1 on (images, numbers of the samples [b])."""
         images, numbers = data
         count = replicas.count_of_all(numbers)
-        differentiate = self.compiled_locally(self._differentiate)
-        losses, gradients, embeddings, heard = differentiate(
+        losses, gradients, embeddings, heard = self.differentiated(
             images, numbers, count
         )
 
@@ -127,7 +126,7 @@ class AND(Pretext):
         self._loss.update_state(losses)
         return self.get_metrics_result()
 
-    def _differentiate(
+    def differentiate(
         self,
         images: tf.Tensor,
         numbers: tf.Tensor,
@@ -144,8 +143,7 @@ class AND(Pretext):
             embeddings float32 [b, D], and what the bank has heard from the
             others, see `MemoryBank.losses`.
         """
-        if self.augmenter is not None:
-            images = self.augmenter(images, training=True)
+        images = self.views(images)
         with tf.GradientTape() as tape:
             embeddings = self(images, training=True)  # [b, D]
             losses, heard = self.bank.losses(

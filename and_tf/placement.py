@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 
-import tensorflow as tf
-
 from and_tf import device_memory
 from and_tf.config import TrainConfig
 from and_tf.data.split import ImageData, Split
+from and_tf.pretexts.pretext import Pretext
 from and_tf.strategy import accelerated
 from and_tf.team import Team
 
@@ -92,15 +91,18 @@ def fits(config: TrainConfig, train: Split, team: Team) -> bool:
     )
 
 
-def compiles_locally(config: TrainConfig) -> bool:
-    """Whether replicas have XLA compile their own part of a step.
+def compile_parts(model: Pretext, config: TrainConfig) -> None:
+    """Says what XLA compiles of a step where there are several replicas.
 
-    Not on CPUs, where XLA's convolutions are slower than TensorFlow's.
+    Not on CPUs, where XLA's convolutions are slower than TensorFlow's. With
+    one replica Keras has the whole step compiled.
+
+    Args:
+        model: Before its first step.
+        config: The run.
     """
-    strategy = tf.distribute.get_strategy()
-    return (
-        strategy.num_replicas_in_sync > 1
-        and accelerated(strategy)
-        and not config.sync_batch_norm
-        and not config.shard_bank
-    )
+    strategy = model.distribute_strategy
+    if strategy.num_replicas_in_sync > 1 and accelerated(strategy):
+        model.compiles_views = True
+        exchange = config.sync_batch_norm or config.shard_bank
+        model.compiles_locally = not exchange

@@ -67,7 +67,10 @@ def _as_columns(tensor: tf.Tensor) -> tf.Tensor:
 def _from_columns(columns: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """[B, …] of the dtype of a tensor that `_as_columns` took apart."""
     if like.dtype.is_integer:
-        high, low = tf.split(tf.cast(columns, like.dtype), 2, axis=1)
+        # Split as floats: a GPU has no split of integers either.
+        high, low = (
+            tf.cast(part, like.dtype) for part in tf.split(columns, 2, axis=1)
+        )
         columns = high * 2**_BITS + low
     return tf.reshape(columns, [-1, *like.shape[1:]])
 

@@ -151,7 +151,7 @@ def build_model(
     if config.sync_batch_norm:
         backbones.synchronise_batch_norm(built)
     model = building.build(config, images.train, built, augmenter)
-    model.compiles_locally = placement.compiles_locally(config)
+    placement.compile_parts(model, config)
     model.view_encoder = backbones.for_views(built, view_size)
     rate = RoundSchedule(
         config.learning_rate,

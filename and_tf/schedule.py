@@ -126,11 +126,14 @@ class RoundSchedule(keras.optimizers.schedules.LearningRateSchedule):
         per_epoch = c["steps_per_epoch"]
         first = c["initial_epochs"] * per_epoch  # Steps of round 0,
         later = max(c["epochs_per_round"] * per_epoch, 1)  # of the others.
-        # In whole steps: in float32 epoch 80 of 200 may come before 2/5.
+        # In whole steps: in float32 epoch 80 of 200 may come before 2/5. And
+        # without a division: a GPU has none of integers, so outside of XLA
+        # every step would wait for the host to do it.
         step = tf.cast(step, tf.int64)
-        initial = (step < first) if c["rounds"] else tf.constant(True)
-        within = tf.where(initial, step, (step - first) % later)
-        length = tf.where(initial, tf.cast(first, tf.int64), later)
+        starts = [first + r * later for r in range(c["rounds"])]
+        begun = _count(step, starts)
+        within = step - tf.where(begun > 0, first + (begun - 1) * later, 0)
+        length = tf.where(begun > 0, tf.constant(later, tf.int64), first)
         rate = c["peak"] * self._factor(within, length)
         if c["warmup_epochs"]:
             # Half a step in, so that the first step is not lost at rate 0.
@@ -142,8 +145,8 @@ class RoundSchedule(keras.optimizers.schedules.LearningRateSchedule):
         """What the peak is multiplied by at a step of a round's steps."""
         schedule = self._config["schedule"]
         if schedule == "step":
-            fifths = tf.cast(5 * within // length, tf.float32)
-            return tf.pow(0.1, tf.maximum(0.0, fifths - 1.0))
+            drops = _count(5 * within, [fifth * length for fifth in (2, 3, 4)])
+            return tf.pow(0.1, tf.cast(drops, tf.float32))
         progress = tf.cast(within / length, tf.float32)
         if schedule == "cosine":
             return 0.5 + 0.5 * tf.cos(math.pi * progress)
@@ -152,3 +155,9 @@ class RoundSchedule(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self) -> dict:
         """The arguments that make it again."""
         return dict(self._config)
+
+
+def _count(value: tf.Tensor, bounds: list[int | tf.Tensor]) -> tf.Tensor:
+    """How many bounds a value has reached, int64 []."""
+    reached = [tf.cast(value >= bound, tf.int64) for bound in bounds]
+    return tf.add_n([tf.zeros([], tf.int64), *reached])

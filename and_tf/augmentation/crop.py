@@ -141,7 +141,9 @@ def _weights(
     start, length = start[:, tf.newaxis], length[:, tf.newaxis]  # [B, 1]
     scale = length / tf.cast(tf.shape(centres)[-1], tf.float32)
     sources = (start + centres * scale)[:, :, tf.newaxis]  # [B, S, 1]
-    pixels = tf.range(tf.cast(extent, tf.float32)) + 0.5
+    # Counted as integers, which are the host's: a GPU would be asked for the
+    # end of a range of floats.
+    pixels = tf.cast(tf.range(extent), tf.float32) + 0.5
     # Shrinking widens the triangle to the pixels it has to average.
     reach = tf.maximum(scale, 1.0)[:, :, tf.newaxis]
     weights = tf.nn.relu(1.0 - tf.abs(pixels - sources) / reach)

@@ -102,6 +102,14 @@ class DeviceBatches:
         self._size, self._batch_size = split.size, batch_size
         self._seed, self._team = seed, team
         self._images = self._on_devices(lambda: tf.constant(split.images))
+        # Compiled, for outside of XLA a GPU has no gathering of uint8: the
+        # images would go to the host and back.
+        self._gather = tf.function(
+            lambda rows, numbers: tf.gather(rows, numbers),
+            autograph=False,
+            jit_compile=True,
+            reduce_retracing=True,
+        )
         self._draw = tf.function(
             lambda epoch: view.draw(seed, epoch, split.size), autograph=False
         )
@@ -142,7 +150,7 @@ class DeviceBatches:
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """What the augmenter is called with, and the samples' numbers."""
         inputs = {
-            "images": tf.gather(images, numbers),
+            "images": self._gather(images, numbers),
             "draws": tf.gather(draws, numbers),
         }
         return inputs, numbers
@@ -180,11 +188,9 @@ def spread(dataset: tf.data.Dataset, team: Team) -> Any:
         return prefetched(dataset)
     # TensorFlow's own way to split a batch may leave a device without any
     # image of a last one, where batch normalisation has no statistics.
-    local = split_batches(dataset, len(team.devices))
-    if team.several:
-        # Endless, so that no step has to ask the other processes whether they
-        # have any data left; the loop knows the number of steps.
-        local = local.repeat()
+    # Endless, so that no step has to ask all devices whether they have any
+    # data left; the loop knows the number of steps.
+    local = split_batches(dataset, len(team.devices)).repeat()
     return team.strategy.distribute_datasets_from_function(lambda _: local)
 
 

@@ -92,8 +92,7 @@ class Classification(Pretext):
         """One step on (images, numbers of the samples [b])."""
         images, numbers = data
         count = replicas.total(tf.reduce_sum(self.view_weights(numbers)))
-        differentiate = self.compiled_locally(self._differentiate)
-        counted, losses, right, gradients = differentiate(
+        counted, losses, right, gradients = self.differentiated(
             images, numbers, count
         )
         self.optimizer.apply_gradients(
@@ -108,7 +107,7 @@ class Classification(Pretext):
         self._accuracy.update_state(right, counted)
         return self.get_metrics_result()
 
-    def _differentiate(
+    def differentiate(
         self, images: tf.Tensor, numbers: tf.Tensor, count: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """What a replica computes of a step before it hears of the others.
@@ -122,8 +121,7 @@ class Classification(Pretext):
             right, float32 [v] each, and the gradients of the trainable
             variables.
         """
-        if self.augmenter is not None:
-            images = self.augmenter(images, training=True)
+        images = self.views(images)
         views, classes = self.task(images, numbers)  # [v, S, S, 3], [v]
         counted = tf.cast(classes >= 0, tf.float32)  # [v]
         with tf.GradientTape() as tape:

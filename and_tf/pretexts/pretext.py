@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -39,16 +40,18 @@ class Pretext(MultiWorkerModel):
         bank: The memory bank; None where the method has none, and then it has
             no neighbourhoods and no rounds either.
         uses_labels: Whether the training step sees the labels.
-        compiles_locally: Whether XLA compiles what a replica computes of a
-            step before it hears of the others. Keras compiles whole steps
-            with one replica alone: within what XLA compiles, replicas cannot
-            merge, which gradients and statistics have to. So this must be
-            False where they have to earlier: with synchronised batch norms
-            or a sharded bank.
+        compiles_views: Whether XLA compiles the augmenter, and
+        compiles_locally: all that a replica computes of a step before it
+            hears of the others. Keras compiles whole steps with one replica
+            alone: within what XLA compiles, replicas cannot merge, which
+            gradients and statistics have to. So the latter must be False
+            where they have to earlier: with synchronised batch norms or a
+            sharded bank.
     """
 
     bank: MemoryBank | ShardedMemoryBank | None = None
     uses_labels = False
+    compiles_views = False
     compiles_locally = False
 
     def __init__(
@@ -79,15 +82,22 @@ class Pretext(MultiWorkerModel):
         """What training changes beside encoder, optimiser and metrics."""
         raise NotImplementedError
 
-    def compiled_locally(self, function: Callable) -> Callable:
-        """The function, compiled if the model `compiles_locally`."""
-        if not self.compiles_locally:
-            return function
-        # A function anew for each replica that is traced: one for all would
-        # hold the variables of the first.
-        return tf.function(
-            function, autograph=False, jit_compile=True, reduce_retracing=True
-        )
+    def views(self, images: Any) -> tf.Tensor:
+        """What the encoder is trained on, of what the data set gives."""
+        if self.augmenter is None:
+            return images
+        augment = functools.partial(self.augmenter, training=True)
+        return (compiled(augment) if self.compiles_views else augment)(images)
+
+    def differentiated(self, *arguments: Any) -> tuple:
+        """What `differentiate` returns, compiled if it `compiles_locally`."""
+        if self.compiles_locally:
+            return compiled(self.differentiate)(*arguments)
+        return self.differentiate(*arguments)
+
+    def differentiate(self, *arguments: Any) -> tuple:
+        """What a replica computes of a step before it hears of the others."""
+        raise NotImplementedError
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Images to unit-norm embeddings, float32 [B, D]."""
@@ -95,6 +105,17 @@ class Pretext(MultiWorkerModel):
         embeddings = encoder(images, training=training)
         # Whatever the precision policy: τ = 0.1 multiplies errors by ten.
         return tf.math.l2_normalize(tf.cast(embeddings, tf.float32), axis=1)
+
+
+def compiled(function: Callable) -> Callable:
+    """The function, compiled by XLA.
+
+    To be made anew for each replica that is traced: one for all of them would
+    hold the variables of the first.
+    """
+    return tf.function(
+        function, autograph=False, jit_compile=True, reduce_retracing=True
+    )
 
 
 def _check(encoder: keras.Model, num_examples: int, temperature: float) -> None:
