@@ -6,20 +6,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Processes that test; each wants a core, and up to 4 GiB.
 WORKERS ?= 2
+# With GPU=1, on a machine with an NVIDIA GPU, TensorFlow's CUDA libraries are
+# installed too: make demo GPU=1.
+GPU ?=
+CUDA := $(if $(GPU),$(VENV)/installed-gpu)
 
 .PHONY: demo test bench build clean
 
 # Trains on CIFAR-10 for about ten minutes on two cores. A second call goes on
 # with an interrupted run, or shows a finished one.
-demo: $(VENV)/installed
+demo: $(VENV)/installed $(CUDA)
 	$(BIN)/python -m and_tf.train --flagfile=configs/quick.flags --resume
 
-test: $(VENV)/installed-dev
+test: $(VENV)/installed-dev $(CUDA)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # This project beside PyTorch, faiss, Pillow and keras-cv, on the same work: an
 # hour or two on a machine that does nothing else. Writes benchmarks/SPEED.md.
-bench: $(VENV)/installed-bench
+bench: $(VENV)/installed-bench $(CUDA)
 	$(BIN)/python -m benchmarks.speed
 
 # Writes BUILD anew from the imports that the files have.
@@ -43,6 +47,10 @@ $(VENV)/installed-dev: requirements-dev.txt requirements.txt | $(BIN)/python
 
 $(VENV)/installed-bench: requirements-bench.txt requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-gpu: requirements-gpu.txt requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-gpu.txt
 	@touch $@ $(VENV)/installed
 
 clean:

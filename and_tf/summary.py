@@ -17,7 +17,7 @@ from and_tf.callbacks.tensorboard import spread
 from and_tf.config import TrainConfig
 from and_tf.data.pictures import pictures
 from and_tf.data.split import ImageData, take
-from and_tf.devices import gpu_names
+from and_tf.devices import describe, gpu_names, unused_gpus
 from and_tf.evaluation.embeddings import embed
 from and_tf.run_directory import RunDirectory, versions
 from and_tf.team import Team
@@ -40,7 +40,9 @@ def print_start(
         team: Who trains.
         on_device: Whether the training images lie on the devices.
     """
-    device = describe_devices(team)
+    if warning := unused_gpus():
+        print(warning)
+    device = describe(team)
     if team.size > 1:
         device = f"{team.size} processes, this one on {device}"
     print(f"{config.backbone} on {device}, {config.precision}")
@@ -63,21 +65,6 @@ def print_start(
                 f"  left out {len(split.skipped)} that cannot be read: "
                 f"{shown}{more}"
             )
-
-
-def describe_devices(team: Team) -> str:
-    """Names the devices of this process that train: "1 GPU (NVIDIA L4)"."""
-    gpus = tf.config.list_logical_devices("GPU")
-    if not team.alone:
-        gpus = [name for name in team.devices if "GPU" in name]
-    elif gpus:
-        gpus = gpus[:1]
-    if not gpus:
-        return f"{os.cpu_count()} CPU cores"
-    found = tf.config.list_physical_devices("GPU")[: len(gpus)]
-    details = map(tf.config.experimental.get_device_details, found)
-    names = {str(d.get("device_name", "of an unknown kind")) for d in details}
-    return f"{len(gpus)} GPU{'s' * (len(gpus) > 1)} ({', '.join(sorted(names))})"
 
 
 def print_baseline(name: str, top1: float) -> None:
