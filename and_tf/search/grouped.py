@@ -40,9 +40,9 @@ def search(
     The device holds, beside the arguments, a copy of the rows where N is no
     multiple of 16, a copy of the queries, cuBLAS' workspace (some 32 MiB) and
     one slice: `bytes_each` for each of its queries, within
-    `slices.budget`, plus the results of two slices. For N = 1,281,167,
-    D = 128 and k = 10 that are 5.5 MB a query; of an H100's memory a slice of
-    780 queries then takes 4 GiB.
+    `slices.budget`, plus the results of two slices. For N = 1,281,167 and
+    k = 10 that are 6.1 MB a query, with entropies; of an H100's memory a
+    slice of 700 queries then takes 4 GiB.
 
     Args:
         queries: float32 [Q, D].
@@ -167,46 +167,69 @@ def _compiled(
     XLA reads whether TensorFloat-32 is allowed when it compiles, at the first
     call, and keeps what it compiled. Nothing but `_search` calls the
     function, within `full_precision`, so that there is no other version.
+
+    Args:
+        shape: Of the slice.
+        on_device: What the summary gives, or None.
+        others: What that takes beside the neighbours.
     """
     packing = Packing()
-
-    def visit(
-        queries: tf.Tensor,
-        own: tf.Tensor,
-        rows: tf.Tensor,
-        temperature: tf.Tensor,
-        *others: tf.Tensor,
-    ) -> tf.Tensor:
-        products = tf.matmul(queries, rows, transpose_b=True)  # [q, M]
-        own = tf.cast(own, tf.int32)[:, None]
-
-        def mask(x: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-            allowed = (columns < shape.num_rows) & (columns != own)
-            return tf.where(allowed, x, -float("inf"))
-
-        found = highest(products, shape.k, mask)
-        results = found if on_device is None else on_device(*found, *others)
-        if shape.entropies:
-            norm = tf.reduce_sum(queries * queries, 1, keepdims=True)
-            # A query's own row is no neighbour, but part of the sums.
-            largest = tf.where(
-                own >= 0, tf.maximum(found[0][:, :1], norm), found[0][:, :1]
-            )
-            logits = (products - largest) / temperature
-            results = (*results, _entropies(logits, shape.num_rows))
-        return packing.pack(results)
-
     specs = [
         tf.TensorSpec([shape.queries, shape.dimension], tf.float32),
         tf.TensorSpec([shape.queries], tf.int64),
         tf.TensorSpec([_padded(shape.num_rows), shape.dimension], tf.float32),
         tf.TensorSpec([], tf.float32),
     ]
+
+    def visit(*tensors: tf.Tensor) -> tf.Tensor:
+        return packing.pack(_visit(shape, on_device, *tensors))
+
     # A function for each: of one that is traced for many shapes, TensorFlow
     # warns.
     function = tf.function(visit, autograph=False, jit_compile=True)
     concrete = function.get_concrete_function(*specs, *others)
     return _Compiled(concrete, packing)
+
+
+def _visit(
+    shape: _Shape,
+    on_device: Callable | None,
+    queries: tf.Tensor,
+    own: tf.Tensor,
+    rows: tf.Tensor,
+    temperature: tf.Tensor,
+    *others: tf.Tensor,
+) -> list[tf.Tensor]:
+    """Searches for one slice of queries.
+
+    Args:
+        shape, on_device: See `_compiled`.
+        queries: float32 [q, D].
+        own: int64 [q], the row that each query is; −1 for none.
+        rows: float32 [M, D], padded by any rows.
+        temperature: float32 [], τ; not read where no entropies are taken.
+        *others: What `on_device` takes beside the neighbours.
+
+    Returns:
+        See `search`, [q, …] each.
+    """
+    products = tf.matmul(queries, rows, transpose_b=True)  # [q, M]
+    own = tf.cast(own, tf.int32)[:, None]
+
+    def mask(x: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+        allowed = (columns < shape.num_rows) & (columns != own)
+        return tf.where(allowed, x, -float("inf"))
+
+    found = highest(products, shape.k, mask)
+    results = list(found if on_device is None else on_device(*found, *others))
+    if shape.entropies:
+        # A query's own row is no neighbour, but part of the sums.
+        itself = tf.reduce_sum(queries * queries, axis=1, keepdims=True)
+        itself = tf.where(own >= 0, itself, -float("inf"))
+        largest = tf.maximum(found[0][:, :1], itself)
+        logits = (products - largest) / temperature
+        results.append(_entropies(logits, shape.num_rows))
+    return results
 
 
 def _entropies(logits: tf.Tensor, num_rows: int) -> tf.Tensor:

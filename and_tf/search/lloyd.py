@@ -1,23 +1,20 @@
 """k-means on accelerators: Lloyd's iterations over blocks of rows.
 
-A block's part of an iteration is one function that XLA compiles. Its sums are
-a product with the one-hot matrix of assignments: scattered additions have no
-fixed order on a GPU, and so no fixed sums. From the same centres the result
-is therefore the same on one device, as far as its products are; between two
-processes cuBLAS may be set to add up in another order.
+From the same seed the result is the same on one device, as far as products
+are: in another process XLA may choose another routine of cuBLAS, which adds
+up in another order.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from and_tf.full_precision import full_precision
-from and_tf.search import device, slices
+from and_tf.search import assignment
 from and_tf.search.packing import fetch
 from and_tf.search.seeding import first_centres
 
@@ -84,8 +81,10 @@ def distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
     mean = centres.mean(0)
     centres = tf.constant(centres - mean, tf.float32)
     found = np.empty((len(rows), len(centres)), np.float32)
-    step = _block_rows(len(rows), len(centres), rows.shape[1])
-    function = _compiled(_distances, step, tuple(centres.shape))
+    step = assignment.block_rows(len(rows), len(centres), rows.shape[1])
+    function = assignment.compiled(
+        assignment.distances, step, tuple(centres.shape)
+    )
     with full_precision():
         for start in range(0, len(rows), step):
             block = tf.constant(rows[start : start + step] - mean, tf.float32)
@@ -93,19 +92,6 @@ def distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
             part = found[start : start + step]
             part[...] = fetch(function(block, centres))[: len(part)]
     return found
-
-
-def _block_rows(num_rows: int, clusters: int, dimension: int) -> int:
-    """Returns how many rows a block has.
-
-    Of each row it holds the numbers of itself, of its products with the
-    centres, and of its line of the one-hot matrix.
-    """
-    return slices.rows_at_a_time(
-        num_rows,
-        4 * (dimension + 2 * clusters),
-        slices.budget(device.current()),
-    )
 
 
 class Lloyd:
@@ -119,7 +105,7 @@ class Lloyd:
     def __init__(self, rows: tf.Tensor, clusters: int) -> None:
         self._rows = rows
         count, dimension = rows.shape
-        step = _block_rows(count, clusters, dimension)
+        step = assignment.block_rows(count, clusters, dimension)
         starts = range(0, count, step)
         missing = len(starts) * step - count
         padded = tf.pad(rows, [[0, missing], [0, 0]])
@@ -128,8 +114,8 @@ class Lloyd:
             (padded[i : i + step], counted[i : i + step]) for i in starts
         ]
         shape = (clusters, dimension)
-        self._visit = _compiled(_visit, step, shape)
-        self._moved = _compiled(_moved, step, shape)
+        self._visit = assignment.compiled(assignment.visit, step, shape)
+        self._moved = assignment.compiled(assignment.move, step, shape)
         variance = tf.reduce_mean(tf.math.reduce_variance(rows, axis=0))
         self._tolerance = TOLERANCE * float(variance)
 
@@ -209,92 +195,3 @@ class Lloyd:
         np.subtract.at(counts, assigned[farthest], 1)
         sums[empty], counts[empty] = rows, 1
         return self._moved(tf.constant(sums), tf.constant(counts), moved)[0]
-
-
-@functools.cache
-def _compiled(
-    function: Callable, step: int, shape: tuple[int, int]
-) -> Callable:
-    """Traces one of the functions below, once for each shape.
-
-    Called within `full_precision` alone: XLA keeps what it compiled, with the
-    precision that was allowed then.
-
-    Args:
-        function: Which.
-        step: Rows of a block.
-        shape: (C, D).
-    """
-    block = tf.TensorSpec([step, shape[1]], tf.float32)
-    counted = tf.TensorSpec([step], tf.float32)
-    centres = tf.TensorSpec(shape, tf.float32)
-    counts = tf.TensorSpec([shape[0]], tf.float32)
-    specs = {
-        _visit: (block, counted, centres, centres, counts),
-        _moved: (centres, counts, centres),
-        _distances: (block, centres),
-    }[function]
-    compiled = tf.function(function, autograph=False, jit_compile=True)
-    return compiled.get_concrete_function(*specs)
-
-
-def _visit(
-    block: tf.Tensor,
-    counted: tf.Tensor,
-    centres: tf.Tensor,
-    sums: tf.Tensor,
-    counts: tf.Tensor,
-) -> tuple[tf.Tensor, ...]:
-    """Assigns a block's rows to centres, and adds them to the sums.
-
-    Args:
-        block: float32 [b, D].
-        counted: float32 [b], 1, or 0 where a row is padding.
-        centres: float32 [C, D].
-        sums: float32 [C, D], of the blocks before.
-        counts: float32 [C], of the blocks before: whole numbers, exact below
-            2^24 rows a cluster.
-
-    Returns:
-        Sums and counts; the nearest centre int64 [b], of equals the first;
-        the squared distance from it float32 [b], 0 of padding.
-    """
-    own = tf.reduce_sum(centres * centres, axis=1)
-    # Squared distances, less the row's own square, which all have.
-    score = own - 2 * tf.matmul(block, centres, transpose_b=True)  # [b, C]
-    nearest = tf.argmin(score, axis=1, output_type=tf.int32)
-    square = tf.reduce_sum(block * block, axis=1)
-    squared = tf.maximum(square + tf.reduce_min(score, axis=1), 0.0) * counted
-    one_hot = tf.where(
-        nearest[:, None] == tf.range(centres.shape[0]), counted[:, None], 0.0
-    )
-    return (
-        sums + tf.matmul(one_hot, block, transpose_a=True),
-        counts + tf.reduce_sum(one_hot, axis=0),
-        tf.cast(nearest, tf.int64),
-        squared,
-    )
-
-
-def _moved(
-    sums: tf.Tensor, counts: tf.Tensor, centres: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Moves centres to the means of their rows; without rows they stay.
-
-    Returns:
-        float32 [C, D]; float32 [2], the squares of all ways together, and how
-        many clusters have no rows.
-    """
-    some = counts > 0
-    means = sums / tf.where(some, counts, 1.0)[:, None]
-    moved = tf.where(some[:, None], means, centres)
-    empty = tf.reduce_sum(tf.where(some, 0.0, 1.0))
-    return moved, tf.stack([tf.reduce_sum((moved - centres) ** 2), empty])
-
-
-def _distances(block: tf.Tensor, centres: tf.Tensor) -> tf.Tensor:
-    """Returns the distances of rows [b, D] from centres, float32 [b, C]."""
-    products = tf.matmul(block, centres, transpose_b=True)
-    rows = tf.reduce_sum(block * block, axis=1, keepdims=True)
-    own = tf.reduce_sum(centres * centres, axis=1)
-    return tf.sqrt(tf.maximum(rows + own - 2 * products, 0.0))

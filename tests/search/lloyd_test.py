@@ -8,7 +8,7 @@ import tensorflow as tf
 from sklearn.cluster import KMeans
 from sklearn.metrics.pairwise import euclidean_distances
 
-from and_tf.search import lloyd, slices
+from and_tf.search import assignment, lloyd, seeding, slices
 from tests.conftest import unit
 
 
@@ -91,7 +91,7 @@ def test_waits_once_an_iteration_and_traces_nothing_again(
 ):
     rows = rng.normal(size=(203, 6)).astype(np.float32)
     descend(rows, rows[:7])
-    misses = lloyd._compiled.cache_info().misses
+    misses = assignment.compiled.cache_info().misses
     waits, before = [], lloyd.fetch
 
     def counting(tensor):
@@ -102,7 +102,7 @@ def test_waits_once_an_iteration_and_traces_nothing_again(
     descend(rows + 1, rows[7:14], iterations=2)
     assert waits == [[2], [2], *waits[2:]]
     assert len(waits) == 4  # And what is found: clusters and distances.
-    assert lloyd._compiled.cache_info().misses == misses
+    assert assignment.compiled.cache_info().misses == misses
 
 
 def test_distances_are_scikit_learns(rng, blocks):
@@ -113,3 +113,30 @@ def test_distances_are_scikit_learns(rng, blocks):
         euclidean_distances(rows, centres),
         atol=1e-4,
     )
+
+
+def test_everything_is_compiled_and_called_in_full_precision(rng, monkeypatch):
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    seen = {}
+
+    def watch(module, name):
+        before = getattr(module, name)
+
+        def compiled(*arguments):
+            function = before(*arguments)
+
+            def call(*tensors):
+                seen.setdefault((module, arguments[0]), set()).add(enabled())
+                return function(*tensors)
+
+            return call
+
+        monkeypatch.setattr(module, name, compiled)
+
+    watch(assignment, "compiled")
+    watch(seeding, "_compiled")
+    rows = rng.normal(size=(50, 4)).astype(np.float32)
+    found = lloyd.fit(rows, 3, seed=0, restarts=1, iterations=2)
+    lloyd.distances(rows, found.centres)
+    assert len(seen) == 4
+    assert all(value == {False} for value in seen.values())
