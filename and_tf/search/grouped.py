@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from and_tf.errors import InputError
 from and_tf.full_precision import full_precision
 from and_tf.search import device, slices
 from and_tf.search.highest import GROUP, highest, numbers_beside
@@ -58,7 +59,7 @@ def search(
         summary makes of them; then entropies, float32 [Q].
 
     Raises:
-        tf.errors.ResourceExhaustedError: If not even a small slice has room.
+        InputError: If not even a small slice has room on the device.
     """
     if own is None:
         own = np.full(queries.shape[0], -1)
@@ -71,11 +72,21 @@ def search(
     while True:
         try:
             return _search(queries, own, rows, k, temperature, summary, step)
-        except tf.errors.ResourceExhaustedError:
+        except tf.errors.ResourceExhaustedError as error:
             # The memory may be there and not in one piece.
             if step <= slices.ALIGNED:
-                raise
+                raise InputError(_no_room(rows.shape, step * each)) from error
             step = max(slices.ALIGNED, step // 2)
+
+
+def _no_room(shape: tuple[int, int], size: int) -> str:
+    """Says that a device has no memory for a slice of `size` bytes."""
+    return (
+        f"Expected room on {device.current()} to search {shape[0]:,} rows of "
+        f"{shape[1]} numbers, {size / 2**20:,.0f} MiB at a time. Received: no "
+        "such piece of free memory. End what else uses the device, or train "
+        "with a smaller --batch_size, whose step leaves more of it free."
+    )
 
 
 def bytes_each(

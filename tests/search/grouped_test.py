@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from and_tf.errors import InputError
 from and_tf.evaluation.votes import Votes
 from and_tf.full_precision import full_precision
 from and_tf.search import grouped as module
@@ -170,13 +171,13 @@ def test_goes_on_with_less_where_memory_is_in_pieces(rng, monkeypatch):
     np.testing.assert_array_equal(found[1], expected[1])
 
 
-def test_a_device_without_any_memory_is_no_endless_search(monkeypatch):
+def test_refuses_where_there_is_no_memory_at_all(monkeypatch):
     def no_memory(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "no room")
 
     monkeypatch.setattr(module, "_search", no_memory)
     rows = tf.zeros([60, 8])
-    with pytest.raises(tf.errors.ResourceExhaustedError):
+    with pytest.raises(InputError, match="room on .*CPU:0 to search 60 rows"):
         module.search(rows, None, rows, 3, None)
 
 
