@@ -14,10 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.errors import InputError
+from and_tf.search import kmeans
 from and_tf.team import Team
 
 PER_CLUSTER = 128  # Images, as ImageNet has in DeepCluster's 10,000.
-BATCH = 4096  # Rows that move the centres at a time.
+BATCH = 4096  # Rows that move the centres at a time, on a CPU.
 PASSES = 20  # Over all rows, at most.
 
 
@@ -68,33 +69,17 @@ def neighbourhoods(
     check(clusters, len(nearest))
     assigned = np.zeros(len(nearest), np.int32)
     if team is None or team.chief:
-        assigned = k_means(
-            np.asarray(rows), clusters or usual(len(nearest)), seed
+        found = kmeans.fit_large(
+            rows,
+            clusters or usual(len(nearest)),
+            seed=seed,
+            batch=BATCH,
+            passes=PASSES,
         )
+        assigned = found.astype(np.int32)
     if team is not None:
         assigned = team.from_chief(assigned)
     return draw(assigned, nearest, seed)
-
-
-def k_means(
-    rows: np.ndarray, clusters: int, seed: tuple[int, int]
-) -> np.ndarray:
-    """Clusters float32 [N, D]; returns the cluster of each row, int32 [N].
-
-    In small batches: with 10,000 clusters of a million rows the whole would
-    take hours, and its sums come in an order that depends on the threads,
-    where a run that is resumed has to find the same clusters again.
-    """
-    from sklearn.cluster import MiniBatchKMeans  # A second, for few runs.
-
-    found = MiniBatchKMeans(
-        clusters,
-        batch_size=BATCH,
-        max_iter=PASSES,
-        n_init=1,
-        random_state=np.random.RandomState(seed),
-    ).fit_predict(rows)
-    return found.astype(np.int32)
 
 
 def draw(

@@ -1,13 +1,102 @@
-"""How much memory a device has."""
+"""How much memory an accelerator has, and how much of it is free."""
 
 from __future__ import annotations
 
+import re
+import subprocess
+
+import tensorflow as tf
+
 
 def total_bytes(device: str) -> int | None:
-    """Bytes of a device's memory that TensorFlow may use; None: unknown."""
-    from tensorflow.python.client import device_lib
+    """Returns how much memory this process may use on an accelerator.
 
-    for found in device_lib.list_local_devices():
-        if found.name.endswith(device) or device.endswith(found.name):
-            return found.memory_limit
-    return None
+    TensorFlow knows the number, though no public function tells it: for a
+    GPU it is what was free when TensorFlow took the device, less a reserve,
+    or the limit of a logical device. Where it cannot be had, the memory of
+    the smallest GPU that `nvidia-smi` lists is taken for it.
+
+    Args:
+        device: Name of a device of this process, such as "GPU:0" or
+            "/job:localhost/replica:0/task:0/device:GPU:0". An empty name
+            means the device that TensorFlow takes where none is named.
+
+    Returns:
+        Bytes; None for a CPU, and where nothing tells the number.
+    """
+    kind, number = _kind_and_number(device)
+    if kind == "CPU":
+        return None
+    limits = _limits_of_tensorflow()
+    return limits.get((kind, number)) or (
+        _smallest_of_nvidia_smi() if kind == "GPU" else None
+    )
+
+
+def free_bytes(device: str) -> int | None:
+    """Returns how much of `total_bytes` no tensor of this process takes.
+
+    Args:
+        device: See `total_bytes`.
+
+    Returns:
+        Bytes, at least 0; None where `total_bytes` is None, or TensorFlow
+        does not count what is used.
+    """
+    total = total_bytes(device)
+    if total is None:
+        return None
+    kind, number = _kind_and_number(device)
+    try:
+        info = tf.config.experimental.get_memory_info(f"{kind}:{number}")
+    except (ValueError, tf.errors.OpError):
+        return None
+    return max(0, total - info["current"])
+
+
+def _kind_and_number(device: str) -> tuple[str, int]:
+    """Splits a device's name: ("GPU", 0) of ".../device:GPU:0"."""
+    name = device or tf.zeros([]).device
+    found = re.search(r"(\w+):(\d+)$", name)
+    return (found[1].upper(), int(found[2])) if found else ("CPU", 0)
+
+
+def _limits_of_tensorflow() -> dict[tuple[str, int], int]:
+    """Returns the limits of this process' devices in bytes, by their names.
+
+    The list is that of the devices in use. `device_lib.list_local_devices`
+    would make all of them a second time, hidden ones included.
+    """
+    try:
+        # Not public, hence the guard: another version of TensorFlow may have
+        # moved it, and the caller has another way.
+        from tensorflow.python import pywrap_tfe
+        from tensorflow.python.client import pywrap_tf_session
+        from tensorflow.python.eager import context
+
+        context.ensure_initialized()
+        devices = pywrap_tfe.TFE_ContextListDevices(context.context()._handle)
+        return {
+            _kind_and_number(
+                pywrap_tfe.TF_DeviceListName(devices, i)
+            ): pywrap_tf_session.TF_DeviceListMemoryBytes(devices, i)
+            for i in range(pywrap_tfe.TF_DeviceListCount(devices))
+        }
+    except (ImportError, AttributeError, TypeError, tf.errors.OpError):
+        return {}
+
+
+def _smallest_of_nvidia_smi() -> int | None:
+    """Returns the memory of the smallest GPU that NVIDIA's tool lists."""
+    command = [
+        "nvidia-smi",
+        "--query-gpu=memory.total",
+        "--format=csv,noheader,nounits",
+    ]
+    try:
+        listed = subprocess.run(
+            command, capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+        return min(int(line) for line in listed.split()) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None

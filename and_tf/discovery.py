@@ -113,7 +113,11 @@ def share_of_anchors(
 def lowest(entropy: np.ndarray | tf.Tensor, count: int) -> np.ndarray:
     """Marks the `count` smallest of [N]; of equals, the lower number."""
     marked = np.zeros(len(entropy), bool)
-    marked[tf.math.top_k(-tf.convert_to_tensor(entropy), count).indices] = True
+    # The entropies are on the host, and so will be the marks: a GPU would only
+    # see them pass.
+    with tf.device("CPU:0"):
+        lowest_first = tf.math.top_k(-tf.convert_to_tensor(entropy), count)
+    marked[lowest_first.indices] = True
     return marked
 
 

@@ -124,7 +124,7 @@ class Team:
         """The [n, …] of all processes one after another, on all of them.
 
         Args:
-            array: float32, int32 or int64; n may differ, and be 0.
+            array: float32, float64, int32 or int64; n may differ, and be 0.
         """
         if self.size == 1:
             return array

@@ -32,7 +32,7 @@ def found(rows, k=4, **options):
     )
 
 
-def test_neighbours_are_others_of_the_same_blob_each_once(rng):
+def test_neighbours_are_others_of_the_same_blob_each_once(rng, where):
     rows, owners = blobs(rng)
     neighbours = found(rows).neighbours
     assert (owners[neighbours] == owners[:, None]).all()
@@ -53,7 +53,7 @@ def test_all_others_of_a_cluster_are_as_likely(rng):
     assert np.abs(counts[1:] - 500).max() < 100  # Over five deviations.
 
 
-def test_seed_and_round_decide(rng):
+def test_seed_and_round_decide(rng, where):
     rows, _ = blobs(rng)
     one = found(rows)
     np.testing.assert_array_equal(one.neighbours, found(rows).neighbours)

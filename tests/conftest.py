@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from and_tf.search import device
+
 # Two devices for the tests of distribution, on any machine. It has to be said
 # before TensorFlow first uses the CPU.
 tf.config.set_logical_device_configuration(
@@ -40,6 +42,17 @@ def golden() -> Callable[[str], Mapping[str, np.ndarray]]:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(params=["CPU", "accelerator"])
+def where(request, monkeypatch) -> str:
+    """Has searches go the way of a CPU, and that of an accelerator.
+
+    The latter runs on CPUs, too; it is only not chosen there.
+    """
+    if request.param == "accelerator":
+        monkeypatch.setattr(device, "on_cpu", lambda: False)
+    return request.param
 
 
 def unit(array: np.ndarray) -> np.ndarray:

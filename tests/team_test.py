@@ -11,6 +11,7 @@ import and_tf
 from and_tf.data.split import in_memory
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import weighted_knn
+from and_tf.search import device, grouped
 from and_tf.search.nearest import nearest
 from and_tf.team import Team, part
 from tests.conftest import unit
@@ -45,9 +46,9 @@ def test_each_device_has_its_items(pair):
     np.testing.assert_array_equal(found, [9])
 
 
-@pytest.mark.parametrize("num", [900, 2500])
+@pytest.mark.parametrize("num", [900, 1100])
 @pytest.mark.parametrize("k", [1, 200])
-def test_a_shared_search_finds_the_same(rng, pair, num, k):
+def test_a_shared_search_finds_the_same(rng, pair, where, num, k):
     rows = unit(rng.normal(size=(num, 16))).astype(np.float32)
     options = {"temperature": 0.1, "exclude_self": True}
     alone = nearest(rows, rows, k, **options)
@@ -58,13 +59,36 @@ def test_a_shared_search_finds_the_same(rng, pair, num, k):
     np.testing.assert_allclose(shared.entropy, alone.entropy, atol=1e-5)
 
 
-def test_a_shared_classification_is_the_same(rng, pair):
+def test_a_shared_classification_is_the_same(rng, pair, where):
     rows = unit(rng.normal(size=(2100, 8))).astype(np.float32)
     labels = rng.integers(0, 5, len(rows))
     arguments = (rows, labels, rows, labels)
-    alone = weighted_knn(*arguments, leave_one_out=True)
-    shared = weighted_knn(*arguments, leave_one_out=True, team=pair)
+    options = {"neighbours": 20, "leave_one_out": True}
+    alone = weighted_knn(*arguments, **options)
+    shared = weighted_knn(*arguments, **options, team=pair)
     np.testing.assert_array_equal(shared.predictions, alone.predictions)
+
+
+def test_each_device_compiles_and_computes_its_own_slices(
+    rng, pair, monkeypatch
+):
+    monkeypatch.setattr(device, "on_cpu", lambda: False)
+    where, compiled = set(), grouped._compiled
+
+    def watched(*arguments):
+        found = compiled(*arguments)
+
+        def function(*tensors):
+            words = found.function(*tensors)
+            where.add((words.device[-5:], *(t.device[-5:] for t in tensors)))
+            return words
+
+        return found._replace(function=function)
+
+    monkeypatch.setattr(grouped, "_compiled", watched)
+    rows = unit(rng.normal(size=(2500, 16))).astype(np.float32)
+    nearest(rows, rows, 1, temperature=0.1, exclude_self=True, team=pair)
+    assert where == {("CPU:0",) * 5, ("CPU:1",) * 5}
 
 
 def model_of(strategy: tf.distribute.Strategy, num: int) -> and_tf.AND:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
 from and_tf.errors import InputError
 from and_tf.evaluation import clustering
+from and_tf.search import kmeans
 
 RESTARTS = 3  # Of a seed; the one with the least inertia is kept.
 # Samples that the silhouette is taken of; it asks for all their distances.
@@ -54,11 +54,9 @@ def partitions(
         )
     asked = train if asked is None else asked
     for seed in range(seeds):
-        model = KMeans(clusters, n_init=RESTARTS, random_state=seed).fit(train)
-        distances = model.transform(asked)  # [Q, C]
-        yield Partition(
-            model.labels_.astype(np.int64), distances.argmin(1), distances
-        )
+        found = kmeans.fit(train, clusters, seed=seed, restarts=RESTARTS)
+        distances = kmeans.distances(asked, found.centres)  # [Q, C]
+        yield Partition(found.assigned, distances.argmin(1), distances)
 
 
 def score(

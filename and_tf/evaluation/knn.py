@@ -7,11 +7,9 @@ import dataclasses
 import numpy as np
 
 from and_tf.errors import InputError
-from and_tf.search.nearest import Nearest, nearest
+from and_tf.evaluation.votes import FIVE, Votes
+from and_tf.search.nearest import summarise_nearest
 from and_tf.team import Team
-
-SLICE = 2048  # Queries whose votes are counted at a time.
-FIVE = 5  # Classes, and neighbours to be looked at.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,9 +80,11 @@ def weighted_knn(
 ) -> Knn:
     """Classifies by votes of the K nearest, each with weight exp(cos / τ).
 
-    Beside the arguments it takes what `nearest` does, 12 bytes for each of
-    Q · K neighbours and 32 for each of `SLICE` · C ballots: for ImageNet's
-    50,000 test images, K = 200 and C = 1,000, 120 and 66 MB.
+    On a CPU it takes, beside the arguments, what `nearest` does, 12 bytes for
+    each of Q · K neighbours and 32 for each of `votes.SLICE` · C ballots: for
+    ImageNet's 50,000 test images, K = 200 and C = 1,000, 120 and 66 MB. An
+    accelerator counts the votes in the pass that finds the neighbours, see
+    `votes.DeviceBallots`.
 
     Args:
         queries: float32 [Q, D], unit norm.
@@ -115,94 +115,27 @@ def weighted_knn(
         queries = gallery  # The very same, which halves the search.
     elif not asked.all():
         queries = queries[asked]
-    found = nearest(queries, gallery, k, exclude_self=leave_one_out, team=team)
-
     numbers, labels = np.flatnonzero(asked), labels[asked]
     classes = int(max(theirs.max(), labels.max())) + 1
-    first, shares = _voted(found, theirs, temperature, classes)
+    first, shares, nearest = summarise_nearest(
+        queries,
+        gallery,
+        k,
+        Votes(theirs, temperature, classes),
+        exclude_self=leave_one_out,
+        team=team,
+    )
     return Knn(
         numbers,
         labels,
         predictions=first[:, 0],
         shares=shares,
-        nearest=rows[found.index[:, :FIVE]],
+        nearest=rows[nearest],
         top5=float((first == labels[:, None]).any(1).mean())
         if classes > FIVE
         else None,
-        nearest_top1=float((theirs[found.index[:, 0]] == labels).mean()),
+        nearest_top1=float((theirs[nearest[:, 0]] == labels).mean()),
         neighbours=k,
         voters=len(rows),
         temperature=temperature,
     )
-
-
-def _voted(
-    found: Nearest, labels: np.ndarray, temperature: float, classes: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The classes with the most votes, and the share that the first has.
-
-    Args:
-        found: Of Q queries.
-        labels: integer [N], of the rows that were searched.
-        temperature: τ.
-        classes: C.
-
-    Returns:
-        (int64 [Q, min(5, C)], float64 [Q]).
-    """
-    count = len(found.index)
-    first = np.empty([count, min(FIVE, classes)], np.int64)
-    shares = np.empty(count)
-    for start in range(0, count, SLICE):
-        part = slice(start, start + SLICE)
-        counted = ballots(
-            found.similarity[part],
-            labels[found.index[part]],
-            temperature,
-            classes,
-        )
-        first[part] = _most_voted(counted)
-        shares[part] = counted.max(1) / counted.sum(1)
-    return first, shares
-
-
-def ballots(
-    similarity: np.ndarray,
-    labels: np.ndarray,
-    temperature: float,
-    classes: int,
-) -> np.ndarray:
-    """The votes that each class has, exp((cos − highest) / τ) of a neighbour.
-
-    Less the query's highest similarity, which changes no share and which of
-    the classes has most, and holds for any τ, where exp(cos / τ) overflows.
-
-    Args:
-        similarity: float32 [q, k].
-        labels: integer [q, k], of the same neighbours.
-        temperature: τ.
-        classes: C.
-
-    Returns:
-        float64 [q, C].
-    """
-    count = len(similarity)
-    place = np.arange(count)[:, None] * classes + labels  # [q, k] in [q · C]
-    below = similarity.astype(np.float64) - similarity.max(1, keepdims=True)
-    return np.bincount(
-        place.ravel(),
-        np.exp(below / temperature).ravel(),
-        minlength=count * classes,
-    ).reshape(count, classes)
-
-
-def _most_voted(votes: np.ndarray) -> np.ndarray:
-    """The five classes with the most votes, of equals the lower first.
-
-    Args:
-        votes: float64 [q, C].
-
-    Returns:
-        int64 [q, min(5, C)].
-    """
-    return np.argsort(-votes, axis=1, kind="stable")[:, :FIVE]

@@ -1,31 +1,31 @@
-"""Nearest neighbours and entropies on accelerators, by maxima of groups.
+"""Nearest neighbours and entropies on accelerators, a slice of queries each.
 
-The bank is visited block by block. One visit serves everything that is asked
-of a block: the sums that equation 5 needs, and the maximum of every group of
-`GROUP` rows. The k nearest rows lie in the k groups with the highest maxima,
-so a top-k over 1/16 of the numbers and one over the members of the winning
-groups are exact, where a top-k over all similarities would cost more than the
-product that made them.
+A slice is one function that XLA compiles: the products of some queries with
+all rows, the nearest by maxima of groups (`highest`), the sums that equation
+5 needs, and what is made of the neighbours. Its results are one tensor, which
+the host fetches while the next slice is computed. Within, everything is on
+the device; outside XLA, TensorFlow would keep the int32 indices on the host.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-GROUP = 16
-QUERIES = 1024
-BLOCK = 1024  # [QUERIES, BLOCK] float32 is 4 MB
-# What one slice of queries may take beside the sweep, in bytes.
-SLICE_BYTES = 32 * 2**20
-# What a product with a scattered row is taken to cost, in products with rows
-# in order: an estimate from memory against arithmetic, by which `search`
-# chooses between the winning groups' members alone and all rows once more.
-SCATTERED_COST = 50
+from and_tf.errors import InputError
+from and_tf.full_precision import full_precision
+from and_tf.search import device, slices
+from and_tf.search.highest import GROUP, highest, numbers_beside
+from and_tf.search.packing import Packing, fetched
+from and_tf.search.summary import Summary
+
+# Queries of a slice, at most: as many fill any device, and several slices let
+# the host fetch one while the next is computed.
+QUERIES = 8192
 
 
 def search(
@@ -34,12 +34,16 @@ def search(
     rows: tf.Tensor,
     k: int,
     temperature: float | None,
+    summary: Summary | None = None,
 ) -> tuple[np.ndarray, ...]:
-    """Similarities, indices and, with a temperature, entropies of queries.
+    """Finds the neighbours of queries and, with a temperature, entropies.
 
-    Arrays beside the arguments and the result: a padded copy of the rows and
-    about QUERIES × (2 × BLOCK + N / GROUP) × 4 + 2 × SLICE_BYTES bytes. With
-    D = 128 that is 110 MB for N = 50,000 and 1.1 GB for N = 1,281,167.
+    The device holds, beside the arguments, a copy of the rows where N is no
+    multiple of 16, a copy of the queries, cuBLAS' workspace (some 32 MiB) and
+    one slice: `bytes_each` for each of its queries, within
+    `slices.budget`, plus the results of two slices. For N = 1,281,167 and
+    k = 10 that are 6.1 MB a query, with entropies; of an H100's memory a
+    slice of 700 queries then takes 4 GiB.
 
     Args:
         queries: float32 [Q, D].
@@ -48,187 +52,218 @@ def search(
         rows: float32 [N, D].
         k: How many.
         temperature: τ, or None.
+        summary: What to make of the neighbours; None gives them.
+
+    Returns:
+        Similarities float32 [Q, k] and indices int32 [Q, k], or what the
+        summary makes of them; then entropies, float32 [Q].
+
+    Raises:
+        InputError: If not even a small slice has room on the device.
     """
     if own is None:
         own = np.full(queries.shape[0], -1)
-    own = tf.constant(own, tf.int32)
-    padded, bias = _pad(rows)
-    parts = [
-        _search(queries[i : i + QUERIES], own[i : i + QUERIES], padded, bias,
-                k, temperature, rows.shape[0])
-        for i in range(0, queries.shape[0], QUERIES)
-    ]  # fmt: skip
-    return tuple(np.concatenate(a) for a in zip(*parts, strict=True))
+    each = bytes_each(rows.shape[0], k, temperature is not None, summary)
+    step = slices.rows_at_a_time(
+        queries.shape[0],
+        each,
+        min(slices.budget(device.current()), QUERIES * each),
+    )
+    while True:
+        try:
+            return _search(queries, own, rows, k, temperature, summary, step)
+        except tf.errors.ResourceExhaustedError as error:
+            # The memory may be there and not in one piece.
+            if step <= slices.ALIGNED:
+                raise InputError(_no_room(rows.shape, step * each)) from error
+            step = max(slices.ALIGNED, step // 2)
+
+
+def _no_room(shape: tuple[int, int], size: int) -> str:
+    """Says that a device has no memory for a slice of `size` bytes."""
+    return (
+        f"Expected room on {device.current()} to search {shape[0]:,} rows of "
+        f"{shape[1]} numbers, {size / 2**20:,.0f} MiB at a time. Received: no "
+        "such piece of free memory. End what else uses the device, or train "
+        "with a smaller --batch_size, whose step leaves more of it free."
+    )
+
+
+def bytes_each(
+    num_rows: int, k: int, entropies: bool, summary: Summary | None = None
+) -> int:
+    """Returns what a slice holds for each of its queries, in bytes.
+
+    4 · (M + 2 · M/16 + h) and the summary's, with M rows, padded: the
+    products, the sums of the weights by groups where entropies are asked for,
+    and h numbers for the search among groups, see `highest.numbers_beside`.
+
+    Args:
+        num_rows: N.
+        k: How many neighbours.
+        entropies: Whether entropies are taken.
+        summary: What is made of the neighbours.
+    """
+    width = _padded(num_rows)
+    numbers = width + numbers_beside(width, k)
+    if entropies:
+        numbers += 2 * (width // GROUP)
+    return 4 * numbers + (0 if summary is None else summary.bytes_each)
 
 
 def _search(
     queries: tf.Tensor,
-    own: tf.Tensor,
+    own: np.ndarray,
     rows: tf.Tensor,
-    bias: tf.Tensor,
     k: int,
     temperature: float | None,
-    most: int,
+    summary: Summary | None,
+    step: int,
 ) -> tuple[np.ndarray, ...]:
-    """Similarities, indices and, with a temperature, entropies of queries.
+    """As `search`, with `step` queries a slice; the last slice is padded."""
+    count, num_rows = queries.shape[0], rows.shape[0]
+    starts = range(0, count, step)
+    missing = len(starts) * step - count
+    queries = tf.pad(queries, [[0, missing], [0, 0]])
+    own = tf.constant(np.pad(own, (0, missing)), tf.int64)
+    rows = tf.pad(rows, [[0, _padded(num_rows) - num_rows], [0, 0]])
+    others = () if summary is None else summary.tensors()
+    compiled = _compiled(
+        _Shape(step, num_rows, rows.shape[1], k, temperature is not None),
+        None if summary is None else summary.on_device(),
+        tuple(tf.TensorSpec(t.shape, t.dtype) for t in others),
+    )
+    tau = tf.constant(1.0 if temperature is None else temperature, tf.float32)
+
+    def launch() -> Iterator[tf.Tensor]:
+        for i in starts:
+            part = slice(i, i + step)
+            yield compiled.function(
+                queries[part], own[part], rows, tau, *others
+            )
+
+    found = compiled.packing.empty(count)
+    with full_precision():
+        for start, words in zip(starts, fetched(launch()), strict=True):
+            arrays = [array[start : start + step] for array in found]
+            compiled.packing.unpack(words, arrays)
+    return found
+
+
+class _Shape(NamedTuple):
+    """All that a compiled slice depends on, beside its summary."""
+
+    queries: int
+    num_rows: int
+    dimension: int
+    k: int
+    entropies: bool
+
+
+class _Compiled(NamedTuple):
+    """The function of a slice, and how its results are packed."""
+
+    function: Callable[..., tf.Tensor]
+    packing: Packing
+
+
+@functools.cache
+def _compiled(
+    shape: _Shape,
+    on_device: Callable | None,
+    others: tuple[tf.TensorSpec, ...],
+) -> _Compiled:
+    """Traces the function of a slice, once for each shape.
+
+    XLA reads whether TensorFloat-32 is allowed when it compiles, at the first
+    call, and keeps what it compiled. Nothing but `_search` calls the
+    function, within `full_precision`, so that there is no other version.
 
     Args:
-        queries: float32 [Q, D], no more than `QUERIES`.
-        own: int32 [Q], the row that each query is; −1 for none.
-        rows, bias: As `_pad` gives them.
-        k: How many.
-        temperature: τ, or None.
-        most: Rows that there are to choose from.
+        shape: Of the slice.
+        on_device: What the summary gives, or None.
+        others: What that takes beside the neighbours.
     """
-    scattered = (k + 1) * GROUP * SCATTERED_COST < most
-    entropy, maxima = None, None
-    if scattered or temperature is not None:
-        entropy, maxima = _sweep(
-            queries, rows, bias, tf.constant(temperature or 1.0)
-        )
-    if scattered:
-        width = (k + 1) * GROUP * rows.shape[1]
-        found = _sliced(
-            _among_members, width, queries, own, maxima,
-            rows=rows, bias=bias, k=k,
-        )  # fmt: skip
-    else:
-        found = _sliced(
-            _among_all, rows.shape[0], queries, own,
-            rows=rows, bias=bias, k=k,
-        )  # fmt: skip
-    return found if temperature is None else (*found, entropy.numpy())
-
-
-def _sliced(
-    function: Callable, width: int, *per_query: tf.Tensor, **others: Any
-) -> tuple[np.ndarray, ...]:
-    """Calls a function on slices of queries, each of `SLICE_BYTES`.
-
-    Args:
-        function: Takes `per_query` and `others`.
-        width: Numbers that a query takes.
-        *per_query: What is sliced, along the first axis.
-        **others: What is not.
-    """
-    step = max(1, SLICE_BYTES // (4 * width))
-    results = [
-        [
-            t.numpy()
-            for t in function(*(a[i : i + step] for a in per_query), **others)
-        ]
-        for i in range(0, per_query[0].shape[0], step)
+    packing = Packing()
+    specs = [
+        tf.TensorSpec([shape.queries, shape.dimension], tf.float32),
+        tf.TensorSpec([shape.queries], tf.int64),
+        tf.TensorSpec([_padded(shape.num_rows), shape.dimension], tf.float32),
+        tf.TensorSpec([], tf.float32),
     ]
-    return tuple(np.concatenate(a) for a in zip(*results, strict=True))
+
+    def visit(*tensors: tf.Tensor) -> tf.Tensor:
+        return packing.pack(_visit(shape, on_device, *tensors))
+
+    # A function for each: of one that is traced for many shapes, TensorFlow
+    # warns.
+    function = tf.function(visit, autograph=False, jit_compile=True)
+    concrete = function.get_concrete_function(*specs, *others)
+    return _Compiled(concrete, packing)
 
 
-def _pad(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Pads N to whole blocks; returns [M, D] and what to add, [M], to mask.
-
-    The mask is finite: −inf times the weight 0 of a masked row would be NaN.
-    """
-    missing = -rows.shape[0] % BLOCK
-    bias = tf.concat(
-        [tf.zeros(rows.shape[0]), tf.fill([missing], -1e30)], axis=0
-    )
-    return tf.pad(rows, [[0, missing], [0, 0]]), bias
-
-
-@functools.partial(tf.function, autograph=False, jit_compile=True)
-def _sweep(
-    queries: tf.Tensor, rows: tf.Tensor, bias: tf.Tensor, temperature: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the entropies [Q] and the groups' maxima [Q, M / GROUP].
-
-    Group g of a block holds its rows g, g + BLOCK / GROUP, …: a maximum over
-    the middle axis of [Q, GROUP, BLOCK / GROUP] runs along whole vectors.
-    """
-    blocks = rows.shape[0] // BLOCK
-    # A unit query is nowhere more similar than to itself: exponents stay at
-    # or below 0 in a bank, and below 88 for any rows not wildly longer.
-    shift = tf.reduce_sum(queries * queries, 1, keepdims=True) / temperature
-    count = queries.shape[0]
-
-    def visit(i, total, weighted, maxima):
-        block = tf.slice(rows, [i * BLOCK, 0], [BLOCK, rows.shape[1]])
-        similarity = tf.matmul(queries, block, transpose_b=True) + tf.slice(
-            bias, [i * BLOCK], [BLOCK]
-        )
-        logits = similarity / temperature - shift  # [Q, BLOCK]
-        weights = tf.exp(logits)
-        highest = tf.reduce_max(
-            tf.reshape(similarity, [count, GROUP, BLOCK // GROUP]), axis=1
-        )
-        return (
-            i + 1,
-            total + tf.reduce_sum(weights, 1),
-            weighted + tf.reduce_sum(weights * logits, 1),
-            tf.tensor_scatter_nd_update(maxima, [[i]], [highest]),
-        )
-
-    _, total, weighted, maxima = tf.while_loop(
-        lambda i, *_: i < blocks,
-        visit,
-        (
-            tf.constant(0),
-            tf.zeros([count]),
-            tf.zeros([count]),
-            tf.zeros([blocks, count, BLOCK // GROUP]),
-        ),
-    )
-    maxima = tf.reshape(tf.transpose(maxima, [1, 0, 2]), [count, -1])
-    return tf.math.log(total) - weighted / total, maxima
-
-
-@functools.partial(tf.function, autograph=False, reduce_retracing=True)
-def _among_members(
-    queries: tf.Tensor,
-    own: tf.Tensor,
-    maxima: tf.Tensor,
-    rows: tf.Tensor,
-    bias: tf.Tensor,
-    k: int,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The k nearest, from products with the winning groups' members alone."""
-    members = _members(maxima, k)
-    similarity = tf.einsum("qd,qmd->qm", queries, tf.gather(rows, members))
-    return _best(similarity + tf.gather(bias, members), members, own, k)
-
-
-@functools.partial(tf.function, autograph=False, reduce_retracing=True)
-def _among_all(
+def _visit(
+    shape: _Shape,
+    on_device: Callable | None,
     queries: tf.Tensor,
     own: tf.Tensor,
     rows: tf.Tensor,
-    bias: tf.Tensor,
-    k: int,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The k nearest, from products with all rows."""
-    similarity = tf.matmul(queries, rows, transpose_b=True) + bias  # [Q, M]
-    count = tf.shape(queries)[0]
-    grouped = tf.reshape(similarity, [count, -1, GROUP, BLOCK // GROUP])
-    maxima = tf.reduce_max(grouped, axis=2)
-    members = _members(tf.reshape(maxima, [count, -1]), k)
-    return _best(tf.gather(similarity, members, batch_dims=1), members, own, k)
+    temperature: tf.Tensor,
+    *others: tf.Tensor,
+) -> list[tf.Tensor]:
+    """Searches for one slice of queries.
 
+    Args:
+        shape, on_device: See `_compiled`.
+        queries: float32 [q, D].
+        own: int64 [q], the row that each query is; −1 for none.
+        rows: float32 [M, D], padded by any rows.
+        temperature: float32 [], τ; not read where no entropies are taken.
+        *others: What `on_device` takes beside the neighbours.
 
-def _members(maxima: tf.Tensor, k: int) -> tf.Tensor:
-    """Rows of the groups that the k nearest are in, [Q, (k + 1) · GROUP].
-
-    One group more than k: the query itself may have won its group.
+    Returns:
+        See `search`, [q, …] each.
     """
-    per_block = BLOCK // GROUP
-    wanted = tf.minimum(k + 1, tf.shape(maxima)[1])
-    groups = tf.math.top_k(maxima, wanted, sorted=False).indices
-    first = groups // per_block * BLOCK + groups % per_block
-    members = first[:, :, None] + tf.range(GROUP) * per_block
-    return tf.reshape(members, [-1, wanted * GROUP])
+    products = tf.matmul(queries, rows, transpose_b=True)  # [q, M]
+    own = tf.cast(own, tf.int32)[:, None]
+
+    def mask(x: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+        allowed = (columns < shape.num_rows) & (columns != own)
+        return tf.where(allowed, x, -float("inf"))
+
+    found = highest(products, shape.k, mask)
+    results = list(found if on_device is None else on_device(*found, *others))
+    if shape.entropies:
+        # A query's own row is no neighbour, but part of the sums.
+        itself = tf.reduce_sum(queries * queries, axis=1, keepdims=True)
+        itself = tf.where(own >= 0, itself, -float("inf"))
+        largest = tf.maximum(found[0][:, :1], itself)
+        logits = (products - largest) / temperature
+        results.append(_entropies(logits, shape.num_rows))
+    return results
 
 
-def _best(
-    similarity: tf.Tensor, members: tf.Tensor, own: tf.Tensor, k: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The k highest of each row, a query's own left out, and whose they are."""
-    similarity = tf.where(members == own[:, None], -float("inf"), similarity)
-    best = tf.math.top_k(similarity, k)
-    return best.values, tf.gather(members, best.indices, batch_dims=1)
+def _entropies(logits: tf.Tensor, num_rows: int) -> tf.Tensor:
+    """Returns the entropies [q] of softmax over the first columns.
+
+    Args:
+        logits: float32 [q, M], the highest near 0.
+        num_rows: N, how many columns count.
+    """
+    counted = tf.range(logits.shape[1]) < num_rows
+    weights = tf.where(counted, tf.exp(logits), 0.0)
+
+    def total(x: tf.Tensor) -> tf.Tensor:
+        # By groups first: float32 adds up a million numbers only so well.
+        groups = tf.reshape(x, [x.shape[0], GROUP, -1])
+        return tf.reduce_sum(tf.reduce_sum(groups, axis=1), axis=1)
+
+    mass = total(weights)
+    # 0 · log 0 is 0, where a logit beyond float32 is −∞.
+    weighted = total(tf.where(weights > 0, weights * logits, 0.0))
+    return tf.math.log(mass) - weighted / mass
+
+
+def _padded(num_rows: int) -> int:
+    """Returns M, the next multiple of `GROUP`."""
+    return -(-num_rows // GROUP) * GROUP

@@ -7,14 +7,15 @@ a CPU (`blockwise`) than on an accelerator (`grouped`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from and_tf.errors import InputError
 from and_tf.full_precision import full_precision
-from and_tf.search import blockwise, grouped
+from and_tf.search import blockwise, device, grouped
+from and_tf.search.summary import Summary
 from and_tf.team import Team
 
 SHARED = 1024  # Queries that members of a team have at a time.
@@ -63,6 +64,47 @@ def nearest(
     Raises:
         InputError: If there are not k rows to choose from.
     """
+    arrays = _all(queries, rows, k, temperature, exclude_self, team, None)
+    return Nearest(*arrays, *([None] if temperature is None else []))
+
+
+def summarise_nearest(
+    queries: np.ndarray | tf.Tensor,
+    rows: np.ndarray | tf.Tensor,
+    k: int,
+    summary: Summary,
+    *,
+    exclude_self: bool = False,
+    team: Team | None = None,
+) -> tuple[np.ndarray, ...]:
+    """Searches as `nearest` does and returns a summary of the neighbours.
+
+    On an accelerator they are summarised where they were found, and never
+    come to the host.
+
+    Args:
+        queries, rows, k, exclude_self, team: See `nearest`.
+        summary: What to make of the neighbours.
+
+    Returns:
+        The summary's arrays, [Q, …].
+
+    Raises:
+        InputError: If there are not k rows to choose from.
+    """
+    return _all(queries, rows, k, None, exclude_self, team, summary)
+
+
+def _all(
+    queries: np.ndarray | tf.Tensor,
+    rows: np.ndarray | tf.Tensor,
+    k: int,
+    temperature: float | None,
+    exclude_self: bool,
+    team: Team | None,
+    summary: Summary | None,
+) -> tuple[np.ndarray, ...]:
+    """Searches for all queries, shared out to a team's devices."""
     same = queries is rows
     rows = tf.convert_to_tensor(rows, tf.float32)
     queries = rows if same else tf.convert_to_tensor(queries, tf.float32)
@@ -82,24 +124,33 @@ def nearest(
             tf.identity(rows),  # On each of a team's devices.
             k,
             temperature,
+            summary,
         )
 
     starts = range(0, queries.shape[0], SHARED)
     with full_precision():
         if team and not team.alone:
-            arrays = team.share(search, starts)
-        elif same and _on_cpu() and blockwise.serve_both(rows, k, temperature):
-            arrays = blockwise.search_rows(rows, k, temperature, exclude_self)
-        else:
-            arrays = search(starts)
-    return Nearest(*arrays, *([None] if temperature is None else []))
+            return team.share(search, starts)
+        if (
+            same
+            and device.on_cpu()
+            and blockwise.serve_both(rows, k, temperature)
+        ):
+            found = blockwise.search_rows(rows, k, temperature, exclude_self)
+            return found if summary is None else summary.of_arrays(*found)
+        return search(starts)
 
 
-def _search(queries: tf.Tensor, *others: Any) -> tuple[np.ndarray, ...]:
-    """Similarities, indices and, with a temperature, entropies of queries."""
-    return (blockwise if _on_cpu() else grouped).search(queries, *others)
-
-
-def _on_cpu() -> bool:
-    """Whether TensorFlow computes on a CPU here."""
-    return "CPU" in tf.zeros([]).device
+def _search(
+    queries: tf.Tensor,
+    own: np.ndarray | None,
+    rows: tf.Tensor,
+    k: int,
+    temperature: float | None,
+    summary: Summary | None,
+) -> tuple[np.ndarray, ...]:
+    """Searches for some queries on the current device; see `grouped.search`."""
+    if not device.on_cpu():
+        return grouped.search(queries, own, rows, k, temperature, summary)
+    found = blockwise.search(queries, own, rows, k, temperature)
+    return found if summary is None else summary.of_arrays(*found)

@@ -19,13 +19,15 @@ def blobs(rng, count=90, kinds=3):
     ), labels
 
 
-def test_finds_what_lies_apart(rng):
+def test_finds_what_lies_apart(rng, where):
     rows, labels = blobs(rng)
     asked, truth = blobs(rng, 30)
     (part,) = kmeans.partitions(rows, asked, 3, seeds=1)
     assert kmeans.score(part, truth, 3, 3).acc == 1
     assert len(part.train) == 90
     np.testing.assert_array_equal(part.distances.argmin(1), part.asked)
+    # Noise around centres, of five dimensions.
+    assert part.distances.min(1).mean() == pytest.approx(5**0.5, rel=0.2)
 
 
 def test_is_scikit_learns(rng):

@@ -7,13 +7,27 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from and_tf.errors import InputError
-from and_tf.evaluation import knn
+from and_tf.evaluation import knn, votes
 from and_tf.evaluation.knn import weighted_knn
+from and_tf.search import device, packing, slices
 from tests.conftest import unit
 
 
+@pytest.fixture
+def transfers(monkeypatch):
+    """The shapes that an accelerator sends to the host."""
+    shapes, fetch = [], packing.fetch
+
+    def noting(tensor):
+        shapes.append(tuple(tensor.shape))
+        return fetch(tensor)
+
+    monkeypatch.setattr(packing, "fetch", noting)
+    return shapes
+
+
 @pytest.mark.parametrize(("k", "t"), [(200, 0.1), (20, 0.07), (1, 0.1)])
-def test_reproduces_the_authors_accuracy(golden, k, t):
+def test_reproduces_the_authors_accuracy(golden, where, k, t):
     g = golden("knn")
     result = weighted_knn(
         g["test_features"],
@@ -42,7 +56,7 @@ def count_votes(query, gallery, labels, k, t, classes):
     )
 
 
-def test_counts_votes(rng):
+def test_counts_votes(rng, where):
     gallery = unit(rng.normal(size=(90, 6)))
     labels = rng.integers(0, 9, 90)
     queries, truth = unit(rng.normal(size=(40, 6))), rng.integers(0, 9, 40)
@@ -58,7 +72,7 @@ def test_counts_votes(rng):
     assert result.top5 == np.mean([t in o[:5] for o, t in zip(orders, truth)])
 
 
-def test_leave_one_out_asks_everybody_else(rng):
+def test_leave_one_out_asks_everybody_else(rng, where):
     gallery = unit(rng.normal(size=(30, 4)))
     labels = rng.integers(0, 3, 30)
     labels[4] = -1
@@ -78,7 +92,7 @@ def test_leave_one_out_asks_everybody_else(rng):
     assert (result.neighbours, result.voters) == (1, 29)
 
 
-def test_takes_all_of_a_small_gallery(rng):
+def test_takes_all_of_a_small_gallery(rng, where):
     gallery = unit(rng.normal(size=(8, 4)))
     result = weighted_knn(gallery, np.zeros(8, int), gallery, np.zeros(8, int))
     assert (result.neighbours, result.top1) == (8, 1.0)
@@ -92,7 +106,7 @@ def test_of_five_classes_five_say_nothing(rng):
         assert (result.top5 is not None) == said
 
 
-def test_a_small_temperature_leaves_the_nearest_its_vote(rng):
+def test_a_small_temperature_leaves_the_nearest_its_vote(rng, where):
     """exp(cos / τ) is beyond float64 there."""
     gallery = unit(rng.normal(size=(40, 4)))
     labels = np.arange(40) % 8
@@ -119,7 +133,7 @@ def test_refuses_without_labels(rng):
 @pytest.mark.parametrize("slice_size", [2048, 7])
 def test_is_scikit_learns(rng, monkeypatch, slice_size):
     """With its votes in one slice, and in several."""
-    monkeypatch.setattr(knn, "SLICE", slice_size)
+    monkeypatch.setattr(votes, "SLICE", slice_size)
     gallery, queries = (
         unit(rng.normal(size=(90, 6))),
         unit(rng.normal(size=(40, 6))),
@@ -135,6 +149,52 @@ def test_is_scikit_learns(rng, monkeypatch, slice_size):
         order = np.argsort(-answers, axis=1, kind="stable")
         return [(order[:, :n] == truth[:, None]).any(1).mean() for n in (1, 5)]
 
-    votes = lambda distance: np.exp((1 - distance) / 0.2)  # noqa: E731
-    assert [result.top1, result.top5] == share(15, votes)
+    weigh = lambda distance: np.exp((1 - distance) / 0.2)  # noqa: E731
+    assert [result.top1, result.top5] == share(15, weigh)
     assert result.nearest_top1 == share(1, "uniform")[0]
+
+
+@pytest.mark.parametrize("classes", [3, 40])
+@pytest.mark.parametrize(
+    ("neighbours", "temperature"), [(1, 0.1), (10, 0.002), (200, 0.1)]
+)
+def test_an_accelerator_says_what_a_cpu_says(
+    rng, monkeypatch, transfers, classes, neighbours, temperature
+):
+    """Of clustered rows and random labels, with 300 queries a slice."""
+    gallery = np.eye(5, 8)[rng.integers(0, 5, 1500)]
+    gallery = unit(gallery + 0.3 * rng.normal(size=gallery.shape))
+    queries = unit(gallery[:700] + 0.1 * rng.normal(size=(700, 8)))
+    labels, truth = rng.integers(0, classes, 1500), rng.integers(-1, 3, 700)
+    options = {"neighbours": neighbours, "temperature": temperature}
+    arguments = (queries, truth, gallery, labels)
+    expected = weighted_knn(*arguments, **options)
+    monkeypatch.setattr(device, "on_cpu", lambda: False)
+    monkeypatch.setattr(slices, "UNKNOWN_BYTES", 300 * 4 * 2500)
+    found = weighted_knn(*arguments, **options)
+    np.testing.assert_array_equal(found.predictions, expected.predictions)
+    np.testing.assert_array_equal(found.nearest, expected.nearest)
+    # The same votes of similarities that differ by float32's rounding.
+    np.testing.assert_allclose(
+        found.shares, expected.shares, rtol=1e-6 / temperature
+    )
+    assert (found.top5, found.nearest_top1) == (
+        expected.top5,
+        expected.nearest_top1,
+    )
+    # Whatever K: five classes and a share in 8 bytes, five rows in 4.
+    first, nearest = min(5, classes), min(5, neighbours)
+    assert {words for _, words in transfers} == {2 * first + 2 + nearest}
+    assert len(transfers) == -(-len(found.labels) // transfers[0][0])
+
+
+@pytest.mark.parametrize("classes", [4, 9])
+def test_of_equal_votes_the_lower_class_has_it(where, classes):
+    """All votes are alike; every class has as many of them."""
+    gallery = np.tile(np.float32([[0.6, 0.8]]), (2 * classes, 1))
+    labels = np.arange(2 * classes)[::-1] % classes
+    result = weighted_knn(
+        gallery, labels, gallery, labels, neighbours=2 * classes
+    )
+    assert (result.predictions == 0).all()
+    np.testing.assert_allclose(result.shares, 1 / classes)

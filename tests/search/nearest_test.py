@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from and_tf.errors import InputError
-from and_tf.search import blockwise, grouped
-from and_tf.search import nearest as module
+from and_tf.search import blockwise, device, grouped, highest, slices
 from and_tf.search.nearest import nearest
 from tests.conftest import unit
 
@@ -41,9 +40,7 @@ def check(found, queries, rows, k, temperature, exclude_self):
     np.testing.assert_allclose(found.entropy, entropy, atol=1e-4)
 
 
-@pytest.fixture(
-    params=["blockwise", "one side", "grouped", "grouped, all rows"]
-)
+@pytest.fixture(params=["blockwise", "one side", "grouped"])
 def way(request, monkeypatch):
     """Each way of searching; small blocks, so that there are several."""
     monkeypatch.setattr(blockwise, "BLOCK", 512)
@@ -51,11 +48,14 @@ def way(request, monkeypatch):
     monkeypatch.setattr(blockwise, "ROWS", 600)
     if request.param == "one side":
         monkeypatch.setattr(blockwise, "STATE_BYTES", 0)
-    if request.param.startswith("grouped"):
-        monkeypatch.setattr(module, "_on_cpu", lambda: False)
-    cost = 0 if request.param == "grouped" else 10**6
-    monkeypatch.setattr(grouped, "SCATTERED_COST", cost)
-    return request.param
+    if request.param == "grouped":
+        monkeypatch.setattr(device, "on_cpu", lambda: False)
+        # Two or three slices of 1,500 queries, and groups of groups.
+        monkeypatch.setattr(slices, "UNKNOWN_BYTES", 600 * 4 * 1500)
+        monkeypatch.setattr(highest, "DIRECT", 64)
+        grouped._compiled.cache_clear()
+    yield request.param
+    grouped._compiled.cache_clear()
 
 
 @pytest.mark.parametrize(
