@@ -1,16 +1,16 @@
 """JPEG and PNG, decoded inside a graph to the pixels that training saw.
 
-`decode` gives what `and_tf.data.folder.read_image` gives for the same bytes,
-to the bit, with three exceptions: a CMYK JPEG may differ by one level of 255;
-an orientation that is written in XMP alone is not seen; and a file that ends
-too early is refused even where all pixels are there.
+`decode` gives what `and_tf.data.image_file.read_image` gives for the same
+bytes, to the bit, with three exceptions: a CMYK JPEG may differ by one level
+of 255; an orientation that is written in XMP alone is not seen; and a file
+that ends too early is refused even where all pixels are there.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from and_tf.data.folder import MOST_PIXELS
+from and_tf.data.image_file import MOST_PIXELS
 from and_tf.preprocessing import centre_square
 from export.file_parts import byte_values, jpeg_exif, png_chunk
 from export.orientation import of_exif, upright

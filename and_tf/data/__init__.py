@@ -214,6 +214,6 @@ def _held(
     if not held.size:
         raise InputError(
             f"Expected images in {split.name}. Received {split.size} files, "
-            f"of which none can be read, such as {held.skipped[0]}."
+            f"of which none can be read, such as {held.skipped[0].name}."
         )
     return held

@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data import background, decoded, parallelism
-from and_tf.data.folder import utf8
+from and_tf.data.names import utf8
 from and_tf.data.sharing import empty
+from and_tf.data.skipped import UNREADABLE, Skipped
 from and_tf.data.split import Split, in_memory, take
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
@@ -52,12 +53,22 @@ def hold(split: Split, side: int | None, later: bool = False) -> Split:
     held = in_memory(
         split.name, images, labels, skipped=split.skipped, **fields
     )
-    if readable.all():
-        return held
-    broken = (utf8(split.file_names[i]) for i in np.flatnonzero(~readable))
-    return take(
-        held, np.flatnonzero(readable), tuple(sorted({*split.skipped, *broken}))
-    )
+    return without(held, np.flatnonzero(~readable))
+
+
+def without(split: Split, broken: np.ndarray) -> Split:
+    """Leaves files out that cannot be read, and names them in `skipped`.
+
+    Args:
+        split: A split of files.
+        broken: int64 `[b]`, the numbers of those files.
+    """
+    if not len(broken):
+        return split
+    names = (utf8(split.file_names[number]) for number in broken)
+    skipped = {*split.skipped, *(Skipped(name, UNREADABLE) for name in names)}
+    good = np.delete(np.arange(split.size), broken)
+    return take(split, good, tuple(sorted(skipped)))
 
 
 def _whole(

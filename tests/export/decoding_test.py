@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from and_tf.data.folder import read_image
+from and_tf.data.image_file import read_image
 from and_tf.preprocessing import centre_square
 from export import decoding
 from tests.hostile import bomb
