@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from and_tf.data.holding import hold
 from and_tf.data.split import ImageData, Split, subset
+from and_tf.data.verifying import verified
 from and_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -193,6 +194,8 @@ def _held(
 ) -> Split:
     """Holds a split in memory where it fits, else leaves it a stream.
 
+    Files that cannot be read are left out of either alike.
+
     Args:
         split: Any split that is not held yet, or is so from the beginning.
         size: Side of the images that the encoder sees.
@@ -209,11 +212,12 @@ def _held(
         side = min(side, *(shape or (side,)))
         kept = side, side
     if 3 * split.size * math.prod(kept) > memory_limit:
-        return split
-    held = hold(split, side, later)
-    if not held.size:
+        good = verified(split)
+    else:
+        good = hold(split, side, later)
+    if not good.size:
         raise InputError(
             f"Expected images in {split.name}. Received {split.size} files, "
-            f"of which none can be read, such as {held.skipped[0].name}."
+            f"of which none can be read, such as {good.skipped[0].name}."
         )
-    return held
+    return good

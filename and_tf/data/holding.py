@@ -91,6 +91,20 @@ def _whole(
     return images
 
 
+def entry_name(split: Split, *more: object) -> str | None:
+    """Names what is kept in the cache of a split, see `decoded.identity`.
+
+    Args:
+        split: A split whose stream is a `Stream`.
+        *more: What else decides it.
+    """
+    name, renumber = split.stream.identity(), split.stream.renumber
+    if name is None:
+        return None
+    chosen = None if renumber is None else renumber.tobytes()
+    return decoded.identity([], name, *more, chosen)
+
+
 @tf.autograph.experimental.do_not_convert
 def readable_batches(
     split: Split,
@@ -175,11 +189,7 @@ def _decoded(
         if name is not None and fresh and readable.all():
             decoded.keep(name, images)
 
-    name = split.stream.identity()
-    if name is not None:
-        renumber = split.stream.renumber
-        chosen = None if renumber is None else renumber.tobytes()
-        name = decoded.identity([], name, shape, side, chosen)
+    name = entry_name(split, shape, side)
     images = None if name is None else decoded.recall(name)
     readable = np.ones(split.size, bool)
     if fresh := images is None:
