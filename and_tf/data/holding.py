@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from and_tf import damage
 from and_tf.data import background, decoded, parallelism
 from and_tf.data.names import utf8
 from and_tf.data.sharing import empty
@@ -77,10 +78,10 @@ def _whole(
     """All images of a split that has nothing to leave out."""
     try:
         images, readable, keep = _decoded(split, shape, side)
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+    except (tf.errors.OpError, UnicodeDecodeError) as error:
         raise InputError(
             f"Expected {split.name} in files that are whole. Received: "
-            f"{error.message.splitlines()[0]}. Get the data set anew."
+            f"{damage.brief(error)}. Get the data set anew."
         ) from error
     if not readable.all():
         raise InputError(
