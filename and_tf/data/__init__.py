@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from and_tf.data.classes import renumbered
 from and_tf.data.holding import hold
 from and_tf.data.split import ImageData, Split, subset
 from and_tf.data.verifying import verified
@@ -73,13 +74,14 @@ def load(
             cannot be had or read.
     """
     data = _read(name, data_dir, label_key, train_split, test_split)
+    data = renumbered(data)
     train = subset(data.train, max_train_examples, seed)
     size = resolve_image_size(image_size, train)
     train = _held(train, size, round(size * 8 / 7), memory_limit)
     test = data.test and subset(data.test, max_test_examples, seed)
     # Not needed for a training's first steps, which its decoding would delay.
     test = test and _held(test, size, size, memory_limit, later=True)
-    return ImageData(data.name, train, test)
+    return ImageData(data.name, train, test, data.remarks)
 
 
 def resolve_image_size(image_size: int, train: Split) -> int:
