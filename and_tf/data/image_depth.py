@@ -8,12 +8,18 @@ graph.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import struct
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
+# A path, or a file that is open for reading and can be wound back.
+Source = str | bytes | os.PathLike[str] | BinaryIO
 WHITE = 65535
 # Below this, the values of many images are hardly of 16 bits, however dark.
 NARROW = 2**14
@@ -22,14 +28,23 @@ _BITS_PER_SAMPLE, _MAX_SAMPLE_VALUE = 258, 281  # Tags of a TIFF.
 _PNG_HEADER_BYTES = 8
 
 
-def to_rgb(
-    image: Image.Image, path: str | bytes | os.PathLike[str]
-) -> np.ndarray:
+@contextlib.contextmanager
+def opened(source: Source) -> Iterator[BinaryIO]:
+    """Opens a file for reading, or winds an open one back to its beginning."""
+    if isinstance(source, io.IOBase):
+        source.seek(0)
+        yield source
+    else:
+        with open(source, "rb") as file:
+            yield file
+
+
+def to_rgb(image: Image.Image, source: Source) -> np.ndarray:
     """Scales grey of 16 bits to 8; Pillow itself would clip it at 255.
 
     Args:
         image: A decoded image whose mode begins with "I" or "F".
-        path: Its file.
+        source: Its file.
 
     Returns:
         uint8 `[H, W, 3]`.
@@ -40,7 +55,7 @@ def to_rgb(
     values = np.asarray(image)  # [H, W]
     if image.mode.startswith("F") or values.min() < 0 or values.max() > WHITE:
         raise ValueError(f"pixels of mode {image.mode} have no known range")
-    step = np.float32(white_level(image, path, values) / 255)
+    step = np.float32(white_level(image, source, values) / 255)
     rgb = np.empty((*values.shape, 3), np.uint8)
     for top in range(0, len(values), _STRIP_ROWS):
         rows = slice(top, top + _STRIP_ROWS)
@@ -48,21 +63,19 @@ def to_rgb(
     return rgb
 
 
-def white_level(
-    image: Image.Image, path: str | bytes | os.PathLike[str], values: np.ndarray
-) -> int:
+def white_level(image: Image.Image, source: Source, values: np.ndarray) -> int:
     """Returns the value that stands for white: 65,535, or what a header says.
 
     Args:
         image: An image of grey values of 16 bits, decoded.
-        path: Its file.
+        source: Its file.
         values: Its pixels, `[H, W]`.
     """
     bits = 16
     if image.format == "TIFF":
         bits = _tiff_bits(image)
     elif image.format == "PNG":
-        bits = _png_bits(path)
+        bits = _png_bits(source)
         # As PNG has it, values fill 16 bits whatever their number of bits,
         # and then the lowest bits of dark values are zeros.
         if not (values & (2 ** (16 - bits) - 1)).any():
@@ -84,9 +97,9 @@ def _tiff_bits(image: Image.Image) -> int:
     return bits if 8 < bits < 16 else 16
 
 
-def _png_bits(path: str | bytes | os.PathLike[str]) -> int:
+def _png_bits(source: Source) -> int:
     """How many bits a grey PNG's values have by its chunk sBIT."""
-    with open(path, "rb") as file:
+    with opened(source) as file:
         file.seek(_PNG_HEADER_BYTES)
         while len(head := file.read(8)) == 8:
             length, kind = struct.unpack(">I4s", head)

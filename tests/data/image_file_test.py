@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pathlib
@@ -16,6 +17,8 @@ import pytest
 from PIL import Image
 
 from and_tf.data import image_endings, image_file
+from and_tf.data.pixel_budget import PixelBudget
+from tests.hostile import bomb, many_scans
 
 
 def _mode_image(mode: str) -> tuple[Image.Image, list[int]]:
@@ -135,7 +138,7 @@ def _grey(values: np.ndarray) -> np.ndarray:
     return np.repeat(values.astype(np.uint8)[:, :, None], 3, axis=-1)
 
 
-def _with_sbit(png: bytes, bits: int) -> bytes:
+def with_sbit(png: bytes, bits: int) -> bytes:
     """A PNG with a chunk that says how many bits are significant."""
     chunk = b"sBIT" + bytes([bits])
     crc = struct.pack(">I", zlib.crc32(chunk))
@@ -151,12 +154,12 @@ def _png(values: np.ndarray) -> bytes:
 def test_twelve_bits_are_scaled_where_a_png_says_so(tmp_path):
     values = np.linspace(0, 4095, 256).reshape(16, 16).astype(np.uint16)
     path = tmp_path / "a.png"
-    path.write_bytes(_with_sbit(_png(values), 12))
+    path.write_bytes(with_sbit(_png(values), 12))
     expected = np.rint(values / 4095 * 255)
     np.testing.assert_array_equal(image_file.read_image(path), _grey(expected))
     assert image_file.largest_value(path) is None
     # As PNG has it, they fill the 16 bits already.
-    path.write_bytes(_with_sbit(_png(values * 16), 12))
+    path.write_bytes(with_sbit(_png(values * 16), 12))
     expected = np.rint(values * 16 / 257)
     np.testing.assert_array_equal(image_file.read_image(path), _grey(expected))
     # Without a word they are taken as they stand.
@@ -209,3 +212,47 @@ def test_a_pgm_of_twelve_bits_is_scaled_by_its_largest_value(tmp_path):
     expected = values / 4095 * 255
     pixels = image_file.read_image(path).astype(int)
     np.testing.assert_allclose(pixels[:, :, 0], expected, atol=0.51)
+
+
+def test_a_large_image_of_few_bytes_is_refused(tmp_path):
+    (tmp_path / "a.png").write_bytes(bomb(8_000))
+    reason = "of too few bytes for their size"
+    assert image_file.read_header(tmp_path / "a.png") == reason
+    assert image_file.read_or_none(tmp_path / "a.png") is None
+    # A blank one of a usual size is none.
+    Image.new("1", (3_000, 3_000)).save(tmp_path / "b.png")
+    assert image_file.read_header(tmp_path / "b.png").width == 3_000
+
+
+def test_a_jpeg_of_too_many_scans_is_refused(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(many_scans(4_096, 300))
+    with pytest.raises(image_file.Refused, match="over their pixels too often"):
+        image_file.read_image(path)
+    path.write_bytes(many_scans(4_096, 1))  # 12 scans are as usual.
+    with Image.open(path) as image:
+        image_file._check_scans(image, path)
+
+
+def test_images_are_decoded_within_the_budget(tmp_path, monkeypatch):
+    taken = []
+
+    class Budget(PixelBudget):
+        def taken(self, pixels: int) -> contextlib.AbstractContextManager:
+            taken.append(pixels)
+            return super().taken(pixels)
+
+    monkeypatch.setattr(image_file, "_BUDGET", Budget(10))
+    Image.new("RGB", (6, 5)).save(tmp_path / "a.png")
+    assert image_file.read_image(tmp_path / "a.png").shape == (5, 6, 3)
+    assert taken == [30]
+
+
+def test_an_open_file_is_read_as_one_with_a_path(tmp_path):
+    values = np.linspace(0, 4095, 256).reshape(16, 16).astype(np.uint16)
+    content = with_sbit(_png(values), 12)
+    (tmp_path / "a.png").write_bytes(content)
+    np.testing.assert_array_equal(
+        image_file.read_image(io.BytesIO(content)),
+        image_file.read_image(tmp_path / "a.png"),
+    )
