@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
-from and_tf import checkpoint_name
+from and_tf import checkpoint_name, damage
 from and_tf.errors import InputError, Interrupted
 from and_tf.terminal import standard_error_aside
 
@@ -67,7 +67,7 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(128 + signal.SIGPIPE)
         except Exception as error:
-            sentence = unreadable(error)
+            sentence = unreadable(error) or damage.sentence(error)
             if sentence is None:
                 raise
             print(f"\nerror: {sentence}", file=sys.stderr)
@@ -92,8 +92,8 @@ def unreadable(error: Exception) -> str | None:
     if found is None:
         return None
     return (
-        f"{found[1]} {found[2]}. Mend or remove it; or hold the images in "
-        "memory with a larger --memory_gib, which leaves such files out."
+        f"{found[1]} {found[2]}. It could be read when the run began: put it "
+        "back, then go on with --resume."
     )
 
 

@@ -40,7 +40,10 @@ def centre_square(images: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _resized(images: tf.Tensor, size: int) -> tf.Tensor:
-    images = tf.cast(_crop(images), tf.float32)
+    # Bytes stay bytes: as float32, large images would take four times as much.
+    images = _crop(images)
+    if images.dtype != tf.uint8:
+        images = tf.cast(images, tf.float32)
     return _to_uint8(tf.image.resize(images, [size, size], antialias=True))
 
 

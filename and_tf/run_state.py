@@ -41,13 +41,18 @@ def first_notes(config: TrainConfig, images: ImageData) -> dict[str, Any]:
     }
 
 
-def fingerprint(split: Split) -> str:
+def fingerprint(split: Split, named: bool = True) -> str:
     """What tells one set of images from another of the same size.
 
     Their names and classes; pixels are not read, as one version of a decoder
     may give others than the next.
+
+    Args:
+        split: The images.
+        named: Whether the names of the classes count.
     """
-    names = repr((split.size, split.class_names, split.file_names))
+    class_names = split.class_names if named else None
+    names = repr((split.size, class_names, split.file_names))
     return hashlib.sha256(names.encode()).hexdigest()
 
 
@@ -78,7 +83,9 @@ def restore(
             "with another --run_dir."
         )
     data_mark = checkpoint.notes.get("data")
-    if data_mark not in (None, fingerprint(images.train)):
+    # Labels that are numbers alone had no names when older runs began.
+    unnamed = fingerprint(images.train, named=False)
+    if data_mark not in (None, unnamed, fingerprint(images.train)):
         raise InputError(
             f"Expected the training images that the run in {checkpoint.path} "
             f"began with, for it knows them by their numbers. Received "

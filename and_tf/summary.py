@@ -6,6 +6,7 @@ import datetime
 import functools
 import os
 import platform
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from and_tf.callbacks.recorder import Recorder
 from and_tf.callbacks.tensorboard import spread
 from and_tf.config import TrainConfig
 from and_tf.data.pictures import pictures
+from and_tf.data.skipped import summaries
 from and_tf.data.split import ImageData, take
 from and_tf.devices import describe, gpu_names, unused_gpus
 from and_tf.evaluation.embeddings import embed
@@ -23,6 +25,7 @@ from and_tf.run_directory import RunDirectory, versions
 from and_tf.team import Team
 from and_tf.training import Training
 
+_NAMED_CLASSES = 12  # More are counted at the start, and not named.
 ABOUT = {
     "rotation": "rotation: learns which quarter turn a view has had",
     "supervised": "supervised: learns from the labels of the training images",
@@ -58,13 +61,20 @@ def print_start(
         if on_device and split is images.train:
             held = "on the GPU" if team.alone else "on each GPU"
         print(f"{split.name}: {split.size:,} images, {size}, {held}")
-        if split.skipped:
-            shown = ", ".join(split.skipped[:3])
-            more = ", …" if len(split.skipped) > 3 else ""
-            print(
-                f"  left out {len(split.skipped)} that cannot be read: "
-                f"{shown}{more}"
-            )
+        for summary in summaries(split.skipped):
+            print(f"  left out {summary}")
+    if images.train.class_names:
+        print(describe_classes(images.train.class_names))
+    for remark in images.remarks:
+        print(remark)
+
+
+def describe_classes(names: Sequence[str]) -> str:
+    """Tells how many classes there are, and what a few are called."""
+    if len(names) > _NAMED_CLASSES:
+        return f"{len(names):,} classes"
+    what = "classes" if names[1:] else "class"
+    return f"{len(names)} {what}: {', '.join(names)}"
 
 
 def print_baseline(name: str, top1: float) -> None:

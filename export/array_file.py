@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data.folder import MOST_PIXELS
+from and_tf.data.image_file import MOST_PIXELS
 from and_tf.data.split import Seed, Split, Stream
 from and_tf.errors import InputError
 

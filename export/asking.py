@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from and_tf import files
-from and_tf.data import folder
+from and_tf.data import folder, image_file
 from and_tf.errors import InputError
 from and_tf.terminal import Counted
 from export.decoding import JPEG, PNG
@@ -66,7 +66,7 @@ def encoded(path: str) -> bytes:
         data = pathlib.Path(path).read_bytes()
         if data.startswith((JPEG, PNG)):
             return data
-        image = folder.read_image(path)
+        image = image_file.read_image(path)
     except Exception as error:  # Pillow answers broken files with many kinds.
         reason = getattr(error, "strerror", None) or "it is no image"
         raise InputError(

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from and_tf import cli
+from and_tf.data.skipped import summaries
 from and_tf.errors import InputError
 from and_tf.terminal import duration
 from export import outputs
@@ -75,6 +76,8 @@ def main(argv: Sequence[str]) -> None:
         f"embedded {result.count:,} images in {duration(result.seconds)}, "
         f"{result.images_per_second:,.0f} images/s"
     )
+    for summary in summaries(source.split.skipped):
+        print(f"left out {summary}")
     if result.skipped:
         named = ", ".join(result.skipped[:_NAMED])
         more = ", …" if len(result.skipped) > _NAMED else ""

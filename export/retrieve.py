@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from and_tf.data import folder
+from and_tf.data import image_file
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
 from and_tf.search.nearest import nearest
@@ -90,7 +90,7 @@ class Index:
         if not pathlib.Path(image).is_file():
             return self._row(image)
         try:
-            pixels = folder.read_image(image)
+            pixels = image_file.read_image(image)
         except Exception as error:  # Pillow answers with many kinds.
             raise InputError(
                 f"Expected --query to be an image. Received: {image}, which "

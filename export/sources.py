@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from and_tf import data
-from and_tf.data import folder
-from and_tf.data.folder import utf8
+from and_tf.data import folder, image_endings
+from and_tf.data.image_file import read_or_none
+from and_tf.data.names import utf8
 from and_tf.data.split import Split, take
 from and_tf.errors import InputError
 from export import array_file
@@ -92,7 +93,7 @@ def open_source(images: str, data_dir: str = "", label_key: str = "") -> Source:
     found = sorted(
         path
         for path in glob.glob(images, recursive=True)
-        if path.lower().endswith(folder.EXTENSIONS) and os.path.isfile(path)
+        if image_endings.is_readable(path) and os.path.isfile(path)
     )
     split = folder.read_files(images, found)
     return _of_files(images, split)
@@ -124,7 +125,7 @@ def pictures(
             return _by_number(split, [_number(name) for name in names])
         number_of = {n: i for i, n in enumerate(split.file_names)}
         return _by_number(split, [number_of.get(name, -1) for name in names])
-    return [_read_or_none(os.path.join(root, name)) for name in names]
+    return [read_or_none(os.path.join(root, name)) for name in names]
 
 
 def root_of(images: str) -> str:
@@ -204,10 +205,3 @@ def _by_number(split: Split, numbers: Sequence[int]) -> list[np.ndarray | None]:
     images = [image.numpy() for image, _ in found]
     by_number = dict(zip(chosen.tolist(), images, strict=True))
     return [by_number.get(number) for number in numbers]
-
-
-def _read_or_none(path: str) -> np.ndarray | None:
-    try:
-        return folder.read_image(path)
-    except Exception:  # Pillow answers broken files with many kinds.
-        return None

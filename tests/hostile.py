@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
+
+from PIL import Image
+
+
+def many_scans(side: int, scans: int) -> bytes:
+    """A JPEG of kilobytes that goes over side x side pixels many times."""
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8)).save(buffer, "JPEG", progressive=True)
+    jpeg = buffer.getvalue()
+    frame, start = jpeg.index(b"\xff\xc2"), jpeg.rindex(b"\xff\xda")
+    sides = struct.pack(">HH", side, side)
+    jpeg = jpeg[: frame + 5] + sides + jpeg[frame + 9 :]
+    return jpeg[:-2] + jpeg[start:-2] * scans + jpeg[-2:]
 
 
 def bomb(side: int) -> bytes:

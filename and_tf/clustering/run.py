@@ -32,7 +32,7 @@ from and_tf.clustering.model import SCAN
 from and_tf.clustering.source import Source, load_source
 from and_tf.data.split import ImageData
 from and_tf.errors import InputError
-from and_tf.evaluation.clustering import number_of_classes
+from and_tf.evaluation.clustering import classes_that_occur
 from and_tf.evaluation.embeddings import embed
 from and_tf.run_state import fingerprint
 from and_tf.team import Team
@@ -115,7 +115,7 @@ def choose_clusters(config: ClusterConfig, images: ImageData) -> int:
     Raises:
         InputError: If it is neither given nor known.
     """
-    clusters = config.clusters or number_of_classes(images)
+    clusters = config.clusters or classes_that_occur(images)
     if clusters < 2:
         raise InputError(
             f"Expected --clusters, as the number of classes in {images.name} "

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from and_tf.data.classes import renumbered
 from and_tf.data.holding import hold
 from and_tf.data.split import ImageData, Split, subset
+from and_tf.data.verifying import verified
 from and_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,13 +74,14 @@ def load(
             cannot be had or read.
     """
     data = _read(name, data_dir, label_key, train_split, test_split)
+    data = renumbered(data)
     train = subset(data.train, max_train_examples, seed)
     size = resolve_image_size(image_size, train)
     train = _held(train, size, round(size * 8 / 7), memory_limit)
     test = data.test and subset(data.test, max_test_examples, seed)
     # Not needed for a training's first steps, which its decoding would delay.
     test = test and _held(test, size, size, memory_limit, later=True)
-    return ImageData(data.name, train, test)
+    return ImageData(data.name, train, test, data.remarks)
 
 
 def resolve_image_size(image_size: int, train: Split) -> int:
@@ -193,6 +196,8 @@ def _held(
 ) -> Split:
     """Holds a split in memory where it fits, else leaves it a stream.
 
+    Files that cannot be read are left out of either alike.
+
     Args:
         split: Any split that is not held yet, or is so from the beginning.
         size: Side of the images that the encoder sees.
@@ -209,11 +214,12 @@ def _held(
         side = min(side, *(shape or (side,)))
         kept = side, side
     if 3 * split.size * math.prod(kept) > memory_limit:
-        return split
-    held = hold(split, side, later)
-    if not held.size:
+        good = verified(split)
+    else:
+        good = hold(split, side, later)
+    if not good.size:
         raise InputError(
             f"Expected images in {split.name}. Received {split.size} files, "
-            f"of which none can be read, such as {held.skipped[0]}."
+            f"of which none can be read, such as {good.skipped[0].name}."
         )
-    return held
+    return good

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageOps
 
-from and_tf.data import decoded
+from and_tf.data import (
+    decoded,
+    image_endings,
+    image_file,
+    split_folders,
+    walking,
+)
+from and_tf.data.image_depth import NARROW
+from and_tf.data.names import composed, utf8
+from and_tf.data.skipped import Skipped, summaries
 from and_tf.data.split import ImageData, Seed, Split, Stream, shuffled_numbers
+from and_tf.data.walking import Parts
 from and_tf.errors import InputError
 
-EXTENSIONS = (
-    ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
-)  # fmt: skip
-# Whatever a file is called, no other decoder sees it: Pillow has many, and
-# some start other programs.
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-# A file of kilobytes can say that it is gigabytes. What has more pixels than
-# the largest cameras give is taken as unreadable.
-# Pillow's own limit is near, but is the process' to lift, and warns first.
-MOST_PIXELS = 170_000_000
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-_TEST_NAMES = ("test", "val", "validation")
-_ORIENTATION = 0x0112  # EXIF; from 5 on, the image lies on its side.
+_DEEP_SAMPLE = 16  # Images of 16 bits whose values are looked at.
 
 
 def read(
@@ -38,11 +34,11 @@ def read(
     Files whose header cannot be read are left out, and named in `skipped`.
 
     Args:
-        data_dir: Holds the folders train and test (or val, or validation), or
+        data_dir: Holds the folders of the splits, see `split_folders`, or
             else the training images alone. In each, images lie in a
             sub-folder for each class, as deep as they like, or loosely.
-        train_split: Another name for the folder train.
-        test_split: Another name for the folder test.
+        train_split: The training folder, relative to `data_dir`; "" finds it.
+        test_split: The test folder; "" finds it.
 
     Raises:
         InputError: The folder is missing, or holds no readable image.
@@ -53,17 +49,18 @@ def read(
             f"Received: --data_dir={data_dir or ''}, which is "
             f"{'no folder' if data_dir else 'none'}."
         )
-    Image.init()  # Finds the decoders; in many threads at once it may not.
-    roots = _split_folders(data_dir, train_split, test_split)
-    files = [tuple(_image_files(os.path.join(data_dir, r))) for r in roots]
-    classes = sorted({
-        parts[0] for paths in files for parts in paths if len(parts) > 1
-    })  # fmt: skip
-    splits = [
-        _split(data_dir, root, paths, classes)
-        for root, paths in zip(roots, files)
-    ]
-    return ImageData("folder", splits[0], splits[1] if splits[1:] else None)
+    layout = split_folders.find(data_dir, train_split, test_split)
+    roots = [root for root in (layout.train, layout.test) if root]
+    checked = [_Checked(data_dir, root) for root in roots]
+    classes = _classes(parts for c in checked for parts in c.paths)
+    splits = [one.split(classes) for one in checked]
+    remarks = (
+        *layout.remarks,
+        *_inner_splits(c.paths for c in checked),
+        *_narrow([file for c in checked for file in c.deep_files()]),
+    )
+    test = splits[1] if splits[1:] else None
+    return ImageData("folder", splits[0], test, remarks)
 
 
 def read_all(root: str) -> Split:
@@ -80,12 +77,12 @@ def read_all(root: str) -> Split:
     """
     if not os.path.isdir(root):
         raise InputError(f"Expected a folder of images. Received: {root!r}.")
-    paths = tuple(_image_files(root))
-    classes = sorted({parts[0] for parts in paths if len(parts) > 1})
+    paths, skipped = walking.walk(root)
+    classes = _classes(paths)
     labels = _labels(paths, classes)
     names = [os.path.join(*parts) for parts in paths]
-    readable = tuple(map(utf8, classes))
-    return read_files(root, names, labels, readable, root=root)
+    shown = tuple(map(utf8, classes))
+    return read_files(root, names, labels, shown, root=root, skipped=skipped)
 
 
 def read_files(
@@ -95,6 +92,7 @@ def read_files(
     class_names: tuple[str, ...] = (),
     *,
     root: str = "",
+    skipped: tuple[Skipped, ...] = (),
 ) -> Split:
     """Makes a streamed split of image files, unchecked.
 
@@ -104,16 +102,13 @@ def read_files(
         labels: int64 `[N]`, -1 where unlabelled, or None.
         class_names: Name of each label, as `utf8` has it.
         root: What the names are relative to; "" the working directory.
+        skipped: What was found and is none of them.
 
     Raises:
         InputError: There is none.
     """
     if not file_names:
-        raise InputError(
-            f"Expected images ({', '.join(EXTENSIONS)}) in {name}. "
-            "Received: none."
-        )
-    Image.init()  # Finds the decoders; in many threads at once it may not.
+        raise _none_found(name, skipped)
     labelled = labels is not None and bool((labels >= 0).any())
     return Split(
         name=name,
@@ -123,172 +118,134 @@ def read_files(
         labels=labels if labelled else None,
         class_names=class_names if labelled else None,
         file_names=tuple(file_names),
+        skipped=skipped,
     )
 
 
-def utf8(name: str) -> str:
-    """A file's name with escapes in the place of bytes that are no UTF-8.
+class _Checked:
+    """The images of one split's folder whose headers can be read.
 
-    Such a name opens its file, but can be neither printed nor written.
-    """
-    return name.encode(errors="backslashreplace").decode()
+    Args:
+        data_dir: The data directory.
+        root: The split's folder, relative to it.
 
-
-def read_image(path: str | bytes) -> np.ndarray:
-    """Decodes an image file to uint8 `[H, W, 3]`, upright.
-
-    Of an animation it is the first frame. What is transparent shows white,
-    as cut-outs and drawings are made to stand on a page; the colour that a
-    file stores under it means nothing.
+    Attributes:
+        paths: The parts of each image's path below `root`.
 
     Raises:
-        OSError, ValueError and others: Pillow cannot read the file.
+        InputError: There is none.
     """
-    with _open(path) as file:
-        image = ImageOps.exif_transpose(file)
-        if image.mode.startswith(("I", "F")):
-            return _from_deep_grey(image)
-        if image.has_transparency_data:
-            image = image.convert("RGBA")
-            white = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(white, image)
-        return np.asarray(image.convert("RGB"))
 
-
-def _open(path: str | bytes) -> Image.Image:
-    """Reads an image's header.
-
-    Raises:
-        OSError, ValueError and others: There is no image that we take.
-    """
-    file = Image.open(path, formats=_FORMATS)
-    if file.width * file.height > MOST_PIXELS:
-        file.close()
-        raise ValueError(f"more than {MOST_PIXELS} pixels")
-    return file
-
-
-def _from_deep_grey(image: Image.Image) -> np.ndarray:
-    """Grey of 16 bits to 8; Pillow itself would clip it at 255."""
-    values = np.asarray(image)
-    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
-        raise ValueError(f"pixels of mode {image.mode} have no known range")
-    grey = np.rint(values.astype(np.float32) / 257).astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=-1)
-
-
-def _split_folders(
-    data_dir: str, train_split: str, test_split: str
-) -> list[str]:
-    """Chooses the folder of each split, relative to `data_dir`."""
-
-    def exists(name: str) -> bool:
-        return os.path.isdir(os.path.join(data_dir, name))
-
-    for name in (train_split, test_split):
-        if name and not exists(name):
-            raise InputError(
-                f"Expected the folder of a split in {data_dir}. Received: "
-                f"{name!r}, which it does not hold."
+    def __init__(self, data_dir: str, root: str) -> None:
+        self._data_dir, self._root = data_dir, root
+        found = walking.walk(os.path.join(data_dir, root))
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            headers = list(
+                pool.map(
+                    lambda parts: image_file.read_header(self._file(parts)),
+                    found.images,
+                )
             )
-    if not train_split and not exists("train"):
-        if test_split:
-            raise InputError(
-                f"Expected a folder train in {data_dir} beside {test_split}. "
-                "Received none. Name it with --train_split."
-            )
-        return ["."]
-    tests = (test_split,) if test_split else filter(exists, _TEST_NAMES)
-    return [train_split or "train", *list(tests)[:1]]
-
-
-def _image_files(root: str) -> Iterator[tuple[str, ...]]:
-    """Gives the parts of each image's path below `root`, in sorted order.
-
-    Links are followed, but no folder is entered twice.
-    """
-    entered = set()
-
-    def visit(parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-        folder = os.path.join(root, *parts)
-        place = os.path.realpath(folder)
-        if place in entered:
-            return
-        entered.add(place)
-        try:
-            with os.scandir(folder) as entries:
-                found = sorted((e.name, e.is_dir()) for e in entries)
-        except OSError as error:
-            raise InputError(
-                f"Expected a folder that can be read. Received: {folder}: "
-                f"{error.strerror}."
-            ) from error
-        for name, is_dir in found:
-            if name.startswith("."):
-                continue
-            if is_dir:
-                yield from visit((*parts, name))
-            elif name.lower().endswith(EXTENSIONS):
-                yield (*parts, name)
-
-    return visit(())
-
-
-def _split(
-    data_dir: str,
-    root: str,
-    paths: tuple[tuple[str, ...], ...],
-    classes: list[str],
-) -> Split:
-    """Makes a split of the image files below `root`."""
-    names = [os.path.normpath(os.path.join(root, *parts)) for parts in paths]
-    files = [os.path.join(data_dir, name) for name in names]
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        shapes = list(pool.map(_header_shape, files))
-    good = [number for number, shape in enumerate(shapes) if shape]
-    if not good:
-        raise InputError(
-            f"Expected images ({', '.join(EXTENSIONS)}) in "
-            f"{os.path.join(data_dir, root)}. Received: "
-            f"{len(files) or 'none'}{' that cannot be read' if files else ''}."
+        broken = [
+            Skipped(utf8(os.path.join(*parts)), header)
+            for parts, header in zip(found.images, headers, strict=True)
+            if isinstance(header, str)
+        ]
+        good = [n for n, h in enumerate(headers) if not isinstance(h, str)]
+        self.paths = tuple(found.images[number] for number in good)
+        self._headers = [headers[number] for number in good]
+        self._skipped = tuple(
+            Skipped(os.path.normpath(os.path.join(utf8(root), name)), reason)
+            for name, reason in sorted([*broken, *found.skipped])
         )
-    labels = _labels(paths, classes)[good]
-    labelled = bool((labels >= 0).any())
-    shared = {shapes[number] for number in good}
-    return Split(
-        name=f"folder/{'train' if root == '.' else root}",
-        size=len(good),
-        image_shape=shared.pop() if len(shared) == 1 else None,
-        stream=_stream([files[number] for number in good]),
-        labels=labels if labelled else None,
-        class_names=tuple(map(utf8, classes)) if labelled else None,
-        file_names=tuple(names[number] for number in good),
-        skipped=tuple(utf8(n) for n, s in zip(names, shapes) if not s),
+        if not good:
+            raise _none_found(os.path.join(data_dir, root), self._skipped)
+
+    def split(self, classes: Sequence[str]) -> Split:
+        """Makes the split; `classes` are those of all splits together."""
+        labels = _labels(self.paths, classes)
+        labelled = bool((labels >= 0).any())
+        shapes = {(header.height, header.width) for header in self._headers}
+        return Split(
+            name=f"folder/{'train' if self._root == '.' else self._root}",
+            size=len(self.paths),
+            image_shape=shapes.pop() if len(shapes) == 1 else None,
+            stream=_stream([self._file(parts) for parts in self.paths]),
+            labels=labels if labelled else None,
+            class_names=tuple(map(utf8, classes)) if labelled else None,
+            file_names=tuple(map(self._name, self.paths)),
+            skipped=self._skipped,
+        )
+
+    def deep_files(self) -> list[str]:
+        """The files whose grey values have more than 8 bits."""
+        return [
+            self._file(parts)
+            for parts, header in zip(self.paths, self._headers, strict=True)
+            if header.is_deep
+        ]
+
+    def _name(self, parts: Parts) -> str:
+        return os.path.normpath(os.path.join(self._root, *parts))
+
+    def _file(self, parts: Parts) -> str:
+        return os.path.join(self._data_dir, self._name(parts))
+
+
+def _none_found(place: str, skipped: Iterable[Skipped]) -> InputError:
+    received = "; ".join(summaries(skipped)) or "none"
+    return InputError(
+        f"Expected images ({', '.join(image_endings.readable())}) in "
+        f"{utf8(place)}. Received: {received}."
     )
 
 
-def _labels(
-    paths: Sequence[tuple[str, ...]], classes: Sequence[str]
-) -> np.ndarray:
-    """The place of each path's first folder, int64 `[N]`; -1 for no folder."""
+def _class(parts: Parts) -> str | None:
+    """The class that an image's path says, None where it lies loosely."""
+    return composed(parts[0]) if len(parts) > 1 else None
+
+
+def _classes(paths: Iterable[Parts]) -> list[str]:
+    """The classes of some images, sorted."""
+    return sorted({name for parts in paths if (name := _class(parts))})
+
+
+def _labels(paths: Sequence[Parts], classes: Sequence[str]) -> np.ndarray:
+    """The place of each path's class, int64 `[N]`; -1 for none."""
     label_of = {name: label for label, name in enumerate(classes)}
-    labels = [label_of[p[0]] if len(p) > 1 else -1 for p in paths]
+    labels = [label_of.get(_class(parts), -1) for parts in paths]
     return np.array(labels, np.int64)
 
 
-def _header_shape(path: str) -> tuple[int, int] | None:
-    """Reads (H, W) of an upright image; None where there is no image."""
-    try:
-        with _open(path) as image:
-            width, height = image.size
-            # Pillow turns a TIFF's size itself. Of a PNG whose header has no
-            # EXIF, asking for it would decode the image.
-            asked = image.format not in ("TIFF", "PNG") or "exif" in image.info
-            if asked and image.getexif().get(_ORIENTATION, 1) >= 5:
-                return width, height
-            return height, width
-    except Exception:  # Pillow answers broken files with many kinds.
-        return None
+def _inner_splits(splits: Iterable[Sequence[Parts]]) -> Iterator[str]:
+    """Says where folders below the classes are called like splits."""
+    inner = sorted({
+        name
+        for paths in splits
+        for parts in paths
+        for name in parts[1:-1]
+        if split_folders.split_name(name)
+    })  # fmt: skip
+    kinds = {split_folders.split_name(name).kind for name in inner}
+    if len(kinds) > 1:
+        yield (
+            f"{', '.join(utf8(name) for name in inner[:4])}: folders below "
+            "classes, not told apart. Put the classes below the splits to "
+            "have these as splits."
+        )
+
+
+def _narrow(deep_files: Sequence[str]) -> Iterator[str]:
+    """Warns where grey values of 16 bits fill a small part of their range."""
+    step = -(-len(deep_files) // _DEEP_SAMPLE) or 1
+    sample = [image_file.largest_value(f) for f in deep_files[::step]]
+    if sample and None not in sample and 0 < max(sample) < NARROW:
+        yield (
+            f"{len(deep_files):,} images have grey values of 16 bits, of "
+            f"which {len(sample)} were looked at: none is above "
+            f"{max(sample):,} of 65,535, so they are dark. If they come from "
+            "a camera of fewer bits, scale them to 0..65,535 first."
+        )
 
 
 def _stream(files: list[str]) -> Stream:
@@ -301,7 +258,7 @@ def _stream(files: list[str]) -> Stream:
         )
 
     def decode(path: tf.Tensor) -> tf.Tensor:
-        image = tf.numpy_function(_read_or_none, [path], tf.uint8)
+        image = tf.numpy_function(_pixels, [path], tf.uint8)
         return tf.ensure_shape(image, (None, None, 3))
 
     def identity() -> str | None:
@@ -310,9 +267,7 @@ def _stream(files: list[str]) -> Stream:
     return Stream(encoded, decode, identity=identity)
 
 
-def _read_or_none(path: bytes) -> np.ndarray:
+def _pixels(path: bytes) -> np.ndarray:
     """Decodes an image file; an image of no pixels where that fails."""
-    try:
-        return read_image(path)
-    except Exception:  # Pillow answers broken files with many kinds.
-        return np.zeros((0, 0, 3), np.uint8)
+    image = image_file.read_or_none(path)
+    return np.zeros((0, 0, 3), np.uint8) if image is None else image

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from and_tf import damage
 from and_tf.data import decoded, parallelism
 from and_tf.data.records import Records
 from and_tf.data.split import Split, Stream
@@ -51,12 +52,15 @@ def read(
         return decoded.identity(records.files.tolist(), image_key, *parts)
 
     names = getattr(features[label_key], "names", None) if label_key else None
+    name = f"{builder.name}/{split}"
     return Split(
-        name=f"{builder.name}/{split}",
+        name=name,
         size=records.size,
         image_shape=(height, width) if height and width else None,
         stream=Stream(records, decode, unpack, identity),
-        labels=(lambda: _labels(records, label_key)) if label_key else None,
+        labels=(lambda: _labels(records, label_key, name))
+        if label_key
+        else None,
         class_names=tuple(names) if names else None,
     )
 
@@ -96,8 +100,12 @@ def _records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
     )
 
 
-def _labels(records: Records, key: str) -> np.ndarray:
-    """Reads all labels, int64 `[N]`, and decodes no image."""
+def _labels(records: Records, key: str, name: str) -> np.ndarray:
+    """Reads all labels of the split `name`, int64 `[N]`; decodes no image.
+
+    Raises:
+        InputError: Records are damaged, or there are not N.
+    """
     spec = {key: tf.io.FixedLenFeature([], tf.int64)}
     labels = np.full(records.size, -1, np.int64)
     batches = (
@@ -108,8 +116,21 @@ def _labels(records: Records, key: str) -> np.ndarray:
             num_parallel_calls=tf.data.AUTOTUNE,
         )
     )
-    for parsed, numbers in parallelism.fixed(batches).as_numpy_iterator():
-        labels[numbers] = parsed[key]
+    count = 0
+    try:
+        for parsed, numbers in parallelism.fixed(batches).as_numpy_iterator():
+            labels[numbers] = parsed[key]
+            count += len(numbers)
+    except (tf.errors.OpError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"Expected {name} in files that are whole. Received: "
+            f"{damage.brief(error)}. Get the data set anew."
+        ) from error
+    if count < records.size:
+        raise InputError(
+            f"Expected {records.size} records in {name}. Received {count}. "
+            "Get the data set anew."
+        )
     return labels
 
 

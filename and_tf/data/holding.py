@@ -9,9 +9,11 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from and_tf import damage
 from and_tf.data import background, decoded, parallelism
-from and_tf.data.folder import utf8
+from and_tf.data.names import utf8
 from and_tf.data.sharing import empty
+from and_tf.data.skipped import UNREADABLE, Skipped
 from and_tf.data.split import Split, in_memory, take
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
@@ -52,12 +54,22 @@ def hold(split: Split, side: int | None, later: bool = False) -> Split:
     held = in_memory(
         split.name, images, labels, skipped=split.skipped, **fields
     )
-    if readable.all():
-        return held
-    broken = (utf8(split.file_names[i]) for i in np.flatnonzero(~readable))
-    return take(
-        held, np.flatnonzero(readable), tuple(sorted({*split.skipped, *broken}))
-    )
+    return without(held, np.flatnonzero(~readable))
+
+
+def without(split: Split, broken: np.ndarray) -> Split:
+    """Leaves files out that cannot be read, and names them in `skipped`.
+
+    Args:
+        split: A split of files.
+        broken: int64 `[b]`, the numbers of those files.
+    """
+    if not len(broken):
+        return split
+    names = (utf8(split.file_names[number]) for number in broken)
+    skipped = {*split.skipped, *(Skipped(name, UNREADABLE) for name in names)}
+    good = np.delete(np.arange(split.size), broken)
+    return take(split, good, tuple(sorted(skipped)))
 
 
 def _whole(
@@ -66,10 +78,10 @@ def _whole(
     """All images of a split that has nothing to leave out."""
     try:
         images, readable, keep = _decoded(split, shape, side)
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+    except (tf.errors.OpError, UnicodeDecodeError) as error:
         raise InputError(
             f"Expected {split.name} in files that are whole. Received: "
-            f"{error.message.splitlines()[0]}. Get the data set anew."
+            f"{damage.brief(error)}. Get the data set anew."
         ) from error
     if not readable.all():
         raise InputError(
@@ -78,6 +90,20 @@ def _whole(
         )
     background.begin(keep)  # Whoever waits for images need not wait for this.
     return images
+
+
+def entry_name(split: Split, *more: object) -> str | None:
+    """Names what is kept in the cache of a split, see `decoded.identity`.
+
+    Args:
+        split: A split whose stream is a `Stream`.
+        *more: What else decides it.
+    """
+    name, renumber = split.stream.identity(), split.stream.renumber
+    if name is None:
+        return None
+    chosen = None if renumber is None else renumber.tobytes()
+    return decoded.identity([], name, *more, chosen)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -164,11 +190,7 @@ def _decoded(
         if name is not None and fresh and readable.all():
             decoded.keep(name, images)
 
-    name = split.stream.identity()
-    if name is not None:
-        renumber = split.stream.renumber
-        chosen = None if renumber is None else renumber.tobytes()
-        name = decoded.identity([], name, shape, side, chosen)
+    name = entry_name(split, shape, side)
     images = None if name is None else decoded.recall(name)
     readable = np.ones(split.size, bool)
     if fresh := images is None:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data.sharing import captured, shareable
+from and_tf.data.skipped import Skipped
 
 Seed = tf.Tensor | None
 Keep = Callable[[tf.Tensor], tf.Tensor]
@@ -116,10 +117,11 @@ class Split:
             at all. May be set to a function, called when first read.
         class_names: Name of each label.
         file_names: Of a folder, the relative path of each number; see
-            `folder.utf8` where it is to be read.
+            `names.utf8` where it is to be read.
         images: uint8 `[N, H, W, 3]` where the split is held in memory. May
             be set to a function, called when first read.
-        skipped: Files that are left out because they cannot be read.
+        skipped: What was found and left out, such as files that cannot be
+            read.
     """
 
     name: str
@@ -130,7 +132,7 @@ class Split:
     class_names: tuple[str, ...] | None = None
     file_names: tuple[str, ...] | None = None
     images: np.ndarray | None = _Lazy()
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def has_labels(self) -> bool:
@@ -153,11 +155,20 @@ class Split:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageData:
-    """The splits of a data set; `test` is None where it has none."""
+    """The splits of a data set.
+
+    Attributes:
+        name: Such as "cifar10".
+        train: The training split.
+        test: None where there is none.
+        remarks: Sentences about what a user should know of the data before
+            training begins.
+    """
 
     name: str
     train: Split
     test: Split | None
+    remarks: tuple[str, ...] = ()
 
 
 def shuffled_numbers(size: int, seed: Seed) -> tf.data.Dataset:
@@ -218,7 +229,9 @@ def in_memory(
 
 
 def take(
-    split: Split, chosen: np.ndarray, skipped: tuple[str, ...] | None = None
+    split: Split,
+    chosen: np.ndarray,
+    skipped: tuple[Skipped, ...] | None = None,
 ) -> Split:
     """Keeps some of a split's images and counts them anew from 0.
 

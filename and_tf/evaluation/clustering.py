@@ -220,6 +220,21 @@ def prototypes(probabilities: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(own).any(0), own.argmax(0), -1)
 
 
+def classes_that_occur(images: ImageData) -> int:
+    """Counts the classes that any image of a data set has.
+
+    A data set may have names for more; these count where no image has a
+    label.
+
+    Returns:
+        The number; 0 where it is unknown.
+    """
+    splits = [s for s in (images.train, images.test) if s is not None]
+    labels = [s.labels for s in splits if s.labels is not None]
+    found = np.unique(np.concatenate(labels)) if labels else np.array([-1])
+    return int((found >= 0).sum()) or number_of_classes(images)
+
+
 def number_of_classes(images: ImageData) -> int:
     """How many classes a data set has by its names or labels; 0: unknown."""
     splits = [s for s in (images.train, images.test) if s is not None]

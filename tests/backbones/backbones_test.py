@@ -42,6 +42,40 @@ def test_embeddings_have_unit_norm(name):
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, 1e-5)
 
 
+def _strided_1x1(encoder: keras.Model) -> list[str]:
+    """Names of the 1×1 convolutions that a traced encoder strides by."""
+    spec = tf.TensorSpec((2, *encoder.input_shape[1:]))
+    graph = tf.function(encoder).get_concrete_function(spec).graph
+    return [
+        op.name
+        for op in graph.get_operations()
+        if op.type == "Conv2D"
+        and op.inputs[1].shape[:2] == (1, 1)
+        and max(op.get_attr("strides")) > 1
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        *((name, width) for name in KINDS for width in (0.01, 0.3, 1.0)),
+        ("resnet101", 0.01),
+    ],
+)
+def test_no_1x1_convolution_has_a_stride(name, width):
+    # See `conv_norm`: the gradient of a narrow one would corrupt the memory.
+    for stem in ("auto",) if name == "small" else ("cifar", "imagenet"):
+        size = 64 if stem == "imagenet" else 16
+        encoder = backbones.build(name, size, 4, stem=stem, width=width)
+        assert _strided_1x1(encoder) == []
+
+
+def test_a_1x1_convolution_with_a_stride_is_found():
+    images = keras.Input((8, 8, 16))
+    strided = keras.layers.Conv2D(4, 1, 2)
+    assert len(_strided_1x1(keras.Model(images, strided(images)))) == 1
+
+
 def test_any_way_of_giving_pixels_is_the_same():
     encoder = backbones.build("small", 16, 4, width=NARROW)
     pixels = _pixels(16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from and_tf.backbones.conv_norm import conv_norm, scaled
 
@@ -65,3 +66,25 @@ def test_moving_average_has_torchs_momentum():
 )
 def test_scaled_counts_are_multiples_of_eight(filters, width, expected):
     assert scaled(filters, width) == expected
+
+
+@pytest.mark.parametrize("zeros", [None, 0])
+@pytest.mark.parametrize("side", [1, 6, 7])
+def test_a_strided_1x1_convolution_is_that_of_tensorflow(rng, side, zeros):
+    # With 16 channels in, TensorFlow's own can be trusted: see `conv_norm`.
+    images = tf.constant(rng.normal(size=(4, side, side, 16)), tf.float32)
+    x = keras.Input(images.shape[1:])
+    model = keras.Model(x, conv_norm(x, 5, 1, 2, name="c", zeros=zeros))
+    layer = model.get_layer("c_conv")
+    assert layer.kernel.shape == (1, 1, 16, 5)
+    ours = keras.Model(x, layer.output)
+    kernel = layer.kernel.value
+    results = []
+    for convolve in (ours, lambda x: tf.nn.conv2d(x, kernel, 2, "SAME")):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            y = convolve(images)
+            loss = tf.reduce_sum(y**3)
+        results.append((y, *tape.gradient(loss, [images, kernel])))
+    for own, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(own, theirs, rtol=1e-4, atol=1e-5)

@@ -6,13 +6,15 @@ import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from and_tf.data import decoded, folder
+from and_tf.data import decoded, folder, image_file
 from and_tf.data.holding import hold
+from and_tf.data.skipped import UNREADABLE
 from and_tf.data.split import Split, take
 
 N, SIDE = 5, 4
@@ -42,25 +44,36 @@ def _split(photos: pathlib.Path) -> Split:
     return folder.read(str(photos)).train
 
 
-def _break(path: pathlib.Path, *, unseen: bool) -> None:
-    """Cuts into an image; `unseen`: with nothing outside the file to tell."""
+def _break(path: pathlib.Path) -> None:
+    """Cuts into an image, and leaves its size and its time as they were."""
     state, content = path.stat(), path.read_bytes()
     half = len(content) // 2
     path.write_bytes(content[:half] + bytes(len(content) - half))
-    if unseen:
-        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-    else:
-        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
-def test_is_decoded_once(photos: pathlib.Path) -> None:
+@pytest.fixture
+def undecodable(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Has every decoding fail from when it is called."""
+
+    def fail(path: bytes) -> None:
+        raise ValueError(f"{path} was decoded")
+
+    return lambda: monkeypatch.setattr(image_file, "read_image", fail)
+
+
+def test_is_decoded_once(
+    photos: pathlib.Path, undecodable: Callable[[], None]
+) -> None:
     first = hold(_split(photos), None).images
-    _break(photos / "2.png", unseen=True)
+    undecodable()
     np.testing.assert_array_equal(hold(_split(photos), None).images, first)
 
 
 def test_another_process_finds_it(
-    photos: pathlib.Path, tmp_path: pathlib.Path
+    photos: pathlib.Path,
+    tmp_path: pathlib.Path,
+    undecodable: Callable[[], None],
 ) -> None:
     program = (
         "import sys, numpy as np\n"
@@ -73,7 +86,7 @@ def test_another_process_finds_it(
     out = tmp_path / "images.npy"
     command = [sys.executable, "-c", program, str(photos), str(out)]
     subprocess.run(command, check=True)
-    _break(photos / "2.png", unseen=True)
+    undecodable()
     found = hold(_split(photos), None)
     np.testing.assert_array_equal(found.images, np.load(out))
     assert found.size == N
@@ -81,9 +94,9 @@ def test_another_process_finds_it(
 
 def test_a_changed_file_is_decoded_anew(photos: pathlib.Path) -> None:
     first = hold(_split(photos), None).images
-    _break(photos / "2.png", unseen=False)
+    _break(photos / "2.png")
     held = hold(_split(photos), None)
-    assert held.skipped == ("2.png",)
+    assert held.skipped == (("2.png", UNREADABLE),)
     np.testing.assert_array_equal(held.images, first[[0, 1, 3, 4]])
 
 
@@ -92,7 +105,7 @@ def test_what_cannot_be_read_is_tried_again(
 ) -> None:
     whole = (photos / "2.png").read_bytes()
     state = (photos / "2.png").stat()
-    _break(photos / "2.png", unseen=True)
+    _break(photos / "2.png")
     assert hold(_split(photos), None).size == N - 1
     assert not cache.exists()
     (photos / "2.png").write_bytes(whole)
@@ -118,6 +131,37 @@ def test_half_an_entry_is_none(
     (entry,) = cache.iterdir()
     os.truncate(entry, int(left * entry.stat().st_size))
     np.testing.assert_array_equal(hold(_split(photos), None).images, first)
+
+
+def test_a_damaged_entry_is_none(
+    photos: pathlib.Path, cache: pathlib.Path
+) -> None:
+    first = hold(_split(photos), None).images
+    (entry,) = cache.iterdir()
+    whole = entry.read_bytes()
+    places = [*range(0, 128, 3), *range(128, len(whole), 17), len(whole) - 1]
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        entry.write_bytes(damaged)
+        assert decoded.recall(entry.name) is None, place
+    entry.write_bytes(whole[:200] + bytes(len(whole) - 200))
+    assert decoded.recall(entry.name) is None
+    entry.write_bytes(whole)
+    np.testing.assert_array_equal(decoded.recall(entry.name), first)
+
+
+def test_another_file_of_the_same_size_and_time_has_another_name(
+    photos: pathlib.Path,
+) -> None:
+    path = photos / "2.png"
+    before = decoded.identity([os.fsencode(path)])
+    assert decoded.identity([os.fsencode(path)]) == before
+    state, other = path.stat(), photos / "other"
+    other.write_bytes(path.read_bytes()[::-1])
+    os.replace(other, path)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert decoded.identity([os.fsencode(path)]) != before
 
 
 def test_nowhere_to_write_only_takes_longer(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import pathlib
 import pickle
+import unicodedata
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-from and_tf.data import folder
+from and_tf.data import folder, image_file
 from and_tf.data.holding import hold, readable_batches
+from and_tf.data.skipped import summaries
+from and_tf.data.split import Split
 from and_tf.errors import InputError
 from tests.hostile import bomb
 
@@ -20,6 +23,10 @@ from tests.hostile import bomb
 def _write(path: pathlib.Path, colour: int = 0, size=(5, 4), **options) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, (colour, 0, 0)).save(path, **options)
+
+
+def _names(split: Split) -> list[str]:
+    return [one.name for one in split.skipped]
 
 
 def _colours(images: np.ndarray) -> list[int]:
@@ -92,57 +99,6 @@ def test_streams_in_an_order_drawn_from_a_seed(photos: pathlib.Path) -> None:
     assert len(np.unique(orders, axis=0)) > 1
 
 
-def _mode_image(mode: str) -> tuple[Image.Image, list[int]]:
-    """An image of 3x2 equal pixels, and the RGB that they must become."""
-    size = 3, 2
-    if mode == "P, transparent":
-        image = Image.new("P", size, 1)
-        image.putpalette([1, 2, 3, 4, 5, 6])
-        image.info["transparency"] = 1
-        return image, [255, 255, 255]
-    if mode == "P":
-        image = Image.new("P", size, 1)
-        image.putpalette([1, 2, 3, 40, 50, 60])
-        return image, [40, 50, 60]
-    if mode == "I;16":
-        deep = np.full(size[::-1], 100 * 257 + 100, np.uint16)
-        return Image.fromarray(deep), [100] * 3
-    if mode == "I;16B":
-        deep = np.full(size[::-1], 200 * 257, ">u2")
-        return Image.frombytes(mode, size, deep.tobytes()), [200] * 3
-    colour, expected = {
-        "1": (1, [255] * 3),
-        "L": (77, [77] * 3),
-        "LA": ((0, 51), [204] * 3),  # A fifth of black on white.
-        "RGB": ((1, 2, 3), [1, 2, 3]),
-        "RGBA": ((255, 0, 100, 51), [255, 204, 224]),
-        "CMYK": ((0, 255, 255, 0), [255, 0, 0]),
-    }[mode]
-    return Image.new(mode, size, colour), expected
-
-
-@pytest.mark.parametrize(
-    ("mode", "suffix"),
-    [
-        ("1", "png"), ("L", "jpg"), ("LA", "png"), ("P", "gif"), ("P", "png"),
-        ("P, transparent", "png"), ("RGB", "tif"), ("RGBA", "png"),
-        ("RGBA", "webp"), ("I;16", "png"), ("I;16", "tif"), ("I;16B", "tif"),
-        ("CMYK", "tif"), ("CMYK", "jpg"),
-    ],
-)  # fmt: skip
-def test_modes_become_rgb(
-    tmp_path: pathlib.Path, mode: str, suffix: str
-) -> None:
-    path = tmp_path / f"image.{suffix}"
-    image, expected = _mode_image(mode)
-    image.save(path, **({"lossless": True} if suffix == "webp" else {}))
-    pixels = folder.read_image(path)
-    assert (pixels.shape, pixels.dtype) == ((2, 3, 3), np.uint8)
-    np.testing.assert_allclose(
-        pixels.astype(int), np.broadcast_to(expected, (2, 3, 3)), atol=2
-    )
-
-
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
 def test_images_are_turned_upright(tmp_path: pathlib.Path, suffix: str) -> None:
     path = tmp_path / f"image.{suffix}"
@@ -174,11 +130,11 @@ def broken(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def test_what_cannot_be_read_is_left_out(broken: pathlib.Path) -> None:
     split = folder.read(str(broken)).train
-    assert split.skipped == ("a/empty.jpg", "a/text.jpg", "b/vector.png")
+    assert _names(split) == ["a/empty.jpg", "a/text.jpg", "b/vector.png"]
     held = hold(split, 4)
-    assert held.skipped == (
+    assert _names(held) == [
         "a/empty.jpg", "a/text.jpg", "b/cut.bmp", "b/depth.tif", "b/vector.png",
-    )  # fmt: skip
+    ]  # fmt: skip
     assert held.file_names == ("a/good.png", "b/good.png")
     assert held.labels.tolist() == [0, 1]
     assert _colours(held.images) == [10, 20]
@@ -200,7 +156,7 @@ def test_pillows_limit_on_pixels_is_an_error_of_one_file(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     split = folder.read(str(tmp_path)).train
     assert split.file_names == ("good.png",)
-    assert split.skipped == ("bomb.png",)
+    assert _names(split) == ["bomb.png"]
 
 
 def test_links_are_followed_but_never_round(tmp_path: pathlib.Path) -> None:
@@ -213,7 +169,11 @@ def test_links_are_followed_but_never_round(tmp_path: pathlib.Path) -> None:
     os.symlink(tmp_path / "nowhere.png", photos / "dog/dangling.png")
     split = folder.read(str(photos)).train
     assert split.file_names == ("cat/a.png", "dog/b.png")
-    assert split.skipped == ("dog/dangling.png",)
+    assert [(one.name, one.reason.split()[-1]) for one in split.skipped] == [
+        ("dog/dangling.png", "nothing"),
+        ("dog/loop", "already"),
+        ("dog/self", "already"),
+    ]
 
 
 def test_what_is_no_folder_of_images(tmp_path: pathlib.Path) -> None:
@@ -265,9 +225,11 @@ def test_an_image_that_would_fill_the_memory_is_left_out(tmp_path, side):
     (tmp_path / "bomb.png").write_bytes(bomb(side))
     _write(tmp_path / "good.png")
     split = folder.read(str(tmp_path)).train
-    assert (split.file_names, split.skipped) == (("good.png",), ("bomb.png",))
+    assert split.file_names == ("good.png",)
+    (skipped,) = split.skipped
+    assert skipped == ("bomb.png", "that have more than 170,000,000 pixels")
     with pytest.raises((ValueError, Image.DecompressionBombError)):
-        folder.read_image(str(tmp_path / "bomb.png"))
+        image_file.read_image(str(tmp_path / "bomb.png"))
 
 
 def test_only_image_formats_are_opened_whatever_the_name_says(tmp_path):
@@ -276,7 +238,7 @@ def test_only_image_formats_are_opened_whatever_the_name_says(tmp_path):
     (tmp_path / "b.jpg").write_bytes(pickle.dumps(print))
     _write(tmp_path / "good.png")
     split = folder.read(str(tmp_path)).train
-    assert split.skipped == ("a.png", "b.jpg")
+    assert _names(split) == ["a.png", "b.jpg"]
 
 
 def test_names_that_are_no_utf8_can_be_read_and_written(tmp_path):
@@ -286,5 +248,64 @@ def test_names_that_are_no_utf8_can_be_read_and_written(tmp_path):
     (tmp_path / "train" / "tea" / os.fsdecode(b"bad\xe9.png")).write_bytes(b"")
     train = folder.read(str(tmp_path)).train
     assert train.class_names == ("caf\\udce9", "tea")
-    assert train.skipped == ("train/tea/bad\\udce9.png",)
+    assert _names(train) == ["train/tea/bad\\udce9.png"]
     assert _colours(hold(train, None).images) == [10, 20]
+
+
+def test_names_that_look_alike_are_one_class(tmp_path):
+    """macOS takes accents apart, most other systems do not."""
+    for split, form in (("train", "NFD"), ("test", "NFC")):
+        _write(tmp_path / split / unicodedata.normalize(form, "café") / "a.png")
+    data = folder.read(str(tmp_path))
+    assert data.train.class_names == data.test.class_names == ("caf\xe9",)
+    assert data.train.labels.tolist() == data.test.labels.tolist() == [0]
+    (file,) = hold(data.train, None).file_names  # As it is on the disk.
+    assert file == f"train/{unicodedata.normalize('NFD', 'café')}/a.png"
+
+
+def test_a_class_without_an_image_that_can_be_read_is_none(tmp_path):
+    _write(tmp_path / "cat/a.png")
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "dog/b.png").write_text("no image")
+    assert folder.read(str(tmp_path)).train.class_names == ("cat",)
+
+
+def test_what_is_no_image_here_is_named_with_the_reason(tmp_path):
+    for name in ("scan.DCM", "logo.svg", "photo.cr2"):
+        (tmp_path / name).write_bytes(b"\0")
+    with pytest.raises(InputError, match="1 whose format .dcm is not read"):
+        folder.read(str(tmp_path))
+    _write(tmp_path / "a.png")
+    split = folder.read(str(tmp_path)).train
+    assert list(summaries(split.skipped)) == [
+        "1 whose format .svg is not read here: logo.svg",
+        "1 whose format .cr2 is not read here: photo.cr2",
+        "1 whose format .dcm is not read here: scan.DCM",
+    ]
+    assert folder.read_all(str(tmp_path)).skipped == split.skipped
+
+
+def test_dark_values_of_16_bits_are_remarked(tmp_path):
+    def remarks(most: int) -> tuple[str, ...]:
+        for number in range(20):
+            values = np.linspace(0, most, 20).reshape(4, 5).astype(np.uint16)
+            Image.fromarray(values).save(tmp_path / f"{number}.png")
+        return folder.read(str(tmp_path)).remarks
+
+    (remark,) = remarks(4095)
+    assert "20 images have grey values of 16 bits" in remark
+    assert "above 4,095 of 65,535" in remark
+    assert remarks(65535) == ()
+
+
+def test_splits_below_classes_are_remarked(tmp_path):
+    for name in ("cat/train", "cat/test", "dog/train"):
+        _write(tmp_path / name / "a.png")
+    (remark,) = folder.read(str(tmp_path)).remarks
+    assert remark.startswith("test, train: folders below classes, not told")
+
+
+def test_layouts_remarks_are_those_of_the_data(tmp_path):
+    for name in ("train/a", "test/a", "more"):
+        _write(tmp_path / name / "1.png")
+    assert folder.read(str(tmp_path)).remarks[0].startswith("more/: beside")

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data.sharing import captured
+from and_tf.data.skipped import UNREADABLE, Skipped
 from and_tf.data.split import Seed, Split, Stream, shuffled_numbers
 
 N, H, W = 7, 4, 6
@@ -24,5 +25,6 @@ def streamed(images: np.ndarray, broken: int = -1) -> Split:
 
     return Split(
         "s", N, (H, W), Stream(encoded, decode), np.arange(N) * 10,
-        class_names=("a", "b"), file_names=tuple("abcdefg"), skipped=("0",),
+        class_names=("a", "b"), file_names=tuple("abcdefg"),
+        skipped=(Skipped("0", UNREADABLE),),
     )  # fmt: skip

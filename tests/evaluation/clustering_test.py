@@ -115,11 +115,13 @@ def test_refuses_without_labels():
 
 
 @pytest.mark.parametrize(
-    ("labels", "names", "expected"),
-    [(None, None, 0), ([0, 3, -1], None, 4), ([0, 1, 1], ("a", "b", "c"), 3),
-     ([-1, -1, -1], None, 0)],
+    ("labels", "names", "expected", "occurring"),
+    [(None, None, 0, 0), ([0, 3, -1], None, 4, 2),
+     ([0, 1, 1], ("a", "b", "c"), 3, 2), ([-1, -1, -1], None, 0, 0)],
 )  # fmt: skip
-def test_classes_are_counted_by_name_or_label(labels, names, expected):
+def test_classes_are_counted_by_name_or_label(
+    labels, names, expected, occurring
+):
     split = in_memory(
         "few",
         np.zeros((3, 8, 8, 3), np.uint8),
@@ -128,3 +130,4 @@ def test_classes_are_counted_by_name_or_label(labels, names, expected):
     )
     images = ImageData("few", split, None)
     assert clustering.number_of_classes(images) == expected
+    assert clustering.classes_that_occur(images) == occurring

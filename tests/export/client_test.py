@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from and_tf import trained
-from and_tf.data.folder import read_image
+from and_tf.data.image_file import read_image
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
 from export import asking

@@ -11,10 +11,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from and_tf.data.folder import read_image
+from and_tf.data.image_file import read_image
 from and_tf.preprocessing import centre_square
 from export import decoding
-from tests.hostile import bomb
+from tests.data.image_file_test import with_sbit
+from tests.hostile import bomb, many_scans
 
 SIZES = [(1, 1), (2, 3), (8, 1), (17, 9), (37, 53), (64, 64)]
 
@@ -254,3 +255,43 @@ def test_a_cut_file_is_refused_or_shows_the_same(kind):
             expected = read_image(io.BytesIO(whole[:end]))
             np.testing.assert_array_equal(received, expected)
     assert refused > 0.9 * len(whole) / 7
+
+
+@pytest.mark.parametrize("step", [1, 16])
+def test_grey_png_of_twelve_bits(step):
+    values = np.linspace(0, 4095, 256).reshape(16, 16).astype(np.uint16)
+    assert_same(with_sbit(encoded(values * step, "PNG"), 12))
+
+
+def test_large_transparent_images_are_mixed_in_strips(monkeypatch):
+    monkeypatch.setattr(decoding, "_STRIP_PIXELS", 100)
+    data = encoded(picture(37, 53, 4), "PNG")
+    received = tf.function(decoding.decode)(tf.constant(data))
+    expected = read_image(io.BytesIO(data))
+    np.testing.assert_array_equal(received, expected)
+
+
+@pytest.mark.parametrize("broken", [(), (1, 4), (0, 1, 2, 3, 4, 5)])
+def test_large_images_are_decoded_alone(monkeypatch, broken):
+    """Small and large ones in turns; those at `broken` are cut short."""
+    monkeypatch.setattr(decoding, "PARALLEL_PIXELS", 500)
+    sizes = [(17, 9), (37, 53), (20, 20), (64, 64), (64, 40), (2, 3)]
+    files = [encoded(picture(*size), "PNG") for size in sizes]
+    alone = [decode_batch(tf.constant([data])).numpy()[0] for data in files]
+    for place in broken:
+        files[place] = files[place][: len(files[place]) // 2]
+    batch = tf.function(lambda files: decoding.decode_batch(files, 12))
+    if not broken:
+        np.testing.assert_array_equal(batch(tf.constant(files)), alone)
+        return
+    places = r"\[" + " ".join(map(str, broken)) + r"\]"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=places):
+        batch(tf.constant(files))
+
+
+@pytest.mark.parametrize("data", [bomb(8_000), many_scans(4_096, 300)])
+def test_files_that_mean_harm_are_refused(data):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Expected fewer"):
+        decode(data)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[0\]"):
+        decode_batch([data])

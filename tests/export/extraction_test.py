@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from and_tf.data import folder
+from and_tf.data import image_file
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
 from export import extraction, outputs, tables
@@ -86,7 +86,7 @@ def test_rows_are_the_clean_views_embeddings(photos, tmp_path):
     assert result.count == len(table.file_names) == 27
     assert result.skipped == ["a/06.png", "b/11.png"]
     for name, embedding in zip(table.file_names, table.embeddings):
-        image = folder.read_image(os.path.join(photos, name))
+        image = image_file.read_image(os.path.join(photos, name))
         square = centre_square(image, 8).numpy()
         np.testing.assert_allclose(
             embedding, stand_in.embed(square[None])[0], atol=1e-6

@@ -12,7 +12,7 @@ from PIL import Image
 
 from and_tf import trained
 from and_tf.config import TrainConfig
-from and_tf.data.folder import read_image
+from and_tf.data.image_file import read_image
 from and_tf.errors import InputError
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import weighted_knn

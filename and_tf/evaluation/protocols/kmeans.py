@@ -53,7 +53,7 @@ def choose_clusters(run: Trained, asked_for: int) -> int:
     Raises:
         InputError: If it is neither given nor known.
     """
-    clusters = asked_for or clustering.number_of_classes(run.images)
+    clusters = asked_for or clustering.classes_that_occur(run.images)
     if not clusters:
         raise InputError(
             "Expected --kmeans_clusters, as the number of classes in "

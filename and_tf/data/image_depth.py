@@ -1,0 +1,112 @@
+"""Grey values of more than 8 bits, and how many bits they really have.
+
+Cameras and scanners of 10, 12 or 14 bits save their values in 16 bits as they
+are. Read as 16 bits, such an image is nearly black. Where its header says how
+many bits there are, it is scaled by that; `export.decoding` does the same in a
+graph.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+# A path, or a file that is open for reading and can be wound back.
+Source = str | bytes | os.PathLike[str] | BinaryIO
+WHITE = 65535
+# Below this, the values of many images are hardly of 16 bits, however dark.
+NARROW = 2**14
+_STRIP_ROWS = 256
+_BITS_PER_SAMPLE, _MAX_SAMPLE_VALUE = 258, 281  # Tags of a TIFF.
+_PNG_HEADER_BYTES = 8
+
+
+@contextlib.contextmanager
+def opened(source: Source) -> Iterator[BinaryIO]:
+    """Opens a file for reading, or winds an open one back to its beginning."""
+    if isinstance(source, io.IOBase):
+        source.seek(0)
+        yield source
+    else:
+        with open(source, "rb") as file:
+            yield file
+
+
+def to_rgb(image: Image.Image, source: Source) -> np.ndarray:
+    """Scales grey of 16 bits to 8; Pillow itself would clip it at 255.
+
+    Args:
+        image: A decoded image whose mode begins with "I" or "F".
+        source: Its file.
+
+    Returns:
+        uint8 `[H, W, 3]`.
+
+    Raises:
+        ValueError: Its values have no known range.
+    """
+    values = np.asarray(image)  # [H, W]
+    if image.mode.startswith("F") or values.min() < 0 or values.max() > WHITE:
+        raise ValueError(f"pixels of mode {image.mode} have no known range")
+    step = np.float32(white_level(image, source, values) / 255)
+    rgb = np.empty((*values.shape, 3), np.uint8)
+    for top in range(0, len(values), _STRIP_ROWS):
+        rows = slice(top, top + _STRIP_ROWS)
+        rgb[rows] = np.rint(values[rows] / step)[:, :, None]
+    return rgb
+
+
+def white_level(image: Image.Image, source: Source, values: np.ndarray) -> int:
+    """Returns the value that stands for white: 65,535, or what a header says.
+
+    Args:
+        image: An image of grey values of 16 bits, decoded.
+        source: Its file.
+        values: Its pixels, `[H, W]`.
+    """
+    bits = 16
+    if image.format == "TIFF":
+        bits = _tiff_bits(image)
+    elif image.format == "PNG":
+        bits = _png_bits(source)
+        # As PNG has it, values fill 16 bits whatever their number of bits,
+        # and then the lowest bits of dark values are zeros.
+        if not (values & (2 ** (16 - bits) - 1)).any():
+            bits = 16
+    white = 2**bits - 1
+    return white if values.max() <= white else WHITE
+
+
+def _tiff_bits(image: Image.Image) -> int:
+    """How many bits a TIFF's values have by its header."""
+    tags = image.tag_v2
+    (bits,) = tags.get(_BITS_PER_SAMPLE, (16,))[:1]
+    most = tags.get(_MAX_SAMPLE_VALUE, WHITE)
+    (most,) = most[:1] if isinstance(most, tuple) else (most,)
+    # Some programs write the largest value that occurs, which says nothing.
+    for fewer in range(9, bits):
+        if most == 2**fewer - 1:
+            return fewer
+    return bits if 8 < bits < 16 else 16
+
+
+def _png_bits(source: Source) -> int:
+    """How many bits a grey PNG's values have by its chunk sBIT."""
+    with opened(source) as file:
+        file.seek(_PNG_HEADER_BYTES)
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind == b"sBIT":
+                bits = file.read(1)[0]
+                return bits if 8 < bits < 16 else 16
+            if kind == b"IDAT":
+                break
+            file.seek(length + 4, os.SEEK_CUR)
+    return 16

@@ -1,0 +1,241 @@
+"""Tells which folders of a data directory are its splits, by their names.
+
+The names are those in use: train and test; Training and Testing; TRAIN, VALID;
+seg_train, seg_test and seg_pred; train2017 and val2017; images/train. What is
+not taken is said, as nobody else could tell.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from and_tf.data.names import utf8
+from and_tf.data.walking import folders_in, has_loose_image, holds_image
+from and_tf.errors import InputError
+
+TRAIN, TEST, VALIDATION = "train", "test", "validation"
+_WORDS = {
+    TRAIN: ("train", "training", "trn", "trainval"),
+    TEST: ("test", "testing", "tst"),
+    VALIDATION: ("val", "valid", "validation", "dev", "eval", "evaluation"),
+}
+_KINDS = {word: kind for kind, words in _WORDS.items() for word in words}
+# Words that say nothing of what a folder holds.
+_FILLERS = frozenset(
+    "data dataset folder image images img imgs photos pics set split".split()
+)
+_JOINED = re.compile(r"(train|training|test|testing|val|validation)(set|data)")
+_SHOWN = 5  # Names in a sentence.
+
+
+class SplitName(NamedTuple):
+    """What a folder's name says of a split.
+
+    Attributes:
+        kind: `TRAIN`, `TEST` or `VALIDATION`.
+        rest: What else the name says, such as {"seg"}: the splits of one data
+            set share it.
+    """
+
+    kind: str
+    rest: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The folders of the splits.
+
+    Attributes:
+        train: The training folder relative to the data directory, which "."
+            is itself.
+        test: The test folder; None where there is none.
+        remarks: Sentences about what is not taken.
+    """
+
+    train: str
+    test: str | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def split_name(name: str) -> SplitName | None:
+    """Reads a folder's name; None where it is not that of a split.
+
+    Case and digits do not count, and neither do words such as "images". A
+    name with words for two splits, such as "train_test", is that of none.
+    """
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
+    words = [part for w in words for part in _unjoined(w.lower())]
+    kinds = {_KINDS[word] for word in words if word in _KINDS}
+    if len(kinds) != 1:
+        return None
+    rest = {w for w in words if w not in _KINDS and w not in _FILLERS}
+    return SplitName(kinds.pop(), frozenset(rest))
+
+
+def find(data_dir: str, train_split: str = "", test_split: str = "") -> Layout:
+    """Chooses the folder of each split.
+
+    Where no name is given, a folder for training is looked for, and one for
+    testing, or else for validation, whose name says the same otherwise. Both
+    may lie deeper, where each folder on the way holds nothing else, as in
+    images/train or train/train. Without one for training, everything below
+    the data directory is the training split.
+
+    Args:
+        data_dir: The data directory.
+        train_split: The training folder relative to it; "" finds it.
+        test_split: The test folder; "" finds it.
+
+    Raises:
+        InputError: A folder that is named is not there, or a test folder is
+            named and there is none for training.
+    """
+    for name in (train_split, test_split):
+        if name and not os.path.isdir(os.path.join(data_dir, name)):
+            raise InputError(
+                f"Expected the folder of a split in {data_dir}. Received: "
+                f"{name!r}, which it does not hold."
+            )
+    if train_split:
+        train = os.path.normpath(train_split)
+        parent = os.path.dirname(train)
+    else:
+        parent = _parent(data_dir)
+        name = _train(folders_in(os.path.join(data_dir, parent)))
+        if name is None:
+            return _without_splits(data_dir, test_split)
+        train = os.path.join(parent, name)
+    test = os.path.normpath(test_split) if test_split else None
+    test = test or _test(data_dir, parent, train)
+    remarks = tuple(_unused(data_dir, parent, (train, test or train)))
+    if not train_split:
+        train = _innermost(data_dir, train)
+    if test and not test_split:
+        test = _innermost(data_dir, test)
+    return Layout(train, test, remarks)
+
+
+def _unjoined(word: str) -> tuple[str, ...]:
+    """ "trainset" as "train" and "set"."""
+    found = _JOINED.fullmatch(word)
+    return found.groups() if found else (word,)
+
+
+def _parent(data_dir: str) -> str:
+    """The folder that holds the splits, relative to the data directory.
+
+    That is itself, "", or one that is gone down to where each folder on the
+    way holds nothing else; "" where no splits are found on the way either.
+    """
+    parent = ""
+    while True:
+        place = os.path.join(data_dir, parent)
+        if _train(folders_in(place)) is not None:
+            return parent
+        inner = _only_folder(place)
+        if inner is None:
+            return ""
+        parent = os.path.join(parent, inner)
+
+
+def _train(names: list[str]) -> str | None:
+    """The name of the training folder among others; None for none.
+
+    "train" is it whatever lies beside it. Another name, which may be that of
+    a class as "Train" or "freight_train" are, is it beside its test folder.
+    """
+    read = {name: split_name(name) for name in names}
+    others = {s.rest for s in read.values() if s and s.kind != TRAIN}
+    found = [
+        name
+        for name, said in read.items()
+        if said and said.kind == TRAIN
+        if name == TRAIN or said.rest in others or (names == [name])
+    ]
+    if not found:
+        return None
+    # The name that says least, so that the order of others is of no weight.
+    return min(found, key=lambda n: (n != TRAIN, len(read[n].rest), len(n), n))
+
+
+def _test(data_dir: str, parent: str, train: str) -> str | None:
+    """The folder of the test split, or that of validation, or None."""
+    wanted = split_name(os.path.basename(train))
+    rest = wanted.rest if wanted else frozenset()
+    names = folders_in(os.path.join(data_dir, parent))
+    read = {os.path.join(parent, name): split_name(name) for name in names}
+    for kind in (TEST, VALIDATION):
+        found = [p for p, s in read.items() if s == (kind, rest) and p != train]
+        if found:
+            return min(found, key=lambda path: (len(path), path))
+    return None
+
+
+def _innermost(data_dir: str, split: str) -> str:
+    """The folder itself, or one of its kind that alone holds its images."""
+    while True:
+        place = os.path.join(data_dir, split)
+        inner = _only_folder(place)
+        own = split_name(os.path.basename(split))
+        said = split_name(inner) if inner else None
+        if not said or not own or said.kind != own.kind:
+            return split
+        split = os.path.join(split, inner)
+
+
+def _only_folder(place: str) -> str | None:
+    """The one sub-folder that holds all images of a folder, if there is."""
+    names = [
+        n for n in folders_in(place) if holds_image(os.path.join(place, n))
+    ]
+    return None if len(names) != 1 or has_loose_image(place) else names[0]
+
+
+def _without_splits(data_dir: str, test_split: str) -> Layout:
+    """All below the data directory is for training; says what looks else."""
+    if test_split:
+        raise InputError(
+            f"Expected a folder train in {data_dir} beside {test_split}. "
+            "Received none. Name it with --train_split."
+        )
+    alike = [name for name in folders_in(data_dir) if split_name(name)]
+    if not alike:
+        return Layout(".")
+    remark = (
+        f"{_listed(alike)}: called like splits, but without a training folder "
+        "beside them; taken as classes. Name splits with --train_split and "
+        "--test_split."
+    )
+    return Layout(".", remarks=(remark,))
+
+
+def _unused(
+    data_dir: str, parent: str, taken: tuple[str, str]
+) -> Iterator[str]:
+    """Says which images beside the splits are not read."""
+    if "." in taken:
+        return
+    place = os.path.join(data_dir, parent)
+    paths = [os.path.join(parent, name) for name in folders_in(place)]
+    unused = [
+        path
+        for path in paths
+        if not any(f"{t}{os.sep}".startswith(path + os.sep) for t in taken)
+        and holds_image(os.path.join(data_dir, path))
+    ]
+    if unused:
+        yield (
+            f"{_listed(unused)}: beside the splits, not read. Name other "
+            "splits with --train_split and --test_split."
+        )
+    if has_loose_image(place):
+        yield f"images directly in {utf8(place)}: beside the splits, not read."
+
+
+def _listed(names: list[str]) -> str:
+    more = ", …" if len(names) > _SHOWN else ""
+    return ", ".join(f"{utf8(name)}/" for name in names[:_SHOWN]) + more
