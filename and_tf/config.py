@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import operator
 import pathlib
 from typing import Any
 
 from absl import flags
 
+from and_tf import bounds
 from and_tf.errors import InputError
-
-BOUNDS = (
-    ("least", operator.ge, "of at least"),
-    ("above", operator.gt, "above"),
-    ("most", operator.le, "of at most"),
-)
 
 # So that --help of the main that has them defined lists them.
 flags.disclaim_key_flags()
@@ -28,7 +22,8 @@ def option(default: Any, text: str, **notes: Any) -> Any:
         default: Its default; the type of the flag follows from it.
         text: The help text.
         **notes: `choices`, a tuple; `least` and `most`, the numbers allowed;
-            `above`, a bound that is not allowed itself; `free`, True where a
+            `above`, a bound that is not allowed itself: a number has `most`
+            and one of the others, see `bounds`; `free`, True where a
             resumed run may have another value than before; `of_rounds`, True
             where instance learning does not depend on it.
     """
@@ -83,15 +78,22 @@ class TrainConfig(RunConfig):
     train_split: str = option("", "TFDS split to learn from. Empty: its own.")
     test_split: str = option("", "TFDS split to evaluate on. Empty: its own.")
     max_train_examples: int = option(
-        0, "A fixed random subset of so many training images. 0: all.", least=0
+        0,
+        "A fixed random subset of so many training images. 0: all.",
+        least=0,
+        most=bounds.INT32,
     )
     max_test_examples: int = option(
-        0, "A fixed random subset of so many test images. 0: all.", least=0
+        0,
+        "A fixed random subset of so many test images. 0: all.",
+        least=0,
+        most=bounds.INT32,
     )
     memory_gib: float = option(
         4.0,
         "Splits of up to so many GiB are held in memory, others streamed.",
         least=0.0,
+        most=bounds.GIB,
         free=True,
     )
     run_dir: str = option(
@@ -124,13 +126,14 @@ class TrainConfig(RunConfig):
         choices=("small", "alexnet", "resnet18", "resnet50", "resnet101"),
     )
     width: float = option(
-        1.0, "Factor of the encoder's channel counts.", above=0.0
+        1.0, "Factor of the encoder's channel counts.", above=0.0, most=16.0
     )
     image_size: int = option(
         0,
         "Side of the encoder's square input. 0: the images' own where they "
         "share one up to 96, else 224.",
         least=0,
+        most=bounds.SIDE,
     )
     view_size: int = option(
         0,
@@ -139,13 +142,17 @@ class TrainConfig(RunConfig):
         "on smaller views is evaluated better, and trained faster (Touvron et "
         "al., 2019). Not for alexnet, which takes one size alone.",
         least=0,
+        most=bounds.SIDE,
     )
-    embedding_dim: int = option(128, "D, the embedding's size.", least=2)
+    embedding_dim: int = option(
+        128, "D, the embedding's size.", least=2, most=bounds.CHANNELS
+    )
     temperature: float = option(
         0.1,
         "τ of equation 2, in training and discovery; of the softmax over "
         "classes in other pretexts.",
         above=0.0,
+        most=bounds.FACTOR,
     )
     memory_momentum: float = option(
         0.5,
@@ -164,6 +171,7 @@ class TrainConfig(RunConfig):
         1,
         "k of equation 1, neighbours beside the sample itself.",
         least=1,
+        most=bounds.NEIGHBOURS,
         of_rounds=True,
     )
 
@@ -171,16 +179,22 @@ class TrainConfig(RunConfig):
         4,
         "R of equation 6. 0: instance learning alone.",
         least=0,
+        most=bounds.EPOCHS,
         of_rounds=True,
     )
     epochs_per_round: int = option(
-        200, "Epochs of each round.", least=1, of_rounds=True
+        200,
+        "Epochs of each round.",
+        least=1,
+        most=bounds.EPOCHS,
+        of_rounds=True,
     )
     initial_epochs: int = option(
         -1,
         "Epochs of instance learning before round 1. -1: as many as a round "
         "has; 0: start from a random encoder.",
         least=-1,
+        most=bounds.EPOCHS,
         of_rounds=True,
     )
     selection: str = option(
@@ -196,11 +210,16 @@ class TrainConfig(RunConfig):
         "Clusters of --selection=clusters. 0: one for every 128 images, as "
         "DeepCluster's 10,000 for ImageNet.",
         least=0,
+        most=bounds.CLUSTERS,
         of_rounds=True,
     )
 
-    batch_size: int = option(128, "Images a step, over all devices.", least=2)
-    learning_rate: float = option(0.03, "At the top of a round.", above=0.0)
+    batch_size: int = option(
+        128, "Images a step, over all devices.", least=2, most=bounds.BATCH
+    )
+    learning_rate: float = option(
+        0.03, "At the top of a round.", above=0.0, most=bounds.FACTOR
+    )
     learning_rate_schedule: str = option(
         "step",
         "Within a round: step (×0.1 after 2/5 and every further 1/5), "
@@ -208,10 +227,13 @@ class TrainConfig(RunConfig):
         choices=("step", "cosine", "constant"),
     )
     warmup_epochs: float = option(
-        0.0, "Of every round, rising linearly.", least=0.0
+        0.0, "Of every round, rising linearly.", least=0.0, most=bounds.EPOCHS
     )
     weight_decay: float = option(
-        5e-4, "Added to the gradient, as torch's SGD does.", least=0.0
+        5e-4,
+        "Added to the gradient, as torch's SGD does.",
+        least=0.0,
+        most=bounds.FACTOR,
     )
     crop_area: float = option(
         0.2,
@@ -270,15 +292,17 @@ class TrainConfig(RunConfig):
         "Rows of the memory bank that the loss takes at a time. 0: by the "
         "device.",
         least=0,
+        most=bounds.INT32,
         free=True,
     )
-    seed: int = option(0, "Of everything random.", least=0)
+    seed: int = option(0, "Of everything random.", least=0, most=bounds.SEED)
 
     checkpoint_steps: int = option(
         2000,
         "Steps between checkpoints within an epoch; there is one at its end "
         "in any case. 0: none within.",
         least=0,
+        most=bounds.STEPS,
         free=True,
     )
     keep_rounds: bool = option(
@@ -295,6 +319,7 @@ class TrainConfig(RunConfig):
         "where the pretext has no bank. 0: at the end of rounds alone, where "
         "the clean gallery is evaluated too.",
         least=0,
+        most=bounds.EPOCHS,
         free=True,
     )
     baselines: bool = option(
@@ -303,9 +328,11 @@ class TrainConfig(RunConfig):
         "one pass over the images, long for a large encoder on a CPU.",
         free=True,
     )
-    knn_neighbours: int = option(200, "K of the kNN evaluation.", least=1)
+    knn_neighbours: int = option(
+        200, "K of the kNN evaluation.", least=1, most=bounds.NEIGHBOURS
+    )
     knn_temperature: float = option(
-        0.1, "τ of the kNN evaluation's weights.", above=0.0
+        0.1, "τ of the kNN evaluation's weights.", above=0.0, most=bounds.FACTOR
     )
 
     def __post_init__(self) -> None:
@@ -325,6 +352,15 @@ class TrainConfig(RunConfig):
             raise InputError(
                 "Expected --clusters with --selection=clusters alone. "
                 f"Received: {self.clusters} with {self.selection}."
+            )
+        if self.first_round_epochs + self.rounds * self.epochs_per_round > (
+            bounds.EPOCHS
+        ):
+            raise InputError(
+                f"Expected at most {bounds.EPOCHS:,} epochs in all rounds. "
+                f"Received: --initial_epochs={self.first_round_epochs} and "
+                f"--rounds={self.rounds} of --epochs_per_round="
+                f"{self.epochs_per_round}."
             )
         if self.rounds and not self.has_bank:
             raise InputError(
@@ -387,12 +423,8 @@ def _check(field: dataclasses.Field, value: Any) -> None:
             f"Expected {flag} to be one of {', '.join(notes['choices'])}. "
             f"Received: {value!r}."
         )
-    for note, holds, words in BOUNDS:
-        # Written so that NaN is refused too.
-        if note in notes and not holds(value, notes[note]):
-            raise InputError(
-                f"Expected {flag} {words} {notes[note]:g}. Received: {value:g}."
-            )
+    if type(field.default) in (int, float):
+        bounds.check(field.name, value, notes)
 
 
 def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
+from and_tf import bounds, cli
 from and_tf.config import define_flags, from_flags
 from and_tf.errors import InputError
 from and_tf.figures import comparison
@@ -51,7 +51,9 @@ _COMMAND = flags.DEFINE_enum(
 _VARY = flags.DEFINE_multi_string(
     "vary", [], "flag=value,value,… of a flag of --command; repeatable."
 )
-_SEEDS = flags.DEFINE_integer("seeds", 1, "How many, from --seed on.")
+_SEEDS = bounds.define_number(
+    "seeds", 1, "How many, from --seed on.", least=1, most=bounds.REPEATS
+)
 _SWEEP_DIR = flags.DEFINE_string("sweep_dir", "", "What the sweep writes to.")
 _LIST = flags.DEFINE_bool(
     "list", False, "Say what would be done, and what is; do nothing."
@@ -63,10 +65,6 @@ def main(argv: Sequence[str]) -> None:
     del argv
     if not _SWEEP_DIR.value:
         raise InputError("Expected --sweep_dir, a directory. Received none.")
-    if _SEEDS.value < 1:
-        raise InputError(
-            f"Expected --seeds of at least 1. Received: {_SEEDS.value}."
-        )
     directory = pathlib.Path(_SWEEP_DIR.value)
     swept = command.COMMANDS[_COMMAND.value]
     vary = grid.varied(_VARY.value, swept)

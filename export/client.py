@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
+from and_tf import bounds, cli
 from and_tf.errors import InputError
 
 _ADDRESS = flags.DEFINE_string(
@@ -34,9 +34,15 @@ _SIGNATURE = flags.DEFINE_string(
 _MODEL_NAME = flags.DEFINE_string(
     "model_name", "and", "By which the server knows the model."
 )
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Files in a request.")
-_TIMEOUT = flags.DEFINE_float(
-    "timeout", 60.0, "How long to wait for an answer, in seconds."
+_BATCH_SIZE = bounds.define_number(
+    "batch_size", 32, "Files in a request.", least=1, most=bounds.BATCH
+)
+_TIMEOUT = bounds.define_number(
+    "timeout",
+    60.0,
+    "How long to wait for a whole answer, in seconds.",
+    above=0.0,
+    most=bounds.SECONDS,
 )
 _OUTPUT = flags.DEFINE_string(
     "output", "", "Writes the answers to this .npz too."
@@ -54,11 +60,6 @@ def main(argv: Sequence[str]) -> None:
         raise InputError(
             "Expected --address as host:port for gRPC, or as a URL, "
             f"http://host:port, for REST. Received: {_ADDRESS.value!r}."
-        )
-    if _BATCH_SIZE.value < 1 or not _TIMEOUT.value > 0:
-        raise InputError(
-            "Expected --batch_size of at least 1 and --timeout above 0. "
-            f"Received: {_BATCH_SIZE.value}, {_TIMEOUT.value:g}."
         )
     if _OUTPUT.value and os.path.lexists(_OUTPUT.value):
         raise InputError(
@@ -78,4 +79,5 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    # Without a file to write, nobody is left to answer once a reader has gone.
+    cli.run(main, for_reader=lambda: not _OUTPUT.value)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
+from and_tf import bounds, cli
 from and_tf.errors import InputError
 from and_tf.terminal import duration
 from export import outputs
@@ -35,8 +35,12 @@ _IMAGES = flags.DEFINE_string(
 _OUTPUT = flags.DEFINE_string(
     "output", "", "A new .npz, .csv, .parquet or .tfrecord file."
 )
-_BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 64, "Images that are embedded at a time.", lower_bound=1
+_BATCH_SIZE = bounds.define_number(
+    "batch_size",
+    64,
+    "Images that are embedded at a time.",
+    least=1,
+    most=bounds.BATCH,
 )
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "", "Where TFDS keeps its data. Empty: its usual place."

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import flags
 
-from and_tf import cli
+from and_tf import bounds, cli
 from and_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ _INDEX = flags.DEFINE_string(
 _QUERY = flags.DEFINE_string(
     "query", "", "An image file, or the file_name of a row of the index."
 )
-_NEIGHBOURS = flags.DEFINE_integer(
-    "neighbours", 10, "How many to find.", lower_bound=1
+_NEIGHBOURS = bounds.define_number(
+    "neighbours", 10, "How many to find.", least=1, most=bounds.NEIGHBOURS
 )
 _MODEL = flags.DEFINE_string(
     "model", "", "The model that made the index. Empty: where it lay then."

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from and_tf import cli
+from and_tf import bounds, cli
 from and_tf.errors import InputError
 from export.tflite_format import (
     INPUT,
@@ -42,11 +42,12 @@ _CHECKPOINT = cli.define_checkpoint()
 _QUANTIZE = flags.DEFINE_enum(
     "quantize", "none", MODES, "How weights and activations are stored."
 )
-_CALIBRATION = flags.DEFINE_integer(
+_CALIBRATION = bounds.define_number(
     "calibration_images",
     500,
     "Training images on which int8 measures its ranges.",
-    lower_bound=1,
+    least=1,
+    most=bounds.INT32,
 )
 _EVALUATE = flags.DEFINE_bool(
     "evaluate", True, "Embed the run's data with the file and the original."
@@ -54,8 +55,12 @@ _EVALUATE = flags.DEFINE_bool(
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "", "Where its data set lies. Empty: where it lay in training."
 )
-_NEIGHBOURS = flags.DEFINE_integer("knn_neighbours", 200, "K.", lower_bound=1)
-_TEMPERATURE = flags.DEFINE_float("knn_temperature", 0.1, "τ of the weights.")
+_NEIGHBOURS = bounds.define_number(
+    "knn_neighbours", 200, "K.", least=1, most=bounds.NEIGHBOURS
+)
+_TEMPERATURE = bounds.define_number(
+    "knn_temperature", 0.1, "τ of the weights.", above=0.0, most=bounds.FACTOR
+)
 
 _REMEDY = "Make room or name another --output, then run again."
 
@@ -98,11 +103,6 @@ def _check_flags() -> tuple[pathlib.Path, pathlib.Path]:
     if not _RUN_DIR.value:
         raise InputError(
             "Expected --run_dir, the directory of a run. Received none."
-        )
-    if _TEMPERATURE.value <= 0:
-        raise InputError(
-            "Expected --knn_temperature above 0. Received: "
-            f"{_TEMPERATURE.value:g}."
         )
     output = pathlib.Path(_OUTPUT.value)
     if output.suffix != ".tflite":

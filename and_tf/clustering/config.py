@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from and_tf import checkpoint_name
+from and_tf import bounds, checkpoint_name
 from and_tf.config import RunConfig, check_fields, option
 from and_tf.errors import InputError
 
@@ -41,6 +41,7 @@ class ClusterConfig(RunConfig):
         "Splits of up to so many GiB are held in memory; the training images "
         "have to be.",
         least=0.0,
+        most=bounds.GIB,
         free=True,
     )
     resume: bool = option(
@@ -54,9 +55,13 @@ class ClusterConfig(RunConfig):
         "C. 0: as many as the data set has classes, which is to know "
         "something about it.",
         least=0,
+        most=bounds.CLUSTERS,
     )
     neighbours: int = option(
-        20, "K, mined for each image; 50 on ImageNet.", least=1
+        20,
+        "K, mined for each image; 50 on ImageNet.",
+        least=1,
+        most=bounds.NEIGHBOURS,
     )
     mining: str = option(
         "features",
@@ -66,7 +71,10 @@ class ClusterConfig(RunConfig):
         choices=("features", "oracle"),
     )
     entropy_weight: float = option(
-        5.0, "λ: what evenly used clusters are worth.", least=0.0
+        5.0,
+        "λ: what evenly used clusters are worth.",
+        least=0.0,
+        most=bounds.FACTOR,
     )
     heads: int = option(
         1,
@@ -74,6 +82,7 @@ class ClusterConfig(RunConfig):
         "on the evaluation split's images, unlabelled, is kept; 10 on "
         "ImageNet.",
         least=1,
+        most=bounds.REPEATS,
     )
     features: str = option(
         "backbone",
@@ -94,9 +103,14 @@ class ClusterConfig(RunConfig):
         choices=AUGMENTATIONS,
     )
 
-    epochs: int = option(50, "Passes over the training images.", least=1)
+    epochs: int = option(
+        50, "Passes over the training images.", least=1, most=bounds.EPOCHS
+    )
     batch_size: int = option(
-        128, "Images a step, over all devices; as many neighbours.", least=2
+        128,
+        "Images a step, over all devices; as many neighbours.",
+        least=2,
+        most=bounds.BATCH,
     )
     optimiser: str = option(
         "adam",
@@ -104,9 +118,14 @@ class ClusterConfig(RunConfig):
         "ImageNet.",
         choices=("adam", "sgd"),
     )
-    learning_rate: float = option(1e-4, "Constant.", above=0.0)
+    learning_rate: float = option(
+        1e-4, "Constant.", above=0.0, most=bounds.FACTOR
+    )
     weight_decay: float = option(
-        1e-4, "Added to the gradient, as torch does.", least=0.0
+        1e-4,
+        "Added to the gradient, as torch does.",
+        least=0.0,
+        most=bounds.FACTOR,
     )
     precision: str = option(
         "float32",
@@ -119,15 +138,19 @@ class ClusterConfig(RunConfig):
         choices=("auto", "default", "mirrored", "multi_worker"),
         free=True,
     )
-    seed: int = option(0, "Of everything random.", least=0)
+    seed: int = option(0, "Of everything random.", least=0, most=bounds.SEED)
     kmeans_seeds: int = option(
-        3, "How often k-means is run to compare with; 0: not at all.", least=0
+        3,
+        "How often k-means is run to compare with; 0: not at all.",
+        least=0,
+        most=bounds.REPEATS,
     )
     checkpoint_steps: int = option(
         2000,
         "Steps between checkpoints within an epoch; there is one at its end "
         "in any case. 0: none within.",
         least=0,
+        most=bounds.STEPS,
         free=True,
     )
 
@@ -136,6 +159,7 @@ class ClusterConfig(RunConfig):
         "Passes of the step after clustering, in which confident answers are "
         "the labels of strong views of the same images; 0: none.",
         least=0,
+        most=bounds.EPOCHS,
         later=True,
     )
     self_labelling_batch_size: int = option(
@@ -143,10 +167,15 @@ class ClusterConfig(RunConfig):
         "Images a step of self-labelling, over all devices; all images where "
         "there are fewer.",
         least=2,
+        most=bounds.BATCH,
         later=True,
     )
     self_labelling_learning_rate: float = option(
-        1e-4, "Constant, in self-labelling.", above=0.0, later=True
+        1e-4,
+        "Constant, in self-labelling.",
+        above=0.0,
+        most=bounds.FACTOR,
+        later=True,
     )
     label_view: str = option(
         "clean",
@@ -182,6 +211,7 @@ class ClusterConfig(RunConfig):
         "grown by a thousandth for so many epochs; 0: never, as in the "
         "authors' code.",
         least=0,
+        most=bounds.EPOCHS,
         later=True,
     )
 

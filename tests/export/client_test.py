@@ -284,8 +284,11 @@ def test_no_server_ends_in_one_sentence(photos, tmp_path):
     [
         ([], "Expected --images"),
         (["--images=x", "--address=localhost"], "host:port for gRPC"),
-        (["--images=x", "--batch_size=0"], "Received: 0, 60."),
-        (["--images=x", "--timeout=nan"], "Received: 32, nan."),
+        (
+            ["--images=x", "--batch_size=0"],
+            "--batch_size of at least 1. Received: 0.",
+        ),
+        (["--images=x", "--timeout=nan"], "--timeout above 0. Received: nan."),
     ],
 )
 def test_wrong_flags_end_in_one_sentence(arguments, message):

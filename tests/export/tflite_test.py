@@ -192,7 +192,7 @@ def test_refuses_a_run_without_a_checkpoint(digits_run, tmp_path):
         (["--run_dir=x", "--output=a.tflite"], "the directory of a run"),
         (
             ["--run_dir=x", "--output=a.tflite", "--knn_temperature=0"],
-            "error: Expected --knn_temperature above 0. Received: 0.",
+            "Expected --knn_temperature above 0. Received: 0.",
         ),
     ],
 )
