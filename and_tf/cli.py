@@ -76,7 +76,19 @@ def run(
         _tell_of_lost_output()
 
     console.prepare()
-    app.run(answer)
+    app.run(answer, flags_parser=_parse)
+
+
+def _parse(argv: Sequence[str]) -> list[str]:
+    """Reads the flags; what is wrong with them is one sentence too."""
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, OSError, UnicodeError) as error:
+        # Our own validators name the flag themselves.
+        text = re.sub(r"^flag --\w+=.*?: (?=Expected)", "", str(error))
+        console.complain(f"error: {text}")
+        console.complain("Run with --help for the flags.")
+        sys.exit(1)
 
 
 def _begin(argv: Sequence[str]) -> None:

@@ -206,8 +206,8 @@ def test_refuses_in_one_sentence(arguments, message, tmp_path):
     ("flag", "message"),
     [
         ("--quantize=int4", "should be one of <none|float16|dynamic|int8>"),
-        ("--calibration_images=0", "0 is not a positive integer"),
-        ("--knn_neighbours=0", "0 is not a positive integer"),
+        ("--calibration_images=0", "of at least 1. Received: 0"),
+        ("--knn_neighbours=0", "of at least 1. Received: 0"),
     ],
 )
 def test_wrong_values_of_flags(flag, message, tmp_path):
