@@ -15,17 +15,12 @@ from typing import Any
 import numpy as np
 
 from and_tf import config as configs
-from and_tf import files
+from and_tf import files, locks, temporary
 from and_tf.checkpoint import Checkpoint, Checkpoints
-from and_tf.checkpoint_name import LAST
+from and_tf.checkpoint_name import BEST, LAST
 from and_tf.config import RunConfig, TrainConfig
 from and_tf.discovery import Neighbourhoods
 from and_tf.errors import InputError
-
-try:
-    import fcntl
-except ImportError:  # Windows has none, and no such lock.
-    fcntl = None
 
 # In result.json, what protocols found in the last checkpoint, and in others.
 OF_LAST, OF_OTHERS = "evaluation", "evaluation_of"
@@ -127,15 +122,13 @@ class RunDirectory:
                 f"Received: {self.path}: {error.strerror}."
             ) from error
         try:
-            if fcntl:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if locks.is_free(descriptor) is False:
+                raise InputError(
+                    f"Expected a run directory that no other process trains "
+                    f"in. Received: {self.path}. Wait for it, or name another "
+                    f"{self.flag}."
+                )
             yield
-        except BlockingIOError as error:
-            raise InputError(
-                f"Expected a run directory that no other process trains in. "
-                f"Received: {self.path}. Wait for it, or name another "
-                f"{self.flag}."
-            ) from error
         finally:
             os.close(descriptor)
 
@@ -166,7 +159,7 @@ class RunDirectory:
                 f"It has {differences}. Use these, or name another {self.flag}."
             )
         files.write_text(self.flagfile, config.to_flagfile())
-        files.sweep(self.path)
+        temporary.sweep(self.path)
         return self.checkpoints.latest()
 
     def config(self) -> RunConfig:
@@ -250,15 +243,32 @@ class RunDirectory:
             figures: JSON.
             which: The checkpoint; see `checkpoint_name.round_of`.
         """
-        result = self._read_result()
-        if which == LAST:
-            place = result.setdefault(OF_LAST, {})
-        else:
-            others = result.setdefault(OF_OTHERS, {})
-            place = others.setdefault(which, {})
-        place[protocol] = figures
         remedy = "Make room or change the directory, then run it again."
-        files.write_json(self.result, result, remedy)
+        with locks.exclusive(self.result):
+            result = self._read_result()
+            if which == LAST:
+                place = result.setdefault(OF_LAST, {})
+            else:
+                others = result.setdefault(OF_OTHERS, {})
+                place = others.setdefault(which, {})
+            place[protocol] = figures
+            files.write_json(self.result, result, remedy)
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Writes result.json at the end of a run.
+
+        What was found meanwhile in the checkpoints of rounds' ends, which
+        stay as they are, is kept; what was found in the last or the best one
+        was of others.
+
+        Args:
+            result: JSON.
+        """
+        with locks.exclusive(self.result):
+            others = self._read_result().get(OF_OTHERS, {})
+            kept = {k: v for k, v in others.items() if k != BEST}
+            result = {**result, OF_OTHERS: kept} if kept else result
+            files.write_json(self.result, result)
 
     def write_neighbourhoods(self, found: Neighbourhoods) -> None:
         """Writes neighbourhoods/round_<r>.npz."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import json
 import pathlib
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from and_tf import files
+from and_tf import files, locks
 from and_tf.errors import InputError
 
 REMEDY = (
@@ -135,17 +134,13 @@ class Parts:
     def _lock(self, note: pathlib.Path) -> None:
         """Keeps other processes out for as long as this one lives."""
         file = self._stack.enter_context(open(note, "rb"))
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if locks.is_free(file.fileno()) is False:
             self.release()
             raise InputError(
-                f"Expected a job that nobody works at. Received: {self.path}, "
+                f"Expected a job that is not running. Received: {self.path}, "
                 "which another process is writing. Wait for it, or choose "
                 "another --output."
-            ) from error
-        except OSError:  # A file system without locks.
-            pass
+            )
 
 
 def _brief(value: Any) -> str:
