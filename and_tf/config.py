@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from typing import Any
+from typing import Any, ClassVar
 
 from absl import flags
 
-from and_tf import bounds
+from and_tf import bounds, flagfile, paths
 from and_tf.errors import InputError
 
 # So that --help of the main that has them defined lists them.
@@ -23,7 +23,8 @@ def option(default: Any, text: str, **notes: Any) -> Any:
         text: The help text.
         **notes: `choices`, a tuple; `least` and `most`, the numbers allowed;
             `above`, a bound that is not allowed itself: a number has `most`
-            and one of the others, see `bounds`; `free`, True where a
+            and one of the others, see `bounds`; `path`, True where it is a
+            path, see `paths`; `free`, True where a
             resumed run may have another value than before; `of_rounds`, True
             where instance learning does not depend on it.
     """
@@ -31,7 +32,14 @@ def option(default: Any, text: str, **notes: Any) -> Any:
 
 
 class RunConfig:
-    """A frozen record that a run directory keeps as its flagfile."""
+    """A frozen record that a run directory keeps as its flagfile.
+
+    Attributes:
+        ended_with: The flag that such files ended with before they had a line
+            that says so.
+    """
+
+    ended_with: ClassVar[str] = "knn_temperature"
 
     def differences(self, other: RunConfig) -> list[str]:
         """Names of the fields in which two configs are different runs."""
@@ -49,12 +57,13 @@ class RunConfig:
             if not field.metadata.get("free")
         ]
 
+    def to_flags(self) -> list[str]:
+        """Flags that make this config again."""
+        return [f"--{k}={v}" for k, v in dataclasses.asdict(self).items()]
+
     def to_flagfile(self) -> str:
-        """Lines of a flagfile that makes this config again."""
-        return "".join(
-            f"--{name}={value}\n"
-            for name, value in dataclasses.asdict(self).items()
-        )
+        """Makes a flagfile of them, whose last line shows that it is whole."""
+        return flagfile.text_of(self.to_flags())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +80,7 @@ class TrainConfig(RunConfig):
         "Where data sets lie, or the directory of images. Empty: TFDS' own "
         "default.",
         free=True,
+        path=True,
     )
     label_key: str = option(
         "", "Which label to evaluate with; cifar100 also has coarse_label."
@@ -97,7 +107,10 @@ class TrainConfig(RunConfig):
         free=True,
     )
     run_dir: str = option(
-        "", "What the run writes to. Empty: runs/<dataset>.", free=True
+        "",
+        "What the run writes to. Empty: runs/<dataset>.",
+        free=True,
+        path=True,
     )
     resume: bool = option(
         False, "Go on with the run in --run_dir where there is one.", free=True
@@ -109,6 +122,7 @@ class TrainConfig(RunConfig):
         "instance learning is taken over in the place of being done again. "
         "The run is the one that it would be without.",
         free=True,
+        path=True,
     )
 
     pretext: str = option(
@@ -408,11 +422,18 @@ class TrainConfig(RunConfig):
 def check_fields(config: Any) -> None:
     """Holds each field of a config against the notes of its `option`.
 
+    Paths become as `paths.read` has them, also where the config is frozen.
+
     Raises:
-        InputError: If a value is out of bounds, or none of the choices.
+        InputError: If a value is out of bounds, none of the choices, or a
+            text that no flagfile could keep.
     """
     for field in dataclasses.fields(config):
-        _check(field, getattr(config, field.name))
+        value = getattr(config, field.name)
+        if field.metadata.get("path"):
+            value = paths.read(field.name, value)
+            object.__setattr__(config, field.name, value)
+        _check(field, value)
 
 
 def _check(field: dataclasses.Field, value: Any) -> None:
@@ -425,6 +446,8 @@ def _check(field: dataclasses.Field, value: Any) -> None:
         )
     if type(field.default) in (int, float):
         bounds.check(field.name, value, notes)
+    if isinstance(value, str):
+        paths.check_text(field.name, value)
 
 
 def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
@@ -445,6 +468,8 @@ def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
                 text,
                 flag_values=values,
             )
+        elif field.metadata.get("path"):
+            paths.define(field.name, field.default, text, values)
         else:
             define[type(field.default)](
                 field.name, field.default, text, flag_values=values
@@ -468,12 +493,26 @@ def from_flags(
     return config(**parsed | instead)
 
 
+def from_run(config: type[RunConfig], path: pathlib.Path) -> Any:
+    """Makes a config from the flagfile that a run directory keeps.
+
+    Raises:
+        InputError: If it is cut, or of another version.
+    """
+    flagfile.check_whole(path, config.ended_with)
+    return from_flagfile(config, path)
+
+
 def from_flagfile(config: type, path: pathlib.Path) -> Any:
-    """Makes a config from a flagfile, as a run directory has one."""
+    """Makes a config from any flagfile, which may name others.
+
+    Raises:
+        InputError: If it cannot be read, or is of another version.
+    """
     values = flags.FlagValues()
     define_flags(config, values)
     try:
-        values(["", f"--flagfile={path}"])
+        values(["", *flagfile.read(path)])
     except flags.Error as error:
         raise InputError(
             f"Expected a flagfile of this version in {path}. Received: {error}"

@@ -46,6 +46,11 @@ def for_console(name: str) -> str:
     return text.translate(_OF_NAMES)
 
 
+def has_controls(text: str) -> bool:
+    """Whether a text has characters in it that `for_console` escapes."""
+    return text.translate(_OF_NAMES) != text
+
+
 def for_stream(text: str) -> str:
     """Makes the control characters of any output visible but line ends."""
     return text.translate(_OF_OUTPUT)

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import bounds, cli
+from and_tf import bounds, cli, paths
 from and_tf.config import define_flags, from_flags
 from and_tf.errors import InputError
 from and_tf.figures import comparison
@@ -54,7 +54,7 @@ _VARY = flags.DEFINE_multi_string(
 _SEEDS = bounds.define_number(
     "seeds", 1, "How many, from --seed on.", least=1, most=bounds.REPEATS
 )
-_SWEEP_DIR = flags.DEFINE_string("sweep_dir", "", "What the sweep writes to.")
+_SWEEP_DIR = paths.define("sweep_dir", "", "What the sweep writes to.")
 _LIST = flags.DEFINE_bool(
     "list", False, "Say what would be done, and what is; do nothing."
 )

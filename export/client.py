@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import bounds, cli
+from and_tf import bounds, cli, paths
 from and_tf.errors import InputError
 
 _ADDRESS = flags.DEFINE_string(
@@ -23,9 +23,7 @@ _ADDRESS = flags.DEFINE_string(
     "localhost:8500",
     "Of the server: host:port of gRPC, or the URL of REST.",
 )
-_IMAGES = flags.DEFINE_string(
-    "images", "", "A directory, a glob or a file of images."
-)
+_IMAGES = paths.define("images", "", "A directory, a glob or a file of images.")
 _SIGNATURE = flags.DEFINE_string(
     "signature",
     "serving_bytes",
@@ -44,9 +42,7 @@ _TIMEOUT = bounds.define_number(
     above=0.0,
     most=bounds.SECONDS,
 )
-_OUTPUT = flags.DEFINE_string(
-    "output", "", "Writes the answers to this .npz too."
-)
+_OUTPUT = paths.define("output", "", "Writes the answers to this .npz too.")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -66,14 +62,16 @@ def main(argv: Sequence[str]) -> None:
             f"Expected a new file for --output. Received: {_OUTPUT.value}, "
             "which exists. Remove it, or name another."
         )
+    if _OUTPUT.value:
+        paths.check_output("output", pathlib.Path(_OUTPUT.value))
     # What gRPC logs of a connection, the error says in a sentence.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     cli.import_tensorflow()
     from export import asking
 
-    paths = asking.listed(_IMAGES.value)
+    names = asking.listed(_IMAGES.value)
     client = asking.connect(_ADDRESS.value, _MODEL_NAME.value, _TIMEOUT.value)
-    outputs = asking.ask(client, _SIGNATURE.value, paths, _BATCH_SIZE.value)
+    outputs = asking.ask(client, _SIGNATURE.value, names, _BATCH_SIZE.value)
     if _OUTPUT.value:
         asking.write(pathlib.Path(_OUTPUT.value), outputs)
 

@@ -16,23 +16,23 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import bounds, cli
+from and_tf import bounds, cli, paths
 from and_tf.errors import InputError
 from and_tf.terminal import duration
 from export import outputs
 
 _NAMED = 3  # Images that could not be read and are named on the console.
 
-_MODEL = flags.DEFINE_string(
+_MODEL = paths.define(
     "model", "", "A .tflite file, or the directory of a SavedModel."
 )
-_IMAGES = flags.DEFINE_string(
+_IMAGES = paths.define(
     "images",
     "",
     "A folder, an image file, a quoted pattern such as 'photos/**/*.jpg', an "
     ".npz file, or tfds:<data set>/<split>.",
 )
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = paths.define(
     "output", "", "A new .npz, .csv, .parquet or .tfrecord file."
 )
 _BATCH_SIZE = bounds.define_number(
@@ -42,7 +42,7 @@ _BATCH_SIZE = bounds.define_number(
     least=1,
     most=bounds.BATCH,
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = paths.define(
     "data_dir", "", "Where TFDS keeps its data. Empty: its usual place."
 )
 _LABEL_KEY = flags.DEFINE_string(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from and_tf import files, locks
+from and_tf import archives, files, locks, records
 from and_tf.errors import InputError
 
 REMEDY = (
@@ -85,14 +84,13 @@ class Parts:
         """
         path = self._part(number)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                part = Part(*(arrays[key] for key in Part._fields))
+            part = Part(*archives.read(path, Part._fields))
             if part.embeddings.shape != (part.readable.sum(), self._dim):
                 raise ValueError(f"embeddings {part.embeddings.shape}")
-        # A zip file answers damage with many kinds.
-        except Exception as error:
+        except archives.DAMAGE as error:
             raise InputError(
-                f"Expected {path} to be a whole part. Received: {error}. "
+                f"Expected {path} to be a whole part. Received: "
+                f"{archives.why(error)}. "
                 "Delete it and run the same command again."
             ) from error
         return part._replace(seconds=float(part.seconds))
@@ -115,8 +113,8 @@ class Parts:
 
     def _check(self, note: pathlib.Path, job: dict[str, Any]) -> None:
         try:
-            there = dict(json.loads(note.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            there = records.decode(note.read_bytes(), dict[str, Any])
+        except (OSError, records.WrongRecordError):
             there = {}
         differs = [key for key in job if there.get(key) != job[key]]
         if differs:

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import bounds, cli
+from and_tf import bounds, cli, paths
 from and_tf.errors import InputError
 
-_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run, or the clustering.")
-_OUTPUT_DIR = flags.DEFINE_string(
+_RUN_DIR = paths.define("run_dir", "", "The run, or the clustering.")
+_OUTPUT_DIR = paths.define(
     "output_dir", "", "Where the version goes, into a sub-directory."
 )
 _CHECKPOINT = cli.define_checkpoint()
@@ -54,7 +54,7 @@ _GALLERY = flags.DEFINE_enum(
     "What is compared with: the training images' own embeddings, or the "
     "memory bank, for which --neighbours needs no data.",
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = paths.define(
     "data_dir", "", "Where its data set lies. Empty: where it lay in training."
 )
 _MODEL_NAME = flags.DEFINE_string(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import threading
 
 import numpy as np
@@ -95,7 +96,7 @@ def test_the_end_of_a_run_keeps_what_was_found_of_its_rounds(directory):
     for which in ("last", "best", "round_0"):
         directory.add_evaluation("knn", {"of": which}, which)
     directory.write_result({"epochs": 2})
-    assert directory.read_result() == {
+    assert json.loads(directory.result.read_text()) == {
         "epochs": 2, "evaluation_of": {"round_0": {"knn": {"of": "round_0"}}}
     }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from typing import ClassVar
 
 from and_tf import bounds, checkpoint_name
 from and_tf.config import RunConfig, check_fields, option
@@ -18,10 +19,13 @@ LABEL_VIEWS = ("clean", "weak")
 class ClusterConfig(RunConfig):
     """Everything that a clustering depends on; the paper's by default."""
 
+    ended_with: ClassVar[str] = "checkpoint_steps"
+
     run_dir: str = option(
         "",
         "The run of and_tf.train whose encoder and images are taken.",
         free=True,
+        path=True,
     )
     checkpoint: str = option(
         "last",
@@ -29,12 +33,16 @@ class ClusterConfig(RunConfig):
         "round_<r>.",
     )
     output_dir: str = option(
-        "", "What the clustering writes to. Empty: <run_dir>/scan.", free=True
+        "",
+        "What the clustering writes to. Empty: <run_dir>/scan.",
+        free=True,
+        path=True,
     )
     data_dir: str = option(
         "",
         "Where the run's data set lies. Empty: where it lay in training.",
         free=True,
+        path=True,
     )
     memory_gib: float = option(
         4.0,

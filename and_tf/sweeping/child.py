@@ -71,8 +71,7 @@ def train(
 
 
 def _command(run: SweepRun) -> list[str]:
-    flags = run.config.to_flagfile().splitlines()
-    return [sys.executable, "-m", run.command.module, *flags]
+    return [sys.executable, "-m", run.command.module, *run.config.to_flags()]
 
 
 def _ties(claim: Claim) -> dict[str, Any]:

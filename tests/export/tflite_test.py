@@ -187,7 +187,10 @@ def test_refuses_a_run_without_a_checkpoint(digits_run, tmp_path):
         (["--output=a.tflite"], "error: Expected --run_dir"),
         (["--run_dir=x"], "ends in .tflite. Received: none."),
         (["--run_dir=x", "--output=a.onnx"], "Received: a.onnx."),
-        (["--run_dir=x", "--output=file/a.tflite"], "file is no directory."),
+        (
+            ["--run_dir=x", "--output=file/a.tflite"],
+            "a.tflite: Not a directory.",
+        ),
         (["--run_dir=x", f"--output={'a' * 300}.tflite"], "name too long."),
         (["--run_dir=x", "--output=a.tflite"], "the directory of a run"),
         (
