@@ -123,6 +123,8 @@ def lost(stream: TextIO | None) -> OSError | None:
 
 def complain(text: str) -> None:
     """Prints a line to standard error, or where that is closed, to output."""
+    # A carriage return, which a name may have, would hide what is before it.
+    text = text.replace("\r", "\\r")
     closed = lost(sys.stderr) is not None
     print(text, file=sys.stdout if closed else sys.stderr, flush=True)
 

@@ -18,6 +18,7 @@ from absl import flags
 
 from and_tf import bounds, cli, paths
 from and_tf.errors import InputError
+from and_tf.escaping import for_console
 from and_tf.terminal import duration
 from export import outputs
 
@@ -80,7 +81,7 @@ def main(argv: Sequence[str]) -> None:
         f"{result.images_per_second:,.0f} images/s"
     )
     if result.skipped:
-        named = ", ".join(result.skipped[:_NAMED])
+        named = ", ".join(map(for_console, result.skipped[:_NAMED]))
         more = ", …" if len(result.skipped) > _NAMED else ""
         print(
             f"left out {len(result.skipped):,} that cannot be read: {named}"

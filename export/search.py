@@ -19,6 +19,7 @@ from absl import flags
 
 from and_tf import bounds, cli, paths
 from and_tf.errors import InputError
+from and_tf.escaping import for_console
 
 if TYPE_CHECKING:
     from export.retrieve import Index, Query
@@ -95,9 +96,9 @@ def _show(index: Index, rows: np.ndarray, similarities: np.ndarray) -> None:
     """Prints rank, similarity, name and class."""
     print("rank  similarity  image")
     for rank, (row, similarity) in enumerate(zip(rows, similarities), 1):
-        class_name = index.table.class_name(row)
+        class_name = for_console(index.table.class_name(row))
         class_name = f"  ({class_name})" if class_name else ""
-        name = index.table.file_names[row]
+        name = for_console(index.table.file_names[row])
         print(f"{rank:>4}  {similarity:>10.4f}  {name}{class_name}")
 
 
