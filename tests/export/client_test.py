@@ -13,7 +13,7 @@ from and_tf import trained
 from and_tf.data.folder import read_image
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
-from export import asking
+from export import asking, serving_client
 from export.serving_client import (
     GrpcClient,
     Refusal,
@@ -217,6 +217,13 @@ def test_a_silent_server_is_not_waited_for_for_ever(scheme):
         address = f"{scheme}127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(InputError, match=r"within 0\.2 s"):
             connect(address, timeout=0.2).embed([b""])
+
+
+def test_an_answer_too_long_is_said(addresses, monkeypatch):
+    lengths = [("grpc.max_receive_message_length", 64)]
+    monkeypatch.setattr(serving_client, "_LENGTHS", lengths)
+    with pytest.raises(InputError, match="64 MiB from .*smaller --batch_size"):
+        connect(addresses["grpc"]).embed([b""])
 
 
 def test_another_service_is_said():
