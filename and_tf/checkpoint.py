@@ -11,7 +11,6 @@ import functools
 import io
 import json
 import pathlib
-import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -19,13 +18,11 @@ import keras
 import numpy as np
 
 from and_tf import checkpoint_name, files
+from and_tf.archives import DAMAGE, why
 from and_tf.errors import InputError
 from and_tf.schedule import Rounds
 
 FORMAT = 2  # 1 had no steps within an epoch.
-DAMAGE = (
-    OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile
-)  # fmt: skip
 KEEP = 2  # The newest, and one before it in case it is damaged.
 
 
@@ -74,9 +71,8 @@ class Checkpoints:
             for group, variables in groups.items()
             for i, variable in enumerate(variables)
         }
-        header = json.dumps(
-            {**notes, "format": FORMAT, "epochs": epochs, "step": step}
-        )
+        of_file = {"format": FORMAT, "epochs": epochs, "step": step}
+        header = json.dumps({**notes, **of_file, "arrays": len(arrays)})
         write = functools.partial(
             self._write,
             self._path(epochs, step),
@@ -144,7 +140,7 @@ class Checkpoints:
         except DAMAGE as error:
             raise InputError(
                 "Expected the checkpoint of the best epoch. Received: "
-                f"{path}, which cannot be read ({error}): the run was not "
+                f"{path}, which cannot be read ({why(error)}): the run was not "
                 "evaluated, or is damaged. Take the last checkpoint."
             ) from error
 
@@ -185,7 +181,7 @@ class Checkpoints:
         except DAMAGE as error:
             raise InputError(
                 f"Expected the checkpoint of round {number}'s end. Received: "
-                f"{paths[number]}, which is damaged ({error}). {take}"
+                f"{paths[number]}, which is damaged ({why(error)}). {take}"
             ) from error
 
     def adopt(self, checkpoint: Checkpoint) -> Checkpoint:
@@ -195,14 +191,16 @@ class Checkpoints:
         return Checkpoint(path)
 
     def paths(self) -> list[pathlib.Path]:
-        """The checkpoints there are, oldest first."""
+        """The checkpoints there are, oldest first; strays are passed over."""
         self.wait()
         return self._paths()
 
     def _paths(self) -> list[pathlib.Path]:
+        found = self.directory.glob("epoch_*.npz")
         # By stem: "." sorts before "_", but only where no suffix follows.
         return sorted(
-            self.directory.glob("epoch_*.npz"), key=lambda path: path.stem
+            (path for path in found if checkpoint_name.is_file(path.name)),
+            key=lambda path: path.stem,
         )
 
     def latest(self) -> Checkpoint | None:
@@ -213,7 +211,8 @@ class Checkpoints:
             except InputError:
                 raise
             except DAMAGE as error:
-                print(f"{path} is damaged ({error}); trying the one before.")
+                words = why(error)
+                print(f"{path} is damaged ({words}); trying the one before.")
         return None
 
 
@@ -271,8 +270,31 @@ class Checkpoint:
                 )
             # Reading checks each array's CRC.
             self._arrays = {k: data[k] for k in data.files if k != "notes"}
+        self._check_complete()
         self.epochs: int = self.notes["epochs"]
         self.step: int = self.notes.get("step", 0)
+
+    def _check_complete(self) -> None:
+        """Notices an array that is lost, which no CRC tells.
+
+        A group's arrays are numbered from 0, and the notes of all but the
+        first versions say how many arrays there are.
+
+        Raises:
+            ValueError: If one is lost.
+        """
+        numbers: dict[str, list[int]] = {}
+        for name in self._arrays:
+            group, number, _ = name.split("/", 2)
+            numbers.setdefault(group, []).append(int(number))
+        for group, found in numbers.items():
+            if sorted(found) != list(range(len(found))):
+                raise ValueError(f"it has lost an array of the {group}")
+        count = self.notes.get("arrays", len(self._arrays))
+        if count != len(self._arrays):
+            raise ValueError(
+                f"it has {len(self._arrays)} of its {count} arrays"
+            )
 
     @property
     def moment(self) -> str:

@@ -39,6 +39,12 @@ def file_name(epochs: int, step: int = 0) -> str:
     return f"epoch_{epochs:05d}{within}.npz"
 
 
+def is_file(name: str) -> bool:
+    """Whether a file's name is a checkpoint's, not that of a copy, say."""
+    pattern = r"epoch_[0-9]{5}(_step_[0-9]{8})?\.npz"
+    return re.fullmatch(pattern, name) is not None
+
+
 def moment(epochs: int, step: int = 0) -> str:
     """How far a run was, for people: "1 epoch", "5 epochs and step 7"."""
     within = f" and step {step:,}" if step else ""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
-from and_tf import checkpoint_name, damage
+from and_tf import checkpoint_name, console, damage, keras_settings, unexpected
 from and_tf.errors import InputError, Interrupted
 from and_tf.terminal import standard_error_aside
 
 # So that --help of the main that has them defined lists them.
 flags.disclaim_key_flags()
+
+_DEBUG = flags.DEFINE_bool(
+    "debug", False, "Show the whole trace of an error, above its sentence."
+)
 
 
 def define_checkpoint() -> flags.FlagHolder[str]:
@@ -39,11 +45,17 @@ def _is_checkpoint(name: str) -> bool:
     return True
 
 
-def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs `main` under absl; an `InputError` ends it in one sentence.
+def run(
+    main: Callable[[Sequence[str]], None],
+    for_reader: Callable[[], bool] = lambda: False,
+) -> None:
+    """Runs `main` under absl; whatever goes wrong ends it in one sentence.
 
     Args:
         main: Takes the arguments that are left after the flags.
+        for_reader: Whether what it prints is all that it is run for, so that
+            it ends as soon as a pipe's reader has. Asked after the flags are
+            read. Otherwise `main` goes on without the reader.
     """
 
     def answer(argv: Sequence[str]) -> None:
@@ -51,32 +63,79 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
         if logging.get_verbosity() == logging.INFO:
             logging.set_verbosity(logging.WARNING)
         try:
-            if len(argv) > 1:
-                raise InputError(
-                    f"Expected flags alone (--name=value). Received: "
-                    f"{' '.join(argv[1:])!r}. Run with --help for the flags."
-                )
+            if for_reader():
+                console.end_with_reader()
+            _begin(argv)
             main(argv)
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(1)
-        except Interrupted as interruption:
-            print(f"interrupted: {interruption}", file=sys.stderr)
-            sys.exit(interruption.exit_code)
-        except BrokenPipeError:  # What reads our lines has read enough.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(128 + signal.SIGPIPE)
+            sys.stdout.flush()
         except Exception as error:
-            sentence = unreadable(error) or damage.sentence(error)
-            if sentence is None:
-                raise
-            print(f"\nerror: {sentence}", file=sys.stderr)
-            sys.exit(1)
+            sys.exit(_end(error))
         except KeyboardInterrupt:
-            print("\ninterrupted", file=sys.stderr)
+            console.complain("\ninterrupted")
             sys.exit(130)
+        _tell_of_lost_output()
 
-    app.run(answer)
+    console.prepare()
+    app.run(answer, flags_parser=_parse)
+
+
+def _parse(argv: Sequence[str]) -> list[str]:
+    """Reads the flags; what is wrong with them is one sentence too."""
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, OSError, UnicodeError) as error:
+        # Our own validators name the flag themselves.
+        text = re.sub(r"^flag --\w+=.*?: (?=Expected)", "", str(error))
+        console.complain(f"error: {text}")
+        console.complain("Run with --help for the flags.")
+        sys.exit(1)
+
+
+def _begin(argv: Sequence[str]) -> None:
+    """Checks what every main needs, before any work."""
+    if len(argv) > 1:
+        raise InputError(
+            f"Expected flags alone (--name=value). Received: "
+            f"{' '.join(argv[1:])!r}. Run with --help for the flags."
+        )
+    keras_settings.check()
+
+
+def _end(error: Exception) -> int:
+    """Says what went wrong, with the trace if --debug asks for it.
+
+    Returns:
+        The exit code.
+    """
+    if _DEBUG.value:
+        traceback.print_exception(error)
+    if isinstance(error, Interrupted):
+        console.complain(f"interrupted: {error}")
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
+        # What reads our lines has read enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    if isinstance(error, InputError):
+        console.complain(f"error: {error}")
+    else:
+        sentence = (
+            unreadable(error)
+            or damage.sentence(error)
+            or unexpected.sentence(error)
+        )
+        console.complain(f"\nerror: {sentence}")
+    return 1
+
+
+def _tell_of_lost_output() -> None:
+    """Notes that lines are missing where a disk was full, say."""
+    lost = console.lost(sys.stdout)
+    if lost is not None and lost.strerror and lost.errno != errno.EPIPE:
+        console.complain(
+            f"note: lines are missing from standard output ({lost.strerror}). "
+            "What the command writes to files is whole."
+        )
 
 
 def unreadable(error: Exception) -> str | None:

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import operator
 import pathlib
-from typing import Any
+from typing import Any, ClassVar
 
 from absl import flags
 
+from and_tf import bounds, flagfile, paths
 from and_tf.errors import InputError
-
-BOUNDS = (
-    ("least", operator.ge, "of at least"),
-    ("above", operator.gt, "above"),
-    ("most", operator.le, "of at most"),
-)
 
 # So that --help of the main that has them defined lists them.
 flags.disclaim_key_flags()
@@ -28,8 +22,10 @@ def option(default: Any, text: str, **notes: Any) -> Any:
         default: Its default; the type of the flag follows from it.
         text: The help text.
         **notes: `type`, of a flag whose default is None; `choices`, a tuple;
-            `least` and `most`, the numbers allowed;
-            `above`, a bound that is not allowed itself; `free`, True where a
+            `least` and `most`, the numbers allowed; `above`, a bound that is
+            not allowed itself: a number has `most` and one of the others, see
+            `bounds`; `path`, True where it is a path, see `paths`; `free`,
+            True where a
             resumed run may have another value than before; `of_rounds`, True
             where instance learning does not depend on it.
     """
@@ -37,7 +33,14 @@ def option(default: Any, text: str, **notes: Any) -> Any:
 
 
 class RunConfig:
-    """A frozen record that a run directory keeps as its flagfile."""
+    """A frozen record that a run directory keeps as its flagfile.
+
+    Attributes:
+        ended_with: The flag that such files ended with before they had a line
+            that says so.
+    """
+
+    ended_with: ClassVar[str] = "knn_temperature"
 
     def differences(self, other: RunConfig) -> list[str]:
         """Names of the fields in which two configs are different runs."""
@@ -55,13 +58,17 @@ class RunConfig:
             if not field.metadata.get("free")
         ]
 
-    def to_flagfile(self) -> str:
-        """Lines of a flagfile that makes this config again."""
-        return "".join(
-            f"--{name}={value}\n"
+    def to_flags(self) -> list[str]:
+        """Flags that make this config again."""
+        return [
+            f"--{name}={value}"
             for name, value in dataclasses.asdict(self).items()
             if value is not None
-        )
+        ]
+
+    def to_flagfile(self) -> str:
+        """Makes a flagfile of them, whose last line shows that it is whole."""
+        return flagfile.text_of(self.to_flags())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +96,7 @@ class LoopConfig(RunConfig):
         "the progress bar moves and Ctrl-C is heard. 0: one on a CPU; on a "
         "GPU as many as take about a second.",
         least=0,
-        most=10**6,
+        most=bounds.STEPS,
         free=True,
     )
     checkpoint_steps: int = option(
@@ -97,7 +104,7 @@ class LoopConfig(RunConfig):
         "Steps between checkpoints within an epoch, where "
         "--checkpoint_seconds have passed. 0: none within.",
         least=0,
-        most=10**9,
+        most=bounds.STEPS,
         free=True,
     )
     checkpoint_epochs: int = option(
@@ -106,7 +113,7 @@ class LoopConfig(RunConfig):
         "The end of a round, the best epoch so far, the last one and Ctrl-C "
         "or SIGTERM have a checkpoint in any case.",
         least=1,
-        most=10**6,
+        most=bounds.EPOCHS,
         free=True,
     )
     checkpoint_seconds: float = option(
@@ -114,7 +121,7 @@ class LoopConfig(RunConfig):
         "Seconds between checkpoints, at least: what a run that is killed "
         "has to do again. 0: as often as epochs and steps say.",
         least=0.0,
-        most=10.0**6,
+        most=float(bounds.SECONDS),
         free=True,
     )
 
@@ -133,6 +140,7 @@ class TrainConfig(LoopConfig):
         "Where data sets lie, or the directory of images. Empty: TFDS' own "
         "default.",
         free=True,
+        path=True,
     )
     label_key: str = option(
         "", "Which label to evaluate with; cifar100 also has coarse_label."
@@ -140,19 +148,29 @@ class TrainConfig(LoopConfig):
     train_split: str = option("", "TFDS split to learn from. Empty: its own.")
     test_split: str = option("", "TFDS split to evaluate on. Empty: its own.")
     max_train_examples: int = option(
-        0, "A fixed random subset of so many training images. 0: all.", least=0
+        0,
+        "A fixed random subset of so many training images. 0: all.",
+        least=0,
+        most=bounds.INT32,
     )
     max_test_examples: int = option(
-        0, "A fixed random subset of so many test images. 0: all.", least=0
+        0,
+        "A fixed random subset of so many test images. 0: all.",
+        least=0,
+        most=bounds.INT32,
     )
     memory_gib: float = option(
         4.0,
         "Splits of up to so many GiB are held in memory, others streamed.",
         least=0.0,
+        most=bounds.GIB,
         free=True,
     )
     run_dir: str = option(
-        "", "What the run writes to. Empty: runs/<dataset>.", free=True
+        "",
+        "What the run writes to. Empty: runs/<dataset>.",
+        free=True,
+        path=True,
     )
     resume: bool = option(
         False, "Go on with the run in --run_dir where there is one.", free=True
@@ -164,6 +182,7 @@ class TrainConfig(LoopConfig):
         "instance learning is taken over in the place of being done again. "
         "The run is the one that it would be without.",
         free=True,
+        path=True,
     )
 
     pretext: str = option(
@@ -181,13 +200,14 @@ class TrainConfig(LoopConfig):
         choices=("small", "alexnet", "resnet18", "resnet50", "resnet101"),
     )
     width: float = option(
-        1.0, "Factor of the encoder's channel counts.", above=0.0
+        1.0, "Factor of the encoder's channel counts.", above=0.0, most=16.0
     )
     image_size: int = option(
         0,
         "Side of the encoder's square input. 0: the images' own where they "
         "share one up to 96, else 224.",
         least=0,
+        most=bounds.SIDE,
     )
     view_size: int = option(
         0,
@@ -196,13 +216,17 @@ class TrainConfig(LoopConfig):
         "on smaller views is evaluated better, and trained faster (Touvron et "
         "al., 2019). Not for alexnet, which takes one size alone.",
         least=0,
+        most=bounds.SIDE,
     )
-    embedding_dim: int = option(128, "D, the embedding's size.", least=2)
+    embedding_dim: int = option(
+        128, "D, the embedding's size.", least=2, most=bounds.CHANNELS
+    )
     temperature: float = option(
         0.1,
         "τ of equation 2, in training and discovery; of the softmax over "
         "classes in other pretexts.",
         above=0.0,
+        most=bounds.FACTOR,
     )
     memory_momentum: float = option(
         0.5,
@@ -221,6 +245,7 @@ class TrainConfig(LoopConfig):
         1,
         "k of equation 1, neighbours beside the sample itself.",
         least=1,
+        most=bounds.NEIGHBOURS,
         of_rounds=True,
     )
 
@@ -228,16 +253,22 @@ class TrainConfig(LoopConfig):
         4,
         "R of equation 6. 0: instance learning alone.",
         least=0,
+        most=bounds.EPOCHS,
         of_rounds=True,
     )
     epochs_per_round: int = option(
-        200, "Epochs of each round.", least=1, of_rounds=True
+        200,
+        "Epochs of each round.",
+        least=1,
+        most=bounds.EPOCHS,
+        of_rounds=True,
     )
     initial_epochs: int = option(
         -1,
         "Epochs of instance learning before round 1. -1: as many as a round "
         "has; 0: start from a random encoder.",
         least=-1,
+        most=bounds.EPOCHS,
         of_rounds=True,
     )
     selection: str = option(
@@ -253,11 +284,16 @@ class TrainConfig(LoopConfig):
         "Clusters of --selection=clusters. 0: one for every 128 images, as "
         "DeepCluster's 10,000 for ImageNet.",
         least=0,
+        most=bounds.CLUSTERS,
         of_rounds=True,
     )
 
-    batch_size: int = option(128, "Images a step, over all devices.", least=2)
-    learning_rate: float = option(0.03, "At the top of a round.", above=0.0)
+    batch_size: int = option(
+        128, "Images a step, over all devices.", least=2, most=bounds.BATCH
+    )
+    learning_rate: float = option(
+        0.03, "At the top of a round.", above=0.0, most=bounds.FACTOR
+    )
     learning_rate_schedule: str = option(
         "step",
         "Within a round: step (×0.1 after 2/5 and every further 1/5), "
@@ -265,10 +301,13 @@ class TrainConfig(LoopConfig):
         choices=("step", "cosine", "constant"),
     )
     warmup_epochs: float = option(
-        0.0, "Of every round, rising linearly.", least=0.0
+        0.0, "Of every round, rising linearly.", least=0.0, most=bounds.EPOCHS
     )
     weight_decay: float = option(
-        5e-4, "Added to the gradient, as torch's SGD does.", least=0.0
+        5e-4,
+        "Added to the gradient, as torch's SGD does.",
+        least=0.0,
+        most=bounds.FACTOR,
     )
     crop_area: float = option(
         0.2,
@@ -330,9 +369,10 @@ class TrainConfig(LoopConfig):
         "Rows of the memory bank that the loss takes at a time. 0: by the "
         "device.",
         least=0,
+        most=bounds.INT32,
         free=True,
     )
-    seed: int = option(0, "Of everything random.", least=0)
+    seed: int = option(0, "Of everything random.", least=0, most=bounds.SEED)
 
     keep_rounds: bool = option(
         True,
@@ -349,7 +389,7 @@ class TrainConfig(LoopConfig):
         "the clean gallery is evaluated too. -1: as often as takes up to "
         "about 5 % of the time, by the numbers of images and the device.",
         least=-1,
-        most=10**6,
+        most=bounds.EPOCHS,
         free=True,
     )
     baselines: bool = option(
@@ -358,9 +398,11 @@ class TrainConfig(LoopConfig):
         "one pass over the images, long for a large encoder on a CPU.",
         free=True,
     )
-    knn_neighbours: int = option(200, "K of the kNN evaluation.", least=1)
+    knn_neighbours: int = option(
+        200, "K of the kNN evaluation.", least=1, most=bounds.NEIGHBOURS
+    )
     knn_temperature: float = option(
-        0.1, "τ of the kNN evaluation's weights.", above=0.0
+        0.1, "τ of the kNN evaluation's weights.", above=0.0, most=bounds.FACTOR
     )
 
     def __post_init__(self) -> None:
@@ -380,6 +422,15 @@ class TrainConfig(LoopConfig):
             raise InputError(
                 "Expected --clusters with --selection=clusters alone. "
                 f"Received: {self.clusters} with {self.selection}."
+            )
+        if self.first_round_epochs + self.rounds * self.epochs_per_round > (
+            bounds.EPOCHS
+        ):
+            raise InputError(
+                f"Expected at most {bounds.EPOCHS:,} epochs in all rounds. "
+                f"Received: --initial_epochs={self.first_round_epochs} and "
+                f"--rounds={self.rounds} of --epochs_per_round="
+                f"{self.epochs_per_round}."
             )
         if self.rounds and not self.has_bank:
             raise InputError(
@@ -427,11 +478,18 @@ class TrainConfig(LoopConfig):
 def check_fields(config: Any) -> None:
     """Holds each field of a config against the notes of its `option`.
 
+    Paths become as `paths.read` has them, also where the config is frozen.
+
     Raises:
-        InputError: If a value is out of bounds, or none of the choices.
+        InputError: If a value is out of bounds, none of the choices, or a
+            text that no flagfile could keep.
     """
     for field in dataclasses.fields(config):
-        _check(field, getattr(config, field.name))
+        value = getattr(config, field.name)
+        if field.metadata.get("path"):
+            value = paths.read(field.name, value)
+            object.__setattr__(config, field.name, value)
+        _check(field, value)
 
 
 def _check(field: dataclasses.Field, value: Any) -> None:
@@ -442,12 +500,10 @@ def _check(field: dataclasses.Field, value: Any) -> None:
             f"Expected {flag} to be one of {', '.join(notes['choices'])}. "
             f"Received: {value!r}."
         )
-    for note, holds, words in BOUNDS:
-        # Written so that NaN is refused too.
-        if note in notes and not holds(value, notes[note]):
-            raise InputError(
-                f"Expected {flag} {words} {notes[note]:g}. Received: {value:g}."
-            )
+    if type(field.default) in (int, float):
+        bounds.check(field.name, value, notes)
+    if isinstance(value, str):
+        paths.check_text(field.name, value)
 
 
 def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
@@ -468,6 +524,8 @@ def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
                 text,
                 flag_values=values,
             )
+        elif field.metadata.get("path"):
+            paths.define(field.name, field.default, text, values)
         else:
             kind = field.metadata.get("type", type(field.default))
             define[kind](
@@ -492,12 +550,26 @@ def from_flags(
     return config(**parsed | instead)
 
 
+def from_run(config: type[RunConfig], path: pathlib.Path) -> Any:
+    """Makes a config from the flagfile that a run directory keeps.
+
+    Raises:
+        InputError: If it is cut, or of another version.
+    """
+    flagfile.check_whole(path, config.ended_with)
+    return from_flagfile(config, path)
+
+
 def from_flagfile(config: type, path: pathlib.Path) -> Any:
-    """Makes a config from a flagfile, as a run directory has one."""
+    """Makes a config from any flagfile, which may name others.
+
+    Raises:
+        InputError: If it cannot be read, or is of another version.
+    """
     values = flags.FlagValues()
     define_flags(config, values)
     try:
-        values(["", f"--flagfile={path}"])
+        values(["", *flagfile.read(path)])
     except flags.Error as error:
         raise InputError(
             f"Expected a flagfile of this version in {path}. Received: {error}"

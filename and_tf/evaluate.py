@@ -13,14 +13,14 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
+from and_tf import cli, paths
 from and_tf.config import define_flags, from_flags
 from and_tf.errors import InputError
 from and_tf.evaluation import protocols
 from and_tf.evaluation.options import Options
 
-_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
-_DATA_DIR = flags.DEFINE_string(
+_RUN_DIR = paths.define("run_dir", "", "The run.")
+_DATA_DIR = paths.define(
     "data_dir", "", "Where its data set lies. Empty: where it lay in training."
 )
 _CHECKPOINT = cli.define_checkpoint()
@@ -39,12 +39,12 @@ def main(argv: Sequence[str]) -> None:
         raise InputError(
             "Expected --run_dir, the directory of a run. Received none."
         )
+    path = pathlib.Path(_RUN_DIR.value)
+    paths.check_output("run_dir", path)  # What is found is written there.
     cli.import_tensorflow()
     from and_tf import trained
 
-    run = trained.load(
-        pathlib.Path(_RUN_DIR.value), _DATA_DIR.value, _CHECKPOINT.value
-    )
+    run = trained.load(path, _DATA_DIR.value, _CHECKPOINT.value)
     protocols.evaluate(run, _PROTOCOLS.value, options)
 
 

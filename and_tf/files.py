@@ -9,6 +9,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from and_tf import temporary
 from and_tf.errors import InputError
 
 _REMEDY = (
@@ -35,19 +36,30 @@ def write(
     Raises:
         InputError: If there is no room, or no right to write.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        file = temporary.create(path)
+        try:
+            _complete(file, fill)
+            os.replace(file.name, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(file.name)
+            raise
+        finally:
+            file.close()
     except OSError as error:
-        with contextlib.suppress(OSError):  # Its place may be no directory.
-            temporary.unlink()
         why = error.strerror or str(error)
         raise unwritable(path, why, remedy) from error
+
+
+def _complete(file: BinaryIO, fill: Callable[[BinaryIO], None]) -> None:
+    """Fills a file and sees to it that the disk has it."""
+    fill(file)
+    file.flush()
+    os.fsync(file.fileno())
+    if os.name == "nt":  # Windows renames no open file, and has no lock.
+        file.close()
 
 
 def unwritable(
@@ -57,15 +69,14 @@ def unwritable(
     return InputError(f"Expected to write {path}. Received: {why}. {remedy}")
 
 
-def sweep(directory: pathlib.Path) -> None:
-    """Removes what processes that were killed while writing left below it."""
-    for path in directory.rglob(".*.tmp"):
-        path.unlink(missing_ok=True)
-
-
 def write_text(path: pathlib.Path, text: str, remedy: str = _REMEDY) -> None:
-    """Writes UTF-8 text, whole or not at all."""
-    write(path, lambda file: file.write(text.encode()), remedy)
+    """Writes UTF-8 text, whole or not at all.
+
+    Names of files that are no UTF-8, which Python has as surrogates, are
+    written as the bytes that they are.
+    """
+    content = text.encode(errors="surrogateescape")
+    write(path, lambda file: file.write(content), remedy)
 
 
 def write_json(path: pathlib.Path, value: Any, remedy: str = _REMEDY) -> None:

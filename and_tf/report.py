@@ -15,18 +15,18 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
+from and_tf import cli, paths
 from and_tf.errors import InputError
 
-_RUN_DIR = flags.DEFINE_string(
+_RUN_DIR = paths.define(
     "run_dir",
     "",
     "The run, finished or with a checkpoint; or a finished clustering.",
 )
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = paths.define(
     "output", "", "The page. Empty: report.html in the run's directory."
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = paths.define(
     "data_dir", "", "Where its data set lies. Empty: where it lay in training."
 )
 _CHECKPOINT = cli.define_checkpoint()
@@ -52,6 +52,12 @@ def main(argv: Sequence[str]) -> None:
             f"Expected a file for --output, such as {output / 'report.html'}. "
             f"Received the directory {output}."
         )
+    if output.suffix not in (".html", ".htm"):
+        # It replaces an older page, and must never replace a run's own files.
+        raise InputError(
+            f"Expected --output to end in .html. Received: {str(output)!r}."
+        )
+    paths.check_output("output", output)
     cli.import_tensorflow()
     from and_tf.clustering.classifier import is_clustering
 

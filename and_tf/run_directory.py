@@ -6,26 +6,29 @@ import contextlib
 import csv
 import importlib.metadata
 import io
-import json
 import os
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from and_tf import (
+    archives,
+    bounds,
+    files,
+    locks,
+    records,
+    schemas,
+    temporary,
+)  # fmt: skip
 from and_tf import config as configs
-from and_tf import files
 from and_tf.checkpoint import Checkpoint, Checkpoints
-from and_tf.checkpoint_name import LAST
+from and_tf.checkpoint_name import BEST, LAST
 from and_tf.config import RunConfig, TrainConfig
 from and_tf.discovery import Neighbourhoods
 from and_tf.errors import InputError
-
-try:
-    import fcntl
-except ImportError:  # Windows has none, and no such lock.
-    fcntl = None
 
 # In result.json, what protocols found in the last checkpoint, and in others.
 OF_LAST, OF_OTHERS = "evaluation", "evaluation_of"
@@ -127,15 +130,13 @@ class RunDirectory:
                 f"Received: {self.path}: {error.strerror}."
             ) from error
         try:
-            if fcntl:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if locks.is_free(descriptor) is False:
+                raise InputError(
+                    f"Expected a run directory that no other process trains "
+                    f"in. Received: {self.path}. Wait for it, or name another "
+                    f"{self.flag}."
+                )
             yield
-        except BlockingIOError as error:
-            raise InputError(
-                f"Expected a run directory that no other process trains in. "
-                f"Received: {self.path}. Wait for it, or name another "
-                f"{self.flag}."
-            ) from error
         finally:
             os.close(descriptor)
 
@@ -166,7 +167,7 @@ class RunDirectory:
                 f"It has {differences}. Use these, or name another {self.flag}."
             )
         files.write_text(self.flagfile, config.to_flagfile())
-        files.sweep(self.path)
+        temporary.sweep(self.path)
         return self.checkpoints.latest()
 
     def config(self) -> RunConfig:
@@ -181,7 +182,7 @@ class RunDirectory:
                 f"Received: {self.path}, which has none. Train one with "
                 f"{self.command}"
             )
-        return configs.from_flagfile(self.config_class, self.flagfile)
+        return configs.from_run(self.config_class, self.flagfile)
 
     def write_metrics(self, history: list[dict]) -> None:
         """Writes metrics.csv, a row an epoch."""
@@ -228,14 +229,7 @@ class RunDirectory:
         """
         if not self.result.is_file():
             return {}
-        try:
-            return json.loads(self.result.read_text())
-        except ValueError as error:
-            raise InputError(
-                f"Expected {self.result} as a run wrote it. Received a file "
-                f"that is no JSON ({error}). Remove it; training with "
-                "--resume, which has no epoch left to do, writes it again."
-            ) from error
+        return read_result(self.result)
 
     def add_evaluation(
         self, protocol: str, figures: dict[str, Any], which: str = LAST
@@ -250,15 +244,32 @@ class RunDirectory:
             figures: JSON.
             which: The checkpoint; see `checkpoint_name.round_of`.
         """
-        result = self._read_result()
-        if which == LAST:
-            place = result.setdefault(OF_LAST, {})
-        else:
-            others = result.setdefault(OF_OTHERS, {})
-            place = others.setdefault(which, {})
-        place[protocol] = figures
         remedy = "Make room or change the directory, then run it again."
-        files.write_json(self.result, result, remedy)
+        with locks.exclusive(self.result):
+            result = self._read_result()
+            if which == LAST:
+                place = result.setdefault(OF_LAST, {})
+            else:
+                others = result.setdefault(OF_OTHERS, {})
+                place = others.setdefault(which, {})
+            place[protocol] = figures
+            files.write_json(self.result, result, remedy)
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Writes result.json at the end of a run.
+
+        What was found meanwhile in the checkpoints of rounds' ends, which
+        stay as they are, is kept; what was found in the last or the best one
+        was of others.
+
+        Args:
+            result: JSON.
+        """
+        with locks.exclusive(self.result):
+            others = self._read_result().get(OF_OTHERS, {})
+            kept = {k: v for k, v in others.items() if k != BEST}
+            result = {**result, OF_OTHERS: kept} if kept else result
+            files.write_json(self.result, result)
 
     def write_neighbourhoods(self, found: Neighbourhoods) -> None:
         """Writes neighbourhoods/round_<r>.npz."""
@@ -274,20 +285,40 @@ class RunDirectory:
 
     def last_discovery(self) -> int:
         """The last round whose neighbourhoods were written, 0 for none."""
-        written = self.neighbourhoods.glob("round_*.npz")
-        numbers = (int(path.stem.removeprefix("round_")) for path in written)
-        return max(numbers, default=0)
+        return max(self.discoveries(), default=0)
+
+    def discoveries(self) -> list[int]:
+        """The rounds whose neighbourhoods were written, in their order.
+
+        Files of other names, such as "round_2 (copy).npz", are passed over.
+        """
+        found = (
+            re.fullmatch(r"round_([0-9]+)\.npz", path.name)
+            for path in self.neighbourhoods.glob("round_*.npz")
+        )
+        numbers = [int(one[1]) for one in found if one]
+        return sorted(n for n in numbers if n <= bounds.EPOCHS)
 
     def read_neighbourhoods(self, round_number: int) -> Neighbourhoods:
         """Reads neighbourhoods/round_<r>.npz."""
         path = self.neighbourhoods / f"round_{round_number}.npz"
-        with np.load(path, allow_pickle=False) as data:
-            return Neighbourhoods(
-                round_number,
-                data["entropy"],
-                data["neighbours"],
-                data["selected"],
-            )
+        names = ("entropy", "neighbours", "selected")
+        return Neighbourhoods(round_number, *archives.read(path, names))
+
+
+def read_result(path: pathlib.Path) -> dict[str, Any]:
+    """Reads a result.json, of a training or of a clustering.
+
+    Raises:
+        InputError: If it cannot be read, or is of something else.
+    """
+    return records.read(
+        path,
+        schemas.of_result,
+        "result.json as a run wrote it",
+        "Remove it; the run's own command with --resume, which has no epoch "
+        "left to do, writes it again.",
+    )
 
 
 def versions() -> dict[str, str]:

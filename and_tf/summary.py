@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from and_tf import figures, files
+from and_tf import figures
 from and_tf.callbacks.recorder import Recorder
 from and_tf.callbacks.tensorboard import spread
 from and_tf.config import TrainConfig
@@ -131,7 +131,7 @@ def write(
     )
     training.board.close()
     # Last: with it a run is finished, and nothing of this is done again.
-    files.write_json(training.directory.result, result)
+    training.directory.write_result(result)
 
 
 def show(directory: RunDirectory, result: dict[str, Any]) -> None:

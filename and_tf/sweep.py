@@ -34,7 +34,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli, nvidia
+from and_tf import bounds, cli, nvidia, paths
 from and_tf.config import define_flags, from_flags
 from and_tf.errors import InputError
 from and_tf.figures import comparison
@@ -59,13 +59,23 @@ _COMMAND = flags.DEFINE_enum(
 _VARY = flags.DEFINE_multi_string(
     "vary", [], "flag=value,value,… of a flag of --command; repeatable."
 )
-_SEEDS = flags.DEFINE_integer("seeds", 1, "How many, from --seed on.")
-_SWEEP_DIR = flags.DEFINE_string("sweep_dir", "", "What the sweep writes to.")
-_RUNS_PER_GPU = flags.DEFINE_integer(
-    "runs_per_gpu", 1, "How many runs may share a GPU at the same time."
+_SEEDS = bounds.define_number(
+    "seeds", 1, "How many, from --seed on.", least=1, most=bounds.REPEATS
 )
-_GPUS_PER_RUN = flags.DEFINE_integer(
-    "gpus_per_run", 1, "How many GPUs each run is given."
+_SWEEP_DIR = paths.define("sweep_dir", "", "What the sweep writes to.")
+_RUNS_PER_GPU = bounds.define_number(
+    "runs_per_gpu",
+    1,
+    "How many runs may share a GPU at the same time.",
+    least=1,
+    most=bounds.REPEATS,
+)
+_GPUS_PER_RUN = bounds.define_number(
+    "gpus_per_run",
+    1,
+    "How many GPUs each run is given.",
+    least=1,
+    most=bounds.REPEATS,
 )
 _LIST = flags.DEFINE_bool(
     "list", False, "Say what would be done, and what is; do nothing."
@@ -77,10 +87,6 @@ def main(argv: Sequence[str]) -> None:
     del argv
     if not _SWEEP_DIR.value:
         raise InputError("Expected --sweep_dir, a directory. Received none.")
-    if _SEEDS.value < 1:
-        raise InputError(
-            f"Expected --seeds of at least 1. Received: {_SEEDS.value}."
-        )
     directory = pathlib.Path(_SWEEP_DIR.value)
     swept = command.COMMANDS[_COMMAND.value]
     vary = grid.varied(_VARY.value, swept)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
+from and_tf import console
 from and_tf.errors import InputError
 
 REFRESH = 0.1  # Seconds between two updates of a bar.
@@ -61,7 +62,8 @@ def standard_error_aside() -> Iterator[TextIO]:
         return
     sys.stderr.flush()
     shown = os.dup(2)
-    with tempfile.TemporaryFile() as aside, os.fdopen(shown, "w") as stream:
+    stream = console.Output(shown, sys.stderr.encoding or "utf-8")
+    with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
             yield stream
@@ -76,6 +78,7 @@ def standard_error_aside() -> Iterator[TextIO]:
             sys.stderr.flush()
             stream.flush()
             os.dup2(shown, 2)
+            os.close(shown)
 
 
 class TransientLine:

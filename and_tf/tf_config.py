@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from and_tf import records, schemas
 from and_tf.errors import InputError
 
 JOBS = ("chief", "worker")
+MOST_PORT = 65_535
 EXAMPLE = (
     '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": '
     '"worker", "index": 0}}'
@@ -49,21 +51,21 @@ def read(environment: Mapping[str, str] = os.environ) -> Cluster:
         )
     text = environment["TF_CONFIG"]
     try:
-        value = json.loads(text)
+        value = records.decode(text, schemas.TfConfig)
         return _parse(value["cluster"], value["task"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        why = str(error) if type(error) is ValueError else "no such JSON"
+    except ValueError as error:
         raise InputError(
-            f"Expected TF_CONFIG such as {EXAMPLE}. Received: {text} ({why}). "
-            "Mend it, or train without it by --strategy=default."
+            f"Expected TF_CONFIG such as {EXAMPLE}. Received: "
+            f"{' '.join(text.split())} "
+            f"({error}). Mend it, or train without it by --strategy=default."
         ) from error
 
 
-def _parse(jobs: dict[str, Any], task: dict[str, Any]) -> Cluster:
+def _parse(jobs: dict[str, list[str]], task: dict[str, Any]) -> Cluster:
     """The cluster that TF_CONFIG's two parts describe.
 
     Raises:
-        ValueError: With what is wrong; others for what is no such JSON.
+        ValueError: With what is wrong.
     """
     others = sorted(set(jobs) - set(JOBS))
     if others:
@@ -71,8 +73,14 @@ def _parse(jobs: dict[str, Any], task: dict[str, Any]) -> Cluster:
     for job in jobs:
         for address in jobs[job]:
             host, _, port = address.rpartition(":")
-            if not host or not port.isdigit():
+            if not host or not re.fullmatch("[0-9]{1,5}", port):
                 raise ValueError(f"{address!r} is no host:port")
+            if not 0 < int(port) <= MOST_PORT:
+                raise ValueError(
+                    f"the port of {address!r} is none of 1 to {MOST_PORT}"
+                )
+    if len(jobs.get("chief", ())) > 1:
+        raise ValueError(f"one chief at most, not {len(jobs['chief'])}")
     addresses = tuple(address for job in JOBS for address in jobs.get(job, ()))
     if len(set(addresses)) != len(addresses):
         raise ValueError("an address occurs twice")

@@ -38,6 +38,7 @@ from and_tf import config as configs
 from and_tf import files
 from and_tf.config import RunConfig, TrainConfig
 from and_tf.errors import InputError
+from and_tf.run_directory import read_result
 from and_tf.sweeping.command import CLUSTER, TRAIN, command_of
 from and_tf.sweeping.measures import gather, is_clustering, linear_of
 from benchmarks import commands
@@ -135,14 +136,14 @@ def _runs(source: pathlib.Path) -> list[Run]:
 
 
 def _run(path: pathlib.Path) -> Run:
-    result = json.loads((path / "result.json").read_text("utf-8"))
+    result = read_result(path / "result.json")
     if "seconds" not in result:  # Evaluated before its end.
         raise InputError(
             f"Expected a finished run. Received: {path}, which was evaluated "
             "before its end. Train it on with --resume."
         )
     command = CLUSTER if is_clustering(result) else TRAIN
-    config = configs.from_flagfile(command.config, path / "flags.cfg")
+    config = configs.from_run(command.config, path / "flags.cfg")
     return config, result
 
 
@@ -259,7 +260,7 @@ def _trained(config: RunConfig) -> TrainConfig | None:
     flagfile = pathlib.Path(config.run_dir) / "flags.cfg"
     if not flagfile.is_file():
         return None
-    return configs.from_flagfile(TrainConfig, flagfile)
+    return configs.from_run(TrainConfig, flagfile)
 
 
 def _check_alike(found: Sequence[Run], source: pathlib.Path) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import pathlib
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from and_tf import archives
 from and_tf.data.image_file import MOST_PIXELS
 from and_tf.data.split import Seed, Split, Stream
 from and_tf.errors import InputError
@@ -24,8 +23,6 @@ _EXPECTED = (
     "uint8 images [N, H, W, 3], or grey [N, H, W, 1] or [N, H, W], as the "
     f"array {KEY!r} or as the only one of that rank"
 )
-# What a zip file that is cut, or none, is answered with.
-DAMAGE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class Header(NamedTuple):
@@ -55,10 +52,10 @@ def read(path: str | os.PathLike[str]) -> Split:
                 for name in archive.namelist()
                 if name.endswith(".npy")
             }
-    except DAMAGE as error:
+    except archives.DAMAGE as error:
         raise InputError(
             f"Expected {path} to be an .npz file that is whole. Received: "
-            f"{error}."
+            f"{archives.why(error)}."
         ) from error
     key = _key(headers, path)
     header = headers[key]
@@ -212,12 +209,11 @@ def _texts(
 
 def _small_array(path: pathlib.Path, key: str) -> np.ndarray:
     try:
-        with contextlib.closing(np.load(path, allow_pickle=False)) as arrays:
-            return arrays[key]
-    except DAMAGE as error:
+        return archives.read(path, (key,))[0]
+    except archives.DAMAGE as error:
         raise InputError(
             f"Expected {key} in {path} as an array of numbers or texts. "
-            f"Received: {error}."
+            f"Received: {archives.why(error)}."
         ) from error
 
 

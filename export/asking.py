@@ -13,7 +13,9 @@ from PIL import Image
 
 from and_tf import files
 from and_tf.data import folder, image_file
+from and_tf.data.names import utf8
 from and_tf.errors import InputError
+from and_tf.escaping import for_console as _shown
 from and_tf.terminal import Counted
 from export.decoding import JPEG, PNG
 from export.serving_client import (
@@ -103,18 +105,15 @@ def ask(
         for start in range(0, len(paths), batch_size):
             batch = paths[start : start + batch_size]
             outputs = _answer(client, signature, batch)
+            lines = _lines(batch, outputs, width)
             progress.clear()
-            for line in _lines(batch, outputs, width):
-                print(line, flush=True)
+            print("\n".join(lines), flush=True)
             progress.advance(len(batch))
             answers.append(outputs)
-    whole = {
-        name: np.concatenate([answer[name] for answer in answers])
-        for name in answers[0]
-    }
+    whole = _joined(answers)
     if "file_name" in whole:
         whole["neighbour_file_name"] = whole.pop("file_name")
-    return {"file_name": np.array([_shown(path) for path in paths]), **whole}
+    return {"file_name": np.array([utf8(path) for path in paths]), **whole}
 
 
 def write(path: pathlib.Path, outputs: dict[str, np.ndarray]) -> None:
@@ -167,13 +166,37 @@ def _undecodable(
             yield path
 
 
+def _joined(answers: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The outputs of all batches, one after another."""
+    try:
+        return {
+            name: np.concatenate([answer[name] for answer in answers])
+            for name in answers[0]
+        }
+    except (LookupError, ValueError) as error:
+        raise _inconsistent(error) from error
+
+
 def _lines(
     paths: Sequence[str], outputs: dict[str, np.ndarray], width: int
-) -> Iterator[str]:
+) -> list[str]:
     """What is printed of each file; its name takes `width` characters."""
-    for i, path in enumerate(paths):
-        row = {name: array[i] for name, array in outputs.items()}
-        yield f"{_shown(path):<{width}}  {_row_text(row)}"
+    try:
+        return [
+            f"{_shown(path):<{width}}  "
+            f"{_row_text({name: array[i] for name, array in outputs.items()})}"
+            for i, path in enumerate(paths)
+        ]
+    except (LookupError, TypeError, ValueError) as error:
+        raise _inconsistent(error) from error
+
+
+def _inconsistent(error: Exception) -> InputError:
+    return InputError(
+        "Expected answers of an exported encoder, whose outputs go together. "
+        f"Received others ({type(error).__name__}: {error}). Name another "
+        "model with --model_name."
+    )
 
 
 def _row_text(row: dict[str, np.ndarray]) -> str:
@@ -193,8 +216,3 @@ def _row_text(row: dict[str, np.ndarray]) -> str:
         numbers = row["embedding"][:_NUMBERS]
         return " ".join(f"{number:+.4f}" for number in numbers) + " …"
     return "  ".join(f"{name} {value.shape}" for name, value in row.items())
-
-
-def _shown(name: str) -> str:
-    """A file's name, which need not be UTF-8, as a console can show it."""
-    return os.fsencode(name).decode(errors="replace")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
+from and_tf import bounds, cli, paths
 from and_tf.errors import InputError
 
 _ADDRESS = flags.DEFINE_string(
@@ -23,9 +23,7 @@ _ADDRESS = flags.DEFINE_string(
     "localhost:8500",
     "Of the server: host:port of gRPC, or the URL of REST.",
 )
-_IMAGES = flags.DEFINE_string(
-    "images", "", "A directory, a glob or a file of images."
-)
+_IMAGES = paths.define("images", "", "A directory, a glob or a file of images.")
 _SIGNATURE = flags.DEFINE_string(
     "signature",
     "serving_bytes",
@@ -34,13 +32,17 @@ _SIGNATURE = flags.DEFINE_string(
 _MODEL_NAME = flags.DEFINE_string(
     "model_name", "and", "By which the server knows the model."
 )
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Files in a request.")
-_TIMEOUT = flags.DEFINE_float(
-    "timeout", 60.0, "How long to wait for an answer, in seconds."
+_BATCH_SIZE = bounds.define_number(
+    "batch_size", 32, "Files in a request.", least=1, most=bounds.BATCH
 )
-_OUTPUT = flags.DEFINE_string(
-    "output", "", "Writes the answers to this .npz too."
+_TIMEOUT = bounds.define_number(
+    "timeout",
+    60.0,
+    "How long to wait for a whole answer, in seconds.",
+    above=0.0,
+    most=bounds.SECONDS,
 )
+_OUTPUT = paths.define("output", "", "Writes the answers to this .npz too.")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -55,27 +57,25 @@ def main(argv: Sequence[str]) -> None:
             "Expected --address as host:port for gRPC, or as a URL, "
             f"http://host:port, for REST. Received: {_ADDRESS.value!r}."
         )
-    if _BATCH_SIZE.value < 1 or not _TIMEOUT.value > 0:
-        raise InputError(
-            "Expected --batch_size of at least 1 and --timeout above 0. "
-            f"Received: {_BATCH_SIZE.value}, {_TIMEOUT.value:g}."
-        )
     if _OUTPUT.value and os.path.lexists(_OUTPUT.value):
         raise InputError(
             f"Expected a new file for --output. Received: {_OUTPUT.value}, "
             "which exists. Remove it, or name another."
         )
+    if _OUTPUT.value:
+        paths.check_output("output", pathlib.Path(_OUTPUT.value))
     # What gRPC logs of a connection, the error says in a sentence.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     cli.import_tensorflow()
     from export import asking
 
-    paths = asking.listed(_IMAGES.value)
+    names = asking.listed(_IMAGES.value)
     client = asking.connect(_ADDRESS.value, _MODEL_NAME.value, _TIMEOUT.value)
-    outputs = asking.ask(client, _SIGNATURE.value, paths, _BATCH_SIZE.value)
+    outputs = asking.ask(client, _SIGNATURE.value, names, _BATCH_SIZE.value)
     if _OUTPUT.value:
         asking.write(pathlib.Path(_OUTPUT.value), outputs)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    # Without a file to write, nobody is left to answer once a reader has gone.
+    cli.run(main, for_reader=lambda: not _OUTPUT.value)

@@ -16,30 +16,35 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
+from and_tf import bounds, cli, paths
 from and_tf.data.skipped import summaries
 from and_tf.errors import InputError
+from and_tf.escaping import for_console
 from and_tf.terminal import duration
 from export import outputs
 
 _NAMED = 3  # Images that could not be read and are named on the console.
 
-_MODEL = flags.DEFINE_string(
+_MODEL = paths.define(
     "model", "", "A .tflite file, or the directory of a SavedModel."
 )
-_IMAGES = flags.DEFINE_string(
+_IMAGES = paths.define(
     "images",
     "",
     "A folder, an image file, a quoted pattern such as 'photos/**/*.jpg', an "
     ".npz file, or tfds:<data set>/<split>.",
 )
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = paths.define(
     "output", "", "A new .npz, .csv, .parquet or .tfrecord file."
 )
-_BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 64, "Images that are embedded at a time.", lower_bound=1
+_BATCH_SIZE = bounds.define_number(
+    "batch_size",
+    64,
+    "Images that are embedded at a time.",
+    least=1,
+    most=bounds.BATCH,
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = paths.define(
     "data_dir", "", "Where TFDS keeps its data. Empty: its usual place."
 )
 _LABEL_KEY = flags.DEFINE_string(
@@ -79,7 +84,7 @@ def main(argv: Sequence[str]) -> None:
     for summary in summaries(source.split.skipped):
         print(f"left out {summary}")
     if result.skipped:
-        named = ", ".join(result.skipped[:_NAMED])
+        named = ", ".join(map(for_console, result.skipped[:_NAMED]))
         more = ", …" if len(result.skipped) > _NAMED else ""
         print(
             f"left out {len(result.skipped):,} that cannot be read: {named}"

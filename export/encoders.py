@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from and_tf import records, schemas
 from and_tf.errors import InputError
 
 SIGNATURE = "serving_default"
@@ -158,12 +158,11 @@ def _image_size(function: Any, path: pathlib.Path) -> int:
     which one the encoder was measured at.
     """
     note = path / "assets.extra" / "encoder.json"
-    try:
-        return int(json.loads(note.read_text(encoding="utf-8"))["image_size"])
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(note, error) from error
+    if note.exists():
+        expected = f"the note that was exported with {path}"
+        remedy = "Export the encoder anew."
+        read = records.read(note, schemas.EncoderNote, expected, remedy)
+        return read["image_size"]
     shape = function.structured_input_signature[1][INPUT].shape
     sides = shape[1:3].as_list() if shape.rank == 4 else [None]
     if None in sides or len(set(sides)) != 1:

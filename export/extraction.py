@@ -21,6 +21,7 @@ import tensorflow as tf
 from and_tf import files
 from and_tf.data.holding import readable_batches
 from and_tf.errors import InputError
+from and_tf.escaping import for_console
 from and_tf.terminal import Counted
 from export import outputs, tables
 from export.encoders import Encoder
@@ -241,7 +242,8 @@ def _write_beside(
 ) -> None:
     """Writes the sidecar, and the list of what could not be read."""
     if result.skipped:
-        text = "".join(f"{name}\n" for name in result.skipped)
+        # Visible, so that a line stays a name.
+        text = "".join(f"{for_console(name)}\n" for name in result.skipped)
         path = outputs.skipped_list(output)
         files.write_text(path, text, REMEDY)
     now = datetime.datetime.now(datetime.UTC)

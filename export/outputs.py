@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
+from and_tf import paths
 from and_tf.errors import InputError
 from export import tables
 
@@ -35,3 +36,4 @@ def check(output: pathlib.Path) -> None:
                 f"Expected a new --output. Received: {path}, which is there "
                 "already. Remove it or choose another."
             )
+    paths.check_output("output", output)

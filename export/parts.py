@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
-import json
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from and_tf import files
+from and_tf import archives, files, locks, records
 from and_tf.errors import InputError
 
 REMEDY = (
@@ -86,14 +84,13 @@ class Parts:
         """
         path = self._part(number)
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                part = Part(*(arrays[key] for key in Part._fields))
+            part = Part(*archives.read(path, Part._fields))
             if part.embeddings.shape != (part.readable.sum(), self._dim):
                 raise ValueError(f"embeddings {part.embeddings.shape}")
-        # A zip file answers damage with many kinds.
-        except Exception as error:
+        except archives.DAMAGE as error:
             raise InputError(
-                f"Expected {path} to be a whole part. Received: {error}. "
+                f"Expected {path} to be a whole part. Received: "
+                f"{archives.why(error)}. "
                 "Delete it and run the same command again."
             ) from error
         return part._replace(seconds=float(part.seconds))
@@ -116,8 +113,8 @@ class Parts:
 
     def _check(self, note: pathlib.Path, job: dict[str, Any]) -> None:
         try:
-            there = dict(json.loads(note.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            there = records.decode(note.read_bytes(), dict[str, Any])
+        except (OSError, records.WrongRecordError):
             there = {}
         differs = [key for key in job if there.get(key) != job[key]]
         if differs:
@@ -135,17 +132,13 @@ class Parts:
     def _lock(self, note: pathlib.Path) -> None:
         """Keeps other processes out for as long as this one lives."""
         file = self._stack.enter_context(open(note, "rb"))
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if locks.is_free(file.fileno()) is False:
             self.release()
             raise InputError(
-                f"Expected a job that nobody works at. Received: {self.path}, "
+                f"Expected a job that is not running. Received: {self.path}, "
                 "which another process is writing. Wait for it, or choose "
                 "another --output."
-            ) from error
-        except OSError:  # A file system without locks.
-            pass
+            )
 
 
 def _brief(value: Any) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from and_tf import records, schemas
 from and_tf.data import image_file
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
@@ -60,14 +60,12 @@ class Index:
         note = outputs.sidecar(path)
         about = {}
         if note.exists():
-            try:
-                about = dict(json.loads(note.read_text(encoding="utf-8")))
-            except (OSError, ValueError, TypeError) as error:
-                raise InputError(
-                    f"Expected {note} to be the JSON that was written with "
-                    f"{path}. Received: {error}. Remove it, and name the model "
-                    "with --model."
-                ) from error
+            about = records.read(
+                note,
+                schemas.Sidecar,
+                f"the JSON that was written with {path}",
+                "Remove it, and name the model with --model.",
+            )
         count = len(table.file_names)
         if about.get("count", count) != count:
             raise InputError(

@@ -15,19 +15,21 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
+from and_tf import bounds, cli, paths
 from and_tf.errors import InputError
 
-_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run, or the clustering.")
-_OUTPUT_DIR = flags.DEFINE_string(
+_RUN_DIR = paths.define("run_dir", "", "The run, or the clustering.")
+_OUTPUT_DIR = paths.define(
     "output_dir", "", "Where the version goes, into a sub-directory."
 )
 _CHECKPOINT = cli.define_checkpoint()
-_NEIGHBOURS = flags.DEFINE_integer(
+_NEIGHBOURS = bounds.define_number(
     "neighbours",
     0,
     "Adds signatures that name this many of the most similar training images. "
     "0: none.",
+    least=0,
+    most=bounds.NEIGHBOURS,
 )
 _CLASSIFY = flags.DEFINE_bool(
     "classify",
@@ -35,10 +37,16 @@ _CLASSIFY = flags.DEFINE_bool(
     "Adds signatures that classify by weighted kNN. Those of a clustering are "
     "there anyway, and give its clusters.",
 )
-_KNN_NEIGHBOURS = flags.DEFINE_integer(
-    "knn_neighbours", 200, "How many vote on a class."
+_KNN_NEIGHBOURS = bounds.define_number(
+    "knn_neighbours",
+    200,
+    "How many vote on a class.",
+    least=1,
+    most=bounds.NEIGHBOURS,
 )
-_KNN_TEMPERATURE = flags.DEFINE_float("knn_temperature", 0.1, "τ of the votes.")
+_KNN_TEMPERATURE = bounds.define_number(
+    "knn_temperature", 0.1, "τ of the votes.", above=0.0, most=bounds.FACTOR
+)
 _GALLERY = flags.DEFINE_enum(
     "gallery",
     "clean",
@@ -46,7 +54,7 @@ _GALLERY = flags.DEFINE_enum(
     "What is compared with: the training images' own embeddings, or the "
     "memory bank, for which --neighbours needs no data.",
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = paths.define(
     "data_dir", "", "Where its data set lies. Empty: where it lay in training."
 )
 _MODEL_NAME = flags.DEFINE_string(
@@ -60,7 +68,11 @@ def main(argv: Sequence[str]) -> None:
     for name, flag in (("run_dir", _RUN_DIR), ("output_dir", _OUTPUT_DIR)):
         if not flag.value:
             raise InputError(f"Expected --{name}, a directory. Received none.")
-    _check_numbers()
+    if not _MODEL_NAME.value or "/" in _MODEL_NAME.value:
+        raise InputError(
+            f"Expected a --model_name without a slash. Received: "
+            f"{_MODEL_NAME.value!r}."
+        )
     cli.import_tensorflow()
     from export import exportable, servable, writing
 
@@ -77,25 +89,6 @@ def main(argv: Sequence[str]) -> None:
         data_dir=_DATA_DIR.value,
         model_name=_MODEL_NAME.value,
     )
-
-
-def _check_numbers() -> None:
-    if _NEIGHBOURS.value < 0:
-        raise InputError(
-            f"Expected --neighbours of at least 0. Received: "
-            f"{_NEIGHBOURS.value}."
-        )
-    if _KNN_NEIGHBOURS.value < 1 or not 0 < _KNN_TEMPERATURE.value < 1e6:
-        raise InputError(
-            "Expected --knn_neighbours of at least 1 and --knn_temperature "
-            f"above 0. Received: {_KNN_NEIGHBOURS.value}, "
-            f"{_KNN_TEMPERATURE.value:g}."
-        )
-    if not _MODEL_NAME.value or "/" in _MODEL_NAME.value:
-        raise InputError(
-            f"Expected a --model_name without a slash. Received: "
-            f"{_MODEL_NAME.value!r}."
-        )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ draws them beside the query.
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 from collections.abc import Sequence
@@ -16,31 +17,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import flags
 
-from and_tf import cli
+from and_tf import bounds, cli, paths
 from and_tf.errors import InputError
+from and_tf.escaping import for_console
 
 if TYPE_CHECKING:
     from export.retrieve import Index, Query
 
-_INDEX = flags.DEFINE_string(
+_INDEX = paths.define(
     "index", "", "The embeddings, as export.embed wrote them."
 )
 _QUERY = flags.DEFINE_string(
     "query", "", "An image file, or the file_name of a row of the index."
 )
-_NEIGHBOURS = flags.DEFINE_integer(
-    "neighbours", 10, "How many to find.", lower_bound=1
+_NEIGHBOURS = bounds.define_number(
+    "neighbours", 10, "How many to find.", least=1, most=bounds.NEIGHBOURS
 )
-_MODEL = flags.DEFINE_string(
+_MODEL = paths.define(
     "model", "", "The model that made the index. Empty: where it lay then."
 )
-_IMAGES = flags.DEFINE_string(
+_IMAGES = paths.define(
     "images", "", "Where the indexed images are. Empty: where they lay then."
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = paths.define(
     "data_dir", "", "Where TFDS keeps its data. Empty: as with export.embed."
 )
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = paths.define(
     "output",
     "",
     "A new .png file. Empty: <query>_neighbours.png here, made anew.",
@@ -61,7 +63,9 @@ def main(argv: Sequence[str]) -> None:
     from export.retrieve import Index
 
     index = Index.read(pathlib.Path(_INDEX.value))
-    query = index.query(_QUERY.value, _MODEL.value)
+    # Not read as a path: it may be the name of a row, whatever that is.
+    name = os.path.expanduser(_QUERY.value)
+    query = index.query(name, _MODEL.value)
     rows, similarities = index.search(query, _NEIGHBOURS.value)
     _show(index, rows, similarities)
     _draw(index, query, rows, similarities, output)
@@ -84,6 +88,7 @@ def _output() -> pathlib.Path:
             f"Expected a new --output. Received: {output}, which is there "
             "already. Remove it or choose another."
         )
+    paths.check_output("output", output)
     return output
 
 
@@ -91,9 +96,9 @@ def _show(index: Index, rows: np.ndarray, similarities: np.ndarray) -> None:
     """Prints rank, similarity, name and class."""
     print("rank  similarity  image")
     for rank, (row, similarity) in enumerate(zip(rows, similarities), 1):
-        class_name = index.table.class_name(row)
+        class_name = for_console(index.table.class_name(row))
         class_name = f"  ({class_name})" if class_name else ""
-        name = index.table.file_names[row]
+        name = for_console(index.table.file_names[row])
         print(f"{rank:>4}  {similarity:>10.4f}  {name}{class_name}")
 
 

@@ -12,21 +12,22 @@ import grpc
 import numpy as np
 import requests
 import tensorflow as tf
-from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     predict_pb2,
     prediction_service_pb2_grpc,
 )
 
+from and_tf import records
 from and_tf.errors import InputError
+from export import bounded_request, serving_answers
+from export.serving_answers import Outputs
 
 INPUT = "image_bytes"
-Outputs = dict[str, int]  # By name, the protocol's number of its type.
 _LONGEST_MESSAGE = 300  # Characters of a server's that are shown.
-_ANY_LENGTH = [
+_LENGTHS = [
     ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_receive_message_length", bounded_request.MOST_BYTES),
 ]
 
 
@@ -48,7 +49,7 @@ class Client(abc.ABC):
     Args:
         address: Of the server.
         model_name: By which the server knows the model.
-        timeout: How long to wait for an answer, in seconds.
+        timeout: How long to wait for a whole answer, in seconds.
     """
 
     def __init__(
@@ -78,8 +79,14 @@ class Client(abc.ABC):
                 signature.
         """
         self._check(signature)
-        outputs = self._predict(signature, image_bytes)
-        return {name: _as_text(outputs[name]) for name in sorted(outputs)}
+        try:
+            outputs = self._predict(signature, image_bytes)
+            self._check_rows(outputs, len(image_bytes))
+            return {name: _as_text(outputs[name]) for name in sorted(outputs)}
+        except (TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise self._strange(str(error)) from error
 
     def embed(self, image_bytes: Sequence[bytes]) -> np.ndarray:
         """Embeds B JPEG or PNG files: float32 [B, D]. Raises as `predict`."""
@@ -99,6 +106,29 @@ class Client(abc.ABC):
                 "Expected a signature of the model that takes files: "
                 f"{names or 'it has none'}. Received: {signature!r}."
             )
+
+    def _check_rows(self, outputs: dict[str, np.ndarray], count: int) -> None:
+        for name, output in outputs.items():
+            if output.shape[:1] != (count,):
+                raise ValueError(
+                    f"{name} {list(output.shape)} for {count} images"
+                )
+        if not outputs:
+            raise ValueError("no output at all")
+
+    def _strange(self, reason: str) -> InputError:
+        return InputError(
+            f"Expected an answer of an exported encoder from {self.address}. "
+            f"Received: {_shortened(reason)}. Name another with --address or "
+            "--model_name."
+        )
+
+    def _too_long(self) -> InputError:
+        return InputError(
+            f"Expected an answer of at most "
+            f"{bounded_request.MOST_BYTES // 2**20} MiB from {self.address}. "
+            "Received a longer one. Ask with a smaller --batch_size."
+        )
 
     def _unreachable(self, reason: str) -> InputError:
         return InputError(
@@ -135,7 +165,7 @@ class GrpcClient(Client):
 
     def __init__(self, address: str, *arguments: Any, **options: Any) -> None:
         super().__init__(address, *arguments, **options)
-        channel = grpc.insecure_channel(address, options=_ANY_LENGTH)
+        channel = grpc.insecure_channel(address, options=_LENGTHS)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
     def _read_signatures(self) -> Iterator[tuple[str, Iterable, Outputs]]:
@@ -173,6 +203,10 @@ class GrpcClient(Client):
                 raise self._unreachable(details) from error
             if code == grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise self._too_late() from error
+            if code == grpc.StatusCode.RESOURCE_EXHAUSTED and (
+                "larger than max" in details
+            ):
+                raise self._too_long() from error
             if code == grpc.StatusCode.NOT_FOUND:
                 raise self._no_model(details) from error
             raise _refusal(f"{code.name}: {details}") from error
@@ -186,17 +220,12 @@ class RestClient(Client):
         return f"{self.address.rstrip('/')}/v1/models/{self._model_name}"
 
     def _read_signatures(self) -> Iterator[tuple[str, Iterable, Outputs]]:
-        content = self._call("GET", f"{self._url}/metadata")
+        url = f"{self._url}/metadata"
+        content = self._call("GET", url, serving_answers.Metadata)
         try:
-            found = content["metadata"]["signature_def"]["signature_def"]
-        except (KeyError, TypeError) as error:
-            raise self._unreachable("an answer of another service") from error
-        for name, definition in found.items():
-            outputs = {
-                key: types_pb2.DataType.Value(info.get("dtype", "DT_INVALID"))
-                for key, info in definition.get("outputs", {}).items()
-            }
-            yield name, definition.get("inputs", {}), outputs
+            yield from serving_answers.signatures(content)
+        except ValueError as error:
+            raise self._strange(str(error)) from error
 
     def _predict(
         self, signature: str, image_bytes: Sequence[bytes]
@@ -205,33 +234,38 @@ class RestClient(Client):
             {"b64": base64.b64encode(data).decode()} for data in image_bytes
         ]
         request = {"signature_name": signature, "inputs": {INPUT: values}}
-        outputs = self._call("POST", f"{self._url}:predict", request)["outputs"]
+        url, schema = f"{self._url}:predict", serving_answers.Prediction
+        answer = self._call("POST", url, schema, request)
         types = self._signatures[signature]
-        if len(types) == 1:  # A single output comes without its name.
-            outputs = {next(iter(types)): outputs}
-        return {
-            name: np.array(outputs[name], tf.as_dtype(number).as_numpy_dtype)
-            for name, number in types.items()
-        }
+        return serving_answers.arrays(answer["outputs"], types)
 
-    def _call(self, method: str, url: str, content: Any = None) -> Any:
+    def _call(
+        self, method: str, url: str, schema: type, content: Any = None
+    ) -> Any:
         """Calls and turns what can go wrong into one sentence."""
         try:
-            response = requests.request(
-                method, url, json=content, timeout=self._timeout
+            answer = bounded_request.request(
+                method, url, content, self._timeout
             )
         except requests.Timeout as error:
             raise self._too_late() from error
-        except requests.RequestException as error:
+        except bounded_request.TooLongError as error:
+            raise self._too_long() from error
+        except (requests.RequestException, UnicodeError) as error:
             raise self._unreachable(_reason(error)) from error
+        fine = answer.status < 400
         try:
-            answer = response.json()
-        except ValueError as error:
-            raise self._unreachable("an answer of another service") from error
-        if response.ok:
-            return answer
-        text = str(answer.get("error", answer)) if answer else response.reason
-        if response.status_code == 404:
+            found = records.decode(
+                answer.body, schema if fine else serving_answers.Failure
+            )
+        except records.WrongRecordError as error:
+            raise self._unreachable(
+                f"an answer of another service ({error})"
+            ) from error
+        if fine:
+            return found
+        text = found.get("error") or f"{answer.status} {answer.reason}"
+        if answer.status == 404:
             raise self._no_model(text)
         raise _refusal(text)
 

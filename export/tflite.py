@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import pathlib
 import tempfile
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from and_tf import cli
+from and_tf import bounds, cli, paths
 from and_tf.errors import InputError
 from export.tflite_format import (
     INPUT,
@@ -36,26 +35,31 @@ if TYPE_CHECKING:
     from export.exportable import ClusteredEncoder, Exportable
     from export.tflite_encoder import TFLiteEncoder
 
-_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run, or the clustering.")
-_OUTPUT = flags.DEFINE_string("output", "", "The .tflite file to write.")
+_RUN_DIR = paths.define("run_dir", "", "The run, or the clustering.")
+_OUTPUT = paths.define("output", "", "The .tflite file to write.")
 _CHECKPOINT = cli.define_checkpoint()
 _QUANTIZE = flags.DEFINE_enum(
     "quantize", "none", MODES, "How weights and activations are stored."
 )
-_CALIBRATION = flags.DEFINE_integer(
+_CALIBRATION = bounds.define_number(
     "calibration_images",
     500,
     "Training images on which int8 measures its ranges.",
-    lower_bound=1,
+    least=1,
+    most=bounds.INT32,
 )
 _EVALUATE = flags.DEFINE_bool(
     "evaluate", True, "Embed the run's data with the file and the original."
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = paths.define(
     "data_dir", "", "Where its data set lies. Empty: where it lay in training."
 )
-_NEIGHBOURS = flags.DEFINE_integer("knn_neighbours", 200, "K.", lower_bound=1)
-_TEMPERATURE = flags.DEFINE_float("knn_temperature", 0.1, "τ of the weights.")
+_NEIGHBOURS = bounds.define_number(
+    "knn_neighbours", 200, "K.", least=1, most=bounds.NEIGHBOURS
+)
+_TEMPERATURE = bounds.define_number(
+    "knn_temperature", 0.1, "τ of the weights.", above=0.0, most=bounds.FACTOR
+)
 
 _REMEDY = "Make room or name another --output, then run again."
 
@@ -99,11 +103,6 @@ def _check_flags() -> tuple[pathlib.Path, pathlib.Path]:
         raise InputError(
             "Expected --run_dir, the directory of a run. Received none."
         )
-    if _TEMPERATURE.value <= 0:
-        raise InputError(
-            "Expected --knn_temperature above 0. Received: "
-            f"{_TEMPERATURE.value:g}."
-        )
     output = pathlib.Path(_OUTPUT.value)
     if output.suffix != ".tflite":
         raise InputError(
@@ -111,33 +110,14 @@ def _check_flags() -> tuple[pathlib.Path, pathlib.Path]:
             f"{_OUTPUT.value or 'none'}."
         )
     sidecar = output.with_suffix(".json")
-    try:
-        _check_place(output, sidecar)
-    except OSError as error:
-        raise InputError(
-            "Expected --output where files can be written. Received: "
-            f"{output}: {error.strerror}."
-        ) from error
-    return output, sidecar
-
-
-def _check_place(output: pathlib.Path, sidecar: pathlib.Path) -> None:
-    """Refuses before the work what could not be written after it."""
+    paths.check_output("output", output)
     for path in (output, sidecar):
         if path.exists():
             raise InputError(
                 f"Expected a new --output. Received: {output}, but {path} is "
                 "there already. Name another, or remove it."
             )
-    place = output.absolute().parent
-    while not place.exists():
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK):
-        raise InputError(
-            "Expected --output where files can be written. Received: "
-            f"{output}, but {place} is "
-            f"{'write-protected' if place.is_dir() else 'no directory'}."
-        )
+    return output, sidecar
 
 
 def _images(run: Exportable) -> ImageData | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import pathlib
-import shutil
-import uuid
 from collections.abc import Callable
 
+from and_tf import temporary
 from and_tf.errors import InputError
 
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
@@ -16,6 +15,8 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 def check(directory: pathlib.Path) -> None:
     """Makes the directory of the versions, or finds that it is one.
+
+    What exports that were killed left there is removed.
 
     Raises:
         InputError: If it is a file, or cannot be made or written to.
@@ -34,6 +35,7 @@ def check(directory: pathlib.Path) -> None:
             f"Expected a directory that can be written to for --output_dir. "
             f"Received: {directory}. Change its rights, or name another."
         )
+    temporary.sweep(directory, deep=False)
 
 
 def add(
@@ -54,14 +56,9 @@ def add(
     Raises:
         OSError: If it cannot be written; then nothing is left.
     """
-    # Not by tempfile, whose directories no other user may read.
-    hidden = directory / f".{uuid.uuid4().hex}.tmp"
-    hidden.mkdir()
-    try:
+    with temporary.directory(directory) as hidden:
         fill(hidden)
         return _publish(hidden, directory)
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def failure(directory: pathlib.Path, error: Exception) -> InputError:

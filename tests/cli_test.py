@@ -164,7 +164,10 @@ def test_a_stream_that_finds_a_broken_image_says_which(tmp_path):
 
 
 def test_a_reader_that_has_read_enough_is_no_error():
-    code = "from and_tf import cli; cli.run(lambda _: print('line\\n' * 10**6))"
+    code = (
+        "from and_tf import cli; "
+        "cli.run(lambda _: print('line\\n' * 10**6), lambda: True)"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
+import threading
 
 import numpy as np
 import pytest
@@ -67,6 +69,36 @@ def test_sweeps_what_a_killed_writer_left(directory):
     left.write_bytes(b"half")
     directory.claim(dataclasses.replace(CONFIG, resume=True))
     assert not left.exists()
+
+
+def test_a_killed_export_below_it_is_in_nobodys_way(directory):
+    left = directory.path / "exported" / f".{'0' * 32}.tmp" / "variables"
+    left.mkdir(parents=True)
+    directory.claim(dataclasses.replace(CONFIG, resume=True))
+    assert not left.parent.exists() and left.parents[1].exists()
+
+
+def test_evaluations_at_once_are_all_kept(directory):
+    def add(first):
+        for number in range(first, first + 20):
+            directory.add_evaluation(f"protocol {number}", {"n": number})
+
+    threads = [threading.Thread(target=add, args=[n]) for n in (0, 20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = directory.evaluations()
+    assert sorted(row["n"] for row in found.values()) == list(range(40))
+
+
+def test_the_end_of_a_run_keeps_what_was_found_of_its_rounds(directory):
+    for which in ("last", "best", "round_0"):
+        directory.add_evaluation("knn", {"of": which}, which)
+    directory.write_result({"epochs": 2})
+    assert json.loads(directory.result.read_text()) == {
+        "epochs": 2, "evaluation_of": {"round_0": {"knn": {"of": "round_0"}}}
+    }  # fmt: skip
 
 
 def test_is_held_by_one_process_at_a_time(directory):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
 
+from and_tf import temporary
 from and_tf.files import unwritable
 
 Keep = Callable[[str, int], bool]
@@ -39,10 +40,10 @@ def keep_events(directory: pathlib.Path, keep: Keep) -> set[tuple[str, int]]:
     if not paths:
         return set()
     # Not called a TensorBoard file until it is whole.
-    temporary = directory / ".kept.tmp"
+    whole = temporary.name_beside(directory / "kept")
     with writing(directory):
-        seen = _copy(paths, temporary, keep)
-        temporary.replace(paths[0])
+        seen = _copy(paths, whole, keep)
+        whole.replace(paths[0])
         for path in paths[1:]:
             path.unlink()
     return seen

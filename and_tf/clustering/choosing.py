@@ -17,13 +17,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import pathlib
-import zipfile
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from and_tf import files
+from and_tf import archives, files
 from and_tf.clustering.assessment import Assessment
 
 MOST = 3000  # Images that the silhouette is of; it compares all pairs.
@@ -67,9 +66,8 @@ def write(path: pathlib.Path, sample: Sample) -> None:
 def read(path: pathlib.Path) -> Sample | None:
     """Reads a sample; None if it is lost, which costs a measure."""
     try:
-        with np.load(path, allow_pickle=False) as data:
-            return Sample(data["places"], data["features"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return Sample(*archives.read(path, ("places", "features")))
+    except archives.DAMAGE:
         return None
 
 

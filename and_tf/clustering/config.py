@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from typing import ClassVar
 
-from and_tf import checkpoint_name
+from and_tf import bounds, checkpoint_name
 from and_tf.config import LoopConfig, RunConfig, check_fields, option
 from and_tf.errors import InputError
 
@@ -18,10 +19,13 @@ LABEL_VIEWS = ("clean", "weak")
 class ClusterConfig(LoopConfig):
     """Everything that a clustering depends on; the paper's by default."""
 
+    ended_with: ClassVar[str] = "checkpoint_steps"
+
     run_dir: str = option(
         "",
         "The run of and_tf.train whose encoder and images are taken.",
         free=True,
+        path=True,
     )
     checkpoint: str = option(
         "last",
@@ -29,18 +33,23 @@ class ClusterConfig(LoopConfig):
         "round_<r>.",
     )
     output_dir: str = option(
-        "", "What the clustering writes to. Empty: <run_dir>/scan.", free=True
+        "",
+        "What the clustering writes to. Empty: <run_dir>/scan.",
+        free=True,
+        path=True,
     )
     data_dir: str = option(
         "",
         "Where the run's data set lies. Empty: where it lay in training.",
         free=True,
+        path=True,
     )
     memory_gib: float = option(
         4.0,
         "Splits of up to so many GiB are held in memory; the training images "
         "have to be.",
         least=0.0,
+        most=bounds.GIB,
         free=True,
     )
     resume: bool = option(
@@ -54,9 +63,13 @@ class ClusterConfig(LoopConfig):
         "C. 0: as many as the data set has classes, which is to know "
         "something about it.",
         least=0,
+        most=bounds.CLUSTERS,
     )
     neighbours: int = option(
-        20, "K, mined for each image; 50 on ImageNet.", least=1
+        20,
+        "K, mined for each image; 50 on ImageNet.",
+        least=1,
+        most=bounds.NEIGHBOURS,
     )
     mining: str = option(
         "features",
@@ -66,7 +79,10 @@ class ClusterConfig(LoopConfig):
         choices=("features", "oracle"),
     )
     entropy_weight: float = option(
-        5.0, "λ: what evenly used clusters are worth.", least=0.0
+        5.0,
+        "λ: what evenly used clusters are worth.",
+        least=0.0,
+        most=bounds.FACTOR,
     )
     heads: int = option(
         1,
@@ -74,6 +90,7 @@ class ClusterConfig(LoopConfig):
         "on the evaluation split's images, unlabelled, is kept; 10 on "
         "ImageNet.",
         least=1,
+        most=bounds.REPEATS,
     )
     features: str = option(
         "backbone",
@@ -94,9 +111,14 @@ class ClusterConfig(LoopConfig):
         choices=AUGMENTATIONS,
     )
 
-    epochs: int = option(50, "Passes over the training images.", least=1)
+    epochs: int = option(
+        50, "Passes over the training images.", least=1, most=bounds.EPOCHS
+    )
     batch_size: int = option(
-        128, "Images a step, over all devices; as many neighbours.", least=2
+        128,
+        "Images a step, over all devices; as many neighbours.",
+        least=2,
+        most=bounds.BATCH,
     )
     optimiser: str = option(
         "adam",
@@ -104,18 +126,26 @@ class ClusterConfig(LoopConfig):
         "ImageNet.",
         choices=("adam", "sgd"),
     )
-    learning_rate: float = option(1e-4, "Constant.", above=0.0)
+    learning_rate: float = option(
+        1e-4, "Constant.", above=0.0, most=bounds.FACTOR
+    )
     weight_decay: float = option(
-        1e-4, "Added to the gradient, as torch does.", least=0.0
+        1e-4,
+        "Added to the gradient, as torch does.",
+        least=0.0,
+        most=bounds.FACTOR,
     )
     precision: str = option(
         "float32",
         "Keras precision policy; the loss is always float32.",
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
-    seed: int = option(0, "Of everything random.", least=0)
+    seed: int = option(0, "Of everything random.", least=0, most=bounds.SEED)
     kmeans_seeds: int = option(
-        3, "How often k-means is run to compare with; 0: not at all.", least=0
+        3,
+        "How often k-means is run to compare with; 0: not at all.",
+        least=0,
+        most=bounds.REPEATS,
     )
 
     self_labelling_epochs: int = option(
@@ -123,6 +153,7 @@ class ClusterConfig(LoopConfig):
         "Passes of the step after clustering, in which confident answers are "
         "the labels of strong views of the same images; 0: none.",
         least=0,
+        most=bounds.EPOCHS,
         later=True,
     )
     self_labelling_batch_size: int = option(
@@ -130,10 +161,15 @@ class ClusterConfig(LoopConfig):
         "Images a step of self-labelling, over all devices; all images where "
         "there are fewer.",
         least=2,
+        most=bounds.BATCH,
         later=True,
     )
     self_labelling_learning_rate: float = option(
-        1e-4, "Constant, in self-labelling.", above=0.0, later=True
+        1e-4,
+        "Constant, in self-labelling.",
+        above=0.0,
+        most=bounds.FACTOR,
+        later=True,
     )
     label_view: str = option(
         "clean",
@@ -169,6 +205,7 @@ class ClusterConfig(LoopConfig):
         "grown by a thousandth for so many epochs; 0: never, as in the "
         "authors' code.",
         least=0,
+        most=bounds.EPOCHS,
         later=True,
     )
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import zipfile
 
 import numpy as np
 
-from and_tf import files
+from and_tf import archives, files
 from and_tf.data.split import Split
 from and_tf.errors import InputError
 from and_tf.search.nearest import nearest
@@ -114,13 +113,12 @@ def read(path: pathlib.Path, train_size: int, evaluation_size: int) -> Mined:
         InputError: If it is missing, damaged or of other images.
     """
     try:
-        with np.load(path, allow_pickle=False) as data:
-            mined = Mined(data["train"], data["evaluation"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        mined = Mined(*archives.read(path, ("train", "evaluation")))
+    except archives.DAMAGE as error:
         raise InputError(
             f"Expected the neighbours that the run began with in {path}. "
-            f"Received a file that cannot be read ({error}). Begin another "
-            "run with another --output_dir."
+            f"Received a file that cannot be read ({archives.why(error)}). "
+            "Begin another run with another --output_dir."
         ) from error
     sizes = len(mined.train), len(mined.evaluation)
     if sizes != (train_size, evaluation_size):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from and_tf import figures, files
+from and_tf import figures
 from and_tf.callbacks.recorder import Recorder
 from and_tf.clustering import confidence, lines
 from and_tf.clustering.assessment import Assessment
@@ -34,7 +34,7 @@ def finish(run: ClusteringRun, recorder: Recorder) -> dict[str, Any]:
         run.board.write_result(final, len(recorder.history))
         run.board.close()
         # Last: with it a clustering is finished.
-        files.write_json(run.directory.result, result)
+        run.directory.write_result(result)
         lines.show(run.directory, result)
     return result
 

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from and_tf.checkpoint import DAMAGE, Checkpoint
+from and_tf.archives import DAMAGE, why
+from and_tf.checkpoint import Checkpoint
 from and_tf.errors import InputError
 from and_tf.evaluation import grad_cam
 from and_tf.evaluation.grad_cam import GradCam
@@ -86,7 +87,7 @@ def checkpoints(
         except InputError:
             raise
         except DAMAGE as error:
-            print(f"{path} is damaged ({error}); its round is left out.")
+            print(f"{path} is damaged ({why(error)}); its round is left out.")
         else:
             yield number, checkpoint
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from and_tf import bounds
 from and_tf.config import check_fields, option
 from and_tf.errors import InputError
 
@@ -13,8 +14,12 @@ from and_tf.errors import InputError
 class Options:
     """Options of all protocols, each named after its own."""
 
-    knn_neighbours: int = option(200, "knn: K.", least=1)
-    knn_temperature: float = option(0.1, "knn: τ of the weights.", above=0.0)
+    knn_neighbours: int = option(
+        200, "knn: K.", least=1, most=bounds.NEIGHBOURS
+    )
+    knn_temperature: float = option(
+        0.1, "knn: τ of the weights.", above=0.0, most=bounds.FACTOR
+    )
     knn_gallery: str = option(
         "both",
         "knn: whose labels vote: the memory bank, the training images' own "
@@ -22,10 +27,13 @@ class Options:
         choices=("both", "bank", "clean"),
     )
     linear_epochs: int = option(
-        30, "linear: passes of SGD over the training images.", least=1
+        30,
+        "linear: passes of SGD over the training images.",
+        least=1,
+        most=bounds.EPOCHS,
     )
     linear_learning_rate: float = option(
-        3.0, "linear: SGD's first learning rate.", above=0.0
+        3.0, "linear: SGD's first learning rate.", above=0.0, most=bounds.FACTOR
     )
     attention_images: str = option(
         "",
@@ -43,18 +51,23 @@ class Options:
         "attention: how many training images, drawn by --seed, the figures "
         "are means over.",
         least=1,
+        most=bounds.INT32,
     )
     kmeans_clusters: int = option(
-        0, "kmeans: C. 0: the number of classes.", least=0
+        0, "kmeans: C. 0: the number of classes.", least=0, most=bounds.CLUSTERS
     )
     kmeans_seeds: int = option(
-        3, "kmeans: how often, with other first centres.", least=1
+        3,
+        "kmeans: how often, with other first centres.",
+        least=1,
+        most=bounds.REPEATS,
     )
     seed: int = option(
         0,
         "linear: draws the images held out and SGD's order; embedding: draws "
         "the images of the map; attention: draws the images.",
         least=0,
+        most=bounds.SEED,
     )
 
     def __post_init__(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import functools
 import pathlib
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from and_tf import checkpoint_name, trained
+from and_tf import checkpoint_name, records, trained
 from and_tf.checkpoint import Checkpoint
 from and_tf.config import TrainConfig
 from and_tf.data.split import Split
@@ -227,12 +226,10 @@ def read_metrics(directory: RunDirectory) -> list[dict[str, Any]]:
     """The rows of metrics.csv; what is empty there is left out."""
     if not directory.metrics.is_file():
         return []
-    with open(directory.metrics, newline="") as file:
-        return [
-            {
-                key: int(text) if key in COUNTS else float(text)
-                for key, text in row.items()
-                if text
-            }
-            for row in csv.DictReader(file)
-        ]
+    return records.read_table(
+        directory.metrics,
+        COUNTS,
+        "epoch",
+        "Training with --resume, which has no epoch left to do, writes it "
+        "again.",
+    )

@@ -129,8 +129,7 @@ def end(children: Sequence[Child]) -> None:
 
 
 def _command(run: SweepRun) -> list[str]:
-    flags = run.config.to_flagfile().splitlines()
-    return [sys.executable, "-m", run.command.module, *flags]
+    return [sys.executable, "-m", run.command.module, *run.config.to_flags()]
 
 
 def _ties(descriptors: Sequence[int]) -> dict[str, Any]:

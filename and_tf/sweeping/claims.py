@@ -24,12 +24,13 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import socket
 import tempfile
 import time
 import uuid
 
-from and_tf import files
+from and_tf import files, records, schemas
 
 try:
     import fcntl
@@ -38,6 +39,7 @@ except ImportError:  # Windows has none; there, age alone decides.
 
 HEARTBEAT = 30.0  # Seconds.
 STALE = 300.0
+_NUMBER = re.compile("[1-9][0-9]{0,8}")
 _REMEDY = "Make room or name another --sweep_dir; what is done stays."
 
 
@@ -186,8 +188,10 @@ def _machine() -> str:
 
 def _read(content: bytes) -> dict:
     try:
-        return json.loads(content)
-    except ValueError:  # Made this very moment, and still empty.
+        return records.decode(content, schemas.Claim)
+    except records.WrongRecordError:
+        # Made this very moment, and still empty; or damaged, so that its age
+        # alone says whether it lives.
         return {}
 
 
@@ -197,5 +201,9 @@ def _path(run: pathlib.Path, number: int) -> pathlib.Path:
 
 def _last(run: pathlib.Path) -> int:
     """The highest number of a claim, 0 for none."""
-    claims = run.parent.glob(f"{run.name}.claim_*")
-    return max((int(p.name.rpartition("_")[2]) for p in claims), default=0)
+    begin = f"{run.name}.claim_"
+    # Not by a pattern: the name of a run may have brackets in it.
+    names = os.listdir(run.parent) if run.parent.is_dir() else []
+    numbers = (n.removeprefix(begin) for n in names if n.startswith(begin))
+    # Stray ones, as a copy has "1 (copy)", are nobody's claim.
+    return max((int(n) for n in numbers if _NUMBER.fullmatch(n)), default=0)

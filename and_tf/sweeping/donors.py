@@ -12,6 +12,7 @@ import pathlib
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 
+from and_tf.archives import DAMAGE
 from and_tf.checkpoint_name import file_name
 from and_tf.config import TrainConfig
 from and_tf.sweeping.grid import SweepRun
@@ -85,5 +86,5 @@ def _is_whole(path: pathlib.Path) -> bool:
     try:
         with zipfile.ZipFile(path) as file:
             return file.testzip() is None
-    except (OSError, zipfile.BadZipFile):
+    except DAMAGE:
         return False

@@ -175,7 +175,7 @@ def check_directories(runs: Sequence[SweepRun]) -> None:
         flagfile = run.path / "flags.cfg"
         if not flagfile.is_file():
             continue
-        before = configs.from_flagfile(run.command.config, flagfile)
+        before = configs.from_run(run.command.config, flagfile)
         names = run.command.differences(run.config, before)
         if names:
             has = ", ".join(f"--{n}={getattr(before, n)}" for n in names)

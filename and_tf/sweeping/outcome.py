@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 import signal
 from collections.abc import Sequence
 from typing import Any
 
+from and_tf.run_directory import read_result
 from and_tf.sweeping import claims
 
 MARK = "[sweep] "  # Begins the lines that a sweep adds to a log.
@@ -45,7 +45,7 @@ def outcome_of(run: pathlib.Path) -> Outcome:
     """Looks how far the run in a directory is."""
     result = run / "result.json"
     if result.is_file():
-        return Outcome("done", result=json.loads(result.read_text()))
+        return Outcome("done", result=read_result(result))
     holder = claims.holder(run)
     if holder:
         return Outcome("running", holder)

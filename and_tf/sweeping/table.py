@@ -12,6 +12,7 @@ from typing import Any
 
 from and_tf import files
 from and_tf.config import RunConfig
+from and_tf.escaping import for_csv
 from and_tf.sweeping import measures
 from and_tf.sweeping.command import command_of
 from and_tf.sweeping.grid import SweepRun, label
@@ -178,7 +179,9 @@ def _csv(rows: Sequence[Row]) -> str:
     writer.writerow([*rows[0].values, "seeds", *pairs])
     for row, figures in zip(rows, gathered, strict=True):
         seeds = " ".join(str(result["seed"]) for result in row.results)
-        cells = [*row.values.values(), seeds]
+        values = row.values.values()
+        cells = [for_csv(v) if isinstance(v, str) else v for v in values]
+        cells.append(seeds)
         for name in names:
             values = known(figures.get(name, ()))
             cells += mean_deviation(values) if values else (None, None)

@@ -2,7 +2,8 @@
 
 Columns are `file_name`, then `label` and `class_name` where the images have
 them, then `e0` to `e<D-1>`, each the shortest decimal number that is read as
-the same float32.
+the same float32. Names that a spreadsheet would run as a formula have a quote,
+', before them, which reading takes away again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from and_tf.escaping import for_csv, from_csv
 from export.formats import Rows, Table, class_names_of, name_of
 
 
@@ -21,6 +23,8 @@ def write(file: BinaryIO, rows: Rows) -> None:
     """Writes all rows, in UTF-8."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
+    # `csv` leaves a carriage return unquoted, and then cannot read it.
+    quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     columns = ["file_name"]
     if rows.labels is not None:
         columns.append("label")
@@ -29,12 +33,16 @@ def write(file: BinaryIO, rows: Rows) -> None:
     writer.writerow([*columns, *(f"e{i}" for i in range(rows.embedding_dim))])
     for numbers, embeddings in rows.parts():
         for row, numerals in zip(numbers, embeddings.astype(str), strict=True):
-            fields = [rows.name(row)]
+            fields = [for_csv(rows.name(row))]
             if rows.labels is not None:
                 fields.append(str(rows.labels[row]))
                 if rows.class_names is not None:
-                    fields.append(name_of(row, rows.labels, rows.class_names))
-            writer.writerow([*fields, *numerals.tolist()])
+                    name = name_of(row, rows.labels, rows.class_names)
+                    fields.append(for_csv(name))
+            returns = any("\r" in field for field in fields)
+            (quoting if returns else writer).writerow(
+                [*fields, *numerals.tolist()]
+            )
     text.flush()
     text.detach()  # The file is not the text's to close.
 
@@ -52,11 +60,11 @@ def read(path: pathlib.Path) -> Table:
                     f"{len(fields)} fields in line {reader.line_num} where "
                     f"{len(header)} are named"
                 )
-            file_names.append(fields[0])
+            file_names.append(from_csv(fields[0]))
             if first > 1:
                 labels.append(int(fields[1]))
             if first > 2:
-                class_names.append(fields[2])
+                class_names.append(from_csv(fields[2]))
             embeddings.append(np.array(fields[first:], np.float32))
     numbers = np.array(labels, np.int64) if labels else None
     return Table(

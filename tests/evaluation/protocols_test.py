@@ -270,7 +270,7 @@ def test_checkpoints_have_figures_of_their_own(finished, tmp_path):
 
 def test_a_damaged_result_is_said(again):
     again.directory.result.write_text("{")
-    with pytest.raises(InputError, match="that is no JSON"):
+    with pytest.raises(InputError, match="json: input data was truncated"):
         protocols.evaluate(again, ["knn"])
 
 

@@ -13,7 +13,7 @@ from and_tf import trained
 from and_tf.data.image_file import read_image
 from and_tf.errors import InputError
 from and_tf.preprocessing import centre_square
-from export import asking
+from export import asking, serving_client
 from export.serving_client import (
     GrpcClient,
     Refusal,
@@ -219,6 +219,13 @@ def test_a_silent_server_is_not_waited_for_for_ever(scheme):
             connect(address, timeout=0.2).embed([b""])
 
 
+def test_an_answer_too_long_is_said(addresses, monkeypatch):
+    lengths = [("grpc.max_receive_message_length", 64)]
+    monkeypatch.setattr(serving_client, "_LENGTHS", lengths)
+    with pytest.raises(InputError, match="64 MiB from .*smaller --batch_size"):
+        connect(addresses["grpc"]).embed([b""])
+
+
 def test_another_service_is_said():
     with model_server.http_server(
         http.server.SimpleHTTPRequestHandler
@@ -284,8 +291,11 @@ def test_no_server_ends_in_one_sentence(photos, tmp_path):
     [
         ([], "Expected --images"),
         (["--images=x", "--address=localhost"], "host:port for gRPC"),
-        (["--images=x", "--batch_size=0"], "Received: 0, 60."),
-        (["--images=x", "--timeout=nan"], "Received: 32, nan."),
+        (
+            ["--images=x", "--batch_size=0"],
+            "--batch_size of at least 1. Received: 0.",
+        ),
+        (["--images=x", "--timeout=nan"], "--timeout above 0. Received: nan."),
     ],
 )
 def test_wrong_flags_end_in_one_sentence(arguments, message):

@@ -110,7 +110,7 @@ def test_what_is_needed_is_asked_for(missing):
         ("--output=o.json", "Expected --output to end in .npz, .csv, "),
         ("--output=floats.npz", "floats.npz, which is there already"),
         ("--output=floats.npz/o.npz", "Received: Not a directory"),
-        ("--batch_size=0", "flag --batch_size=0"),
+        ("--batch_size=0", "--batch_size of at least 1. Received: 0"),
         ("--model=nowhere", "nowhere, which is not there"),
         ("--images=empty", "Expected images (.bmp, "),
         ("--images=floats.npz", "float64 [2, 8, 8, 3]"),

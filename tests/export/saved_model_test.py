@@ -155,11 +155,11 @@ def test_saved_model_cli_shows_it(digits_run, tmp_path):
         (["--run_dir=x", "--output_dir=y", "--neighbours=-1"], "Received: -1."),
         (
             ["--run_dir=x", "--output_dir=y", "--knn_neighbours=0"],
-            "Received: 0, 0.1.",
+            "--knn_neighbours of at least 1. Received: 0.",
         ),
         (
             ["--run_dir=x", "--output_dir=y", "--knn_temperature=nan"],
-            "Received: 200, nan.",
+            "--knn_temperature above 0. Received: nan.",
         ),
         (["--run_dir=x", "--output_dir=y", "--model_name=a/b"], "'a/b'"),
         (["--gallery=dirty"], "should be one of <clean|bank>"),

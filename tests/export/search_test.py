@@ -205,7 +205,7 @@ def test_the_command_prints_and_draws(place):
         ),
         (
             ["--index=t.npz", "--query=query.png", "--neighbours=0"],
-            "flag --neighbours=0",
+            "--neighbours of at least 1. Received: 0",
         ),
         (["--index=gone.npz", "--query=query.png"], "gone.npz, which is not"),
     ],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import Any
 
 import numpy as np
 
+from and_tf import archives
 from and_tf import figures as drawing
 from and_tf.discovery import Neighbourhoods
 from and_tf.errors import InputError
@@ -92,16 +92,16 @@ def read_rounds(directory: RunDirectory, size: int) -> list[Neighbourhoods]:
         InputError: If there is none, or one is damaged or of other images.
     """
     rounds = []
-    for number in range(1, directory.last_discovery() + 1):
+    # Where one is missing, overlaps are with the last one that is there.
+    for number in directory.discoveries():
         try:
             found = directory.read_neighbourhoods(number)
-        except FileNotFoundError:
-            continue  # Overlaps are then with the last one that is there.
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except archives.DAMAGE as error:
             raise InputError(
                 f"Expected the neighbourhoods of round {number} in "
                 f"{directory.neighbourhoods}. Received a file that cannot be "
-                f"read ({error}). Remove it to evaluate the other rounds."
+                f"read ({archives.why(error)}). Remove it to evaluate the "
+                "other rounds."
             ) from error
         if len(found.neighbours) != size:
             raise InputError(

@@ -1,0 +1,59 @@
+"""Reads .npz files and says what damage means, in one place for all readers.
+
+A flipped bit in a zip file is answered with almost any kind of exception: of
+zipfile and zlib, of the parser of NumPy's headers, or of Python's own.
+"""
+
+from __future__ import annotations
+
+import lzma
+import pathlib
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Sequence
+from typing import BinaryIO
+
+import numpy as np
+
+# RuntimeError: also NotImplementedError and RecursionError, and what zipfile
+# says of encrypted members. ValueError: also JSON's and Unicode's errors.
+# LookupError: KeyError, IndexError and encodings that do not exist.
+DAMAGE = (
+    OSError, ValueError, LookupError, EOFError, TypeError, AttributeError,
+    RuntimeError, MemoryError, OverflowError, SyntaxError, struct.error,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+
+
+def why(error: BaseException) -> str:
+    """Says in a few words what a reader met.
+
+    Args:
+        error: One of `DAMAGE`.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    words = first[:200]
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def read(
+    file: pathlib.Path | BinaryIO, names: Sequence[str]
+) -> tuple[np.ndarray, ...]:
+    """Reads arrays of an .npz file, without pickle; each CRC is checked.
+
+    Args:
+        file: The file.
+        names: Of the arrays that are wanted.
+
+    Returns:
+        The arrays, in the order of their names.
+
+    Raises:
+        DAMAGE: Whatever damage is answered with; `why` puts it into words.
+    """
+    with np.load(file, allow_pickle=False) as data:
+        return tuple(data[name] for name in names)

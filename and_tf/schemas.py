@@ -1,0 +1,137 @@
+"""What the files of runs hold, as far as anything reads it.
+
+Fields without a default are those that every version has written. All may
+have more than is named here, and keep it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+Numbers = dict[str, Any]  # Of protocols, which check what they read.
+
+
+class Evaluations(Struct):
+    """result.json of a run that was evaluated before its end."""
+
+    evaluation: dict[str, Numbers] = {}
+    evaluation_of: dict[str, dict[str, Numbers]] = {}
+
+
+class Round(Struct):
+    """A round in result.json; round 0 is instance learning."""
+
+    round: int
+    epochs: int | None = None
+    selected: float | None = None
+    consistency: float | None = None
+    consistency_all: float | None = None
+    knn_clean: float | None = None
+    knn_bank: float | None = None
+
+
+class Finished(Evaluations):
+    """What result.json of a training and of a clustering have in common."""
+
+    epochs: int = 0
+    seconds: float = 0.0
+    seed: int = 0
+    dataset: str = ""
+    backbone: str = ""
+    num_examples: int = 0
+    image_size: int | None = None
+    uses_labels: bool | None = None
+    train_images_per_second: float = 0.0
+    finished: str = ""
+    versions: dict[str, str] = {}
+    machine: dict[str, Any] = {}
+
+
+class TrainingResult(Finished, kw_only=True):
+    """result.json of a training."""
+
+    pretext: str = ""
+    knn_top1_last: float | None
+    knn_top1_best: float | None
+    knn_protocol: dict[str, Any] | None
+    neighbourhoods: list[Round]
+    knn_top5_last: float | None = None
+    classifier_top1: float | None = None
+    train_accuracy: float | None = None
+    knn_baselines: dict[str, float] = {}
+
+
+class ClusteringResult(Finished, kw_only=True):
+    """result.json of a clustering."""
+
+    pretext: dict[str, Any] | str | None = None  # What its run was trained by.
+    cluster_sizes: list[int]
+    acc: float | None
+    protocol: dict[str, Any]
+    kmeans: dict[str, Any] | None
+    nmi: float | None = None
+    ari: float | None = None
+    matching: list[int] | None = None
+    confusion: list[list[int]] | None = None
+    class_names: list[str] | None = None
+    clusters_used: int = 0
+    collapsed: bool = False
+    self_labelling: dict[str, Any] | None = None
+    after_clustering: dict[str, Any] | None = None
+    without_labels: dict[str, Any] | None = None
+
+
+def of_result(result: object) -> Any:
+    """The schema that a result.json is to be held against.
+
+    Args:
+        result: Its content, which may be anything.
+    """
+    if not isinstance(result, dict):
+        return Evaluations
+    if not set(result) - {"evaluation", "evaluation_of"}:
+        return Evaluations
+    if "cluster_sizes" in result:
+        return ClusteringResult
+    return TrainingResult
+
+
+class Task(Struct):
+    """The part of TF_CONFIG that says which process this one is."""
+
+    type: str
+    index: int | str
+
+
+class TfConfig(Struct):
+    """TF_CONFIG."""
+
+    cluster: dict[str, list[str]]
+    task: Task
+
+
+class Claim(Struct):
+    """A claim on a run of a sweep."""
+
+    host: str = "?"
+    process: int | None = None
+    machine: str = ""
+
+
+class Sidecar(Struct):
+    """The JSON beside a table of embeddings."""
+
+    count: int = 0
+    images: str = ""
+    root: str = ""
+    data_dir: str = ""
+    model: str = ""
+    model_fingerprint: str = ""
+
+
+class EncoderNote(Struct):
+    """encoder.json beside an exported encoder, as far as it is read."""
+
+    image_size: int
