@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -136,7 +137,7 @@ def test_trains_evaluates_and_resumes(tmp_path):
     assert (tmp_path / "run" / "consistency.png").is_file()
 
 
-def test_a_stream_that_finds_a_broken_image_says_which(tmp_path):
+def test_a_stream_leaves_out_a_broken_image_and_says_which(tmp_path):
     """One whose header is whole, so that only decoding can tell."""
     rng = np.random.default_rng(0)
     for i in range(12):
@@ -156,11 +157,9 @@ def test_a_stream_that_finds_a_broken_image_says_which(tmp_path):
         "--initial_epochs=1",
         f"--run_dir={tmp_path / 'run'}",
     )
-    assert result.returncode == 1
-    assert f"error: Expected an image that can be read. Received: {broken}" in (
-        result.stderr
-    )
-    assert "Traceback" not in result.stderr
+    assert result.returncode == 0, result.stderr
+    assert "11 images" in result.stdout
+    assert re.search(r"left out.*07\.jpg", result.stdout)
 
 
 def test_a_reader_that_has_read_enough_is_no_error():
