@@ -86,8 +86,8 @@ def _parse(argv: Sequence[str]) -> list[str]:
     except (flags.Error, OSError, UnicodeError) as error:
         # Our own validators name the flag themselves.
         text = re.sub(r"^flag --\w+=.*?: (?=Expected)", "", str(error))
-        console.complain(f"error: {text}")
-        console.complain("Run with --help for the flags.")
+        text = text.rstrip(" .")
+        console.complain(f"error: {text}. Run with --help for the flags.")
         sys.exit(1)
 
 
@@ -112,7 +112,7 @@ def _end(error: Exception) -> int:
     if isinstance(error, Interrupted):
         console.complain(f"interrupted: {error}")
         return error.exit_code
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, BrokenPipeError) and console.ends_with_reader():
         # What reads our lines has read enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE

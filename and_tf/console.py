@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 import sys
 from typing import TextIO
 
@@ -30,6 +31,8 @@ _SPELLED = {
     "”": '"',
     "’": "'",
 }
+# What TFDS' progress bars write by itself, to stand below each other.
+_MOVES = re.compile(r"(\n|\r|\x1b\[A)*")
 
 
 def _spell(error: UnicodeError) -> tuple[str, int]:
@@ -93,8 +96,9 @@ class Output(io.TextIOWrapper):
 
     def write(self, text: str) -> int:
         """Writes a text, its control characters made visible."""
-        super().write(escaping.for_stream(text))
-        return len(text)
+        if not _MOVES.fullmatch(text):
+            text = escaping.for_stream(text)
+        return super().write(text)
 
 
 def prepare() -> None:
@@ -114,6 +118,11 @@ def end_with_reader() -> None:
     """Lets a main end early whose output alone is what it is run for."""
     if isinstance(sys.stdout, Output):
         sys.stdout.descriptor.for_reader = True
+
+
+def ends_with_reader() -> bool:
+    """Whether `end_with_reader` was called."""
+    return isinstance(sys.stdout, Output) and sys.stdout.descriptor.for_reader
 
 
 def lost(stream: TextIO | None) -> OSError | None:

@@ -141,7 +141,17 @@ class RunDirectory:
             os.close(descriptor)
 
     def _check_path(self) -> None:
-        if self.path.exists() and not self.path.is_dir():
+        try:
+            str(self.path).encode()
+            is_file = self.path.exists() and not self.path.is_dir()
+        except (OSError, UnicodeError) as error:
+            # TensorFlow's writers take no other names.
+            why = getattr(error, "strerror", None) or "its name is no UTF-8"
+            raise InputError(
+                f"Expected a directory that can be made for {self.flag}. "
+                f"Received: {self.path}: {why}. Name another."
+            ) from error
+        if is_file:
             raise InputError(
                 f"Expected a directory for {self.flag}. Received the file "
                 f"{self.path}."

@@ -72,8 +72,9 @@ def test_control_characters_of_names_are_visible_but_line_ends(tmp_path):
     place = tmp_path / "out"
     with open(place, "wb") as file:
         stream = console.Output(file.fileno(), "utf-8")
+        stream.write("\n\x1b[A")  # Alone, as progress bars do.
         print("a\x1b]0;title\x07b\tc\rd\x9b", file=stream)
-    assert place.read_bytes() == b"a\\x1b]0;title\\x07b\tc\rd\\x9b\n"
+    assert place.read_bytes() == b"\n\x1b[Aa\\x1b]0;title\\x07b\tc\rd\\x9b\n"
 
 
 def test_complains_on_standard_output_where_the_other_is_closed(tmp_path):

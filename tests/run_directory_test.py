@@ -121,6 +121,17 @@ def test_refuses_what_is_no_run(tmp_path):
         RunDirectory(tmp_path).config()
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("x" * 300, "File name too long"), ("caf\udce9", "its name is no UTF-8")],
+)
+def test_refuses_a_name_that_cannot_be_made(tmp_path, name, why):
+    directory = RunDirectory(tmp_path / name)
+    for take in (lambda: directory.claim(CONFIG), directory.held().__enter__):
+        with pytest.raises(InputError, match=f"{why}. Name another."):
+            take()
+
+
 def test_metrics_and_neighbourhoods_can_be_read_back(directory, rng):
     directory.write_metrics(
         [{"epoch": 0, "round": 0, "loss": 2.5}, {"epoch": 1, "knn_bank": 0.5}]

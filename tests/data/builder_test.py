@@ -46,6 +46,24 @@ def test_a_directory_without_a_data_set(tmp_path: pathlib.Path) -> None:
         open_builder("tiny_grey", str(tmp_path), lambda _: None)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"null", b"[]", b"{", b"\xff", b'{"splits": 3}', b'{"x": 1}',
+        b'{"splits": [{"name": "train", "shardLengths": ["x"]}]}',
+    ],
+)  # fmt: skip
+def test_a_damaged_dataset_info_is_said(
+    tmp_path: pathlib.Path, content: bytes
+) -> None:
+    tiny_tfds.prepare("tiny_grey", tmp_path)
+    info = tmp_path / "tiny_grey" / "1.0.0" / "dataset_info.json"
+    info.write_bytes(content)
+    with pytest.raises(InputError, match="Expected a data set") as caught:
+        open_builder("tiny_grey", str(tmp_path), pytest.fail)
+    assert "\n" not in str(caught.value)
+
+
 def test_what_is_not_prepared_is_prepared_once(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
