@@ -54,13 +54,13 @@ def test_evaluations_take_a_twentieth_of_the_time(
 @pytest.mark.parametrize("on_gpu", [False, True])
 def test_what_is_left_open_follows_from_the_device(on_gpu):
     config = TrainConfig()
-    images = ImageData(split(50), split(10))
+    images = ImageData("toy", split(50), split(10))
     resolved = placement.resolve(config, images, on_gpu)
     assert resolved.augment_on_device is on_gpu
     assert resolved.evaluate_every == (7 if on_gpu else 2)
     others = {"augment_on_device": None, "evaluate_every": -1}
     assert dataclasses.replace(resolved, **others) == config
-    without = placement.resolve(config, ImageData(split(50), None), on_gpu)
+    without = placement.resolve(config, ImageData("toy", split(50), None), on_gpu)
     assert without.evaluate_every == (9 if on_gpu else 2)
 
 
@@ -68,7 +68,7 @@ def test_what_is_left_open_follows_from_the_device(on_gpu):
 @pytest.mark.parametrize("given", [(False, 0), (True, 1), (True, 30)])
 def test_what_is_given_stays(given, on_gpu):
     config = TrainConfig(augment_on_device=given[0], evaluate_every=given[1])
-    images = ImageData(split(50), split(10))
+    images = ImageData("toy", split(50), split(10))
     assert placement.resolve(config, images, on_gpu) == config
 
 
