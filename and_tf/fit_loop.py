@@ -142,6 +142,7 @@ def fit(
 
     set_steps(steps - first_step)
     tell("on_train_begin", {})
+    logs = {}
     for epoch in range(first_epoch, epochs):
         start = first_step if epoch == first_epoch else 0
         set_steps(steps - start)
@@ -149,7 +150,8 @@ def fit(
         tell("on_epoch_begin", epoch, {})
         arguments = batches.begin(epoch)
         first = start
-        while first < steps:
+        # As in Keras' loop, a callback may end an epoch before its end.
+        while first < steps and not model.stop_training:
             last = _end(first, steps, sizes.size, boundary)
             tell("on_train_batch_begin", first - start, {})
             sizes.begin()
@@ -161,7 +163,7 @@ def fit(
         tell("on_epoch_end", epoch, logs)
         if model.stop_training:
             break
-    tell("on_train_end", {})
+    tell("on_train_end", logs)
 
 
 def step_function(

@@ -80,7 +80,8 @@ class DeviceBatches:
 
     Only an epoch's order, its numbers N × 8 bytes, goes to the devices; the
     uniforms that views are made from are drawn there, by the same generator
-    as on the host, so that the views are the same ones.
+    as on the host. The views are therefore those of the host up to rounding:
+    on a CPU XLA's are within 0.001 of 255 levels of those of a pipeline.
 
     Args:
         split: N images in memory, of one size.
