@@ -7,10 +7,12 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from and_tf import clusters as clustering
 from and_tf.discovery import Neighbourhoods, consistency, discover
 from and_tf.errors import InputError
+from and_tf.labels import as_labels, check_count
 from and_tf.schedule import Rounds
 from and_tf.team import Team
 
@@ -42,7 +44,8 @@ class Curriculum(keras.callbacks.Callback):
         seed: Of selection "clusters".
         images: A finite `tf.data` set of (images, numbers), every sample
             once: what `initial_epochs=0` needs.
-        labels: integer [N], −1 where unknown. Only to log consistency.
+        labels: [N], −1 where unknown, only to log consistency. Any array or
+            list of whole numbers or strings, see `labels.as_labels`.
         on_discovery: Called with the `Neighbourhoods` of each round.
         first_step: Steps of the first epoch that were done before: its round
             has begun, and the model has its neighbourhoods.
@@ -58,7 +61,7 @@ class Curriculum(keras.callbacks.Callback):
         clusters: int = 0,
         seed: int = 0,
         images: tf.data.Dataset | None = None,
-        labels: np.ndarray | None = None,
+        labels: ArrayLike | None = None,
         on_discovery: Callable[[Neighbourhoods], None] | None = None,
         first_step: int = 0,
     ) -> None:
@@ -76,7 +79,7 @@ class Curriculum(keras.callbacks.Callback):
         self.clusters = clusters
         self.seed = seed
         self._images = images
-        self._labels = labels
+        self._labels = None if labels is None else as_labels(labels)
         self._on_discovery = on_discovery
         self._begun = first_step > 0
         self._logs: dict[str, float] = {}
@@ -85,8 +88,17 @@ class Curriculum(keras.callbacks.Callback):
         """Takes up the neighbourhoods that a resumed model already has.
 
         Raises:
-            InputError: If there cannot be so many clusters.
+            InputError: If the model has no memory bank, not as many samples
+                as there are labels, or too few for so many clusters.
         """
+        if getattr(self.model, "bank", None) is None:
+            raise InputError(
+                "Expected a model with a memory bank, such as and_tf.AND, for "
+                f"rounds of neighbourhoods. Received: {self.model.name!r}. "
+                "Leave the Curriculum out."
+            )
+        if self._labels is not None:
+            check_count(self._labels, self.model.neighbours.shape[0])
         clustering.check(self.clusters, self.model.neighbours.shape[0])
         self._describe()
 

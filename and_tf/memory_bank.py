@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -27,6 +29,7 @@ def blend(
     return tf.math.l2_normalize((1.0 - momentum) * old + momentum * new, axis=1)
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 class MemoryBank(keras.layers.Layer):
     """N rows of D numbers, updated by equation 8 as samples are seen.
 
@@ -56,7 +59,8 @@ class MemoryBank(keras.layers.Layer):
     ) -> None:
         super().__init__(name=name, trainable=False, dtype="float32")
         check(momentum, initialiser)
-        self.momentum = momentum
+        self.momentum, self.initialiser = momentum, initialiser
+        self.seed = seed
         # NONE: every replica computes and writes the same rows itself. With
         # ONLY_FIRST_REPLICA the first would send them to all others.
         self.rows = self.add_weight(
@@ -113,9 +117,26 @@ class MemoryBank(keras.layers.Layer):
         new = blend(old, embeddings, self.momentum)
         self.rows.value.scatter_update(tf.IndexedSlices(new, numbers))
 
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return config_of(self)
+
     def fill(self, embeddings: tf.Tensor) -> None:
         """Replaces all rows by `embeddings`, float32 [N, D], normalised."""
         self.rows.assign(tf.math.l2_normalize(embeddings, axis=1))
+
+
+def config_of(bank: keras.layers.Layer) -> dict[str, Any]:
+    """The arguments of a bank, be its rows whole or sharded."""
+    num_examples, embedding_dim = bank.rows.shape
+    return {
+        "num_examples": num_examples,
+        "embedding_dim": embedding_dim,
+        "momentum": bank.momentum,
+        "initialiser": bank.initialiser,
+        "seed": bank.seed,
+        "name": bank.name,
+    }
 
 
 def check(momentum: float, initialiser: str) -> None:

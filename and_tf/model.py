@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -10,10 +12,12 @@ from and_tf import replicas
 from and_tf.errors import InputError
 from and_tf.inference import shared_embeddings
 from and_tf.pretexts.pretext import Pretext
+from and_tf.pretexts.samples import check_numbers, images_and_numbers
 from and_tf.sharded_bank import build_bank
 from and_tf.team import Team
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 class AND(Pretext):
     """Anchor Neighbourhood Discovery [1] around any Keras encoder.
 
@@ -66,10 +70,10 @@ class AND(Pretext):
             name="AND",
         )
         _check(num_examples, neighbourhood_size)
-        self.block_rows = block_rows
+        self.block_rows, self.shard_bank = block_rows, shard_bank
         self.bank = build_bank(
             num_examples,
-            encoder.output_shape[-1],
+            self.shapes.embedding_dim,
             sharded=shard_bank,
             momentum=memory_momentum,
             initialiser=bank_initialiser,
@@ -101,7 +105,7 @@ class AND(Pretext):
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
         """One step of Algorithm 1 on (images, numbers of the samples [b])."""
-        images, numbers = data
+        images, numbers = self.samples(data)
         count = replicas.count_of_all(numbers)
         losses, gradients, embeddings, heard = self.differentiated(
             images, numbers, count
@@ -160,6 +164,39 @@ class AND(Pretext):
         gradients = tape.gradient(scaled, self.trainable_variables)
         return losses, gradients, embeddings, heard
 
+    def test_step(
+        self, data: tuple[tf.Tensor, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """The instance loss of (images, numbers); nothing is changed.
+
+        The images are taken as they are, each to be told from all others by
+        its row of the bank (equation 2). Neighbours are left out of it, so
+        that the figures of all rounds can be compared.
+        """
+        images, numbers = self.samples(data, training=False)
+        losses, _ = self.bank.losses(
+            self(images, training=False),
+            numbers,
+            self.neighbours.value,
+            tf.zeros_like(self.selected.value),
+            self.temperature,
+            self.block_rows,
+        )  # [b]
+        self._loss.update_state(replicas.gather(losses))
+        return self.get_metrics_result()
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again; see `KerasInterface`."""
+        return {
+            **super().get_config(),
+            "neighbourhood_size": self.neighbours.shape[1],
+            "memory_momentum": self.bank.momentum,
+            "bank_initialiser": self.bank.initialiser,
+            "shard_bank": self.shard_bank,
+            "block_rows": self.block_rows,
+            "seed": self.bank.seed,
+        }
+
     def fill_bank(self, images: tf.data.Dataset) -> None:
         """Puts the encoder's present embeddings into the bank.
 
@@ -168,12 +205,14 @@ class AND(Pretext):
                 several processes train, those of all of them together.
 
         Raises:
-            InputError: If a sample is missing.
+            InputError: If a sample is missing, or a batch has another form.
         """
         rows = np.full(self.bank.rows.shape, np.nan, np.float32)
+        batches = (images_and_numbers(batch, False) for batch in images)
         found, numbers = shared_embeddings(
-            self, images, Team(self.distribute_strategy)
+            self, batches, Team(self.distribute_strategy)
         )
+        check_numbers(numbers, len(rows))
         rows[numbers] = found
         missing = int(np.isnan(rows).any(1).sum())
         if missing:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from and_tf import replicas, sharded_objective
 from and_tf.errors import InputError
-from and_tf.memory_bank import MemoryBank, blend, check, initial_rows
+from and_tf.memory_bank import (
+    MemoryBank,
+    blend,
+    check,
+    config_of,
+    initial_rows,
+)
 from and_tf.shards import Shards
 
 
@@ -29,6 +37,7 @@ def build_bank(
     return kind(num_examples, embedding_dim, **options)
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 class ShardedMemoryBank(keras.layers.Layer):
     """`MemoryBank` with ⌈N/R⌉ of its rows on each of R replicas.
 
@@ -67,7 +76,8 @@ class ShardedMemoryBank(keras.layers.Layer):
     ) -> None:
         super().__init__(name=name, trainable=False, dtype="float32")
         check(momentum, initialiser)
-        self.momentum = momentum
+        self.momentum, self.initialiser = momentum, initialiser
+        self.seed = seed
         strategy = tf.distribute.get_strategy()
         self.shards = Shards(num_examples, strategy.num_replicas_in_sync)
         # NONE: what a replica writes in a step stays its own.
@@ -130,6 +140,10 @@ class ShardedMemoryBank(keras.layers.Layer):
         self.shard.value.scatter_update(
             tf.IndexedSlices(blend(old, new, self.momentum), places)
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return config_of(self)
 
     def fill(self, embeddings: np.ndarray | tf.Tensor) -> None:
         """Replaces all rows by `embeddings`, float32 [N, D], normalised."""

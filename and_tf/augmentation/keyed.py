@@ -12,8 +12,10 @@ so a pipeline takes any of them.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Protocol
 
+import keras
 import tensorflow as tf
 from keras_cv.layers import VectorizedBaseImageAugmentationLayer
 
@@ -43,6 +45,28 @@ class Recipe(Protocol):
     ) -> tf.Tensor:
         """float32 `[num_examples, D]`, see `uniforms`."""
         return uniforms(seed, epoch, num_examples, self.draws, stream)
+
+    def get_config(self) -> dict[str, Any]:
+        """The fields that make it again, as Keras keeps them in a file."""
+        return {
+            field.name: keras.saving.serialize_keras_object(
+                getattr(self, field.name)
+            )
+            for field in dataclasses.fields(self)
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Recipe:
+        """Makes a recipe of what `get_config` gave."""
+        return cls(
+            **{
+                # A file has lists in the place of tuples.
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in keras.saving.deserialize_keras_object(
+                    config
+                ).items()
+            }
+        )
 
 
 def uniforms(
@@ -101,6 +125,18 @@ class KeyedView(VectorizedBaseImageAugmentationLayer):
         del self._random_generator
         self.config = config
         self.built = True  # There are no weights.
+
+    def get_config(self) -> dict[str, Any]:
+        """The recipe, serialised, and the name."""
+        recipe = keras.saving.serialize_keras_object(self.config)
+        return {"config": recipe, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> KeyedView:
+        """Makes a layer of what `get_config` gave."""
+        layer = cls(keras.saving.deserialize_keras_object(config["config"]))
+        layer.name = config["name"]
+        return layer
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
         return super().call(inputs)["images"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import keras
 import tensorflow as tf
 
 from and_tf.augmentation import crop, cutout, enhance, geometry, levels
@@ -29,6 +30,7 @@ _FAMILIES = (
 OPERATIONS = ("identity", *(name for names, _ in _FAMILIES for name in names))
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 @dataclasses.dataclass(frozen=True)
 class StrongConfig(Recipe):
     """The recipe of a strong view.
@@ -113,6 +115,7 @@ class StrongConfig(Recipe):
         return StrongView(self)
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 class StrongView(KeyedView):
     """Flip, crop, random operations and Cutout of a batch.
 

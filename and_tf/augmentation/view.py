@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import keras
 import tensorflow as tf
 
 from and_tf.augmentation import colour, crop
@@ -24,6 +25,7 @@ _COLUMNS = {
 DRAWS = sum(_COLUMNS.values())
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 @dataclasses.dataclass(frozen=True)
 class ViewConfig(Recipe):
     """The recipe of a view; the defaults are the paper's.
@@ -67,6 +69,7 @@ def draw(
     return uniforms(seed, epoch, num_examples, DRAWS)
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 class RandomView(KeyedView):
     """Random resized crop, colour jitter and greyscale of a batch."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
+import keras
 import tensorflow as tf
 
 from and_tf.augmentation.keyed import KeyedView, Recipe
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 @dataclasses.dataclass(frozen=True)
-class Views:
+class Views(Recipe):
     """The recipe of several views; wherever one goes, it goes too.
 
     Its layer gives a tuple of views, in the order of the recipes, where that
@@ -61,6 +63,7 @@ class Views:
         return tf.concat(parts, axis=-1)
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 class SeveralViews(KeyedView):
     """The layers of some recipes, on the same images."""
 

@@ -14,8 +14,20 @@ from keras import layers
 
 from and_tf.backbones import alexnet, resnet, small
 from and_tf.backbones.conv_norm import INITIALISER
+from and_tf.backbones.plain import plain
 from and_tf.data.normalisation import IMAGENET
 from and_tf.errors import InputError
+
+__all__ = [
+    "NAMES",
+    "STEMS",
+    "build",
+    "feature_layers",
+    "for_views",
+    "last_feature_map",
+    "plain",
+    "synchronise_batch_norm",
+]
 
 NAMES = ("small", "alexnet", *resnet.DEPTHS)
 STEMS = ("auto", "cifar", "imagenet")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -47,7 +49,7 @@ class Classification(Pretext):
         )
         self.classifier = CosineClassifier(
             num_classes,
-            encoder.output_shape[-1],
+            self.shapes.embedding_dim,
             temperature=temperature,
             seed=seed,
         )
@@ -90,7 +92,7 @@ class Classification(Pretext):
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
         """One step on (images, numbers of the samples [b])."""
-        images, numbers = data
+        images, numbers = self.samples(data)
         count = replicas.total(tf.reduce_sum(self.view_weights(numbers)))
         counted, losses, right, gradients = self.differentiated(
             images, numbers, count
@@ -123,17 +125,43 @@ class Classification(Pretext):
         """
         images = self.views(images)
         views, classes = self.task(images, numbers)  # [v, S, S, 3], [v]
-        counted = tf.cast(classes >= 0, tf.float32)  # [v]
         with tf.GradientTape() as tape:
-            logits = self.classifier(self(views, training=True))  # [v, C]
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-                tf.maximum(classes, 0), logits
-            )  # [v]
-            loss = tf.math.divide_no_nan(
-                tf.reduce_sum(counted * losses), count
-            )
+            counted, losses, right = self._told(views, classes, training=True)
+            loss = tf.math.divide_no_nan(tf.reduce_sum(counted * losses), count)
             loss += replicas.share(self.losses)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_variables)
+        return counted, losses, right, gradients
+
+    def test_step(
+        self, data: tuple[tf.Tensor, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """Loss and accuracy of (images, numbers); nothing is changed."""
+        views, classes = self.task(*self.samples(data, training=False))
+        counted, losses, right = replicas.gather_together(
+            *self._told(views, classes, training=False)
+        )
+        self._loss.update_state(losses, counted)
+        self._accuracy.update_state(right, counted)
+        return self.get_metrics_result()
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again; see `KerasInterface`."""
+        return {**super().get_config(), "seed": self.classifier.seed}
+
+    def _told(
+        self, views: tf.Tensor, classes: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Weights, losses and whether they were told right, float32 [v] each.
+
+        Args:
+            views, classes: As `task` gives them.
+            training: Whether batch norms see the batch.
+        """
+        logits = self.classifier(self(views, training=training))  # [v, C]
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            tf.maximum(classes, 0), logits
+        )  # [v]
         right = tf.argmax(logits, 1, classes.dtype) == classes
-        return counted, losses, tf.cast(right, tf.float32), gradients
+        counted = tf.cast(classes >= 0, tf.float32)
+        return counted, losses, tf.cast(right, tf.float32)

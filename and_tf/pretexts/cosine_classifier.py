@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from and_tf.memory_bank import initial_rows
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 class CosineClassifier(keras.layers.Layer):
     """Logits w_c · x / τ of unit-norm embeddings, with unit-norm w_c [1].
 
@@ -37,7 +40,7 @@ class CosineClassifier(keras.layers.Layer):
         name: str = "classifier",
     ) -> None:
         super().__init__(name=name, dtype="float32")
-        self.temperature = temperature
+        self.temperature, self.seed = temperature, seed
         self.directions = self.add_weight(
             name="directions",
             shape=(num_classes, embedding_dim),
@@ -52,3 +55,14 @@ class CosineClassifier(keras.layers.Layer):
         return tf.matmul(embeddings, directions, transpose_b=True) / (
             self.temperature
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        num_classes, embedding_dim = self.directions.shape
+        return {
+            "num_classes": num_classes,
+            "embedding_dim": embedding_dim,
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "name": self.name,
+        }

@@ -11,22 +11,24 @@ import tensorflow as tf
 
 from and_tf import replicas
 from and_tf.errors import InputError
-from and_tf.multi_worker import MultiWorkerModel
+from and_tf.pretexts.encoder_shapes import encoder_shapes
+from and_tf.pretexts.keras_interface import KerasInterface
 
 if TYPE_CHECKING:
     from and_tf.memory_bank import MemoryBank
     from and_tf.sharded_bank import ShardedMemoryBank
 
 
-class Pretext(MultiWorkerModel):
+class Pretext(KerasInterface):
     """An encoder, and what trains it: fit on (images, numbers) of samples.
 
     `numbers` are the samples' places 0 to N − 1 in the training set, integer
     [B], each once an epoch. A subclass has the training step.
 
     Args:
-        encoder: A built Keras model from images to [B, D]. Its output is cast
-            to float32 and normalised here, whatever its own last layer does.
+        encoder: A built Keras model of any kind, from images to [B, D]. Its
+            output is cast to float32 and normalised here, whatever its own
+            last layer does.
         num_examples: N.
         temperature: τ, of the softmax that the subclass trains by.
         augmenter: A layer from what the data set gives as images to what the
@@ -34,6 +36,7 @@ class Pretext(MultiWorkerModel):
             augmentation on the device.
 
     Attributes:
+        shapes: The `EncoderShapes` of the encoder.
         view_encoder: What encodes in training, `encoder` itself until another
             is assigned, see `backbones.for_views`: the same layers for views
             of another size.
@@ -64,7 +67,9 @@ class Pretext(MultiWorkerModel):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        _check(encoder, num_examples, temperature)
+        _check(num_examples, temperature)
+        self.shapes = encoder_shapes(encoder)
+        self.num_examples = int(num_examples)
         self.encoder = encoder
         self.view_encoder = encoder
         self.augmenter = augmenter
@@ -81,6 +86,14 @@ class Pretext(MultiWorkerModel):
     def method_variables(self) -> list[keras.Variable]:
         """What training changes beside encoder, optimiser and metrics."""
         raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again; see `KerasInterface`."""
+        return {
+            **super().get_config(),
+            "num_examples": self.num_examples,
+            "temperature": self.temperature,
+        }
 
     def views(self, images: Any) -> tf.Tensor:
         """What the encoder is trained on, of what the data set gives."""
@@ -118,14 +131,8 @@ def compiled(function: Callable) -> Callable:
     )
 
 
-def _check(encoder: keras.Model, num_examples: int, temperature: float) -> None:
+def _check(num_examples: int, temperature: float) -> None:
     """Raises an `InputError` for what cannot be trained."""
-    if not encoder.built or len(encoder.output_shape) != 2:
-        shape = encoder.output_shape if encoder.built else "an unbuilt encoder"
-        raise InputError(
-            "Expected a built encoder with outputs [B, D]; call it once on a "
-            f"batch if it has no fixed input. Received: {shape}."
-        )
     if num_examples < 2:
         raise InputError(
             f"Expected 2 or more training images. Received: {num_examples}."

@@ -10,6 +10,7 @@ from and_tf.pretexts.classification import Classification
 TURNS = 4
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 class Rotation(Classification):
     """Learns to tell the four quarter turns of every view apart [1].
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from and_tf.errors import InputError
+from and_tf.labels import as_labels
 from and_tf.pretexts.classification import Classification
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 class Supervised(Classification):
     """Learns to tell the data set's classes apart. It uses the labels.
 
@@ -18,8 +23,9 @@ class Supervised(Classification):
 
     Args:
         encoder, temperature, augmenter, seed: See `Classification`.
-        labels: integer [N] of the training images, −1 where unknown: such an
-            image is left out of the loss.
+        labels: [N] of the training images, −1 where unknown: such an image
+            is left out of the loss. Any array or list of whole numbers or
+            strings, see `labels.as_labels`.
         num_classes: C; None is one more than the highest label.
 
     Attributes:
@@ -35,13 +41,14 @@ class Supervised(Classification):
     def __init__(
         self,
         encoder: keras.Model,
-        labels: np.ndarray,
+        labels: ArrayLike,
         num_classes: int | None = None,
         *,
         temperature: float = 0.1,
         augmenter: keras.layers.Layer | None = None,
         seed: int | None = None,
     ) -> None:
+        labels = as_labels(labels)
         found = np.unique(labels[labels >= 0])
         if len(found) < 2:
             raise InputError(
@@ -77,6 +84,16 @@ class Supervised(Classification):
         """1 for each image with a label, float32 [b]."""
         labels = tf.gather(self.labels.value, numbers)
         return tf.cast(labels >= 0, tf.float32)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again; see `KerasInterface`."""
+        config = super().get_config()
+        del config["num_examples"]  # There are as many as labels.
+        return {
+            **config,
+            "labels": np.asarray(self.labels).tolist(),
+            "num_classes": self.classifier.directions.shape[0],
+        }
 
     def top1(self, embeddings: np.ndarray, labels: np.ndarray) -> float | None:
         """The classifier's own accuracy.
