@@ -52,7 +52,7 @@ def formats() -> tuple[str, ...]:
     missing = {f for f, feature in _OPTIONAL.items() if not _has(feature)}
     if not _add_heif():
         missing.add("HEIF")
-    return tuple(sorted(set(_ENDINGS) - missing))
+    return tuple(f for f in _ENDINGS if f not in missing)
 
 
 @functools.cache
