@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
 
 from PIL import Image, features
 
@@ -91,7 +92,9 @@ def _ending(name: str) -> str:
 
 
 def _has(feature: str) -> bool:
-    return bool(features.check(feature))
+    with warnings.catch_warnings():  # An older Pillow may not know it.
+        warnings.simplefilter("ignore")
+        return bool(features.check(feature))
 
 
 def _add_heif() -> bool:
