@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from absl import flags
 
 from and_tf import bounds, cli, paths
-from and_tf.data.skipped import summaries
 from and_tf.errors import InputError
 from and_tf.escaping import for_console
 from and_tf.terminal import duration
@@ -64,6 +63,7 @@ def main(argv: Sequence[str]) -> None:
     output = pathlib.Path(_OUTPUT.value)
     outputs.check(output)
     cli.import_tensorflow()
+    from and_tf.data.skipped import summaries
     from export import encoders, extraction, sources
 
     encoder = encoders.load(_MODEL.value)

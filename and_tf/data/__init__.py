@@ -67,7 +67,8 @@ def load(
         max_train_examples: Keeps a random subset of this size; 0 keeps all.
         max_test_examples: The same for the test split.
         seed: Draws the subsets, and nothing else.
-        memory_limit: In bytes; a larger split is streamed.
+        memory_limit: In bytes; a larger split is streamed. Of files, each is
+            decoded once before, see `verifying`.
 
     Raises:
         InputError: There is no such data set, split or label, or the data

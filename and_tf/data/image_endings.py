@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
 
 from PIL import Image, features
 
@@ -52,7 +53,7 @@ def formats() -> tuple[str, ...]:
     missing = {f for f, feature in _OPTIONAL.items() if not _has(feature)}
     if not _add_heif():
         missing.add("HEIF")
-    return tuple(sorted(set(_ENDINGS) - missing))
+    return tuple(f for f in _ENDINGS if f not in missing)
 
 
 @functools.cache
@@ -91,7 +92,9 @@ def _ending(name: str) -> str:
 
 
 def _has(feature: str) -> bool:
-    return bool(features.check(feature))
+    with warnings.catch_warnings():  # An older Pillow may not know it.
+        warnings.simplefilter("ignore")
+        return bool(features.check(feature))
 
 
 def _add_heif() -> bool:

@@ -120,16 +120,17 @@ def find(data_dir: str, train_split: str = "", test_split: str = "") -> Layout:
 
 
 def _unjoined(word: str) -> tuple[str, ...]:
-    """ "trainset" as "train" and "set"."""
+    """Splits "trainset" into "train" and "set"; other words stay whole."""
     found = _JOINED.fullmatch(word)
     return found.groups() if found else (word,)
 
 
 def _parent(data_dir: str) -> str:
-    """The folder that holds the splits, relative to the data directory.
+    """Finds the folder that holds the splits, relative to the data directory.
 
-    That is itself, "", or one that is gone down to where each folder on the
-    way holds nothing else; "" where no splits are found on the way either.
+    It is "", the data directory itself, or a folder below it, if every folder
+    on the way down holds images in the next one alone. Where there is no
+    training folder, it is "".
     """
     parent = ""
     while True:
@@ -143,10 +144,12 @@ def _parent(data_dir: str) -> str:
 
 
 def _train(names: list[str]) -> str | None:
-    """The name of the training folder among others; None for none.
+    """Returns the name of the training folder among others, or None.
 
-    "train" is it whatever lies beside it. Another name, which may be that of
-    a class as "Train" or "freight_train" are, is it beside its test folder.
+    A folder that is called "train" is taken whatever lies beside it. Other
+    names, such as "Train" or "freight_train", may be those of classes: they
+    are taken beside a folder for testing of the same kind, or where there is
+    no other folder.
     """
     read = {name: split_name(name) for name in names}
     others = {s.rest for s in read.values() if s and s.kind != TRAIN}
@@ -176,7 +179,7 @@ def _test(data_dir: str, parent: str, train: str) -> str | None:
 
 
 def _innermost(data_dir: str, split: str) -> str:
-    """The folder itself, or one of its kind that alone holds its images."""
+    """Goes down where a split holds one folder of its kind: train/train."""
     while True:
         place = os.path.join(data_dir, split)
         inner = _only_folder(place)
@@ -196,7 +199,7 @@ def _only_folder(place: str) -> str | None:
 
 
 def _without_splits(data_dir: str, test_split: str) -> Layout:
-    """All below the data directory is for training; says what looks else."""
+    """Takes all images for training; says which folders look otherwise."""
     if test_split:
         raise InputError(
             f"Expected a folder train in {data_dir} beside {test_split}. "
