@@ -35,6 +35,9 @@ def why(error: BaseException) -> str:
     """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if "pickle" in str(error):
+        # NumPy takes what is no archive for a pickle, and advises to open it.
+        return "it is no archive of plain arrays"
     first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
     words = first[:200]
     return f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -76,6 +76,7 @@ def run(
         _tell_of_lost_output()
 
     console.prepare()
+    flags.declare_key_flag(_DEBUG.name)  # So that --help of the main lists it.
     app.run(answer, flags_parser=_parse)
 
 

@@ -17,6 +17,11 @@ from absl import flags
 from and_tf import escaping
 from and_tf.errors import InputError
 
+# What a run directory, one with the first of these, keeps for itself.
+OF_RUNS = (
+    "flags.cfg", "result.json", "metrics.csv", "checkpoints", "neighbourhoods",
+    "tensorboard", "neighbours.npz", "sample.npz",
+)  # fmt: skip
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 # So that --help of the main that has them defined lists them.
@@ -122,8 +127,14 @@ def check_output(name: str, path: pathlib.Path) -> None:
         path: The file, or directory, that is to be written.
 
     Raises:
-        InputError: If it cannot be.
+        InputError: If it cannot be, or is one of a run's own files.
     """
+    run = _run_that_owns(path)
+    if run is not None:
+        raise InputError(
+            f"Expected another place for --{name} than a run's own files. "
+            f"Received: {path}, which is of the run in {run}. Name another."
+        )
     try:
         place = path.absolute()
         place.exists()  # Raises where the name is too long.
@@ -138,3 +149,13 @@ def check_output(name: str, path: pathlib.Path) -> None:
             f"{path}: {error.strerror}. Change its rights, make room, or name "
             "another."
         ) from error
+
+
+def _run_that_owns(path: pathlib.Path) -> pathlib.Path | None:
+    """The run directory whose own file, or a file below it, a path is."""
+    place = path.absolute()
+    for parent in place.parents:
+        own = place.relative_to(parent).parts[0] in OF_RUNS
+        if own and os.path.isfile(parent / OF_RUNS[0]):
+            return parent
+    return None

@@ -14,24 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from and_tf import (
-    archives,
-    bounds,
-    files,
-    locks,
-    records,
-    schemas,
-    temporary,
-)  # fmt: skip
+from and_tf import archives, bounds, files, locks, result_file, temporary
 from and_tf import config as configs
 from and_tf.checkpoint import Checkpoint, Checkpoints
-from and_tf.checkpoint_name import BEST, LAST
+from and_tf.checkpoint_name import LAST
 from and_tf.config import RunConfig, TrainConfig
 from and_tf.discovery import Neighbourhoods
 from and_tf.errors import InputError
 
-# In result.json, what protocols found in the last checkpoint, and in others.
-OF_LAST, OF_OTHERS = "evaluation", "evaluation_of"
 COLUMNS = (
     "epoch",
     "round",
@@ -205,10 +195,8 @@ class RunDirectory:
         files.write_text(self.metrics, text.getvalue())
 
     def read_result(self) -> dict[str, Any] | None:
-        """The content of result.json, None of a run that is not finished."""
-        result = self._read_result()
-        # One that was evaluated before its end has that alone.
-        return result if set(result) - {OF_LAST, OF_OTHERS} else None
+        """Reads result.json, None of a run that is not finished."""
+        return result_file.read_finished(self.result)
 
     def picture(self, name: str, which: str = LAST) -> pathlib.Path:
         """Where a protocol's picture of a checkpoint goes.
@@ -226,60 +214,17 @@ class RunDirectory:
         Args:
             which: See `checkpoint_name.round_of`.
         """
-        result = self._read_result()
-        if which == LAST:
-            return result.get(OF_LAST, {})
-        return result.get(OF_OTHERS, {}).get(which, {})
-
-    def _read_result(self) -> dict[str, Any]:
-        """Of result.json, if there is one.
-
-        Raises:
-            InputError: If it is damaged.
-        """
-        if not self.result.is_file():
-            return {}
-        return read_result(self.result)
+        return result_file.evaluations(self.result, which)
 
     def add_evaluation(
         self, protocol: str, figures: dict[str, Any], which: str = LAST
     ) -> None:
-        """Adds a protocol's figures to result.json.
-
-        Those of the same checkpoint are replaced; others stay: the last
-        one's are the run's, and none else is to pass for them.
-
-        Args:
-            protocol: Its name.
-            figures: JSON.
-            which: The checkpoint; see `checkpoint_name.round_of`.
-        """
-        remedy = "Make room or change the directory, then run it again."
-        with locks.exclusive(self.result):
-            result = self._read_result()
-            if which == LAST:
-                place = result.setdefault(OF_LAST, {})
-            else:
-                others = result.setdefault(OF_OTHERS, {})
-                place = others.setdefault(which, {})
-            place[protocol] = figures
-            files.write_json(self.result, result, remedy)
+        """Adds a protocol's figures to result.json, see `result_file.add`."""
+        result_file.add(self.result, protocol, figures, which)
 
     def write_result(self, result: dict[str, Any]) -> None:
-        """Writes result.json at the end of a run.
-
-        What was found meanwhile in the checkpoints of rounds' ends, which
-        stay as they are, is kept; what was found in the last or the best one
-        was of others.
-
-        Args:
-            result: JSON.
-        """
-        with locks.exclusive(self.result):
-            others = self._read_result().get(OF_OTHERS, {})
-            kept = {k: v for k, v in others.items() if k != BEST}
-            result = {**result, OF_OTHERS: kept} if kept else result
-            files.write_json(self.result, result)
+        """Writes result.json at the end of a run, see `result_file.write`."""
+        result_file.write(self.result, result)
 
     def write_neighbourhoods(self, found: Neighbourhoods) -> None:
         """Writes neighbourhoods/round_<r>.npz."""
@@ -310,25 +255,26 @@ class RunDirectory:
         return sorted(n for n in numbers if n <= bounds.EPOCHS)
 
     def read_neighbourhoods(self, round_number: int) -> Neighbourhoods:
-        """Reads neighbourhoods/round_<r>.npz."""
+        """Reads neighbourhoods/round_<r>.npz.
+
+        Raises:
+            InputError: If it is missing or damaged.
+        """
         path = self.neighbourhoods / f"round_{round_number}.npz"
         names = ("entropy", "neighbours", "selected")
-        return Neighbourhoods(round_number, *archives.read(path, names))
-
-
-def read_result(path: pathlib.Path) -> dict[str, Any]:
-    """Reads a result.json, of a training or of a clustering.
-
-    Raises:
-        InputError: If it cannot be read, or is of something else.
-    """
-    return records.read(
-        path,
-        schemas.of_result,
-        "result.json as a run wrote it",
-        "Remove it; the run's own command with --resume, which has no epoch "
-        "left to do, writes it again.",
-    )
+        try:
+            entropy, neighbours, selected = archives.read(path, names)
+            ranks = entropy.ndim, neighbours.ndim, selected.ndim
+            sizes = {entropy.size, len(neighbours), selected.size}
+            if ranks != (1, 2, 1) or len(sizes) != 1:
+                raise ValueError("arrays of other shapes")
+        except archives.DAMAGE as error:
+            raise InputError(
+                f"Expected the neighbourhoods of round {round_number}. "
+                f"Received: {path}, which cannot be read "
+                f"({archives.why(error)}). Remove it to go on without it."
+            ) from error
+        return Neighbourhoods(round_number, entropy, neighbours, selected)
 
 
 def versions() -> dict[str, str]:

@@ -35,10 +35,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from and_tf import config as configs
-from and_tf import files
+from and_tf import files, result_file
 from and_tf.config import RunConfig, TrainConfig
 from and_tf.errors import InputError
-from and_tf.run_directory import read_result
 from and_tf.sweeping.command import CLUSTER, TRAIN, command_of
 from and_tf.sweeping.measures import gather, is_clustering, linear_of
 from benchmarks import commands
@@ -136,7 +135,7 @@ def _runs(source: pathlib.Path) -> list[Run]:
 
 
 def _run(path: pathlib.Path) -> Run:
-    result = read_result(path / "result.json")
+    result = result_file.read(path / "result.json")
     if "seconds" not in result:  # Evaluated before its end.
         raise InputError(
             f"Expected a finished run. Received: {path}, which was evaluated "

@@ -28,7 +28,7 @@ from typing import Any
 
 from absl import flags
 
-from and_tf import cli, files
+from and_tf import cli, files, paths
 from and_tf.errors import InputError
 from benchmarks.traffic import Exchange, Traffic
 
@@ -44,7 +44,7 @@ _COUNTED = flags.DEFINE_multi_enum(
     "counted", ["cifar10", "imagenet"], ["cifar10", "imagenet", "none"],
     "Data sets of the second table.",
 )  # fmt: skip
-_OUTPUT = flags.DEFINE_string("output", "", "Where the figures go, as JSON.")
+_OUTPUT = paths.define("output", "", "Where the figures go, as JSON.")
 
 DIM = 128
 BATCH = 128  # Images a replica, where bytes are computed.
@@ -71,6 +71,8 @@ SETTINGS = {
 def main(argv: Sequence[str]) -> None:
     """Prints the tables, a line as soon as it is known."""
     del argv
+    if _OUTPUT.value:
+        paths.check_output("output", pathlib.Path(_OUTPUT.value))
     figures = {"machine": machine(), "timed": [], "computed": []}
     print(", ".join(f"{v}" for v in figures["machine"].values()))
     figures["timed"] += timed()

@@ -5,20 +5,18 @@ from __future__ import annotations
 import pathlib
 from typing import TYPE_CHECKING
 
-from absl import flags
-
-from and_tf import cli
+from and_tf import cli, paths
 from and_tf.errors import InputError
 
 if TYPE_CHECKING:
     from and_tf.data.split import ImageData
     from and_tf.trained import TrainedEncoder
 
-_RUN_DIR = flags.DEFINE_string("run_dir", "", "The run.")
-_DATA_DIR = flags.DEFINE_string(
+_RUN_DIR = paths.define("run_dir", "", "The run.")
+_DATA_DIR = paths.define(
     "data_dir", "", "Where its data set lies. Empty: where it lay in training."
 )
-_OUTPUT = flags.DEFINE_string("output", "", "A .json file for the figures.")
+_OUTPUT = paths.define("output", "", "A .json file for the figures.")
 
 
 def output() -> pathlib.Path | None:
@@ -37,6 +35,8 @@ def output() -> pathlib.Path | None:
             f"Expected a new --output. Received: {path}, which is there "
             "already."
         )
+    if path:
+        paths.check_output("output", path)
     return path
 
 

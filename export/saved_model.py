@@ -73,6 +73,7 @@ def main(argv: Sequence[str]) -> None:
             f"Expected a --model_name without a slash. Received: "
             f"{_MODEL_NAME.value!r}."
         )
+    paths.check_output("output_dir", pathlib.Path(_OUTPUT_DIR.value))
     cli.import_tensorflow()
     from export import exportable, servable, writing
 

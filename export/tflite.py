@@ -110,8 +110,8 @@ def _check_flags() -> tuple[pathlib.Path, pathlib.Path]:
             f"{_OUTPUT.value or 'none'}."
         )
     sidecar = output.with_suffix(".json")
-    paths.check_output("output", output)
     for path in (output, sidecar):
+        paths.check_output("output", path)
         if path.exists():
             raise InputError(
                 f"Expected a new --output. Received: {output}, but {path} is "

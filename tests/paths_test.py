@@ -73,6 +73,26 @@ def test_tries_an_output_and_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "flags.cfg",
+        "result.json",
+        "checkpoints",
+        "tensorboard/x",
+        "scan/../result.json",
+    ],
+)
+def test_refuses_the_own_files_of_a_run(tmp_path, name):
+    (tmp_path / "scan").mkdir()
+    paths.check_output("output", tmp_path / name)  # It is no run yet.
+    (tmp_path / "flags.cfg").write_text("")
+    with pytest.raises(InputError, match=f"of the run in {tmp_path}"):
+        paths.check_output("output", tmp_path / name)
+    for other in ("report.html", "scan", "exported/result.json"):
+        paths.check_output("output", tmp_path / other)
+
+
 def test_refuses_an_output_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
     for place in ("file/x.html", f"{'x' * 300}.html", f"{'x' * 300}/a.html"):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from and_tf import records, run_directory, schemas
+from and_tf import records, result_file, schemas
 from and_tf.errors import InputError
 from and_tf.reporting.reported_run import read_metrics
 from and_tf.run_directory import RunDirectory
@@ -41,7 +41,7 @@ def without(record, name):
 def test_reads_results_with_all_that_is_in_them(tmp_path, record):
     path = tmp_path / "result.json"
     path.write_text(json.dumps(record))
-    assert run_directory.read_result(path) == record
+    assert result_file.read(path) == record
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_refuses_other_results_in_one_sentence(tmp_path, content, words):
 
 def test_says_that_a_file_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match="Is a directory"):
-        run_directory.read_result(tmp_path)
+        result_file.read(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from and_tf import files, temporary
+from and_tf.errors import InputError
 from tests.cli_test import ROOT
 
 WRITER = """
@@ -73,6 +74,17 @@ def test_names_cannot_be_guessed_and_fit(tmp_path):
     assert len(names) == 9
     files.write_text(path, "long")
     assert path.read_text() == "long"
+
+
+def test_a_link_in_the_place_of_a_name_is_never_followed(tmp_path, monkeypatch):
+    """Even if somebody had guessed it."""
+    victim, guessed = tmp_path / "victim", tmp_path / "guessed"
+    victim.write_text("mine")
+    guessed.symlink_to(victim)
+    monkeypatch.setattr(temporary, "name_beside", lambda path: guessed)
+    with pytest.raises(InputError, match="File exists"):
+        files.write_text(tmp_path / "result.json", "theirs")
+    assert victim.read_text() == "mine" and guessed.is_symlink()
 
 
 def test_whatever_ends_writing_leaves_nothing(tmp_path):

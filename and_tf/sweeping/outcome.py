@@ -8,7 +8,7 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from and_tf.run_directory import read_result
+from and_tf import result_file
 from and_tf.sweeping import claims
 
 MARK = "[sweep] "  # Begins the lines that a sweep adds to a log.
@@ -45,7 +45,7 @@ def outcome_of(run: pathlib.Path) -> Outcome:
     """Looks how far the run in a directory is."""
     result = run / "result.json"
     if result.is_file():
-        return Outcome("done", result=read_result(result))
+        return Outcome("done", result=result_file.read(result))
     holder = claims.holder(run)
     if holder:
         return Outcome("running", holder)

@@ -109,7 +109,7 @@ def test_what_is_needed_is_asked_for(missing):
     [
         ("--output=o.json", "Expected --output to end in .npz, .csv, "),
         ("--output=floats.npz", "floats.npz, which is there already"),
-        ("--output=floats.npz/o.npz", "Received: Not a directory"),
+        ("--output=floats.npz/o.npz", "floats.npz/o.npz: Not a directory"),
         ("--batch_size=0", "--batch_size of at least 1. Received: 0"),
         ("--model=nowhere", "nowhere, which is not there"),
         ("--images=empty", "Expected images (.bmp, "),

@@ -147,7 +147,14 @@ def test_a_model_that_is_gone(place):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "t.npz.json to be the JSON"), ('{"count": 13}', "Expected 13 rows")],
+    [
+        ("{", "t.npz.json: input data was truncated"),
+        ("null", "t.npz.json: expected `object`, got `null`"),
+        ('{"count": "13"}', "expected `int`, got `str`"),
+        ('{"count": 2, "images": 3}', "expected `str`, got `int`"),
+        ('{"model": ["x"]}', "expected `str`, got `array`"),
+        ('{"count": 13}', "Expected 13 rows"),
+    ],
 )
 def test_a_sidecar_of_other_content(place, text, message):
     outputs.sidecar(place / "t.npz").write_text(text)
