@@ -278,5 +278,12 @@ class RunDirectory:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that a run's numbers depend on."""
-    return {name: importlib.metadata.version(name) for name in VERSIONS}
+    """Returns the versions of the packages that a run's numbers depend on.
+
+    A package that is not installed is left out.
+    """
+    found = {}
+    for name in VERSIONS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

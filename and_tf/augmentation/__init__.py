@@ -1,6 +1,8 @@
 """Augmentation: random views of images, keyed by (seed, epoch, sample).
 
-The only place in the package that knows of keras-cv.
+The layers are plain Keras layers. Those of keras-cv can stand in their place
+(`AND(…, augmenter=…)`), and are what speed is compared with; nothing here
+imports keras-cv, whose last release does not load beside newer Keras.
 """
 
 from and_tf.augmentation.keyed import KeyedView, Recipe

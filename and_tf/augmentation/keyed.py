@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
-from keras_cv.layers import VectorizedBaseImageAugmentationLayer
 
 
 class Recipe(Protocol):
@@ -105,7 +104,7 @@ def columns(draws: tf.Tensor, sizes: dict[str, int]) -> dict[str, tf.Tensor]:
     return dict(zip(sizes, parts, strict=True))
 
 
-class KeyedView(VectorizedBaseImageAugmentationLayer):
+class KeyedView(keras.layers.Layer):
     """A layer whose randomness is given to it.
 
     It is called with `{"images": [B, H, W, 3], "draws": [B, D]}`, pixel
@@ -118,11 +117,7 @@ class KeyedView(VectorizedBaseImageAugmentationLayer):
     """
 
     def __init__(self, config: Any) -> None:
-        # A seed, for without one the base class asks for a generator that
-        # deterministic TensorFlow refuses. Nothing here draws from it, and
-        # a checkpoint should not carry it.
-        super().__init__(seed=1, dtype="float32")
-        del self._random_generator
+        super().__init__(dtype="float32")
         self.config = config
         self.built = True  # There are no weights.
 
@@ -139,13 +134,9 @@ class KeyedView(VectorizedBaseImageAugmentationLayer):
         return layer
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        return super().call(inputs)["images"]
-
-    def _batch_augment(
-        self, inputs: dict[str, tf.Tensor]
-    ) -> dict[str, tf.Tensor]:
-        # The base class passes images alone on to `augment_images`.
-        return {"images": self.augment_images(**inputs)}
+        """Views of a batch; see the class."""
+        images = tf.cast(inputs["images"], tf.float32)
+        return self.augment_images(images, inputs["draws"])
 
     def augment_images(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         """Views `[B, S, S, 3]` of float32 images `[B, H, W, 3]`."""
