@@ -40,6 +40,13 @@ def _with_first(record: bytes) -> Callable[[pathlib.Path], None]:
     return change
 
 
+def _without_last(path: pathlib.Path) -> None:
+    records = [r.numpy() for r in tf.data.TFRecordDataset(str(path))]
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for one in records[:-1]:
+            writer.write(one)
+
+
 def _flip(place: int) -> Callable[[pathlib.Path], None]:
     """Changes a bit of a file's byte."""
 
@@ -65,6 +72,7 @@ DAMAGE = {
     "Invalid PNG data": _with_first(_example(picture=PNG[:-20])),
     "Input is empty": _with_first(_example(picture=b"")),
     "picture": _with_first(_example(other=PNG)),
+    "contain 8 elements but contained only 7": _without_last,
     "Shape of tensor": _with_first(_example(picture=LARGER)),
 }
 
@@ -91,6 +99,8 @@ def test_held_and_streamed_damage_is_a_sentence(damaged):
         hold(split, None, later=True).wait()
     with pytest.raises(tf.errors.OpError) as streamed:
         list(pipeline.clean_batches(split, 6, 3))
+    with pytest.raises(tf.errors.OpError):
+        list(split.stream(tf.constant([0, 1], tf.int64)))
     sentence = damage.sentence(streamed.value)
     assert words in sentence
     assert _is_plain(str(held.value)) and _is_plain(sentence)

@@ -1,12 +1,13 @@
 """Reads an image file of any kind to upright 8-bit RGB pixels.
 
 A file of kilobytes can say that it is gigabytes, and decoding takes memory and
-time by what it says. So three things are bounded: the pixels of one image,
-`MOST_PIXELS`; those of all that are decoded at once, `MOST_IN_FLIGHT`; and how
-often a JPEG goes over its pixels, `MOST_WORK`. A pixel takes 3 bytes of the
-result, and while it is decoded 3 or 4 more of Pillow's, or of a WebP up to 16:
-less than a gigabyte in flight, and for one image of 170 million pixels, which
-is decoded alone, 1.2 gigabytes, or 3.3 of a WebP.
+time by what it says. So four things are bounded: the pixels of one image,
+`MOST_PIXELS`; those of a large image by its bytes, `MOST_PIXELS_A_BYTE`; those
+of all images that are decoded at once, `MOST_IN_FLIGHT`; and how often a JPEG
+goes over its pixels, `MOST_WORK`. A pixel takes 3 bytes of the result, and
+while it is decoded 3 or 4 more, or up to 16 of WebP or JPEG 2000. So images in
+flight take half a gigabyte, or 1.2 of these two kinds; one image of 170 million
+pixels, which is decoded alone, takes 1.2 gigabytes, or 3.3.
 """
 
 from __future__ import annotations

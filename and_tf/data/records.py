@@ -48,9 +48,15 @@ class Records:
 
         Args:
             seed: None or int64 `[2]`, maybe symbolic.
+
+        Raises:
+            tf.errors.FailedPreconditionError: When read, if there are fewer.
         """
+        # Where a file has fewer records than its data set says, the numbers
+        # of all images after them would be wrong: it fails instead.
+        whole = tf.data.experimental.assert_cardinality(self.size)
         if seed is None:
-            return self._columns().flat_map(_read)
+            return self._columns().flat_map(_read).apply(whole)
         order = tf.random.experimental.stateless_shuffle(
             tf.range(len(self.files)), seed
         )
@@ -71,6 +77,7 @@ class Records:
             .map(shuffle)
             .prefetch(1)
             .unbatch()
+            .apply(whole)
         )
 
     def unordered(self) -> tf.data.Dataset:

@@ -120,7 +120,7 @@ def test_files_that_are_missing_or_of_another_format(
 
 @pytest.mark.parametrize("later", [False, True])
 @pytest.mark.parametrize(
-    ("cut", "message"), [(-20, "whole"), (0, "Expected 8 images")]
+    ("cut", "message"), [(-20, "truncated record"), (0, "contain 8 elements")]
 )
 def test_files_that_are_cut_short(
     tmp_path: pathlib.Path, cut: int, message: str, later: bool
