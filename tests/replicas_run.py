@@ -1,6 +1,6 @@
 """A small training on some logical CPU devices, in a process of its own.
 
-    python -m tests.replicas_run OUT.npz REPLICAS NORM BATCH
+    python -m tests.replicas_run OUT.npz REPLICAS NORM BATCH COMPILED
 
 Logical devices are fixed once for a process, and two `MirroredStrategy`
 trainings of different shapes collide in one. With one replica it can also be
@@ -35,7 +35,8 @@ class GhostNorm(keras.layers.BatchNormalization):
     def call(self, inputs, training=None):
         if not training:
             return super().call(inputs, training=False)
-        halves = tf.split(inputs, 2)
+        second = tf.shape(inputs)[0] // 2
+        halves = inputs[:-second], inputs[-second:]
         means, variances = zip(
             *(tf.nn.moments(half, [0]) for half in halves), strict=True
         )
@@ -71,26 +72,37 @@ def encoder(norm: str) -> keras.Model:
     return model
 
 
-def train(replicas: int, norm: str, batch: int) -> dict[str, np.ndarray]:
+def train(
+    replicas: int, norm: str, batch: int, compiled: bool = False
+) -> dict[str, np.ndarray]:
     """Instance learning and two rounds.
 
     Args:
         replicas: 1, or as many as there are logical devices.
         norm: One of `NORMS`.
-        batch: Images a step, over all replicas; 115 are an epoch.
+        batch: Images a step, over all replicas; 115 are an epoch, or 120 in
+            batches of 24.
+        compiled: Whether XLA compiles the replicas' parts of a step.
 
     Returns:
         Losses of all epochs, bank, neighbours, selection and weights; of the
         variables that replicas hold, each replica's, along a first axis.
     """
-    x, _ = blobs(np.random.default_rng(0), num=115 if batch == 32 else 120)
+    x, _ = blobs(np.random.default_rng(0), num=120 if batch == 24 else 115)
     keras.utils.set_random_seed(5)
     strategy = tf.distribute.get_strategy()
     if replicas > 1:
         devices = [f"CPU:{i}" for i in range(replicas)]
         strategy = tf.distribute.MirroredStrategy(devices)
     with strategy.scope():
-        model = and_tf.AND(encoder(norm), len(x), neighbourhood_size=2, seed=5)
+        model = and_tf.AND(
+            encoder(norm),
+            len(x),
+            neighbourhood_size=2,
+            augmenter=keras.layers.Rescaling(0.8, 0.1),
+            seed=5,
+        )
+        model.compiles_views = model.compiles_locally = compiled
         model.compile(keras.optimizers.SGD(0.03, momentum=0.9, nesterov=True))
     order = np.stack(
         [np.random.default_rng(e).permutation(len(x)) for e in range(EPOCHS)]
@@ -117,5 +129,5 @@ def train(replicas: int, norm: str, batch: int) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    out, count, kind, size = sys.argv[1:]
-    np.savez(out, **train(int(count), kind, int(size)))
+    out, count, kind, size, xla = sys.argv[1:]
+    np.savez(out, **train(int(count), kind, int(size), xla == "True"))

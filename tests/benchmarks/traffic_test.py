@@ -64,16 +64,22 @@ def test_of_a_step():
     fixed = sum(e.payload for e in traffic.fixed if e.kind == "all-reduce")
     assert fixed == of_network + 4  # And how many images there are.
     gathered = [e.payload for e in traffic.fixed if e.kind == "gather"]
-    # Embeddings, numbers and losses.
-    assert gathered == [8 * 128 * 4, 8 * 8, 8 * 4]
+    # Embeddings, numbers in two float32 each, and losses, all at once.
+    assert gathered == [8 * (128 + 2 + 1) * 4]
     assert not traffic.growing
 
-    further = Counter(exchanges(2, True)) - Counter(whole)
+    sharded, whole = Counter(exchanges(2, True)), Counter(whole)
+    # The losses follow when the rest has been heard.
+    instead = list((whole - sharded).elements())
+    assert instead == [Exchange("gather", 8 * (128 + 2 + 1) * 4)]
+    further = sharded - whole
     assert sorted((e.kind, e.payload) for e in further.elements()) == [
         ("all-reduce", 16 * 8),  # Sums of exponentials, float64,
         ("all-reduce", 16 * 2 * 4),  # logits of {i} ∪ N(i),
         ("all-reduce", 16 * 128 * 4),  # the gradients' rows,
-        ("gather", 8),  # and how many images each has.
+        ("gather", 8),  # how many images each has,
+        ("gather", 8 * 4),  # losses,
+        ("gather", 8 * (128 + 2) * 4),  # embeddings and numbers.
     ]
 
 
