@@ -105,12 +105,29 @@ class SampleCounts:
         """Looks at the counts; a GPU has to finish its steps for it.
 
         Raises:
-            InputError: If there were numbers that are none of samples.
+            InputError: If there were numbers that are none of samples. They
+                are then forgotten, for the next data set may be right.
         """
         parts = self._strategy.experimental_local_results(self._counts)
         counts = sum(np.asarray(part, np.float64) for part in parts)
-        seen, outside = int(counts.sum()), int(counts[-1])
-        _refuse_outside(outside, seen, self._size)
+        try:
+            self._refuse(counts)
+        except InputError:
+            self._clear()
+            raise
+
+    def restart(self) -> None:
+        """Checks what was counted, and begins to count from 0 again."""
+        self.check()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._counts.assign(tf.zeros_like(self._counts))
+
+    def _refuse(self, counts: np.ndarray) -> None:
+        """Raises an `InputError` if counts [N + 1] are not of samples."""
+        seen = int(counts.sum())
+        _refuse_outside(int(counts[-1]), seen, self._size)
         different = int(np.count_nonzero(counts[:-1]))
         # Half, since some draw samples with replacement, or go from one epoch
         # to the next within a batch.
@@ -120,11 +137,6 @@ class SampleCounts:
                 f"Received: {different} different numbers for {seen} images, "
                 f"as of class labels. {_HOW}"
             )
-
-    def restart(self) -> None:
-        """Checks what was counted, and begins to count from 0 again."""
-        self.check()
-        self._counts.assign(tf.zeros_like(self._counts))
 
 
 def check_numbers(numbers: np.ndarray, num_examples: int) -> None:
