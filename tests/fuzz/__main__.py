@@ -1,0 +1,96 @@
+"""Wires the search: which targets, for how long, and what is printed.
+
+    python -m tests.fuzz --minutes=10 --seed=3
+    python -m tests.fuzz --targets=tables --seed=42 --minutes=0
+
+The first tries all targets in turn, batch after batch. The second is how a
+finding of the first is repeated, which it prints: one batch of one target.
+"""
+
+from __future__ import annotations
+
+import collections
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+
+from absl import app, flags
+from hypothesis import configuration
+
+from tests.fuzz import batches, registry
+from tests.fuzz.batches import Finding
+
+_MINUTES = flags.DEFINE_float(
+    "minutes", 10.0, "How long to go on; 0: one batch of each target."
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Of the first batch; others count up.")
+_EXAMPLES = flags.DEFINE_integer("examples", 200, "Inputs in a batch.")
+_SECONDS = flags.DEFINE_integer(
+    "seconds", batches.SECONDS, "The most that one input may take."
+)
+_TARGETS = flags.DEFINE_list("targets", list(registry.TARGETS), "What to try.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Reads the flags and searches; ends with code 1 for a finding."""
+    del argv
+    names, examples = _TARGETS.value, _EXAMPLES.value
+    deadline = time.monotonic() + 60 * _MINUTES.value
+    seed, seconds = _SEED.value, _SECONDS.value
+    # Each main defines flags of its own, some by the names of these.
+    for name in ("minutes", "seed", "examples", "seconds", "targets"):
+        delattr(flags.FLAGS, name)
+    with tempfile.TemporaryDirectory() as directory:
+        configuration.set_hypothesis_home_dir(directory)
+        findings = _search(names, seed, examples, seconds, deadline)
+        found = list(_new(findings, examples))
+    if found:
+        sys.exit(1)
+
+
+def _search(
+    names: Sequence[str],
+    seed: int,
+    examples: int,
+    seconds: int,
+    deadline: float,
+) -> Iterator[Finding]:
+    """Tries batches of all targets in turn; yields what is found."""
+    makers = {name: registry.maker(name) for name in names}
+    tried = collections.Counter()
+    while True:
+        for name, make in makers.items():
+            batch = batches.run(name, make, seed, examples, seconds)
+            tried[name] += batch.tried
+            if batch.finding:
+                yield batch.finding
+        seed += 1
+        if time.monotonic() >= deadline:
+            break
+    for name, count in tried.items():
+        print(f"{name}: {count:,} inputs")
+
+
+def _new(findings: Iterator[Finding], examples: int) -> Iterator[Finding]:
+    """Prints findings, each kind once."""
+    seen = collections.Counter()
+    for finding in findings:
+        kind = finding.target, finding.place, finding.error.partition(":")[0]
+        seen[kind] += 1
+        if seen[kind] > 1:
+            continue
+        print(
+            f"\nfound in {finding.target} with seed {finding.seed}: "
+            f"{finding.error}\n  in {finding.place}\n  input {finding.value}\n"
+            f"  again: python -m tests.fuzz --targets={finding.target} "
+            f"--seed={finding.seed} --examples={examples} --minutes=0\n"
+            f"{finding.trace}",
+            flush=True,
+        )
+        yield finding
+    print(f"{len(seen)} kinds of findings")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,116 @@
+"""Damages the bytes of valid files, so that the damage can be made smaller.
+
+Each change is a value of its own, and an input is a list of them. So the
+search can leave changes out and make their numbers smaller, until no part of
+a finding can be spared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from hypothesis import strategies as st
+
+KINDS = ("flip", "set", "cut", "drop", "insert", "repeat", "number")
+_MOST_CHANGES = 6
+_LONGEST = 64  # Bytes that a change touches.
+# What declared sizes and offsets are likely to be read wrongly at.
+_NUMBERS = (
+    b"\xff\xff\xff\xff",
+    b"\x7f\xff\xff\xff",
+    b"\xff\xff\xff\x7f",
+    b"\x00\x00\x00\x80",
+    b"\x00\x00\x00\x00",
+    b"\xff\xff\xff\xff\xff\xff\xff\x7f",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One change of a file's bytes.
+
+    Attributes:
+        kind: One of `KINDS`.
+        place: Where, counted around the end of the file.
+        length: How many bytes it touches.
+        value: A byte, whose meaning follows from the kind.
+    """
+
+    kind: str
+    place: int
+    length: int
+    value: int
+
+    def apply(self, content: bytes) -> bytes:
+        """Returns the content with this change."""
+        place = self.place % (len(content) + 1)
+        head, tail = content[:place], content[place:]
+        rest = tail[self.length :]
+        if self.kind == "cut":
+            return head
+        if self.kind == "drop":
+            return head + rest
+        if self.kind == "insert":
+            return head + bytes([self.value]) * self.length + tail
+        if self.kind == "repeat":
+            return head + tail[: self.length] * 2 + rest
+        if self.kind == "number":
+            number = _NUMBERS[self.value % len(_NUMBERS)]
+            return head + number + tail[len(number) :]
+        if self.kind == "set":
+            return head + bytes([self.value]) * len(tail[: self.length]) + rest
+        flipped = bytes(byte ^ (1 << self.value % 8) for byte in tail[:1])
+        return head + flipped + tail[1:]
+
+
+@dataclasses.dataclass(frozen=True)
+class Damaged:
+    """A valid file and what is done to it.
+
+    Attributes:
+        name: Which of the valid files.
+        changes: In their order; none leaves the file as it is.
+    """
+
+    name: str
+    changes: tuple[Change, ...]
+
+    def content(self, files: Mapping[str, bytes]) -> bytes:
+        """Returns the bytes, made of those of the valid file."""
+        content = files[self.name]
+        for change in self.changes:
+            content = change.apply(content)
+        return content
+
+
+def changes(longest: int) -> st.SearchStrategy[tuple[Change, ...]]:
+    """Draws changes, and now and then none.
+
+    Args:
+        longest: The length of the longest file that they are made for.
+    """
+    # Headers lie at the beginning, and those of archives at the end.
+    places = st.one_of(
+        st.integers(0, 200),
+        st.integers(0, longest),
+        st.integers(max(0, longest - 400), longest),
+    )
+    change = st.builds(
+        Change,
+        st.sampled_from(KINDS),
+        places,
+        st.integers(1, _LONGEST),
+        st.integers(0, 255),
+    )
+    return st.lists(change, max_size=_MOST_CHANGES).map(tuple)
+
+
+def damaged(files: Mapping[str, bytes]) -> st.SearchStrategy[Damaged]:
+    """Draws damaged files, and now and then one that is whole.
+
+    Args:
+        files: The valid files by their names.
+    """
+    longest = max(map(len, files.values()))
+    return st.builds(Damaged, st.sampled_from(sorted(files)), changes(longest))

@@ -1,0 +1,48 @@
+"""The pages of runs whose result.json or metrics.csv is damaged."""
+
+from __future__ import annotations
+
+import pathlib
+
+from hypothesis import strategies as st
+
+from and_tf.clustering.config import ClusterConfig
+from and_tf.config import TrainConfig
+from and_tf.reporting import (
+    cluster_page,
+    reported_clustering,
+    reported_run,
+    run_page,
+)
+from tests.fuzz.json_edits import Edited, edited
+from tests.fuzz.mutations import Damaged, damaged
+from tests.fuzz.target import Target, answer
+from tests.fuzz.valid_results import METRICS, RESULTS
+
+
+def make(directory: pathlib.Path) -> Target:
+    """Writes the page of a run whose data and checkpoints are gone."""
+    nowhere = str(directory / "nowhere")
+    run = TrainConfig(dataset="folder", data_dir=nowhere, rounds=1)
+    flags = {
+        "training": run.to_flagfile(),
+        "clustering": ClusterConfig(run_dir=nowhere).to_flagfile(),
+    }
+    results = {name: RESULTS[name] for name in flags}
+    metrics = {"metrics": METRICS.encode()}
+    page = directory / "report.html"
+
+    def write(name: str) -> None:
+        if name == "training":
+            run_page.write(reported_run.load(directory), page)
+        else:
+            cluster_page.write(reported_clustering.load(directory), page)
+
+    def check(value: tuple[Edited, Damaged]) -> None:
+        result, rows = value
+        (directory / "flags.cfg").write_text(flags[result.name])
+        (directory / "result.json").write_bytes(result.content(results))
+        (directory / "metrics.csv").write_bytes(rows.content(metrics))
+        answer(lambda: write(result.name))
+
+    return Target(st.tuples(edited(results), damaged(metrics)), check)

@@ -1,0 +1,42 @@
+"""result.json, and what commands make of its figures."""
+
+from __future__ import annotations
+
+import pathlib
+
+from and_tf import summary
+from and_tf.run_directory import RunDirectory
+from and_tf.sweeping import measures
+from tests.fuzz.json_edits import Edited, edited
+from tests.fuzz.target import Target, answer
+from tests.fuzz.valid_results import RESULTS
+
+
+def make(directory: pathlib.Path) -> Target:
+    """Reads a result, uses its figures, and adds an evaluation."""
+    found = RunDirectory(directory)
+
+    def use() -> None:
+        result = found.read_result()
+        found.evaluations()
+        found.evaluations("round_1")
+        if result is None:
+            return
+        names = measures.gather([result, result])
+        for column in (c for table in measures.tables(names) for c in table):
+            measures.measure(column).text(names[column])
+        measures.caption([result])
+        measures.headline(result)
+        if not measures.is_clustering(result):
+            summary.print_table(result)
+
+    def add() -> None:
+        found.add_evaluation("knn", {"top1": 0.5})
+        assert found.evaluations()["knn"] == {"top1": 0.5}
+
+    def check(value: Edited) -> None:
+        found.result.write_bytes(value.content(RESULTS))
+        answer(use)
+        answer(add)
+
+    return Target(edited(RESULTS), check)

@@ -1,0 +1,88 @@
+"""What result.json and metrics.csv of small finished runs hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_BOTH = {
+    "dataset": "digits",
+    "backbone": "small",
+    "seed": 0,
+    "num_examples": 600,
+    "image_size": 8,
+    "epochs": 2,
+    "uses_labels": False,
+    "seconds": 3.5,
+    "train_images_per_second": 900.0,
+    "machine": {"cpus": 2, "processor": "x86_64", "gpus": 0},
+    "finished": "2026-01-02T03:04:05+00:00",
+    "versions": {"tensorflow": "2.21.0"},
+    "evaluation": {
+        "linear": {"epochs": 2, "layers": [{"layer": "a", "sgd_top1": 0.5}]},
+        "knn": {"epochs": 2, "top1": 0.5},
+    },
+    "evaluation_of": {"round_1": {"knn": {"epochs": 1, "top1": 0.25}}},
+}
+TRAINING = _BOTH | {
+    "pretext": "and",
+    "rounds": 1,
+    "knn_top1_last": 0.5,
+    "knn_top5_last": 0.75,
+    "knn_top1_best": 0.5,
+    "classifier_top1": None,
+    "train_accuracy": None,
+    "knn_protocol": {
+        "K": 200,
+        "temperature": 0.1,
+        "queries": "digits/test",
+        "num_queries": 150,
+        "gallery_last": "clean",
+        "gallery_best": "memory bank",
+    },
+    "knn_baselines": {"pixels": 0.25, "random encoder": 0.125},
+    "neighbourhoods": [
+        {
+            "round": number,
+            "epochs": 1,
+            "selected": 300.0,
+            "consistency": 0.5,
+            "consistency_all": 0.5,
+            "knn_clean": 0.5,
+            "knn_bank": 0.5,
+        }
+        for number in (0, 1)
+    ],
+}
+CLUSTERING = _BOTH | {
+    "kind": "scan",
+    "pretext": {"backbone": "small", "encoder_sha256": "0" * 64, "epochs": 2},
+    "clusters": 2,
+    "neighbours": 5,
+    "heads": 1,
+    "head": 0,
+    "cluster_sizes": [100, 50],
+    "clusters_used": 2,
+    "acc": 0.5,
+    "nmi": 0.25,
+    "ari": 0.25,
+    "matching": [1, 0],
+    "confusion": [[10, 90], [40, 10]],
+    "class_names": ["a", "b"],
+    "protocol": {"matched_on": "digits/test", "num_queries": 150},
+    "kmeans": {"acc": 0.5, "nmi": 0.25},
+    "without_labels": {"silhouette": 0.5, "clusters_used": 2},
+    "self_labelling": None,
+    "after_clustering": None,
+    "collapsed": False,
+}
+RESULTS: dict[str, dict[str, Any]] = {
+    "training": TRAINING,
+    "clustering": CLUSTERING,
+    "evaluated": {"evaluation": _BOTH["evaluation"]},
+}
+METRICS = (
+    "epoch,round,loss,accuracy,learning_rate,images_per_second,seconds,"
+    "anchors,consistency,consistency_all,knn_bank,knn_clean,knn_clean_top5\n"
+    "0,0,5.5,0.1,0.03,900.0,1.5,0,,,0.5,0.5,0.75\n"
+    "1,1,4.5,0.2,0.03,900.0,1.5,300,0.5,0.5,0.5,0.5,0.75\n"
+)
