@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import Split
 from and_tf.inference import shared_embeddings
+from and_tf.search.device import on_cpu
 from and_tf.team import Team
 
 BATCH = 512
@@ -54,18 +56,30 @@ def _predict(
     on_batch: Callable[[int], None] | None,
 ) -> np.ndarray:
     batches = clean_batches(split, image_size, BATCH)
+    images = batches.map(lambda images, _: images)
+    if not on_cpu():
+        images = images.map(_filled_up)
     callbacks = []
     if on_batch is not None:
         callbacks.append(
             keras.callbacks.LambdaCallback(
-                on_predict_batch_end=lambda _, logs: on_batch(
-                    len(logs["outputs"])
+                on_predict_batch_end=lambda batch, logs: on_batch(
+                    min(BATCH, split.size - batch * BATCH)
                 )
             )
         )
-    return model.predict(
-        batches.map(lambda images, _: images), verbose=0, callbacks=callbacks
-    )
+    rows = model.predict(images, verbose=0, callbacks=callbacks)
+    return rows[: split.size]
+
+
+def _filled_up(images: tf.Tensor) -> tf.Tensor:
+    """A batch with black images to make up for what a last one has not.
+
+    On an accelerator XLA compiles the encoder once for each size of batch,
+    which takes longer than to embed the difference.
+    """
+    missing = BATCH - tf.shape(images)[0]
+    return tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
 
 
 def pixels(split: Split, side: int) -> np.ndarray:
