@@ -178,9 +178,9 @@ class TrainConfig(LoopConfig):
 
     start_from: str = option(
         "",
-        "Directory of a run with the same flags but for those of rounds: its "
-        "instance learning is taken over in the place of being done again. "
-        "The run is the one that it would be without.",
+        "Directory of a run with the same flags, apart from those of rounds. "
+        "Its instance-learning checkpoint is reused; on a CPU the result is "
+        "identical to training from scratch.",
         free=True,
         path=True,
     )
@@ -292,7 +292,7 @@ class TrainConfig(LoopConfig):
         128, "Images a step, over all devices.", least=2, most=bounds.BATCH
     )
     learning_rate: float = option(
-        0.03, "At the top of a round.", above=0.0, most=bounds.FACTOR
+        0.03, "Peak learning rate of each round.", above=0.0, most=bounds.FACTOR
     )
     learning_rate_schedule: str = option(
         "step",
@@ -372,7 +372,12 @@ class TrainConfig(LoopConfig):
         most=bounds.INT32,
         free=True,
     )
-    seed: int = option(0, "Of everything random.", least=0, most=bounds.SEED)
+    seed: int = option(
+        0,
+        "Random seed for weights, data order, views and subsets.",
+        least=0,
+        most=bounds.SEED,
+    )
 
     keep_rounds: bool = option(
         True,

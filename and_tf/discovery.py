@@ -94,9 +94,9 @@ def discover(
 def share_of_anchors(
     num_examples: int, round_number: int, rounds: int, selection: str
 ) -> int:
-    """How many samples become anchors: ⌊N · r / R⌋ under the curriculum.
+    """Returns how many samples become anchors: ⌊N · r / R⌋ of a curriculum.
 
-    Of clusters that is at most.
+    With selection="clusters" this is an upper bound.
     """
     if selection not in SELECTIONS:
         raise InputError(

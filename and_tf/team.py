@@ -1,4 +1,4 @@
-"""Who does which part of a work, and how the parts come together.
+"""Splits host-side work over processes and devices, and gathers the results.
 
 Beside training steps there is work that every replica could do alone and that
 is better shared out: searching neighbours and embedding images. A team is the

@@ -61,7 +61,7 @@ class FiniteLoss(keras.callbacks.Callback):
             return
         kept = self._checkpoints.paths()
         raise InputError(
-            f"Expected {wrong} in epoch {self._epoch + 1}. {self._remedy}; "
+            f"{wrong} in epoch {self._epoch + 1}. {self._remedy}; "
             + (
                 f"the last good state is kept in {kept[-1]}."
                 if kept
@@ -83,12 +83,12 @@ class FiniteLoss(keras.callbacks.Callback):
         )
 
     def _wrong(self, loss: float) -> str:
-        """What was expected, and what there is; empty if all is well."""
+        """Returns what is no number any more; "" if all is well."""
         if not math.isfinite(loss):
-            return f"a finite loss. Received: {loss}"
+            return f"The loss became {loss}"
         weights = self.model.trainable_variables
         finite = self._finite([w.value for w in weights]).numpy()
         if finite.all():
             return ""
         path = weights[finite.argmin()].path
-        return f"finite weights. Received others in {path}"
+        return f"Weights {path} became NaN or infinite"

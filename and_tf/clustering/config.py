@@ -140,7 +140,12 @@ class ClusterConfig(LoopConfig):
         "Keras precision policy; the loss is always float32.",
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
-    seed: int = option(0, "Of everything random.", least=0, most=bounds.SEED)
+    seed: int = option(
+        0,
+        "Random seed for heads, data order, views and pairs.",
+        least=0,
+        most=bounds.SEED,
+    )
     kmeans_seeds: int = option(
         3,
         "How often k-means is run to compare with; 0: not at all.",
@@ -187,7 +192,9 @@ class ClusterConfig(LoopConfig):
         later=True,
     )
     balance: bool = option(
-        True, "Let clusters count alike in self-labelling.", later=True
+        True,
+        "Weight the self-labelling loss by inverse cluster frequency.",
+        later=True,
     )
     ema: float = option(
         0.0,

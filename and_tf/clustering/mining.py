@@ -74,11 +74,11 @@ def agreement(neighbours: np.ndarray, split: Split) -> float | None:
 
 
 def without_false(neighbours: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Of each image's neighbours those alone that have its own label.
+    """Returns the neighbours of each image that have its own label.
 
-    They stand in the places of the others, each as often as the next but for
-    one; an image with none left, or without a label, stands there itself. So
-    there are K of each still, of which one is drawn.
+    False neighbours are replaced by repeating the true ones in turn, so each
+    row keeps K entries. An image with no true neighbour, or without a label,
+    is its own neighbour.
 
     Args:
         neighbours: int32 [N, K].

@@ -46,7 +46,7 @@ def uses_labels(run: ReportedRun) -> bool:
 
 
 def _pretext(run: ReportedRun) -> Html:
-    """That a run is none of AND, before its figures; nothing of one of AND."""
+    """Notice shown when the run was not trained with AND; otherwise empty."""
     name = run.config.pretext
     if name == "and":
         return join()
