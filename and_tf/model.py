@@ -24,6 +24,10 @@ class AND(Pretext):
     Fit it on a `tf.data` set of (images, numbers), see `Pretext`. Without a
     `Curriculum` callback it learns by instance discrimination [2].
 
+    `evaluate` gives the instance loss of (images, numbers), `predict` the
+    unit-norm embeddings of images. `save` keeps all that training needs, and
+    `keras.models.load_model` goes on from it once this class was imported.
+
     Args:
         encoder, num_examples, augmenter: See `Pretext`.
         neighbourhood_size: k, neighbours beside the sample itself.
