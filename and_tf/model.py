@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import keras
@@ -229,7 +230,8 @@ class AND(Pretext):
 
 def _check(num_examples: int, neighbourhood_size: int) -> None:
     """Raises an `InputError` for neighbours that there cannot be."""
-    if not 1 <= neighbourhood_size < num_examples:
+    whole = isinstance(neighbourhood_size, Integral)
+    if not (whole and 1 <= neighbourhood_size < num_examples):
         raise InputError(
             f"Expected a neighbourhood size from 1 to {num_examples - 1}, one "
             f"less than the training images. Received: {neighbourhood_size}."

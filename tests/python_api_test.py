@@ -63,6 +63,7 @@ def model(
     made = and_tf.AND(make(), N, seed=2)
     rate = RoundSchedule(0.1, "step", 3, 1, 2, 2)
     made.compile(CoupledSGD(rate), **options)
+    made.optimizer.build(made.trainable_variables)
     return made
 
 
