@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import keras
@@ -23,6 +24,10 @@ class AND(Pretext):
 
     Fit it on a `tf.data` set of (images, numbers), see `Pretext`. Without a
     `Curriculum` callback it learns by instance discrimination [2].
+
+    `evaluate` gives the instance loss of (images, numbers), `predict` the
+    unit-norm embeddings of images. `save` keeps all that training needs, and
+    `keras.models.load_model` goes on from it once this class was imported.
 
     Args:
         encoder, num_examples, augmenter: See `Pretext`.
@@ -225,7 +230,8 @@ class AND(Pretext):
 
 def _check(num_examples: int, neighbourhood_size: int) -> None:
     """Raises an `InputError` for neighbours that there cannot be."""
-    if not 1 <= neighbourhood_size < num_examples:
+    whole = isinstance(neighbourhood_size, Integral)
+    if not (whole and 1 <= neighbourhood_size < num_examples):
         raise InputError(
             f"Expected a neighbourhood size from 1 to {num_examples - 1}, one "
             f"less than the training images. Received: {neighbourhood_size}."

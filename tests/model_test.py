@@ -230,7 +230,11 @@ def test_weights_go_through_a_file(rng, tmp_path):
         (keras.Sequential([keras.layers.Dense(3)]), 9, {}, "built encoder"),
         (mlp(4, 4, 4), 1, {}, "2 or more training images. Received: 1"),
         (mlp(4, 4, 4), 9, {"neighbourhood_size": 9}, "from 1 to 8.*: 9"),
+        (mlp(4, 4, 4), 9.0, {}, "2 or more training images. Received: 9.0"),
+        (mlp(4, 4, 4), 9, {"neighbourhood_size": 1.5}, "from 1 to 8.*: 1.5"),
         (mlp(4, 4, 4), 9, {"temperature": 0.0}, "above 0. Received: 0.0"),
+        (mlp(4, 4, 4), 9, {"temperature": float("inf")}, "finite.*: inf"),
+        (mlp(4, 4, 4), 9, {"temperature": float("nan")}, "finite.*: nan"),
     ],
 )
 def test_refuses(encoder, num, options, message):

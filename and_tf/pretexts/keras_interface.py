@@ -7,7 +7,6 @@ asks for none of this: what is checked here costs it nothing.
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import keras
@@ -211,8 +210,9 @@ class KerasInterface(MultiWorkerModel):
         views, policy = config.pop("view_size", None), take("dtype")
         model = cls(encoder=encoder, augmenter=augmenter, **config)
         if views is not None:
-            backbones = importlib.import_module("and_tf.backbones")
-            model.view_encoder = backbones.for_views(encoder, views)
+            from and_tf.backbones import for_views
+
+            model.view_encoder = for_views(encoder, views)
         if policy is not None:
             model.dtype_policy = policy
         return model
@@ -221,11 +221,11 @@ class KerasInterface(MultiWorkerModel):
 def _register(config: dict[str, Any]) -> None:
     """Imports the modules whose classes a file of a model may hold.
 
-    Keras finds a class once its module was imported. They are imported here
-    alone, so that a model of the user's own parts needs none of them.
+    Keras finds a class once its module was imported. They are imported here,
+    and not with this module, so that a model of the user's own parts needs
+    none of them.
     """
-    modules = ["backbones", "optimiser", "schedule"]
+    from and_tf import backbones, optimiser, schedule  # noqa: F401
+
     if config.get("augmenter") is not None:
-        modules.append("augmentation")
-    for module in modules:
-        importlib.import_module(f"and_tf.{module}")
+        from and_tf import augmentation  # noqa: F401

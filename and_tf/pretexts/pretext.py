@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -133,11 +135,11 @@ def compiled(function: Callable) -> Callable:
 
 def _check(num_examples: int, temperature: float) -> None:
     """Raises an `InputError` for what cannot be trained."""
-    if num_examples < 2:
+    if not isinstance(num_examples, Integral) or num_examples < 2:
         raise InputError(
             f"Expected 2 or more training images. Received: {num_examples}."
         )
-    if temperature <= 0:
+    if not 0 < temperature < math.inf:  # Nor NaN.
         raise InputError(
-            f"Expected a temperature above 0. Received: {temperature}."
+            f"Expected a finite temperature above 0. Received: {temperature}."
         )
