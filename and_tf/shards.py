@@ -46,9 +46,13 @@ class Shards:
             int64 [P, rank of `numbers`], the positions in `numbers` of the P
             rows that it holds, in order; and their places, [P].
         """
-        replica = tf.cast(replica, numbers.dtype)
-        positions = tf.where(numbers % self.replicas == replica)
-        return positions, tf.gather_nd(numbers // self.replicas, positions)
+        # By float64, for a GPU has no division of integers, and the step would
+        # wait for the host. Rounded down it is exact below 2^53.
+        quotients = tf.cast(numbers, tf.float64) / self.replicas
+        places = tf.cast(tf.floor(quotients), numbers.dtype)
+        owners = numbers - places * self.replicas
+        positions = tf.where(owners == tf.cast(replica, numbers.dtype))
+        return positions, tf.gather_nd(places, positions)
 
     def split(self, rows: np.ndarray, replica: int) -> np.ndarray:
         """A replica's shard [S, D] of the whole [N, D]; zeros as padding."""

@@ -306,7 +306,11 @@ def test_groups_shrink_where_steps_become_longer():
 
 
 def test_a_size_that_is_given_and_that_of_a_cpu_stay():
-    for fixed, accelerated, size in [(7, True, 7), (7, False, 7), (0, False, 1)]:
+    for fixed, accelerated, size in [
+        (7, True, 7),
+        (7, False, 7),
+        (0, False, 1),
+    ]:
         device = Device(1 / 128)
         assert device.groups(3, fixed, accelerated) == [size] * 3
         assert device.waits == 0

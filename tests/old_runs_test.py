@@ -112,9 +112,7 @@ def test_it_goes_on_as_if_this_version_had_written_it(gone_on, tmp_path):
         }
     np.savez(path, **new)
     again = resume(tmp_path / "run")
-    assert_same_arrays(
-        *(d.checkpoints.paths()[-1] for d in (gone_on, again))
-    )
+    assert_same_arrays(*(d.checkpoints.paths()[-1] for d in (gone_on, again)))
 
 
 def test_a_finished_run_is_evaluated(old):

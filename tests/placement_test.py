@@ -60,7 +60,9 @@ def test_what_is_left_open_follows_from_the_device(on_gpu):
     assert resolved.evaluate_every == (7 if on_gpu else 2)
     others = {"augment_on_device": None, "evaluate_every": -1}
     assert dataclasses.replace(resolved, **others) == config
-    without = placement.resolve(config, ImageData("toy", split(50), None), on_gpu)
+    without = placement.resolve(
+        config, ImageData("toy", split(50), None), on_gpu
+    )
     assert without.evaluate_every == (9 if on_gpu else 2)
 
 
@@ -93,9 +95,7 @@ def test_images_fit_up_to_their_share_of_the_memory(memory):
     memory["GPU:0"] = 64_000
     assert placement.fits(resolved(device_data_fraction=0.3), train, team())
     memory["GPU:0"] = 63_999
-    assert not placement.fits(
-        resolved(device_data_fraction=0.3), train, team()
-    )
+    assert not placement.fits(resolved(device_data_fraction=0.3), train, team())
     assert placement.fits(resolved(device_data_fraction=0.31), train, team())
 
 

@@ -35,3 +35,17 @@ def test_rows_of_a_matrix_are_found_by_two_positions():
     positions, places = Shards(8, 2).owned(numbers, 1)
     np.testing.assert_array_equal(positions, [[0, 1], [0, 2], [1, 1], [1, 2]])
     np.testing.assert_array_equal(places, [2, 1, 0, 3])
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3, 7, 8, 1000])
+def test_rows_of_the_largest_banks_have_their_places(replicas):
+    """Where float32 could no longer tell one row from the next."""
+    ends = [10**6, 2**24, 2**31, 2**40, 2**44]
+    numbers = np.concatenate([np.arange(end - 20, end) for end in ends])
+    for replica in {0, 1 % replicas, replicas - 1}:
+        positions, places = Shards(2**44, replicas).owned(
+            tf.constant(numbers), replica
+        )
+        held = np.flatnonzero(numbers % replicas == replica)
+        np.testing.assert_array_equal(positions[:, 0], held)
+        np.testing.assert_array_equal(places, numbers[held] // replicas)

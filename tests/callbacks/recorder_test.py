@@ -172,8 +172,7 @@ def test_an_early_end_keeps_the_last_epoch_and_only_once(model, tmp_path):
     training.recorder.on_train_end({})
     training.directory.checkpoints.wait()
     assert (
-        training.directory.checkpoints.paths()[-1].stat().st_mtime_ns
-        == written
+        training.directory.checkpoints.paths()[-1].stat().st_mtime_ns == written
     )
 
 

@@ -41,9 +41,7 @@ def images(size: int = N, side: int = 9) -> Split:
     return in_memory("toy/train", pixels, labels=None)
 
 
-def device(
-    team: Team | None = None, batch_size: int = BATCH
-) -> DeviceBatches:
+def device(team: Team | None = None, batch_size: int = BATCH) -> DeviceBatches:
     return DeviceBatches(
         images(), VIEW, batch_size=batch_size, seed=SEED, team=team or Team()
     )
@@ -71,7 +69,9 @@ def assert_same(received, expected) -> None:
     assert len(received) == len(expected) > 0
     for batch, wanted in zip(received, expected, strict=True):
         tf.nest.assert_same_structure(batch, wanted)
-        for one, two in zip(*map(tf.nest.flatten, (batch, wanted)), strict=True):
+        for one, two in zip(
+            *map(tf.nest.flatten, (batch, wanted)), strict=True
+        ):
             assert one.dtype == two.dtype
             np.testing.assert_array_equal(one, two)
 
