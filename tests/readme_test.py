@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import re
 
+import keras
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -14,7 +15,8 @@ README = pathlib.Path(__file__).parents[1] / "README.md"
 
 def test_example_learns_from_an_array_of_images(tmp_path, monkeypatch):
     """On 120 digits in the place of the reader's photos.npy."""
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    code = "\n".join(blocks)  # The later ones go on from the first.
     digits = load_digits()
     images = digits.images[:120, ..., None] / 16 * 255
     images = np.repeat(images.astype(np.uint8), 3, axis=-1)
@@ -30,6 +32,9 @@ def test_example_learns_from_an_array_of_images(tmp_path, monkeypatch):
     np.fill_diagonal(similarity, -1)
     same = digits.target[:120][similarity.argmax(1)] == digits.target[:120]
     assert same.mean() > 0.5  # A tenth by chance.
+    plain = keras.models.load_model("encoder.keras")
+    found = plain.predict(images, verbose=0)
+    np.testing.assert_allclose(found, embeddings, atol=1e-5)
 
 
 @pytest.mark.parametrize(
