@@ -46,6 +46,8 @@ OPTIONS = (
     "--epochs_per_round=4",
     "--batch_size=20",
     "--checkpoint_steps=5",
+    "--checkpoint_seconds=0",
+    "--evaluate_every=1",
     "--bank_initialiser=encoder",
     "--learning_rate_schedule=cosine",
     "--resume",

@@ -66,18 +66,19 @@ class Training:
             **options,
         )
         self.recorder.set_model(model)
-        self._epochs, self._step = epochs, options.get("first_step", 0)
+        self._epochs = epochs
+        # Of the epoch that is taken up, steps that were done before.
+        self._step = self._first = options.get("first_step", 0)
         self.epoch = len(self.recorder.history)
 
     def steps(self, count: int, seconds: float = 0.0) -> None:
         """Does some steps of the present epoch, as one group."""
-        first = getattr(self.recorder, "_first_step")
         self.recorder.set_params(
-            {"epochs": self._epochs, "steps": STEPS - first}
+            {"epochs": self._epochs, "steps": STEPS - self._first}
         )
         self._step += count
         self.now += seconds
-        self.recorder.on_train_batch_end(self._step - first - 1, {})
+        self.recorder.on_train_batch_end(self._step - self._first - 1, {})
         self._look()
 
     def epochs(self, *seconds: float, knn: float | None = None) -> None:
@@ -86,7 +87,7 @@ class Training:
             self.recorder.set_params({"epochs": self._epochs, "steps": STEPS})
             self.now += each
             logs = {"loss": 1.0} | ({} if knn is None else {"knn_bank": knn})
-            self._step = 0
+            self._step = self._first = 0
             self.epoch += 1
             self.recorder.on_epoch_end(self.epoch - 1, logs)
             self._look()

@@ -41,6 +41,7 @@ def config(source) -> Callable[..., ClusterConfig]:
                 "kmeans_seeds": 1,
                 "augmentation": "weak",
                 "self_labelling_epochs": 0,
+                "checkpoint_seconds": 0.0,
                 **changes,
             }
         )
