@@ -47,6 +47,16 @@ COLUMNS = (
     "knn_clean",
     "knn_clean_top5",
 )
+_EXPECTED = "result.json as a run wrote it"
+_REMEDY = (
+    "Remove it; the run's own command with --resume, which has no epoch left "
+    "to do, writes it again."
+)
+_NEIGHBOURHOODS = {
+    "entropy": ("f", 1),
+    "neighbours": ("iu", 2),
+    "selected": ("b", 1),
+}
 VERSIONS = ("tensorflow", "keras", "keras-cv", "tensorflow-datasets", "numpy")
 
 
@@ -305,15 +315,31 @@ class RunDirectory:
         found = (
             re.fullmatch(r"round_([0-9]+)\.npz", path.name)
             for path in self.neighbourhoods.glob("round_*.npz")
+            if path.is_file()
         )
         numbers = [int(one[1]) for one in found if one]
         return sorted(n for n in numbers if n <= bounds.EPOCHS)
 
     def read_neighbourhoods(self, round_number: int) -> Neighbourhoods:
-        """Reads neighbourhoods/round_<r>.npz."""
+        """Reads neighbourhoods/round_<r>.npz.
+
+        Raises:
+            InputError: If it is missing or damaged.
+        """
         path = self.neighbourhoods / f"round_{round_number}.npz"
-        names = ("entropy", "neighbours", "selected")
-        return Neighbourhoods(round_number, *archives.read(path, names))
+        try:
+            arrays = archives.read(path, _NEIGHBOURHOODS)
+            if len(set(map(len, arrays))) > 1:
+                raise ValueError("its arrays are of different lengths")
+            archives.check_rows(len(arrays[0]), arrays[1])
+        except archives.DAMAGE as error:
+            raise InputError(
+                f"Expected the neighbourhoods of round {round_number} in "
+                f"{self.neighbourhoods}. Received a file that cannot be "
+                f"read ({archives.why(error)}). Remove it to evaluate the "
+                "other rounds."
+            ) from error
+        return Neighbourhoods(round_number, *arrays)
 
 
 def read_result(path: pathlib.Path) -> dict[str, Any]:
@@ -322,13 +348,29 @@ def read_result(path: pathlib.Path) -> dict[str, Any]:
     Raises:
         InputError: If it cannot be read, or is of something else.
     """
-    return records.read(
-        path,
-        schemas.of_result,
-        "result.json as a run wrote it",
-        "Remove it; the run's own command with --resume, which has no epoch "
-        "left to do, writes it again.",
-    )
+    return records.read(path, schemas.of_result, _EXPECTED, _REMEDY)
+
+
+@contextlib.contextmanager
+def using_result(path: pathlib.Path) -> Iterator[None]:
+    """Says in a sentence that a result.json lacks what the block needs of it.
+
+    Its schema has what every reader needs. What only some show, as a page of
+    a run does, may still be missing in one that was edited.
+
+    Raises:
+        InputError: If the block raises what such a lack is answered with.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        raise InputError(
+            f"Expected {_EXPECTED}. Received: {path}, which lacks something or "
+            f"has another value ({archives.why(error)}). {_REMEDY} With "
+            "--debug, the trace says what was looked for."
+        ) from error
 
 
 def versions() -> dict[str, str]:

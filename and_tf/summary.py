@@ -21,7 +21,7 @@ from and_tf.data.skipped import summaries
 from and_tf.data.split import ImageData, take
 from and_tf.devices import describe, gpu_names, unused_gpus
 from and_tf.evaluation.embeddings import embed
-from and_tf.run_directory import RunDirectory, versions
+from and_tf.run_directory import RunDirectory, using_result, versions
 from and_tf.team import Team
 from and_tf.training import Training
 
@@ -136,7 +136,8 @@ def write(
 
 def show(directory: RunDirectory, result: dict[str, Any]) -> None:
     """Prints how a finished run ended, and what it wrote."""
-    print_table(result)
+    with using_result(directory.result):
+        print_table(result)
     print_files(directory)
 
 

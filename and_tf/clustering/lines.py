@@ -14,6 +14,7 @@ from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.directory import ClusterDirectory
 from and_tf.clustering.result import NAMES
 from and_tf.clustering.source import Source
+from and_tf.run_directory import using_result
 from and_tf.team import Team
 from and_tf.terminal import Counted
 
@@ -74,8 +75,9 @@ def with_progress(
 
 def show(directory: ClusterDirectory, result: dict[str, Any]) -> None:
     """Prints how a finished clustering ended, and what it wrote."""
-    print_table(result)
-    print_files(directory, result)
+    with using_result(directory.result):
+        print_table(result)
+        print_files(directory, result)
 
 
 def print_table(result: dict[str, Any]) -> None:

@@ -8,8 +8,10 @@ from and_tf.reporting.cluster_sections import SECTIONS
 from and_tf.reporting.cluster_sections.outcome import notices
 from and_tf.reporting.reported_clustering import ReportedClustering
 from and_tf.reporting.run_page import write_page
+from and_tf.run_directory import using_result
 
 
 def write(found: ReportedClustering, output: pathlib.Path) -> None:
     """Writes the page of a clustering, see `run_page.write_page`."""
-    write_page(found, notices(found), SECTIONS, output)
+    with using_result(found.directory.result):
+        write_page(found, notices(found), SECTIONS, output)

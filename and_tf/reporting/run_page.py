@@ -13,13 +13,15 @@ from and_tf.reporting.reported_run import ReportedRun
 from and_tf.reporting.section import Provider
 from and_tf.reporting.sections import SECTIONS
 from and_tf.reporting.sections.outcome import notices
+from and_tf.run_directory import using_result
 
 REMEDY = "Make room or choose another --output, then run it again."
 
 
 def write(run: ReportedRun, output: pathlib.Path) -> None:
     """Writes the page of a run, see `write_page`."""
-    write_page(run, notices(run), SECTIONS, output)
+    with using_result(run.directory.result):
+        write_page(run, notices(run), SECTIONS, output)
 
 
 def write_page(

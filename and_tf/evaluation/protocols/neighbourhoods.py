@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from and_tf import archives
 from and_tf import figures as drawing
 from and_tf.discovery import Neighbourhoods
 from and_tf.errors import InputError
@@ -94,15 +93,7 @@ def read_rounds(directory: RunDirectory, size: int) -> list[Neighbourhoods]:
     rounds = []
     # Where one is missing, overlaps are with the last one that is there.
     for number in directory.discoveries():
-        try:
-            found = directory.read_neighbourhoods(number)
-        except archives.DAMAGE as error:
-            raise InputError(
-                f"Expected the neighbourhoods of round {number} in "
-                f"{directory.neighbourhoods}. Received a file that cannot be "
-                f"read ({archives.why(error)}). Remove it to evaluate the "
-                "other rounds."
-            ) from error
+        found = directory.read_neighbourhoods(number)
         if len(found.neighbours) != size:
             raise InputError(
                 f"Expected neighbourhoods of {size:,} images in "
