@@ -12,7 +12,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import BinaryIO
 
 import numpy as np
@@ -43,20 +43,47 @@ def why(error: BaseException) -> str:
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
+# What an array should be: the `kind`s of NumPy types that it may have, such as
+# "iu" for integers, and how many dimensions.
+Expected = tuple[str, int]
+
+
 def read(
-    file: pathlib.Path | BinaryIO, names: Sequence[str]
+    file: pathlib.Path | BinaryIO, expected: Mapping[str, Expected]
 ) -> tuple[np.ndarray, ...]:
     """Reads arrays of an .npz file, without pickle; each CRC is checked.
 
     Args:
         file: The file.
-        names: Of the arrays that are wanted.
+        expected: What the arrays that are wanted should be, by their names.
 
     Returns:
         The arrays, in the order of their names.
 
     Raises:
-        DAMAGE: Whatever damage is answered with; `why` puts it into words.
+        DAMAGE: Whatever damage is answered with, or an array of another type
+            or number of dimensions; `why` puts it into words.
     """
     with np.load(file, allow_pickle=False) as data:
-        return tuple(data[name] for name in names)
+        arrays = {name: data[name] for name in expected}
+    for name, (kinds, rank) in expected.items():
+        array = arrays[name]
+        if array.dtype.kind not in kinds or array.ndim != rank:
+            raise ValueError(f"{name} is {array.dtype} {list(array.shape)}")
+    return tuple(arrays.values())
+
+
+def check_rows(size: int, numbers: np.ndarray) -> None:
+    """Checks numbers that say which of some rows are meant.
+
+    Args:
+        size: How many rows there are.
+        numbers: integer, of any shape.
+
+    Raises:
+        ValueError: If there are no such rows, which is one of `DAMAGE`.
+    """
+    if numbers.size and not 0 <= numbers.min() <= numbers.max() < size:
+        raise ValueError(
+            f"numbers {numbers.min()} to {numbers.max()} of {size} rows"
+        )

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import keras
 import numpy as np
 
-from and_tf import checkpoint_name, files
+from and_tf import checkpoint_name, files, records, schemas
 from and_tf.archives import DAMAGE, why
 from and_tf.errors import InputError
 from and_tf.schedule import Rounds
@@ -201,7 +201,11 @@ class Checkpoints:
         found = self.directory.glob("epoch_*.npz")
         # By stem: "." sorts before "_", but only where no suffix follows.
         return sorted(
-            (path for path in found if checkpoint_name.is_file(path.name)),
+            (
+                p
+                for p in found
+                if checkpoint_name.is_file(p.name) and p.is_file()
+            ),
             key=lambda path: path.stem,
         )
 
@@ -263,7 +267,9 @@ class Checkpoint:
             # So that a file cannot fill more memory than its own size.
             if any(i.compress_type for i in data.zip.infolist()):
                 raise ValueError("compressed, as no checkpoint is")
+            # Not by `records.decode`, as they may hold NaN, which is no JSON.
             self.notes: dict[str, Any] = json.loads(str(data["notes"]))
+            records.check(self.notes, schemas.CheckpointNotes)
             if self.notes["format"] > FORMAT:
                 raise InputError(
                     f"Expected a checkpoint of format {FORMAT} or older. "

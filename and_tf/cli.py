@@ -84,7 +84,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
     """Reads the flags; what is wrong with them is one sentence too."""
     try:
         return flags.FLAGS(argv)
-    except (flags.Error, OSError, UnicodeError) as error:
+    except (flags.Error, OSError, ValueError) as error:
         # Our own validators name the flag themselves.
         text = re.sub(r"^flag --\w+=.*?: (?=Expected)", "", str(error))
         text = text.rstrip(" .")

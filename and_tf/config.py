@@ -533,9 +533,7 @@ def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
             paths.define(field.name, field.default, text, values)
         else:
             kind = field.metadata.get("type", type(field.default))
-            define[kind](
-                field.name, field.default, text, flag_values=values
-            )
+            define[kind](field.name, field.default, text, flag_values=values)
 
 
 def from_flags(
@@ -575,7 +573,8 @@ def from_flagfile(config: type, path: pathlib.Path) -> Any:
     define_flags(config, values)
     try:
         values(["", *flagfile.read(path)])
-    except flags.Error as error:
+    # One that it names may be no text, or its name none.
+    except (flags.Error, OSError, ValueError) as error:
         raise InputError(
             f"Expected a flagfile of this version in {path}. Received: {error}"
         ) from error

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from and_tf.escaping import for_console
+
 
 class InputError(ValueError):
     """What the user gave cannot be used.
 
     The message says in one or two sentences what was expected, what was
-    received and what to do; a main prints it and exits with code 1.
+    received and what to do; a main prints it and exits with code 1. It is one
+    line: line ends and other control characters, which the names of files may
+    have, are escaped.
+
+    Args:
+        *messages: What is wrong, mostly one thing; of several, each is shown
+            as an error of its own.
     """
+
+    def __init__(self, *messages: str) -> None:
+        super().__init__("\nerror: ".join(map(for_console, messages)))
 
 
 class Interrupted(Exception):

@@ -40,11 +40,27 @@ def decode(content: bytes | str, schema: Any) -> Any:
     """
     try:
         value = msgspec.json.decode(content)
+    except _WRONG as error:
+        raise WrongRecordError(_words(error)) from error
+    check(value, schema)
+    return value
+
+
+def check(value: Any, schema: Any) -> None:
+    """Holds plain values, such as JSON has, against a schema.
+
+    Args:
+        value: The values.
+        schema: What they should be, as with `decode`.
+
+    Raises:
+        WrongRecordError: If they are not as the schema says.
+    """
+    try:
         chooses = isinstance(schema, types.FunctionType)
         msgspec.convert(value, schema(value) if chooses else schema)
     except _WRONG as error:
         raise WrongRecordError(_words(error)) from error
-    return value
 
 
 def read(path: pathlib.Path, schema: Any, expected: str, remedy: str) -> Any:

@@ -5,15 +5,22 @@ Several processes may add to it at once.
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
-from and_tf import files, locks, records, schemas
+from and_tf import archives, files, locks, records, schemas
 from and_tf.checkpoint_name import BEST, LAST
 from and_tf.errors import InputError
 
 # What protocols found in the last checkpoint, and in others.
 OF_LAST, OF_OTHERS = "evaluation", "evaluation_of"
+_EXPECTED = "result.json as a run wrote it"
+_REMEDY = (
+    "Remove it; the run's own command with --resume, which has no epoch left "
+    "to do, writes it again."
+)
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
@@ -22,13 +29,29 @@ def read(path: pathlib.Path) -> dict[str, Any]:
     Raises:
         InputError: If it cannot be read, or is of something else.
     """
-    return records.read(
-        path,
-        schemas.of_result,
-        "result.json as a run wrote it",
-        "Remove it; the run's own command with --resume, which has no epoch "
-        "left to do, writes it again.",
-    )
+    return records.read(path, schemas.of_result, _EXPECTED, _REMEDY)
+
+
+@contextlib.contextmanager
+def using(path: pathlib.Path) -> Iterator[None]:
+    """Says in a sentence that the file lacks what the block needs of it.
+
+    Its schema has what every reader needs. What only some show, as a page of
+    a run does, may still be missing in one that was edited.
+
+    Raises:
+        InputError: If the block raises what such a lack is answered with.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        raise InputError(
+            f"Expected {_EXPECTED}. Received: {path}, which lacks something or "
+            f"has another value ({archives.why(error)}). {_REMEDY} With "
+            "--debug, the trace says what was looked for."
+        ) from error
 
 
 def read_finished(path: pathlib.Path) -> dict[str, Any] | None:

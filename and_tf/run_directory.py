@@ -37,6 +37,11 @@ COLUMNS = (
     "knn_clean",
     "knn_clean_top5",
 )
+_NEIGHBOURHOODS = {
+    "entropy": ("f", 1),
+    "neighbours": ("iu", 2),
+    "selected": ("b", 1),
+}
 VERSIONS = ("tensorflow", "keras", "keras-cv", "tensorflow-datasets", "numpy")
 
 
@@ -250,6 +255,7 @@ class RunDirectory:
         found = (
             re.fullmatch(r"round_([0-9]+)\.npz", path.name)
             for path in self.neighbourhoods.glob("round_*.npz")
+            if path.is_file()
         )
         numbers = [int(one[1]) for one in found if one]
         return sorted(n for n in numbers if n <= bounds.EPOCHS)
@@ -261,20 +267,18 @@ class RunDirectory:
             InputError: If it is missing or damaged.
         """
         path = self.neighbourhoods / f"round_{round_number}.npz"
-        names = ("entropy", "neighbours", "selected")
         try:
-            entropy, neighbours, selected = archives.read(path, names)
-            ranks = entropy.ndim, neighbours.ndim, selected.ndim
-            sizes = {entropy.size, len(neighbours), selected.size}
-            if ranks != (1, 2, 1) or len(sizes) != 1:
-                raise ValueError("arrays of other shapes")
+            arrays = archives.read(path, _NEIGHBOURHOODS)
+            if len(set(map(len, arrays))) > 1:
+                raise ValueError("its arrays are of different lengths")
+            archives.check_rows(len(arrays[0]), arrays[1])
         except archives.DAMAGE as error:
             raise InputError(
                 f"Expected the neighbourhoods of round {round_number}. "
                 f"Received: {path}, which cannot be read "
                 f"({archives.why(error)}). Remove it to go on without it."
             ) from error
-        return Neighbourhoods(round_number, entropy, neighbours, selected)
+        return Neighbourhoods(round_number, *arrays)
 
 
 def versions() -> dict[str, str]:

@@ -6,10 +6,11 @@ have more than is named here, and keep it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+Count = Annotated[int, Meta(ge=0)]
 Numbers = dict[str, Any]  # Of protocols, which check what they read.
 
 
@@ -49,18 +50,35 @@ class Finished(Evaluations):
     machine: dict[str, Any] = {}
 
 
+class KnnProtocol(Struct):
+    """What figures of kNN have to be read with."""
+
+    K: int
+    temperature: float
+    queries: str
+    gallery_last: str
+    gallery_best: str
+
+
 class TrainingResult(Finished, kw_only=True):
     """result.json of a training."""
 
     pretext: str = ""
     knn_top1_last: float | None
     knn_top1_best: float | None
-    knn_protocol: dict[str, Any] | None
+    knn_protocol: KnnProtocol | None
     neighbourhoods: list[Round]
     knn_top5_last: float | None = None
     classifier_top1: float | None = None
     train_accuracy: float | None = None
     knn_baselines: dict[str, float] = {}
+
+
+class Matching(Struct):
+    """What figures of a clustering have to be read with."""
+
+    matched_on: str
+    num_queries: int
 
 
 class ClusteringResult(Finished, kw_only=True):
@@ -69,7 +87,7 @@ class ClusteringResult(Finished, kw_only=True):
     pretext: dict[str, Any] | str | None = None  # What its run was trained by.
     cluster_sizes: list[int]
     acc: float | None
-    protocol: dict[str, Any]
+    protocol: Matching
     kmeans: dict[str, Any] | None
     nmi: float | None = None
     ari: float | None = None
@@ -96,6 +114,34 @@ def of_result(result: object) -> Any:
     if "cluster_sizes" in result:
         return ClusteringResult
     return TrainingResult
+
+
+class LinearLayer(Struct):
+    """A linear classifier's figure on one layer."""
+
+    layer: str
+    sgd_top1: float | None
+
+
+class Linear(Struct):
+    """The linear protocol's figures in result.json."""
+
+    layers: list[LinearLayer]
+
+
+class CheckpointNotes(Struct):
+    """The JSON in a checkpoint, of trainings and of clusterings."""
+
+    format: Count
+    epochs: Count
+    step: Count = 0
+    arrays: Count | None = None
+    history: list[dict[str, Any]] = []
+    seconds: float = 0.0
+    num_examples: Count = 0
+    encoder: dict[str, Any] = {}
+    baselines: dict[str, float] = {}
+    data: str | None = None
 
 
 class Task(Struct):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from and_tf import figures
+from and_tf import figures, result_file
 from and_tf.callbacks.recorder import Recorder
 from and_tf.callbacks.tensorboard import spread
 from and_tf.config import TrainConfig
@@ -136,7 +136,8 @@ def write(
 
 def show(directory: RunDirectory, result: dict[str, Any]) -> None:
     """Prints how a finished run ended, and what it wrote."""
-    print_table(result)
+    with result_file.using(directory.result):
+        print_table(result)
     print_files(directory)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from and_tf.errors import InputError
 
 JOBS = ("chief", "worker")
 MOST_PORT = 65_535
+_LONGEST = 1_000  # Characters of one that is wrong that are shown.
 EXAMPLE = (
     '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": '
     '"worker", "index": 0}}'
@@ -54,9 +56,9 @@ def read(environment: Mapping[str, str] = os.environ) -> Cluster:
         value = records.decode(text, schemas.TfConfig)
         return _parse(value["cluster"], value["task"])
     except ValueError as error:
+        shown = textwrap.shorten(text, _LONGEST, placeholder=" …")
         raise InputError(
-            f"Expected TF_CONFIG such as {EXAMPLE}. Received: "
-            f"{' '.join(text.split())} "
+            f"Expected TF_CONFIG such as {EXAMPLE}. Received: {shown} "
             f"({error}). Mend it, or train without it by --strategy=default."
         ) from error
 

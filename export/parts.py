@@ -18,6 +18,7 @@ REMEDY = (
     "Make room or change --output, then run the same command again; parts "
     "that were written before stay."
 )
+_ARRAYS = {"embeddings": ("f", 2), "readable": ("b", 1), "seconds": ("fiu", 0)}
 
 
 class Part(NamedTuple):
@@ -84,8 +85,9 @@ class Parts:
         """
         path = self._part(number)
         try:
-            part = Part(*archives.read(path, Part._fields))
-            if part.embeddings.shape != (part.readable.sum(), self._dim):
+            part = Part(*archives.read(path, _ARRAYS))
+            shape = part.readable.sum(), self._dim
+            if part.embeddings.shape != shape:
                 raise ValueError(f"embeddings {part.embeddings.shape}")
         except archives.DAMAGE as error:
             raise InputError(

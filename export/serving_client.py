@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import base64
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -12,6 +13,8 @@ import grpc
 import numpy as np
 import requests
 import tensorflow as tf
+from google.protobuf import message
+from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     predict_pb2,
@@ -90,7 +93,10 @@ class Client(abc.ABC):
 
     def embed(self, image_bytes: Sequence[bytes]) -> np.ndarray:
         """Embeds B JPEG or PNG files: float32 [B, D]. Raises as `predict`."""
-        return self.predict("serving_bytes", image_bytes)["embedding"]
+        outputs = self.predict("serving_bytes", image_bytes)
+        if "embedding" not in outputs:
+            raise self._strange(f"no embedding, but {', '.join(outputs)}")
+        return outputs["embedding"]
 
     def _check(self, signature: str) -> None:
         """Finds out once what the model has."""
@@ -174,7 +180,10 @@ class GrpcClient(Client):
         request.metadata_field.append("signature_def")
         response = self._call(self._stub.GetModelMetadata, request)
         found = get_model_metadata_pb2.SignatureDefMap()
-        response.metadata["signature_def"].Unpack(found)
+        try:
+            response.metadata["signature_def"].Unpack(found)
+        except message.DecodeError as error:
+            raise self._strange(str(error)) from error
         for name, definition in found.signature_def.items():
             outputs = {k: v.dtype for k, v in definition.outputs.items()}
             yield name, definition.inputs, outputs
@@ -191,7 +200,7 @@ class GrpcClient(Client):
             )
         )
         response = self._call(self._stub.Predict, request)
-        return {k: tf.make_ndarray(v) for k, v in response.outputs.items()}
+        return {k: _array(k, v) for k, v in response.outputs.items()}
 
     def _call(self, method: Any, request: Any) -> Any:
         """Calls and turns what can go wrong into one sentence."""
@@ -268,6 +277,21 @@ class RestClient(Client):
         if answer.status == 404:
             raise self._no_model(text)
         raise _refusal(text)
+
+
+def _array(name: str, tensor: tensor_pb2.TensorProto) -> np.ndarray:
+    """Makes an array of an output.
+
+    Raises:
+        TypeError, ValueError: If it is none, or says that it is larger than
+            any answer: a single number can stand for all of them.
+    """
+    sides = [side.size for side in tensor.tensor_shape.dim]
+    if min(sides, default=0) < 0 or math.prod(sides) > (
+        bounded_request.MOST_BYTES
+    ):
+        raise ValueError(f"{name} {sides}")
+    return tf.make_ndarray(tensor)
 
 
 def _refusal(text: str) -> Refusal:

@@ -79,6 +79,9 @@ def _check(table: Table) -> None:
         )
     if not count or len(embeddings) != count:
         raise ValueError(f"{count} names, {len(embeddings)} embeddings")
+    texts = *table.file_names, *(table.class_names or ())
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("names that are no texts")
     if labels is None:
         return
     if len(labels) != count or labels.dtype != np.int64:

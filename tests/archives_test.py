@@ -50,7 +50,7 @@ HEADERS = [
 @pytest.mark.parametrize("header", HEADERS)
 def test_knows_hostile_headers(header):
     with pytest.raises(archives.DAMAGE) as caught:
-        archives.read(io.BytesIO(with_header(header)), ("a",))
+        archives.read(io.BytesIO(with_header(header)), {"a": ("fi", 1)})
     assert "\n" not in archives.why(caught.value)
 
 
@@ -64,7 +64,9 @@ def test_knows_every_flipped_byte_that_it_notices(compressed, rng):
             damaged = bytearray(content)
             damaged[place] ^= mask
             try:
-                found = archives.read(io.BytesIO(damaged), ("a", "b"))
+                found = archives.read(
+                    io.BytesIO(damaged), {"a": ("f", 1), "b": ("iu", 1)}
+                )
             except archives.DAMAGE:
                 continue
             # The CRC covers all that matters: else as it was.
@@ -75,7 +77,24 @@ def test_knows_every_cut():
     content = archive(a=np.arange(3))
     for size in range(0, len(content), 7):
         with pytest.raises(archives.DAMAGE):
-            archives.read(io.BytesIO(content[:size]), ("a",))
+            archives.read(io.BytesIO(content[:size]), {"a": ("fi", 1)})
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros(3), np.zeros((3, 1), int), np.array(3), np.array(["a"] * 3)],
+)
+def test_refuses_arrays_of_another_type_or_rank(array):
+    with pytest.raises(ValueError, match="a is .*"):
+        archives.read(io.BytesIO(archive(a=array)), {"a": ("iu", 1)})
+
+
+@pytest.mark.parametrize("number", [-1, 3, 2**40])
+def test_refuses_numbers_of_rows_that_are_not_there(number):
+    archives.check_rows(3, np.array([[0, 2]]))
+    archives.check_rows(0, np.zeros((0, 2), int))
+    with pytest.raises(ValueError, match=f"{number} .*of 3 rows"):
+        archives.check_rows(3, np.array([[1, number]]))
 
 
 READERS = {
@@ -96,7 +115,7 @@ def test_readers_answer_in_one_sentence(tmp_path, reader, header):
     with pytest.raises(InputError) as caught:
         READERS[reader](path)
     assert "\n" not in str(caught.value)
-    assert choosing.read(path) is None
+    assert choosing.read(path, 3) is None
 
 
 @pytest.mark.parametrize(

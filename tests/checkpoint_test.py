@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import io
+import json
+import os
 import zipfile
 
 import keras
@@ -202,3 +204,38 @@ def test_a_full_disk_leaves_the_last_one_whole(groups, tmp_path, monkeypatch):
         store.save(2, groups, {})
     assert store.latest().epochs == 1
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", None),
+        ("epochs", -1),
+        ("step", "3"),
+        ("history", {}),
+        ("history", [1]),
+        ("encoder", 3),
+        ("format", None),
+    ],
+)
+def test_notes_of_another_kind_give_way_to_the_one_before(
+    groups, tmp_path, capsys, name, value
+):
+    store = Checkpoints(tmp_path)
+    store.save(1, groups, {"history": [{"loss": float("nan")}]})
+    notes = {"format": 2, "epochs": 2, "step": 0, name: value}
+    path = tmp_path / "epoch_00002.npz"
+    np.savez(path, notes=np.array(json.dumps(notes)))
+    assert store.latest().epochs == 1
+    assert f"`$.{name}" in capsys.readouterr().out
+
+
+def test_what_is_no_file_is_no_checkpoint(groups, tmp_path):
+    """Reading a pipe would wait for ever."""
+    store = Checkpoints(tmp_path)
+    store.save(1, groups, {})
+    os.mkfifo(tmp_path / "epoch_00008.npz")
+    (tmp_path / "epoch_00009.npz").mkdir()
+    assert store.latest().epochs == 1
+    store.save(2, groups, {})
+    assert store.latest().epochs == 2

@@ -65,3 +65,11 @@ def test_says_that_it_cannot_be_read(tmp_path):
     for read in (from_run, from_flagfile):
         with pytest.raises(InputError, match="can be read. Received: .*direct"):
             read(TrainConfig, tmp_path)
+
+
+def test_one_that_names_what_no_file_is_called_is_refused(path):
+    """open() raises a ValueError of it."""
+    path.write_text(f"{path.read_text()}--flagfile=a\0b\n")
+    with pytest.raises(InputError, match="a flagfile of this version") as found:
+        from_run(TrainConfig, path)
+    assert "\n" not in str(found.value)

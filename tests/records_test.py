@@ -16,12 +16,23 @@ from and_tf.sweeping.outcome import outcome_of
 TRAINING = {
     "knn_top1_last": 0.5,
     "knn_top1_best": None,
-    "knn_protocol": {"K": 200},
+    "knn_protocol": {
+        "K": 200,
+        "temperature": 0.1,
+        "queries": "a",
+        "gallery_last": "b",
+        "gallery_best": "c",
+    },
     "neighbourhoods": [{"round": 0, "knn_clean": None}],
     "epochs": 3,
     "of a later version": [1],
 }
-CLUSTERING = {"cluster_sizes": [3], "acc": None, "protocol": {}, "kmeans": None}
+CLUSTERING = {
+    "cluster_sizes": [3],
+    "acc": None,
+    "protocol": {"matched_on": "a", "num_queries": 3},
+    "kmeans": None,
+}
 
 
 def without(record, name):
@@ -60,6 +71,8 @@ def test_reads_results_with_all_that_is_in_them(tmp_path, record):
         (json.dumps({**TRAINING, "epochs": "3"}), r"`\$.epochs`"),
         (json.dumps({**TRAINING, "neighbourhoods": [1]}), r"neighbourhoods\["),
         (json.dumps({**CLUSTERING, "cluster_sizes": {}}), "cluster_sizes`"),
+        (json.dumps({**TRAINING, "knn_protocol": {}}), "`K`.*knn_protocol"),
+        (json.dumps({**CLUSTERING, "protocol": {}}), "`matched_on`"),
         ('{"evaluation": []}', r"`\$.evaluation`"),
         ('{"evaluation": {"knn": 1}}', r"`\$.evaluation\[...\]`"),
     ],
@@ -140,3 +153,19 @@ def test_claims_of_a_run_with_brackets_in_its_name(tmp_path):
 def test_gives_plain_values_whatever_the_schema_leaves_out():
     found = records.decode(b'{"image_size": 32, "x": 1}', schemas.EncoderNote)
     assert found == {"image_size": 32, "x": 1}
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("pretext"), TypeError("no\ntext"), ZeroDivisionError()]
+)
+def test_what_a_result_lacks_is_one_sentence(tmp_path, error):
+    path = tmp_path / "result.json"
+    with pytest.raises(InputError, match="as a run wrote it") as caught:
+        with result_file.using(path):
+            raise error
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert type(error).__name__ in str(caught.value)
+    assert caught.value.__cause__ is error
+    with pytest.raises(InputError, match="^Expected mine.$"):
+        with result_file.using(path):
+            raise InputError("Expected mine.")

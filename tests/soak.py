@@ -1,6 +1,9 @@
 """Interrupts trainings at drawn moments, and compares how they end.
 
     python -m tests.soak --interruptions=20
+    python -m tests.soak --interruptions=20 --what=embed
+
+The second does so with another command, see `soak_jobs`. Of trainings:
 
 Real processes run the command that a user would run again and again. They are
 killed, asked to end, find their newest checkpoint cut short, their files
@@ -29,6 +32,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from and_tf.run_directory import RunDirectory
+from tests import soak_jobs
 from tests.same_run import assert_same_run
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -235,10 +239,17 @@ if __name__ == "__main__":
         "interruptions", 20, "Of each data set's run."
     )
     _SEED = flags.DEFINE_integer("seed", 0, "Of the moments.")
+    _WHAT = flags.DEFINE_enum(
+        "what", "train", ["train", *soak_jobs.JOBS], "What is interrupted."
+    )
 
     def main(argv: Sequence[str]) -> None:
         del argv
         with tempfile.TemporaryDirectory() as directory:
-            soak(pathlib.Path(directory), _INTERRUPTIONS.value, _SEED.value)
+            given = pathlib.Path(directory), _INTERRUPTIONS.value, _SEED.value
+            if _WHAT.value == "train":
+                soak(*given)
+            else:
+                soak_jobs.soak(soak_jobs.JOBS[_WHAT.value], *given)
 
     app.run(main)

@@ -89,3 +89,9 @@ def test_auto_takes_the_processes_where_they_are_named(monkeypatch):
     assert strategy.build("default").num_replicas_in_sync == 1
     monkeypatch.delenv("TF_CONFIG")
     assert strategy.build("auto").num_replicas_in_sync == 1
+
+
+def test_of_a_long_one_the_beginning_is_shown():
+    with pytest.raises(InputError, match=" … ") as caught:
+        tf_config.read({"TF_CONFIG": "[" + "1, " * 10_000 + "]"})
+    assert len(str(caught.value)) < 2_000

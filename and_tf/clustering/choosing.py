@@ -25,6 +25,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from and_tf import archives, files
 from and_tf.clustering.assessment import Assessment
 
+_ARRAYS = {"places": ("iu", 1), "features": ("f", 2)}
 MOST = 3000  # Images that the silhouette is of; it compares all pairs.
 
 
@@ -63,12 +64,20 @@ def write(path: pathlib.Path, sample: Sample) -> None:
     files.write(path, lambda file: np.savez(file, **dataclasses.asdict(sample)))
 
 
-def read(path: pathlib.Path) -> Sample | None:
-    """Reads a sample; None if it is lost, which costs a measure."""
+def read(path: pathlib.Path, size: int) -> Sample | None:
+    """Reads a sample; None if it is lost, which costs a measure.
+
+    Args:
+        path: The file.
+        size: M, of the images that it is a sample of.
+    """
     try:
-        return Sample(*archives.read(path, ("places", "features")))
+        sample = Sample(*archives.read(path, _ARRAYS))
+        archives.check_rows(size, sample.places)
     except archives.DAMAGE:
         return None
+    whole = len(sample.places) == len(sample.features)
+    return sample if whole and np.isfinite(sample.features).all() else None
 
 
 def measures(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from and_tf import result_file
 from and_tf import summary as training_summary
 from and_tf.clustering import choosing, validation
 from and_tf.clustering.config import ClusterConfig
@@ -74,8 +75,9 @@ def with_progress(
 
 def show(directory: ClusterDirectory, result: dict[str, Any]) -> None:
     """Prints how a finished clustering ended, and what it wrote."""
-    print_table(result)
-    print_files(directory, result)
+    with result_file.using(directory.result):
+        print_table(result)
+        print_files(directory, result)
 
 
 def print_table(result: dict[str, Any]) -> None:

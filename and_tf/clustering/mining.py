@@ -13,6 +13,8 @@ from and_tf.errors import InputError
 from and_tf.search.nearest import nearest
 from and_tf.team import Team
 
+_ARRAYS = {"train": ("iu", 2), "evaluation": ("iu", 2)}
+
 
 @dataclasses.dataclass(frozen=True)
 class Mined:
@@ -113,7 +115,9 @@ def read(path: pathlib.Path, train_size: int, evaluation_size: int) -> Mined:
         InputError: If it is missing, damaged or of other images.
     """
     try:
-        mined = Mined(*archives.read(path, ("train", "evaluation")))
+        mined = Mined(*archives.read(path, _ARRAYS))
+        for numbers in (mined.train, mined.evaluation):
+            archives.check_rows(len(numbers), numbers)
     except archives.DAMAGE as error:
         raise InputError(
             f"Expected the neighbours that the run began with in {path}. "

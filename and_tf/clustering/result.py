@@ -58,7 +58,9 @@ def make_result(
         "cluster_sizes": found.sizes.tolist(),
         "clusters_used": found.used,
         "without_labels": choosing.measures(
-            found, run.mined.evaluation, choosing.read(run.directory.sample)
+            found,
+            run.mined.evaluation,
+            choosing.read(run.directory.sample, len(found.assigned)),
         ),
         "collapsed": found.collapsed,
         "prototypes": shown.tolist(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 
+from and_tf import result_file
 from and_tf.reporting.cluster_sections import SECTIONS
 from and_tf.reporting.cluster_sections.outcome import notices
 from and_tf.reporting.reported_clustering import ReportedClustering
@@ -12,4 +13,5 @@ from and_tf.reporting.run_page import write_page
 
 def write(found: ReportedClustering, output: pathlib.Path) -> None:
     """Writes the page of a clustering, see `run_page.write_page`."""
-    write_page(found, notices(found), SECTIONS, output)
+    with result_file.using(found.directory.result):
+        write_page(found, notices(found), SECTIONS, output)

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from and_tf import files
+from and_tf import files, result_file
 from and_tf.reporting.markup import Html
 from and_tf.reporting.page import render
 from and_tf.reporting.reported_run import ReportedRun
@@ -19,7 +19,8 @@ REMEDY = "Make room or choose another --output, then run it again."
 
 def write(run: ReportedRun, output: pathlib.Path) -> None:
     """Writes the page of a run, see `write_page`."""
-    write_page(run, notices(run), SECTIONS, output)
+    with result_file.using(run.directory.result):
+        write_page(run, notices(run), SECTIONS, output)
 
 
 def write_page(

@@ -11,6 +11,8 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from and_tf import records, schemas
+
 NONE = "–"
 ROUND, LINEAR = "round_", "linear_"  # Before a round's number, a layer's name.
 LABELS_USED = "With --mining=oracle, labels were used in training.\n"
@@ -133,7 +135,7 @@ def figures_of(result: Mapping[str, Any]) -> dict[str, float]:
 def _of_training(result: Mapping[str, Any]) -> dict[str, float | None]:
     figures = {name: result[name] for name in KNN}
     for entry in result["neighbourhoods"]:
-        figures[ROUND + str(entry["round"])] = entry["knn_clean"]
+        figures[ROUND + str(entry["round"])] = entry.get("knn_clean")
     for row in (linear_of(result) or {"layers": []})["layers"]:
         figures[LINEAR + row["layer"]] = row["sgd_top1"]
     return figures
@@ -147,6 +149,10 @@ def linear_of(result: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """
     found = result.get("evaluation", {}).get("linear")
     if found is None or found.get("epochs") != result["epochs"]:
+        return None
+    try:
+        records.check(found, schemas.Linear)
+    except records.WrongRecordError:  # As of no protocol.
         return None
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import re
 import signal
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from and_tf.sweeping import claims
 
 MARK = "[sweep] "  # Begins the lines that a sweep adds to a log.
 ENDED = f"{MARK}ended with exit code "
+_ENDED = re.compile(re.escape(ENDED) + "(-?[0-9]{1,3})")
 # What a training ends with that was asked to, or killed by a signal.
 ASKED = {
     sign * number + offset
@@ -50,8 +52,9 @@ def outcome_of(run: pathlib.Path) -> Outcome:
     if holder:
         return Outcome("running", holder)
     lines = tail(log_of(run))
-    if lines and lines[-1].startswith(ENDED):
-        code = int(lines[-1].removeprefix(ENDED))
+    ended = _ENDED.fullmatch(lines[-1]) if lines else None
+    if ended:
+        code = int(ended[1])
         if code not in ASKED:
             return Outcome("failed", error_in(lines, code))
     if (run / "flags.cfg").is_file():
@@ -62,7 +65,8 @@ def outcome_of(run: pathlib.Path) -> Outcome:
 def error_in(lines: Sequence[str], code: int) -> str:
     """The last line of a training that failed, or what killed it."""
     if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
+        names = {number.value: number.name for number in signal.Signals}
+        return f"killed by {names.get(-code, f'signal {-code}')}"
     for line in reversed(lines[:-1]):
         if line.startswith(MARK):
             break

@@ -100,10 +100,11 @@ def test_heads_agree_whatever_they_call_their_clusters(rng):
 def test_a_sample_is_kept(rng, tmp_path):
     sample = choosing.draw_sample(rng.normal(size=(9, 4)), 5)
     path = tmp_path / "sample.npz"
-    assert choosing.read(path) is None
+    assert choosing.read(path, 9) is None
     choosing.write(path, sample)
-    again = choosing.read(path)
+    again = choosing.read(path, 9)
     np.testing.assert_array_equal(again.places, sample.places)
     np.testing.assert_array_equal(again.features, sample.features)
+    assert choosing.read(path, int(sample.places.max())) is None
     path.write_bytes(b"PK no archive")
-    assert choosing.read(path) is None
+    assert choosing.read(path, 9) is None

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
 from and_tf.errors import InputError
 from export import asking, bounded_request
-from export.serving_client import RestClient
+from export.serving_client import GrpcClient, RestClient
 from tests.export import model_server
 
 
@@ -174,3 +177,30 @@ def test_an_answer_that_drips_ends_in_time():
         with pytest.raises(InputError, match=r"within 0\.2 s"):
             client.embed([b"x"])
         taken.append(True)
+
+
+def test_a_model_without_embeddings_has_none():
+    outputs = {"label": [0], "score": [[0.5]], "class_name": ["cat"]}
+    with server(CLASSIFIES, {"outputs": outputs}) as address:
+        with pytest.raises(InputError, match="no embedding, but class_name"):
+            RestClient(address).embed([b"x"])
+
+
+def test_a_tensor_that_says_it_is_endless_is_not_made():
+    """A single number may stand for all of a tensor's: bytes for terabytes."""
+    response = predict_pb2.PredictResponse()
+    tensor = response.outputs["embedding"]
+    tensor.CopyFrom(tf.make_tensor_proto([[1.5]]))
+    tensor.tensor_shape.dim[1].size = 2**40
+    about = get_model_metadata_pb2.GetModelMetadataResponse()
+    about.metadata["signature_def"].value = b"no message"
+    client = GrpcClient("localhost:1")
+    client._stub = types.SimpleNamespace(
+        Predict=lambda *_, **__: response,
+        GetModelMetadata=lambda *_, **__: about,
+    )
+    with pytest.raises(InputError, match="signature of the model|an exported"):
+        client.embed([b"x"])
+    client._signatures = {"serving_bytes": {"embedding": 1}}
+    with pytest.raises(InputError, match=r"embedding \[1, 1099511627776\]"):
+        client.embed([b"x"])

@@ -168,6 +168,14 @@ def test_other_arrays_are_refused(tmp_path):
             "embeddings": np.zeros((1, 3), np.float32),
             "labels": np.zeros(2, np.int64),
         },
+        # Of names that are numbers, search could show none.
+        {"file_names": np.array([1]), "embeddings": np.zeros((1, 3), "f4")},
+        {
+            "file_names": np.array(["a"]),
+            "embeddings": np.zeros((1, 3), np.float32),
+            "labels": np.zeros(1, np.int64),
+            "class_names": np.array([1.5]),
+        },
     ):
         np.savez(path, **arrays)
         with pytest.raises(InputError, match="whole .npz file of embeddings"):

@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, Phase, Verbosity
 from tests.fuzz.target import Maker, Target
 
 MEMORY = 3 * 2**30  # Bytes that a child may have beside what it begins with.
-SECONDS = 20  # For one input, on a machine with other work.
+SECONDS = 60  # For one input, on a machine with other work.
 _QUIET_SECONDS = 600  # Between two inputs, while the next is drawn.
 PROJECT = ("and_tf", "export", "tests.fuzz")
 _IN_CHILD = "in_child"  # An attribute with where in a child it was raised.

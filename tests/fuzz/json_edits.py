@@ -51,14 +51,15 @@ class Edit:
         """Edits what is in a list of one value."""
         places = list(_places(whole))
         holder, key = places[self.place % len(places)]
+        value = copy.deepcopy(self.value)  # Later edits may change it.
         if self.kind == "replace" or holder is whole:
-            holder[key] = self.value
+            holder[key] = value
         elif self.kind == "remove":
             del holder[key]
         elif isinstance(holder, dict):
-            holder["added"] = self.value
+            holder["added"] = value
         else:
-            holder.insert(key, self.value)
+            holder.insert(key, value)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pathlib
 
 from and_tf import summary
+from and_tf.clustering import lines
+from and_tf.clustering.directory import ClusterDirectory
 from and_tf.run_directory import RunDirectory
 from and_tf.sweeping import measures
 from tests.fuzz.json_edits import Edited, edited
@@ -27,8 +29,10 @@ def make(directory: pathlib.Path) -> Target:
             measures.measure(column).text(names[column])
         measures.caption([result])
         measures.headline(result)
-        if not measures.is_clustering(result):
-            summary.print_table(result)
+        if measures.is_clustering(result):
+            lines.show(ClusterDirectory(directory), result)
+        else:
+            summary.show(found, result)
 
     def add() -> None:
         found.add_evaluation("knn", {"top1": 0.5})

@@ -84,7 +84,7 @@ def _use_mined(directory: pathlib.Path) -> None:
 
 
 def _use_sample(directory: pathlib.Path) -> None:
-    sample = choosing.read(directory / "sample.npz")
+    sample = choosing.read(directory / "sample.npz", N)
     if sample is not None:
         choosing.silhouette(sample, np.arange(N) % 2)
 

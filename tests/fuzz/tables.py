@@ -92,8 +92,8 @@ def _search(index: Index) -> None:
     query = answer(lambda: index.query(table.file_names[0]))
     if query is None:
         return
-    rows, _ = index.search(query, min(2, len(table.file_names) - 1) or 1)
-    for row in rows:
+    found = answer(lambda: index.search(query, 1))
+    for row in (*(found[0] if found else ()), query.row):
         escaping.for_console(table.class_name(row))
         escaping.for_console(table.file_names[row])
 

@@ -85,7 +85,7 @@ def evaluate(
             print(f"  wrote {run.directory.path / file}")
         figures[name] = findings.figures
     if missing:
-        raise InputError("\nerror: ".join(missing))
+        raise InputError(*missing)
     return figures
 
 

@@ -1,0 +1,293 @@
+"""Commands that are killed at drawn moments and run again until they end.
+
+Each is a job with a place of its own: what it works on is made once, its
+undisturbed end is kept, and another of the same job is interrupted, again and
+again. `tests.soak --what=…` runs them; trainings have a soak of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from and_tf.clustering.directory import ClusterDirectory
+from and_tf.run_directory import RunDirectory
+from and_tf.sweeping import claims
+from tests.clustering.same_clustering import assert_same
+from tests.same_run import assert_same_run
+
+ROOT = pathlib.Path(__file__).parents[1]
+SIGNALS = (signal.SIGKILL, signal.SIGTERM)
+LONGEST = 600  # Seconds that a process may take.
+_TRAINING = (
+    "--dataset=digits",
+    "--max_train_examples=600",
+    "--backbone=small",
+    "--embedding_dim=16",
+    "--batch_size=20",
+    "--checkpoint_steps=5",
+    "--bank_initialiser=encoder",
+)
+_IMAGES = 30_000  # Some seconds of embedding.
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A command that goes on where it was interrupted.
+
+    Attributes:
+        command: Makes the arguments of Python, of where the inputs are and of
+            where the output goes.
+        check: Holds an output that was interrupted against one that was not.
+        prepare: Makes the inputs in an empty directory.
+        settle: Waits until nothing works at an output any more.
+    """
+
+    command: Callable[[pathlib.Path, pathlib.Path], list[str]]
+    check: Callable[[pathlib.Path, pathlib.Path], None]
+    prepare: Callable[[pathlib.Path], None] = lambda inputs: None
+    settle: Callable[[pathlib.Path], None] = lambda output: None
+
+
+def soak(
+    job: Job,
+    directory: pathlib.Path,
+    interruptions: int,
+    seed: int = 0,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Interrupts a job, and compares how it ends.
+
+    Args:
+        job: What is interrupted.
+        directory: An empty one.
+        interruptions: How many.
+        seed: Draws moments; signals come in turn.
+        say: Is told what happens.
+
+    Raises:
+        AssertionError: If the job ends differently, or a process ends with a
+            stack trace or another exit code than it should.
+    """
+    draw = random.Random(seed)
+    inputs = directory / "inputs"
+    inputs.mkdir()
+    job.prepare(inputs)
+    whole = directory / "whole" / "output"
+    longest = _undisturbed(job, inputs, whole)
+    say(f"undisturbed in {longest:.1f} s from its first file")
+    done = runs = 0
+    while done < interruptions:
+        runs += 1
+        parts = directory / f"parts-{runs}" / "output"
+        while done < interruptions:
+            sent = SIGNALS[done % len(SIGNALS)]
+            moment = draw.random() * longest
+            code = _disturbed(job, inputs, parts, sent, moment)
+            if code == 0:
+                break  # It was too late to disturb this one.
+            done += 1
+            say(f"{sent.name} after {moment:.1f} s, exit code {code}")
+        _undisturbed(job, inputs, parts)
+        job.check(whole, parts)
+    say(f"{runs} runs, {done} interruptions, the same in the end")
+
+
+def _undisturbed(job: Job, inputs: pathlib.Path, output: pathlib.Path) -> float:
+    """Runs a job to its end; how long that took from its first file on."""
+    process = _begin(job, inputs, output)
+    began = time.monotonic()
+    text = process.communicate(timeout=LONGEST)[0]
+    assert process.returncode == 0, text
+    return time.monotonic() - began
+
+
+def _disturbed(
+    job: Job,
+    inputs: pathlib.Path,
+    output: pathlib.Path,
+    sent: signal.Signals,
+    moment: float,
+) -> int:
+    """Runs a job, sends it a signal, and returns its exit code."""
+    process = _begin(job, inputs, output)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(moment)
+    process.send_signal(sent)
+    text = process.communicate(timeout=LONGEST)[0]
+    assert "Traceback" not in text, text
+    code = process.returncode
+    # What handles SIGTERM ends by itself, with the code that shells have.
+    allowed = (0, -sent) if sent == signal.SIGKILL else (0, -sent, 128 + sent)
+    assert code in allowed, (sent, code, text)
+    job.settle(output)
+    return code
+
+
+def _begin(
+    job: Job, inputs: pathlib.Path, output: pathlib.Path
+) -> subprocess.Popen[str]:
+    """Starts a job, and waits until it changes its place."""
+    output.parent.mkdir(exist_ok=True)
+    before = _state(output.parent)
+    process = subprocess.Popen(
+        [sys.executable, *job.command(inputs, output)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while process.poll() is None and _state(output.parent) == before:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
+    return process
+
+
+def _state(place: pathlib.Path) -> set[tuple[str, int]]:
+    """What is below a directory, and when it was changed."""
+    found = set()
+    for path in place.rglob("*"):
+        with contextlib.suppress(OSError):  # Gone meanwhile.
+            found.add((str(path), path.stat().st_mtime_ns))
+    return found
+
+
+def _call(*arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def _train(inputs: pathlib.Path) -> None:
+    run = inputs / "run"
+    flags = ("--rounds=0", "--initial_epochs=2", f"--run_dir={run}")
+    _call("and_tf.train", *_TRAINING, *flags)
+
+
+def _export_and_images(inputs: pathlib.Path) -> None:
+    _train(inputs)
+    _call(*_export(inputs, inputs / "model")[1:])
+    images = np.random.default_rng(0).integers(0, 256, (_IMAGES, 8, 8, 3))
+    np.savez(inputs / "images.npz", images=images.astype(np.uint8))
+
+
+def _cluster(inputs: pathlib.Path, output: pathlib.Path) -> list[str]:
+    return [
+        "-m",
+        "and_tf.cluster",
+        f"--run_dir={inputs / 'run'}",
+        f"--output_dir={output}",
+        "--neighbours=5",
+        "--batch_size=50",
+        "--epochs=4",
+        "--heads=2",
+        "--learning_rate=1e-3",
+        "--kmeans_seeds=1",
+        "--augmentation=weak",
+        "--self_labelling_epochs=2",
+        "--threshold=0.2",
+        "--checkpoint_steps=3",
+        "--resume",
+    ]
+
+
+def _export(inputs: pathlib.Path, output: pathlib.Path) -> list[str]:
+    places = f"--run_dir={inputs / 'run'}", f"--output_dir={output}"
+    return ["-m", "export.saved_model", *places]
+
+
+def _embed(inputs: pathlib.Path, output: pathlib.Path) -> list[str]:
+    return [
+        "-m",
+        "export.embed",
+        f"--model={inputs / 'model'}",
+        f"--images={inputs / 'images.npz'}",
+        f"--output={output}.npz",
+    ]
+
+
+def _sweep(inputs: pathlib.Path, output: pathlib.Path) -> list[str]:
+    del inputs
+    return [
+        "-m",
+        "and_tf.sweep",
+        *_TRAINING,
+        "--rounds=1",
+        "--epochs_per_round=3",
+        "--vary=temperature=0.1,0.2",
+        f"--sweep_dir={output}",
+    ]
+
+
+def _same_export(whole: pathlib.Path, parts: pathlib.Path) -> None:
+    """One version, nothing half-written, and the same embeddings."""
+    from export import encoders
+
+    assert os.listdir(whole) == os.listdir(parts) == ["1"]
+    names = [
+        sorted(str(p.relative_to(place)) for p in place.rglob("*"))
+        for place in (whole, parts)
+    ]
+    assert names[0] == names[1]
+    note = "1/assets.extra/encoder.json"
+    assert (whole / note).read_text() == (parts / note).read_text()
+    images = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 3), np.uint8)
+    first, second = (encoders.load(place)(images) for place in (whole, parts))
+    np.testing.assert_array_equal(first, second)
+
+
+def _same_table(whole: pathlib.Path, parts: pathlib.Path) -> None:
+    names = [sorted(os.listdir(place.parent)) for place in (whole, parts)]
+    assert names[0] == names[1]
+    tables = (p.with_suffix(".npz").read_bytes() for p in (whole, parts))
+    assert next(tables) == next(tables)
+
+
+def _same_sweep(whole: pathlib.Path, parts: pathlib.Path) -> None:
+    runs = [path.parent for path in sorted(whole.rglob("result.json"))]
+    assert len(runs) == 2
+    for run in runs:
+        again = parts / run.relative_to(whole)
+        assert_same_run(RunDirectory(run), RunDirectory(again))
+    assert not list(parts.rglob("*.claim_*"))
+    assert (whole / "table.csv").exists() and (parts / "table.csv").exists()
+
+
+def _until_unclaimed(output: pathlib.Path) -> None:
+    """Waits for a training whose sweep was killed, which keeps its step."""
+    began = time.monotonic()
+    while any(map(claims.holder, _runs(output))):
+        assert time.monotonic() - began < LONGEST
+        time.sleep(0.05)
+
+
+def _runs(output: pathlib.Path) -> Sequence[pathlib.Path]:
+    found = output.rglob("*.claim_*")
+    return [path.with_name(path.name.partition(".claim_")[0]) for path in found]
+
+
+JOBS = {
+    "cluster": Job(
+        _cluster,
+        lambda whole, parts: assert_same(
+            ClusterDirectory(whole), ClusterDirectory(parts)
+        ),
+        prepare=_train,
+    ),
+    "export": Job(_export, _same_export, prepare=_train),
+    "embed": Job(_embed, _same_table, prepare=_export_and_images),
+    "sweep": Job(_sweep, _same_sweep, settle=_until_unclaimed),
+}
