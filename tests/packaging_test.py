@@ -17,9 +17,11 @@ from packaging.requirements import Requirement
 
 import and_tf
 from export import warmup
+from tests.build_targets import expected
 
 ROOT = pathlib.Path(__file__).parents[1]
 EXTRAS = ("gpu", "bench", "dev")
+OPTIONAL = {"pillow-heif"}  # Read where it is installed.
 
 # Calls installed commands, given as JSON, each in a fork of its own that
 # writes to a file of its own; prints their exit codes.
@@ -123,6 +125,20 @@ def test_dependencies_are_those_that_pip_is_told_in_the_checkout(installed):
     assert found == wanted
     assert set(installed.metadata.get_all("Provides-Extra")) == set(EXTRAS)
     assert "keras-cv" in {requirement.name for requirement in found}
+
+
+def test_everything_that_the_packages_import_is_a_dependency():
+    imported = {
+        label.removeprefix("@pip//").replace("_", "-")
+        for target in expected()
+        if target.name.startswith(("and_tf", "export"))
+        for label in target.deps
+        if label.startswith("@pip//")
+    }
+    named = {r.name for r in _requirements("requirements.txt")}
+    named = {name.replace("_", "-") for name in named}
+    assert imported - named <= OPTIONAL
+    assert "keras-cv" not in imported
 
 
 def _requirements(name: str) -> list[Requirement]:
