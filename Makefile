@@ -1,7 +1,11 @@
 # Each command sets up what it needs and can be repeated; what is there already
 # is not made again.
 
-PYTHON ?= python3.11
+# make PYTHON=… takes that one. Else the first of these that is 3.11 to 3.13.
+PYTHON ?=
+PYTHONS := $(or $(PYTHON),python3.11 python3.12 python3.13 python3 python)
+# Installs faster than pip does; make UV= goes without.
+UV := $(shell command -v uv 2>/dev/null)
 VENV := .venv
 BIN := $(VENV)/bin
 # Processes that test; each wants a core, and up to 4 GiB.
@@ -30,28 +34,52 @@ bench: $(VENV)/installed-bench $(CUDA)
 build: $(VENV)/installed-dev
 	$(BIN)/python -m tests.build_targets
 
+# Ends with 0 in a Python that the project runs on.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+
+# Each is tried, as a command may be there and its Python not. uv takes what was
+# found, or looks elsewhere, or fetches one. Nothing half made is left behind.
 $(BIN)/python:
-	@command -v $(PYTHON) >/dev/null || { \
-	  echo "error: Expected $(PYTHON). Name another 3.11+ with make PYTHON=…" >&2; \
-	  exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@rm -rf $(VENV); \
+	for python in $(PYTHONS); do \
+	  $$python -c '$(FITS)' >/dev/null 2>&1 && break; python=; \
+	done; \
+	{ [ -n "$(UV)" ] && "$(UV)" venv --quiet --python \
+	    "$${python:-$(or $(PYTHON),>=3.11,<3.14)}" $(VENV); } \
+	  >/dev/null 2>&1 || \
+	{ [ -n "$$python" ] && $$python -m venv --clear $(VENV); } \
+	  >/dev/null 2>&1; \
+	$@ -c '$(FITS)' 2>/dev/null && exit; \
+	rm -rf $(VENV); \
+	if [ -n "$$python" ]; then \
+	  echo "error: Expected $$python to make the environment $(VENV). Its" \
+	    "modules venv and ensurepip, or room, are missing: install" \
+	    "python3-venv on Debian and Ubuntu; or install uv." >&2; \
+	else \
+	  echo "error: Expected Python 3.11, 3.12 or 3.13. Found none as" \
+	    "$(PYTHONS). Install one, or uv, or name it: make PYTHON=…" >&2; \
+	fi; \
+	exit 1
+
+# Installs a requirements file. uv does not read pip's settings, such as an
+# index of one's own, so that pip takes over where it fails.
+define install
+	@{ [ -n "$(UV)" ] && "$(UV)" pip install --quiet --python $(BIN)/python \
+	  -r $< >/dev/null 2>&1; } || \
+	{ { $(BIN)/python -m pip --version || $(BIN)/python -m ensurepip; } \
+	    >/dev/null 2>&1 && \
+	  $(BIN)/python -m pip install -qq --disable-pip-version-check -r $<; } || \
+	{ echo "error: Expected to install $< into $(VENV). What pip says of it" \
+	    "is above. Run make again once that is mended." >&2; exit 1; }
+	@touch $@ $(VENV)/installed
+endef
 
 # Stamps, so that a changed requirements file installs again.
 $(VENV)/installed: requirements.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@touch $@
+	$(install)
 
-$(VENV)/installed-dev: requirements-dev.txt requirements.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	@touch $@ $(VENV)/installed
-
-$(VENV)/installed-bench: requirements-bench.txt requirements.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
-	@touch $@ $(VENV)/installed
-
-$(VENV)/installed-gpu: requirements-gpu.txt requirements.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-gpu.txt
-	@touch $@ $(VENV)/installed
+$(VENV)/installed-%: requirements-%.txt requirements.txt | $(BIN)/python
+	$(install)
 
 clean:
 	rm -rf $(VENV)

@@ -9,6 +9,9 @@ from __future__ import annotations
 import importlib
 import os
 
+# The one place of the version; the build reads it from here.
+__version__ = "0.1.0"
+
 # Before TensorFlow is first imported: its log is for its developers. Set the
 # variable to 0 to have it all. Where processes train together, it has pages of
 # errors to say when one of them ends.

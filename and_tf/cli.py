@@ -12,7 +12,14 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags, logging
 
-from and_tf import checkpoint_name, console, damage, keras_settings, unexpected
+from and_tf import (
+    checkpoint_name,
+    console,
+    damage,
+    flagfile_arguments,
+    keras_settings,
+    unexpected,
+)
 from and_tf.errors import InputError, Interrupted
 from and_tf.terminal import standard_error_aside
 
@@ -83,8 +90,8 @@ def run(
 def _parse(argv: Sequence[str]) -> list[str]:
     """Reads the flags; what is wrong with them is one sentence too."""
     try:
-        return flags.FLAGS(argv)
-    except (flags.Error, OSError, ValueError) as error:
+        return flags.FLAGS([argv[0], *flagfile_arguments.expand(argv[1:])])
+    except (flags.Error, InputError, OSError, ValueError) as error:
         # Our own validators name the flag themselves.
         text = re.sub(r"^flag --\w+=.*?: (?=Expected)", "", str(error))
         text = text.rstrip(" .")

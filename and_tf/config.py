@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from absl import flags
 
-from and_tf import bounds, flagfile, paths
+from and_tf import bounds, flagfile, flagfile_arguments, paths
 from and_tf.errors import InputError
 
 # So that --help of the main that has them defined lists them.
@@ -572,7 +572,7 @@ def from_flagfile(config: type, path: pathlib.Path) -> Any:
     values = flags.FlagValues()
     define_flags(config, values)
     try:
-        values(["", *flagfile.read(path)])
+        values(["", *flagfile_arguments.expand(flagfile.read(path))])
     # One that it names may be no text, or its name none.
     except (flags.Error, OSError, ValueError) as error:
         raise InputError(

@@ -20,6 +20,7 @@ PACKAGES = {
     "absl": "absl_py",
     "faiss": "faiss_cpu",
     "google": "protobuf",
+    "grpc": "grpcio",
     "sklearn": "scikit_learn",
     "tensorflow_serving": "tensorflow_serving_api",
 }

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from absl import flags
 
+from and_tf import flagfile_arguments
 from and_tf.clustering.config import ClusterConfig
 from and_tf.config import RunConfig, TrainConfig
+from and_tf.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +70,8 @@ def named_in(arguments: Sequence[str]) -> Command:
     """The command that --command names, before any other flag is defined.
 
     Two commands have flags of one name, so that only those of the one that
-    is swept can be. What is wrong with --command is left to be said by whoever
-    reads all flags.
+    is swept can be. What is wrong with --command, or with a flagfile, is left
+    to be said by whoever reads all flags.
 
     Args:
         arguments: Of the command line, the program's name first.
@@ -78,7 +80,8 @@ def named_in(arguments: Sequence[str]) -> Command:
     values.set_gnu_getopt(True)  # Else --seeds 3 would hide what follows.
     flags.DEFINE_string("command", TRAIN.name, "", flag_values=values)
     try:
-        values(list(arguments), known_only=True)
-    except flags.Error:
+        read = flagfile_arguments.expand(arguments[1:])
+        values([arguments[0], *read], known_only=True)
+    except (flags.Error, InputError, OSError):
         return TRAIN
     return COMMANDS.get(values["command"].value, TRAIN)

@@ -1,0 +1,30 @@
+"""The installed commands of export; `and_tf.scripts` says how they run."""
+
+from __future__ import annotations
+
+from and_tf.scripts import run_as_main
+
+
+def saved_model() -> None:
+    """Runs `and-export-saved-model`."""
+    run_as_main("export.saved_model")
+
+
+def tflite() -> None:
+    """Runs `and-export-tflite`."""
+    run_as_main("export.tflite")
+
+
+def embed() -> None:
+    """Runs `and-embed`."""
+    run_as_main("export.embed")
+
+
+def search() -> None:
+    """Runs `and-search`."""
+    run_as_main("export.search")
+
+
+def client() -> None:
+    """Runs `and-client`."""
+    run_as_main("export.client")

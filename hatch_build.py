@@ -1,0 +1,54 @@
+"""Reads the package's dependencies from the files that pip installs from.
+
+So `pip install .` and `pip install -r requirements.txt` cannot disagree.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+from hatchling.metadata.plugin.interface import MetadataHookInterface
+
+_EXTRAS = ("gpu", "bench", "dev")
+
+
+class RequirementsHook(MetadataHookInterface):
+    """Fills in what pyproject.toml names as dynamic."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Sets the dependencies, and those of each extra.
+
+        Args:
+            metadata: The project table; changed in place.
+        """
+        root = pathlib.Path(self.root)
+        metadata["dependencies"] = requirements(root / "requirements.txt")
+        metadata["optional-dependencies"] = {
+            extra: requirements(root / f"requirements-{extra}.txt")
+            for extra in _EXTRAS
+        }
+
+
+def requirements(path: pathlib.Path) -> list[str]:
+    """Reads the requirements that a file names itself.
+
+    A line `-r requirements.txt` is passed over: an extra comes beside the
+    dependencies in any case.
+
+    Args:
+        path: A requirements file with comments, requirements and `-r` lines.
+
+    Raises:
+        ValueError: If it has another option, which a package cannot keep.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines()
+    bare = (line.partition("#")[0].strip() for line in lines)
+    found = [line for line in bare if line and line != "-r requirements.txt"]
+    options = [line for line in found if line.startswith("-")]
+    if options:
+        raise ValueError(
+            f"Expected requirements and -r requirements.txt alone in {path}. "
+            f"Received: {', '.join(options)}."
+        )
+    return found
