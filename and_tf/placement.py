@@ -18,7 +18,9 @@ EVALUATION_SHARE = 0.05  # Of the time that training takes.
 GPU_OVERHEAD = 5.0
 
 
-def resolve(config: TrainConfig, images: ImageData, on_gpu: bool) -> TrainConfig:
+def resolve(
+    config: TrainConfig, images: ImageData, on_gpu: bool
+) -> TrainConfig:
     """Fills in what is left to the devices and the sizes of the data.
 
     What it gives depends on nothing that differs between two runs of the same
@@ -46,9 +48,9 @@ def resolve(config: TrainConfig, images: ImageData, on_gpu: bool) -> TrainConfig
 def evaluation_interval(
     train: int, test: int, *, has_bank: bool, on_gpu: bool
 ) -> int:
-    """Epochs between evaluations that take up to `EVALUATION_SHARE` of the time.
+    """Returns the epochs between two evaluations.
 
-    An epoch passes each training image forwards and, at twice the cost,
+    They take up to `EVALUATION_SHARE` of the time of training. An epoch passes each training image forwards and, at twice the cost,
     backwards; an evaluation passes each test image forwards and, without a
     bank, the training images too. The search among embeddings is small beside
     that for any encoder worth the name.

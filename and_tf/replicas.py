@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-
 _BITS = 22  # Of an integer's lower part where two float32 carry it.
 
 

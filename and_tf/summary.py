@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from and_tf import figures, result_file
 from and_tf.callbacks.recorder import Recorder

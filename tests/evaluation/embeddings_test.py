@@ -34,7 +34,8 @@ def test_an_accelerator_gets_batches_of_one_size(on_cpu, sizes, monkeypatch):
     monkeypatch.setattr(embeddings, "on_cpu", lambda: on_cpu)
     images = np.random.default_rng(0).integers(0, 256, (19, 4, 4, 3), np.uint8)
     model, told = Encoder(), []
-    found = embeddings.embed(model, in_memory("x", images, None), 4, told.append)
+    split = in_memory("x", images, None)
+    found = embeddings.embed(model, split, 4, told.append)
     np.testing.assert_allclose(found, images.mean((1, 2)), rtol=1e-6)
     assert set(model.sizes) == sizes
     assert told == [8, 8, 3]
