@@ -50,10 +50,11 @@ def evaluation_interval(
 ) -> int:
     """Returns the epochs between two evaluations.
 
-    They take up to `EVALUATION_SHARE` of the time of training. An epoch passes each training image forwards and, at twice the cost,
-    backwards; an evaluation passes each test image forwards and, without a
-    bank, the training images too. The search among embeddings is small beside
-    that for any encoder worth the name.
+    They take up to `EVALUATION_SHARE` of the time of training. An epoch passes
+    each training image forwards and, at twice the cost, backwards; an
+    evaluation passes each test image forwards and, without a bank, the
+    training images too. The search among embeddings is small beside that for
+    any encoder worth the name.
 
     Args:
         train: Training images.
