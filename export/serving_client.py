@@ -291,7 +291,10 @@ def _array(name: str, tensor: tensor_pb2.TensorProto) -> np.ndarray:
         bounded_request.MOST_BYTES
     ):
         raise ValueError(f"{name} {sides}")
-    return tf.make_ndarray(tensor)
+    try:
+        return tf.make_ndarray(tensor)
+    except LookupError as error:  # As of a type that no array has.
+        raise ValueError(f"{name} of type {tensor.dtype}") from error
 
 
 def _refusal(text: str) -> Refusal:

@@ -51,12 +51,15 @@ class Job:
         check: Holds an output that was interrupted against one that was not.
         prepare: Makes the inputs in an empty directory.
         settle: Waits until nothing works at an output any more.
+        is_done: Whether the output is whole, so that the command, which makes
+            new ones, has nothing to go on with: a kill may come after that.
     """
 
     command: Callable[[pathlib.Path, pathlib.Path], list[str]]
     check: Callable[[pathlib.Path, pathlib.Path], None]
     prepare: Callable[[pathlib.Path], None] = lambda inputs: None
     settle: Callable[[pathlib.Path], None] = lambda output: None
+    is_done: Callable[[pathlib.Path], bool] = lambda output: False
 
 
 def soak(
@@ -90,15 +93,16 @@ def soak(
     while done < interruptions:
         runs += 1
         parts = directory / f"parts-{runs}" / "output"
-        while done < interruptions:
+        code = -1
+        while code and done < interruptions and not job.is_done(parts):
             sent = SIGNALS[done % len(SIGNALS)]
             moment = draw.random() * longest
             code = _disturbed(job, inputs, parts, sent, moment)
-            if code == 0:
-                break  # It was too late to disturb this one.
-            done += 1
-            say(f"{sent.name} after {moment:.1f} s, exit code {code}")
-        _undisturbed(job, inputs, parts)
+            if code:  # Else it was too late to disturb this one.
+                done += 1
+                say(f"{sent.name} after {moment:.1f} s, exit code {code}")
+        if code and not job.is_done(parts):
+            _undisturbed(job, inputs, parts)
         job.check(whole, parts)
     say(f"{runs} runs, {done} interruptions, the same in the end")
 
@@ -287,7 +291,17 @@ JOBS = {
         ),
         prepare=_train,
     ),
-    "export": Job(_export, _same_export, prepare=_train),
-    "embed": Job(_embed, _same_table, prepare=_export_and_images),
+    "export": Job(
+        _export,
+        _same_export,
+        prepare=_train,
+        is_done=lambda output: (output / "1").exists(),
+    ),
+    "embed": Job(
+        _embed,
+        _same_table,
+        prepare=_export_and_images,
+        is_done=lambda output: output.with_suffix(".npz").exists(),
+    ),
     "sweep": Job(_sweep, _same_sweep, settle=_until_unclaimed),
 }

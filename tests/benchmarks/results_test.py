@@ -35,6 +35,8 @@ RESULT = json.dumps(
             "K": 200,
             "temperature": 0.1,
             "queries": "cifar10/test",
+            "gallery_last": "clean",
+            "gallery_best": "memory bank",
         },
         "knn_baselines": {"raw pixels": 0.45},
         "neighbourhoods": [{"round": 0, "knn_clean": 0.5}],

@@ -19,7 +19,7 @@ def make(directory: pathlib.Path, fault: str) -> Target:
 
     Args:
         directory: Is not used.
-        fault: "raise", "crash", "hang", "memory", "exit", "lines", or "none".
+        fault: "raise", "crash", "hang", "memory", "exit", "words", or "none".
     """
     del directory
 
@@ -36,7 +36,7 @@ def make(directory: pathlib.Path, fault: str) -> Target:
             bytearray(2**40)
         if fault == "exit":
             raise SystemExit(2)
-        if fault == "lines":
-            raise InputError("Expected one line.\nReceived two.")
+        if fault == "words":
+            raise InputError("Wrong.")
 
     return Target(st.integers(0, 10**6), lambda n: answer(lambda: read(n)))
