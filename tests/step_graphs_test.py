@@ -176,7 +176,7 @@ def test_a_step_of_one_gpu(steps):
         ({"pretext": "rotation"}, on_device),
         ({"pretext": "supervised"}, on_device),
     ],
-    ids=str,
+    ids=["device", "host", "synchronised", "sharded", "rotation", "supervised"],
 )
 def test_a_step_of_two_gpus(changes, batches):
     strategy = mirrored()
