@@ -296,7 +296,7 @@ class Checkpoint:
         for name in self._arrays:
             group, number, _ = name.split("/", 2)
             numbers.setdefault(group, []).append(int(number))
-        counts = self.notes.get("arrays", {})
+        counts = self.notes.get("arrays") or {}
         for group, found in numbers.items():
             count = counts.get(group, len(found))
             if sorted(found) != list(range(count)):

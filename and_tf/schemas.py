@@ -135,7 +135,7 @@ class CheckpointNotes(Struct):
     format: Count
     epochs: Count
     step: Count = 0
-    arrays: Count | None = None
+    arrays: dict[str, Count] | None = None
     history: list[dict[str, Any]] = []
     seconds: float = 0.0
     num_examples: Count = 0

@@ -17,7 +17,8 @@ from tests.fuzz.mutations import Damaged, damaged
 from tests.fuzz.target import Target, answer
 
 _NOTES = {
-    "format": 2, "epochs": 2, "step": 0, "arrays": 3, "num_examples": 6,
+    "format": 2, "epochs": 2, "step": 0, "num_examples": 6,
+    "arrays": {"encoder": 2, "method": 1},
     "history": [{"epoch": 0, "loss": 1.5}, {"epoch": 1, "loss": 1.25}],
     "seconds": 2.5, "baselines": {}, "data": None,
     "encoder": {"name": "small", "image_size": 8, "embedding_dim": 4},
