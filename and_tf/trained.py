@@ -176,9 +176,12 @@ def _open(
     config = directory.config()
     checkpoint = directory.checkpoints.latest()
     if checkpoint is None:
+        received = "none: the run has not finished an epoch"
+        if directory.checkpoints.paths():
+            received = "damaged ones alone: train the run anew"
         raise InputError(
             f"Expected a checkpoint in {directory.checkpoints.directory}. "
-            "Received none: the run has not finished an epoch."
+            f"Received {received}."
         )
     if which == checkpoint_name.BEST:
         epochs = best_epochs(checkpoint.notes["history"])

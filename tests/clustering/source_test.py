@@ -57,7 +57,7 @@ def test_refuses_missing_weights(copy):
         del arrays[next(k for k in arrays if k.startswith("encoder/0003"))]
 
     change(copy, drop)
-    with pytest.raises(InputError, match="Expected .* arrays of the encoder"):
+    with pytest.raises(InputError, match="Received damaged ones alone"):
         load(copy)
 
 
