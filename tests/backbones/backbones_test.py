@@ -43,7 +43,7 @@ def test_embeddings_have_unit_norm(name):
 
 
 def _strided_1x1(encoder: keras.Model) -> list[str]:
-    """Names of the 1×1 convolutions that a traced encoder strides by."""
+    """Names of the narrow 1×1 convolutions that a traced encoder strides by."""
     spec = tf.TensorSpec((2, *encoder.input_shape[1:]))
     graph = tf.function(encoder).get_concrete_function(spec).graph
     return [
@@ -51,6 +51,7 @@ def _strided_1x1(encoder: keras.Model) -> list[str]:
         for op in graph.get_operations()
         if op.type == "Conv2D"
         and op.inputs[1].shape[:2] == (1, 1)
+        and op.inputs[1].shape[2] < 16
         and max(op.get_attr("strides")) > 1
     ]
 
@@ -62,7 +63,7 @@ def _strided_1x1(encoder: keras.Model) -> list[str]:
         ("resnet101", 0.01),
     ],
 )
-def test_no_1x1_convolution_has_a_stride(name, width):
+def test_no_narrow_1x1_convolution_has_a_stride(name, width):
     # See `conv_norm`: the gradient of a narrow one would corrupt the memory.
     for stem in ("auto",) if name == "small" else ("cifar", "imagenet"):
         size = 64 if stem == "imagenet" else 16
@@ -70,8 +71,8 @@ def test_no_1x1_convolution_has_a_stride(name, width):
         assert _strided_1x1(encoder) == []
 
 
-def test_a_1x1_convolution_with_a_stride_is_found():
-    images = keras.Input((8, 8, 16))
+def test_a_narrow_1x1_convolution_with_a_stride_is_found():
+    images = keras.Input((8, 8, 8))
     strided = keras.layers.Conv2D(4, 1, 2)
     assert len(_strided_1x1(keras.Model(images, strided(images)))) == 1
 

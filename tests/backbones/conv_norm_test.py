@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from and_tf.backbones import conv_norm as module
 from and_tf.backbones.conv_norm import conv_norm, scaled
 
 
@@ -70,8 +71,11 @@ def test_scaled_counts_are_multiples_of_eight(filters, width, expected):
 
 @pytest.mark.parametrize("zeros", [None, 0])
 @pytest.mark.parametrize("side", [1, 6, 7])
-def test_a_strided_1x1_convolution_is_that_of_tensorflow(rng, side, zeros):
-    # With 16 channels in, TensorFlow's own can be trusted: see `conv_norm`.
+def test_a_sliced_1x1_convolution_is_that_of_tensorflow(
+    rng, side, zeros, monkeypatch
+):
+    # With 16 channels in, TensorFlow's own can be trusted: see SAFE_CHANNELS.
+    monkeypatch.setattr(module, "SAFE_CHANNELS", 17)
     images = tf.constant(rng.normal(size=(4, side, side, 16)), tf.float32)
     x = keras.Input(images.shape[1:])
     model = keras.Model(x, conv_norm(x, 5, 1, 2, name="c", zeros=zeros))
