@@ -391,8 +391,9 @@ class TrainConfig(LoopConfig):
         -1,
         "Epochs between kNN evaluations on the bank, or on the clean gallery "
         "where the pretext has no bank. 0: at the end of rounds alone, where "
-        "the clean gallery is evaluated too. -1: as often as takes up to "
-        "about 5 % of the time, by the numbers of images and the device.",
+        "the clean gallery is evaluated too. -1: as often as should take up to "
+        "about 5 % of the time, estimated from the numbers of images and the "
+        "kind of device.",
         least=-1,
         most=bounds.EPOCHS,
         free=True,

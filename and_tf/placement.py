@@ -13,8 +13,9 @@ from and_tf.strategy import accelerated
 from and_tf.team import Team
 
 EVALUATION_SHARE = 0.05  # Of the time that training takes.
-# How much longer an evaluation takes beside a GPU's training than its passes
-# through the encoder say: reading images, votes and files are the host's.
+# How much longer an evaluation may take beside a GPU's training than its passes
+# through the encoder say: reading images and files are the host's. A guess, as
+# no GPU was at hand.
 GPU_OVERHEAD = 5.0
 
 

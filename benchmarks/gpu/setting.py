@@ -65,8 +65,8 @@ class Setting:
             shared = [
                 f"--flagfile={config_file()}",
                 # The published figure is the best of all epochs. To look at
-                # every fifth gives no more than that, and takes a few
-                # hundredths of the time where every one might take a fifth.
+                # every fifth gives no more than that, and by estimate takes a
+                # few hundredths of the time instead of up to a fifth.
                 "--evaluate_every=5",
                 f"--checkpoint_epochs={keep_every}",
             ]
