@@ -121,7 +121,7 @@ def end_with_reader() -> None:
 
 
 def ends_with_reader() -> bool:
-    """Whether `end_with_reader` was called."""
+    """Returns whether `end_with_reader` was called."""
     return isinstance(sys.stdout, Output) and sys.stdout.descriptor.for_reader
 
 

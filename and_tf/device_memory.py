@@ -1,4 +1,4 @@
-"""How much memory an accelerator has, and how much of it is free."""
+"""Tells how much memory an accelerator has, and how much of it is free."""
 
 from __future__ import annotations
 

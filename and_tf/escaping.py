@@ -47,7 +47,7 @@ def for_console(name: str) -> str:
 
 
 def has_controls(text: str) -> bool:
-    """Whether a text has characters in it that `for_console` escapes."""
+    """Returns whether a text has characters that `for_console` escapes."""
     return text.translate(_OF_NAMES) != text
 
 

@@ -49,7 +49,7 @@ def check(environment: Mapping[str, str] = os.environ) -> None:
 
 
 def _path(environment: Mapping[str, str]) -> pathlib.Path:
-    """Where Keras looks for keras.json."""
+    """Returns where Keras looks for keras.json."""
     if "KERAS_HOME" in environment:
         home = environment["KERAS_HOME"]
     else:

@@ -53,7 +53,7 @@ def check_count(labels: np.ndarray, num_examples: int) -> None:
 
 
 def _are_strings(array: np.ndarray) -> bool:
-    """Whether all elements are text, also in an array of Python objects."""
+    """Returns whether all elements are text, Python objects included."""
     if array.dtype.kind == "O":
         return all(isinstance(label, str) for label in array)
     return array.dtype.kind == "U"

@@ -105,7 +105,7 @@ def _all(cards: tuple[_Card, ...]) -> tuple[str, ...]:
 
 
 def _exists(entry: str) -> bool:
-    """Whether a well-formed entry names a device, as far as one can tell."""
+    """Returns whether a well-formed entry may name a device that exists."""
     cards = _cards()
     if entry.isdecimal():
         return not cards or int(entry) < len(cards)

@@ -1,4 +1,4 @@
-"""What follows for a run from the devices that it trains on."""
+"""Fits a run to the devices that it trains on."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def evaluation_interval(
 
 
 def fits(config: TrainConfig, train: Split, team: Team) -> bool:
-    """Whether the training images are to lie on each of the GPUs.
+    """Returns whether the training images are to lie on each of the GPUs.
 
     Args:
         config: Resolved.

@@ -21,7 +21,7 @@ _WRONG = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class WrongRecordError(ValueError):
-    """What was read is not as its schema says; the message says where."""
+    """Raised for content that is not as its schema says; it says where."""
 
 
 def decode(content: bytes | str, schema: Any) -> Any:

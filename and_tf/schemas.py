@@ -1,4 +1,4 @@
-"""What the files of runs hold, as far as anything reads it.
+"""Schemas of the files of runs, as far as anything reads them.
 
 Fields without a default are those that every version has written. All may
 have more than is named here, and keep it.
@@ -34,7 +34,7 @@ class Round(Struct):
 
 
 class Finished(Evaluations):
-    """What result.json of a training and of a clustering have in common."""
+    """The part of result.json that trainings and clusterings share."""
 
     epochs: int = 0
     seconds: float = 0.0
@@ -51,7 +51,7 @@ class Finished(Evaluations):
 
 
 class KnnProtocol(Struct):
-    """What figures of kNN have to be read with."""
+    """The protocol of kNN figures."""
 
     K: int
     temperature: float
@@ -75,7 +75,7 @@ class TrainingResult(Finished, kw_only=True):
 
 
 class Matching(Struct):
-    """What figures of a clustering have to be read with."""
+    """The protocol of a clustering's figures."""
 
     matched_on: str
     num_queries: int

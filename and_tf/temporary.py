@@ -117,7 +117,7 @@ def _open(path: str, flags: int) -> int:
 
 
 def _is_at(descriptor: int, path: str | os.PathLike[str]) -> bool:
-    """Whether an open file still has its name."""
+    """Returns whether an open file still has its name."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:

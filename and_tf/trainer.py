@@ -17,7 +17,7 @@ from and_tf.team import Team
 
 
 class Run(Protocol):
-    """What `fit` has to know of a run, be it a training or a clustering.
+    """A run that `fit` can train: a training or a clustering.
 
     Attributes:
         config: Has `seed`, `steps_per_execution`, `checkpoint_steps`,

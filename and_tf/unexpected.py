@@ -32,7 +32,7 @@ def sentence(error: BaseException) -> str:
 
 
 def _program() -> str:
-    """What was started, as a user types it."""
+    """Returns what was started, as a user types it."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     if spec is None:
         return os.path.basename(sys.argv[0]) or "the command"

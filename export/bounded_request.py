@@ -24,7 +24,7 @@ class TooLongError(requests.RequestException):
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a server answered.
+    """The answer of a server.
 
     Attributes:
         status: The HTTP status.

@@ -1,4 +1,4 @@
-"""What TensorFlow Serving answers by REST, held against its schema."""
+"""Holds TensorFlow Serving's REST answers against their schema."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SignatureMap(Struct):
 
 
 class ModelMetadata(Struct):
-    """What is known of the model."""
+    """The state of the model, as the server knows it."""
 
     signature_def: SignatureMap
 

@@ -47,7 +47,7 @@ def renumbered(data: ImageData) -> ImageData:
 
 
 def _is_named(split: Split) -> bool:
-    """Whether the classes have names that are not their own numbers."""
+    """Returns whether the classes have names that are not their own numbers."""
     names = split.class_names
     return names is not None and names != tuple(map(str, range(len(names))))
 

@@ -85,7 +85,7 @@ def white_level(image: Image.Image, source: Source, values: np.ndarray) -> int:
 
 
 def _tiff_bits(image: Image.Image) -> int:
-    """How many bits a TIFF's values have by its header."""
+    """Returns how many bits a TIFF's values have by its header."""
     tags = image.tag_v2
     (bits,) = tags.get(_BITS_PER_SAMPLE, (16,))[:1]
     most = tags.get(_MAX_SAMPLE_VALUE, WHITE)
@@ -98,7 +98,7 @@ def _tiff_bits(image: Image.Image) -> int:
 
 
 def _png_bits(source: Source) -> int:
-    """How many bits a grey PNG's values have by its chunk sBIT."""
+    """Returns how many bits a grey PNG's values have by its chunk sBIT."""
     with opened(source) as file:
         file.seek(_PNG_HEADER_BYTES)
         while len(head := file.read(8)) == 8:

@@ -1,4 +1,4 @@
-"""Which files are images, by the endings of their names.
+"""Tells files that are images by the endings of their names.
 
 An ending only decides whether a file is opened. What the file then is, its
 content says: a PNG that is called photo.jpg is read as the PNG that it is.

@@ -49,7 +49,7 @@ class Refused(ValueError):
 
 
 class Header(NamedTuple):
-    """What an image's first bytes say.
+    """The header of an image file.
 
     Attributes:
         height: Of the upright image, in pixels.

@@ -33,7 +33,7 @@ _SHOWN = 5  # Names in a sentence.
 
 
 class SplitName(NamedTuple):
-    """What a folder's name says of a split.
+    """A split that a folder is named after.
 
     Attributes:
         kind: `TRAIN`, `TEST` or `VALIDATION`.

@@ -1,4 +1,4 @@
-"""Where the steps of a training loop have their batches from.
+"""Gives the steps of a training loop their batches.
 
 Either the host makes them, in a `tf.data` pipeline beside training, or the
 images lie on the device and a step takes its own by index there.
@@ -19,7 +19,7 @@ from and_tf.team import Team, part
 
 
 class StepBatches(Protocol):
-    """What a training loop asks for batches.
+    """A source of batches for a training loop.
 
     The three functions of a step are traced, one after another: `find`
     before the replicas part, `select` on each of them, and `load` where the
@@ -27,10 +27,10 @@ class StepBatches(Protocol):
     """
 
     def begin(self, epoch: int) -> tuple[Any, ...]:
-        """What the steps of an epoch need; to be handed to `find`."""
+        """Returns what the steps of an epoch need; to be handed to `find`."""
 
     def find(self, number: tf.Tensor, *arguments: Any) -> tuple[Any, ...]:
-        """What all replicas together need for a step of the epoch.
+        """Returns what all replicas together need for a step of the epoch.
 
         Args:
             number: int32 [], the step, from 0.
@@ -38,10 +38,10 @@ class StepBatches(Protocol):
         """
 
     def select(self, *found: Any) -> tuple[Any, ...]:
-        """What one replica needs of it."""
+        """Returns what one replica needs of it."""
 
     def load(self, *selected: Any) -> Any:
-        """What the model's `train_step` takes."""
+        """Returns what the model's `train_step` takes."""
 
 
 class HostBatches:
@@ -152,7 +152,7 @@ class DeviceBatches:
     def load(
         self, numbers: tf.Tensor, images: tf.Tensor, draws: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """What the augmenter is called with, and the samples' numbers."""
+        """Returns the augmenter's inputs and the numbers of the samples."""
         inputs = {
             "images": self._gather(images, numbers),
             "draws": tf.gather(draws, numbers),

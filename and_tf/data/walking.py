@@ -26,7 +26,7 @@ _HIDDEN = (".", "__MACOSX")
 
 
 class Found(NamedTuple):
-    """What lies below a folder.
+    """The files and folders below a folder.
 
     Attributes:
         images: The parts of each image's path below it, in sorted order.

@@ -1,4 +1,4 @@
-"""Which images an encoder takes, and how long its embeddings are."""
+"""Finds the images that an encoder takes, and the size of its embeddings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class EncoderShapes:
 
     @property
     def input_spec(self) -> tf.TensorSpec:
-        """What a function that embeds images is called with."""
+        """Returns what a function that embeds images is called with."""
         return tf.TensorSpec(self.images, self.dtype)
 
 
@@ -81,7 +81,7 @@ def _input_of(encoder: keras.layers.Layer) -> keras.KerasTensor:
 def _output_of(
     encoder: keras.layers.Layer, images: keras.KerasTensor
 ) -> object:
-    """What the encoder gives, as symbolic tensors in any structure."""
+    """Returns what the encoder gives, as symbolic tensors in any structure."""
     try:
         return encoder.compute_output_spec(images)
     except Exception as error:  # Whatever the user's own `call` raises.

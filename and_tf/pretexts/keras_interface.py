@@ -1,4 +1,4 @@
-"""What Keras' users expect of a model, for everything that trains an encoder.
+"""Makes everything that trains an encoder a model as Keras' users know it.
 
 `compile`, `fit`, `evaluate`, `export`, `save` and `load_model` of Keras, with
 their arguments, and a sentence where one of them cannot be had. `fit_loop`
@@ -71,7 +71,7 @@ class KerasInterface(MultiWorkerModel):
         super().compile(optimizer, **options)
 
     def get_compile_config(self) -> dict[str, Any]:
-        """What `compile_from_config` compiles a loaded model with."""
+        """Returns what `compile_from_config` compiles a loaded model with."""
         config = dict(super().get_compile_config())
         for name in _NOT_COMPILED_WITH:
             config.pop(name, None)

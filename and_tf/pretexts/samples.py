@@ -1,4 +1,4 @@
-"""What a training step is given: images and the numbers of the samples.
+"""Checks that training steps get images and the numbers of their samples.
 
 Whether an element has this form is checked when a step is traced. What the
 numbers are can be known on the device alone. There they are counted, by one
@@ -186,7 +186,7 @@ def _refuse_outside(outside: int, seen: int, num_examples: int) -> None:
 
 
 def _are_numbers(numbers: Any) -> bool:
-    """Whether something is an integer tensor [b]."""
+    """Returns whether something is an integer tensor [b]."""
     return (
         tf.is_tensor(numbers)
         and numbers.dtype.is_integer

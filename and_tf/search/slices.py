@@ -1,4 +1,4 @@
-"""How much of a search an accelerator does at a time."""
+"""Sizes the slices in which an accelerator searches."""
 
 from __future__ import annotations
 

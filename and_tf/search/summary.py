@@ -1,4 +1,4 @@
-"""What may be made of a query's neighbours in the place of giving them all."""
+"""Summaries of a query's neighbours, in place of all of them."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class GpuSlots:
 
     @property
     def capacity(self) -> int:
-        """How many runs can be in progress at the same time, at least 1."""
+        """Returns how many runs can be in progress at once, at least 1."""
         if not self.gpus:
             return 1
         return len(self.gpus) * self.runs_per_gpu // self.gpus_per_run
@@ -158,7 +158,7 @@ class GpuSlots:
         return Lease(chosen, self.runs_per_gpu > 1, locked)
 
     def _has_room(self, limits: Sequence[int]) -> bool:
-        """Whether a GPU, with the limits of the runs it has, can have one."""
+        """Returns whether a GPU, by the limits of its runs, can take one."""
         return len(limits) < min([self.runs_per_gpu, *limits])
 
 

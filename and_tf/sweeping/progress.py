@@ -1,4 +1,4 @@
-"""What a sweep prints: what there is to do, what has ended, how long it takes.
+"""Prints what a sweep has to do, what has ended, and how long it takes.
 
 12 of 12 runs to do on GPUs 0 and 1, one run a GPU; each prints to …
  3/12  neighbourhood_size=5  seed 2  4:33  GPU 1  kNN 51.8 %  ETA 41:10
@@ -114,7 +114,7 @@ class Progress:
         print(line, file=self._stream, flush=True)
 
     def _place(self) -> str:
-        """Where runs are done: " on GPUs 0 and 1, one run a GPU"."""
+        """Returns where runs are done: " on GPUs 0 and 1, one run a GPU"."""
         slots = self._slots
         if not slots.gpus:
             several = slots.runs_per_gpu > 1

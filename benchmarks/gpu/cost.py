@@ -1,4 +1,4 @@
-"""What the trainings of a level will take: minutes and room on the disk."""
+"""Estimates the minutes and the room on the disk that a level takes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GIBI = 2**30
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What is still to be done.
+    """The work that is left.
 
     Attributes:
         epochs: To be trained.

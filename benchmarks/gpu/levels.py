@@ -95,7 +95,7 @@ class Plan:
 
     @property
     def epochs_left(self) -> int:
-        """How many are still to be trained."""
+        """Returns how many are still to be trained."""
         return sum(run.epochs_left for run in self.runs)
 
     def train(self, launcher: Launcher) -> None:
@@ -132,7 +132,7 @@ class Run:
 
     @property
     def title(self) -> str:
-        """What people read."""
+        """Returns what people read."""
         what = "AND" if self.selection == AND else "instance learning alone"
         return f"{what}, seed {self.seed}"
 
@@ -144,7 +144,7 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """Whether it has come to its end."""
+        """Returns whether it has come to its end."""
         return (self.path / "result.json").is_file()
 
     def config(self) -> TrainConfig:
@@ -168,7 +168,7 @@ class Run:
 
     @property
     def epochs_left(self) -> int:
-        """How many are still to be trained, if the runs before it are done."""
+        """Returns how many are left to train once the runs before are done."""
         each = self.plan.epochs_per_round
         trained = len(read_metrics(self.path))
         if self.shared:

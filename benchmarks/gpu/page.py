@@ -73,7 +73,7 @@ def render(cards: Sequence[File], results: Mapping[str, File]) -> str:
 
 
 def _card(card: File) -> str:
-    """What was measured on one kind of card."""
+    """Writes the section of one kind of card."""
     count = f"{card['devices']} × " if card["devices"] > 1 else ""
     versions = ", ".join(f"{n} {v}" for n, v in card["versions"].items())
     machine = card["machine"]
@@ -119,7 +119,7 @@ def _rates(card: File) -> str:
 
 
 def _losses(card: File) -> str:
-    """How far the losses of the two precisions lie apart."""
+    """Returns how far the losses of the two precisions lie apart."""
     usual = card["rates"][0]["batch_size"]
     losses = {
         row["precision"]: row["losses"]
@@ -143,7 +143,7 @@ def _losses(card: File) -> str:
 
 
 def _epoch(card: File) -> str:
-    """Where the time of an epoch goes."""
+    """Returns where the time of an epoch goes."""
     run, parts = card["run"], card["parts"]
     if run is None:
         return "A whole run: not measured.\n"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Peak(NamedTuple):
-    """What a card can do at most, in TFLOP/s (10^12 operations a second).
+    """The peak rates of a card, in TFLOP/s (10^12 operations a second).
 
     Attributes:
         bfloat16: Of bfloat16 products; None on a card without them.

@@ -53,7 +53,7 @@ class Launcher:
 
     @property
     def over(self) -> bool:
-        """Whether the time limit has been reached."""
+        """Returns whether the time limit has been reached."""
         spent = self.clock() - self._began
         return bool(self.minutes) and spent >= 60 * self.minutes
 

@@ -1,4 +1,4 @@
-"""What a card was measured at, as a small JSON file in results/gpu/.
+"""Keeps the figures of a card as a small JSON file in results/gpu/.
 
 {
   "card": "NVIDIA H100 80GB HBM3", "devices": 1, "precision": "mixed_bfloat16",

@@ -1,4 +1,4 @@
-"""What all trainings of one call of the program have in common."""
+"""Holds what all trainings of one call of the program share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CONFIGS = ("cifar10_gpu.flags", "cifar10.flags")
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What is trained on, and how large.
+    """The devices and sizes that all trainings of a call share.
 
     Attributes:
         level: The name of the level.
@@ -49,7 +49,7 @@ class Setting:
 
     @property
     def counts(self) -> bool:
-        """Whether the figures may stand beside published ones."""
+        """Returns whether the figures may stand beside published ones."""
         return not (self.tiny or self.on_cpu)
 
     def flags(self, precision: str = "", keep_every: int = 10) -> list[str]:

@@ -74,7 +74,7 @@ class Smoke:
 
     @property
     def images(self) -> int:
-        """How many training images the cases have.
+        """Returns how many training images the cases have.
 
         A multiple of each batch: a smaller last one would be compiled apart.
         """

@@ -42,7 +42,7 @@ class Trial:
 
     @property
     def done(self) -> bool:
-        """Whether all wanted epochs have been trained."""
+        """Returns whether all wanted epochs have been trained."""
         return len(self.rows) == self.epochs
 
     @property
@@ -109,7 +109,7 @@ def read_metrics(run: pathlib.Path) -> list[dict[str, str]]:
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
-    """What a short training tells of a long one.
+    """The pace of a short training, from which a long one is estimated.
 
     Attributes:
         start_seconds: From the start of the process to the end of the first
