@@ -128,42 +128,62 @@ def fit(
     sizes = sizes or GroupSizes()
     run = step_function(model, batches)
     model.stop_training = False
-    for callback in callbacks:
-        callback.set_model(model)
-
-    def tell(event: str, *arguments: Any) -> None:
-        for callback in callbacks:
-            getattr(callback, event)(*arguments)
-
-    def set_steps(left: int) -> None:
-        params = {"epochs": epochs, "steps": left, "verbose": 0}
-        for callback in callbacks:
-            callback.set_params(params)
-
-    set_steps(steps - first_step)
-    tell("on_train_begin", {})
+    heard = _Callbacks(model, callbacks, epochs)
+    heard.set_steps(steps - first_step)
+    heard("on_train_begin", {})
     logs = {}
     for epoch in range(first_epoch, epochs):
         start = first_step if epoch == first_epoch else 0
-        set_steps(steps - start)
+        heard.set_steps(steps - start)
         model.reset_metrics()
-        tell("on_epoch_begin", epoch, {})
+        heard("on_epoch_begin", epoch, {})
         arguments = batches.begin(epoch)
         first = start
         # As in Keras' loop, a callback may end an epoch before its end.
         while first < steps and not model.stop_training:
             last = _end(first, steps, sizes.size, boundary)
-            tell("on_train_batch_begin", first - start, {})
+            heard("on_train_batch_begin", first - start, {})
             sizes.begin()
             run(first, last, arguments)
             sizes.end(last - first, functools.partial(_wait, model))
-            tell("on_train_batch_end", last - 1 - start, LazyLogs(model))
+            heard("on_train_batch_end", last - 1 - start, LazyLogs(model))
             first = last
         logs = dict(LazyLogs(model))
-        tell("on_epoch_end", epoch, logs)
+        heard("on_epoch_end", epoch, logs)
         if model.stop_training:
             break
-    tell("on_train_end", logs)
+    heard("on_train_end", logs)
+
+
+class _Callbacks:
+    """Tells callbacks what happens, without a look at the logs.
+
+    Args:
+        model: What is trained.
+        callbacks: Who is told, in this order.
+        epochs: For their `params`.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        callbacks: Sequence[keras.callbacks.Callback],
+        epochs: int,
+    ) -> None:
+        self._callbacks, self._epochs = callbacks, epochs
+        for callback in callbacks:
+            callback.set_model(model)
+
+    def set_steps(self, left: int) -> None:
+        """Puts the steps that are left of an epoch into `params`."""
+        for callback in self._callbacks:
+            callback.set_params(
+                {"epochs": self._epochs, "steps": left, "verbose": 0}
+            )
+
+    def __call__(self, event: str, *arguments: Any) -> None:
+        for callback in self._callbacks:
+            getattr(callback, event)(*arguments)
 
 
 def step_function(

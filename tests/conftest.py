@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf.search import device
+from and_tf.search import device, packing
 
 # Two devices for the tests of distribution, on any machine. It has to be said
 # before TensorFlow first uses the CPU.
@@ -53,6 +53,19 @@ def where(request, monkeypatch) -> str:
     if request.param == "accelerator":
         monkeypatch.setattr(device, "on_cpu", lambda: False)
     return request.param
+
+
+@pytest.fixture
+def fetches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes that an accelerator's search brings to the host."""
+    shapes, fetch = [], packing.fetch
+
+    def noting(tensor: tf.Tensor) -> np.ndarray:
+        shapes.append(tuple(tensor.shape))
+        return fetch(tensor)
+
+    monkeypatch.setattr(packing, "fetch", noting)
+    return shapes
 
 
 def unit(array: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from and_tf.checkpoint import best_epochs
-from and_tf.errors import Interrupted
+from and_tf.errors import InputError, Interrupted
 from and_tf.interruption import Interruption
 from and_tf.pretexts.pretext import Pretext
 from and_tf.run_directory import RunDirectory
@@ -105,11 +105,18 @@ class Recorder(keras.callbacks.Callback):
 
     @contextlib.contextmanager
     def closing(self) -> Iterator[None]:
-        """Waits, however the block ends, until all is written."""
+        """Waits, however the block ends, until all is written.
+
+        An error of the block is the one that is told, also where a checkpoint
+        cannot be written meanwhile.
+        """
         try:
             yield
-        finally:
-            self._directory.checkpoints.wait()
+        except BaseException:
+            with contextlib.suppress(InputError):
+                self._directory.checkpoints.wait()
+            raise
+        self._directory.checkpoints.wait()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Takes the metrics of an epoch's part before Keras resets them."""

@@ -9,21 +9,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from and_tf.errors import InputError
 from and_tf.evaluation import knn, votes
 from and_tf.evaluation.knn import weighted_knn
-from and_tf.search import device, packing, slices
+from and_tf.search import device, slices
 from tests.conftest import unit
-
-
-@pytest.fixture
-def transfers(monkeypatch):
-    """The shapes that an accelerator sends to the host."""
-    shapes, fetch = [], packing.fetch
-
-    def noting(tensor):
-        shapes.append(tuple(tensor.shape))
-        return fetch(tensor)
-
-    monkeypatch.setattr(packing, "fetch", noting)
-    return shapes
 
 
 @pytest.mark.parametrize(("k", "t"), [(200, 0.1), (20, 0.07), (1, 0.1)])
@@ -159,7 +146,7 @@ def test_is_scikit_learns(rng, monkeypatch, slice_size):
     ("neighbours", "temperature"), [(1, 0.1), (10, 0.002), (200, 0.1)]
 )
 def test_an_accelerator_says_what_a_cpu_says(
-    rng, monkeypatch, transfers, classes, neighbours, temperature
+    rng, monkeypatch, fetches, classes, neighbours, temperature
 ):
     """Of clustered rows and random labels, with 300 queries a slice."""
     gallery = np.eye(5, 8)[rng.integers(0, 5, 1500)]
@@ -184,8 +171,8 @@ def test_an_accelerator_says_what_a_cpu_says(
     )
     # Whatever K: five classes and a share in 8 bytes, five rows in 4.
     first, nearest = min(5, classes), min(5, neighbours)
-    assert {words for _, words in transfers} == {2 * first + 2 + nearest}
-    assert len(transfers) == -(-len(found.labels) // transfers[0][0])
+    assert {words for _, words in fetches} == {2 * first + 2 + nearest}
+    assert len(fetches) == -(-len(found.labels) // fetches[0][0])
 
 
 @pytest.mark.parametrize("classes", [4, 9])

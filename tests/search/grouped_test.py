@@ -12,23 +12,10 @@ from and_tf.errors import InputError
 from and_tf.evaluation.votes import Votes
 from and_tf.full_precision import full_precision
 from and_tf.search import grouped as module
-from and_tf.search import packing, slices
+from and_tf.search import slices
 from tests.conftest import unit
 
 SIZES = {"f32": 4, "s32": 4, "u32": 4, "f64": 8, "s64": 8, "pred": 1}
-
-
-@pytest.fixture
-def fetches(monkeypatch):
-    """The shapes that come to the host."""
-    shapes, fetch = [], packing.fetch
-
-    def noting(tensor):
-        shapes.append(tuple(tensor.shape))
-        return fetch(tensor)
-
-    monkeypatch.setattr(packing, "fetch", noting)
-    return shapes
 
 
 def few_at_a_time(monkeypatch, num_rows, k, temperature, queries):
