@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from and_tf.sweeping import claims
-from and_tf.sweeping.outcome import ENDED, MARK
+from and_tf.sweeping.run_status import ENDED, MARK
 from tests.sweeping.table_test import result
 
 ROOT = pathlib.Path(__file__).parents[1]
