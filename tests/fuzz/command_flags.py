@@ -18,7 +18,7 @@ from tests.fuzz.target import LONGEST, Target, answer
 MAINS = (
     "and_tf.train", "and_tf.cluster", "and_tf.evaluate", "and_tf.sweep",
     "and_tf.report", "export.client", "export.embed", "export.saved_model",
-    "export.search", "export.tflite",
+    "export.search", "export.tflite.__main__",
 )  # fmt: skip
 _CONFIGS = {"and_tf.train": TrainConfig, "and_tf.cluster": ClusterConfig}
 _TEXTS = (
