@@ -122,7 +122,7 @@ def look(
             f"row. Received: {checkpoint.path}, which was written without it."
         )
     checkpoint.restore("encoder", encoder.variables)
-    rows = checkpoint.arrays("method")[0][numbers]  # [m, D]
+    rows = checkpoint.array("method", "rows")[numbers]  # [m, D]
     parts = []
     for start in range(0, len(numbers), BATCH):
         batch = slice(start, start + BATCH)

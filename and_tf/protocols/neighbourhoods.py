@@ -145,8 +145,10 @@ def _pull(run: Trained) -> float | None:
     """What `neighbours_pull` is for anchors; None where there are none."""
     if not run.has_bank:
         return None
-    # As `AND.method_variables` says.
-    rows, neighbours, selected = run.checkpoint.arrays("method")
+    rows, neighbours, selected = (
+        run.checkpoint.array("method", name)
+        for name in ("rows", "neighbours", "selected")
+    )
     if not selected.any():
         return None
     pull = neighbours_pull(

@@ -319,10 +319,40 @@ class Checkpoint:
             if name.startswith(f"{group}/")
         ]
 
-    def replace(self, group: str, place: int, array: np.ndarray) -> None:
-        """Has another array in the place of a group's; the file stays."""
-        name = [n for n in self._arrays if n.startswith(f"{group}/")][place]
-        self._arrays[name] = array
+    def array(self, group: str, name: str) -> np.ndarray:
+        """Returns one array of a group.
+
+        Args:
+            group: Such as "method".
+            name: That of its variable, such as "rows" of a memory bank.
+
+        Raises:
+            InputError: If the checkpoint has no such array.
+        """
+        return self._arrays[self._key(group, name)]
+
+    def replace(self, group: str, name: str, array: np.ndarray) -> None:
+        """Puts another array in the place of one; the file is not changed.
+
+        Args:
+            group: See `array`.
+            name: See `array`.
+            array: Of any shape.
+
+        Raises:
+            InputError: If the checkpoint has no such array.
+        """
+        self._arrays[self._key(group, name)] = array
+
+    def _key(self, group: str, name: str) -> str:
+        """Finds the key of an array, "group/number/layer/name"."""
+        for key in self._arrays:
+            if key.startswith(f"{group}/") and key.endswith(f"/{name}"):
+                return key
+        raise InputError(
+            f"Expected an array {name!r} of the {group} in {self.path}. It was "
+            "written without this part, or is of another model."
+        )
 
     def write(self, file: BinaryIO) -> None:
         """Writes what this is, replaced arrays included."""

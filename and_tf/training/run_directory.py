@@ -19,7 +19,14 @@ from and_tf.training import config as configs
 from and_tf.training import result_file
 from and_tf.training.checkpoint import Checkpoint, Checkpoints
 from and_tf.training.config import RunConfig, TrainConfig
-from and_tf.utils import archives, atomic_files, bounds, locks, temporary_files
+from and_tf.utils import (
+    archives,
+    atomic_files,
+    bounds,
+    locks,
+    records,
+    temporary_files,
+)
 from and_tf.utils.checkpoint_names import LAST
 from and_tf.utils.errors import InputError
 
@@ -38,6 +45,7 @@ COLUMNS = (
     "knn_clean",
     "knn_clean_top5",
 )
+_COUNTS = ("epoch", "round", "anchors")  # The others are no whole numbers.
 _NEIGHBOURHOODS = {
     "entropy": ("f", 1),
     "neighbours": ("iu", 2),
@@ -199,6 +207,18 @@ class RunDirectory:
         rows.writeheader()
         rows.writerows(history)
         atomic_files.write_text(self.metrics, text.getvalue())
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Reads the rows of metrics.csv, without the cells that are empty."""
+        if not self.metrics.is_file():
+            return []
+        return records.read_table(
+            self.metrics,
+            _COUNTS,
+            "epoch",
+            "Training with --resume, which has no epoch left to do, writes it "
+            "again.",
+        )
 
     def read_result(self) -> dict[str, Any] | None:
         """Reads result.json, None of a run that is not finished."""

@@ -49,7 +49,7 @@ def find(config: TrainConfig) -> Checkpoint:
     if config.has_bank:
         # Nothing until round 1; but there may be another number of them.
         shape = checkpoint.notes["num_examples"], config.neighbourhood_size
-        checkpoint.replace("method", 1, np.zeros(shape, np.int32))
+        checkpoint.replace("method", "neighbours", np.zeros(shape, np.int32))
     return checkpoint
 
 

@@ -1,0 +1,302 @@
+"""Takes a run up again, to evaluate, report, cluster or export it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+
+from and_tf import backbones
+from and_tf.data.split import ImageData, Split
+from and_tf.evaluation.embeddings import embed
+from and_tf.evaluation.knn import Knn
+from and_tf.evaluation.run_knn import RunKnn
+from and_tf.method.encoder_model import Pretext
+from and_tf.training import restore, trainer
+from and_tf.training.checkpoint import Checkpoint, best_epochs
+from and_tf.training.config import TrainConfig
+from and_tf.training.experiment import rounds_of
+from and_tf.training.run_directory import RunDirectory
+from and_tf.utils import checkpoint_names
+from and_tf.utils.errors import InputError
+from and_tf.utils.progress import Counted
+
+
+class Run:
+    """A run, finished or not, each part of which loads when first asked for.
+
+    The checkpoint, the encoder, the images, the model and the embeddings are
+    loaded once and kept. Each raises an `InputError` where it cannot be had;
+    `missing` says so beforehand.
+
+    Args:
+        path: The run's directory.
+        which: The checkpoint: "last", "best" or "round_2", see
+            `checkpoint_names.round_of`.
+        data_dir: Where its data lie now; empty where they lay in training.
+        memory_gib: Splits of up to so many GiB are held in memory; None as in
+            training.
+        evaluates: Whether the encoder may be asked, for `votes`.
+
+    Attributes:
+        directory: Of the run.
+        config: Its flags.
+        which: See above.
+        evaluates: See above.
+
+    Raises:
+        InputError: If there is no run in `path`, or `which` is no checkpoint.
+
+    Example:
+
+    >>> run = Run(pathlib.Path("runs/quick"))  # doctest: +SKIP
+    >>> run.encoder(run.images.test.images[:2]).shape  # doctest: +SKIP
+    TensorShape([2, 64])
+    """
+
+    def __init__(
+        self,
+        path: pathlib.Path,
+        which: str = checkpoint_names.LAST,
+        data_dir: str = "",
+        memory_gib: float | None = None,
+        evaluates: bool = True,
+    ) -> None:
+        self._round = checkpoint_names.round_of(which)
+        self.which = which
+        self.evaluates = evaluates
+        self.directory = RunDirectory(path)
+        self.config: TrainConfig = self.directory.config()
+        self._where: dict[str, Any] = {}
+        if data_dir:
+            self._where["data_dir"] = data_dir
+        if memory_gib is not None:
+            self._where["memory_gib"] = memory_gib
+
+    @functools.cached_property
+    def result(self) -> dict[str, Any] | None:
+        """The content of result.json; None of a run that is not finished."""
+        return self.directory.read_result()
+
+    @functools.cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint that was asked for, read whole.
+
+        Raises:
+            InputError: If it is not there, or damaged.
+        """
+        checkpoints = self.directory.checkpoints
+        found = checkpoints.latest()
+        if found is None:
+            received = "none: the run has not finished an epoch"
+            if checkpoints.paths():
+                received = "damaged ones alone: train the run anew"
+            raise InputError(
+                f"Expected a checkpoint in {checkpoints.directory}. "
+                f"Received {received}."
+            )
+        if self.which == checkpoint_names.BEST:
+            epochs = best_epochs(found.notes["history"])
+            if not epochs:
+                raise InputError(
+                    "Expected a run that was evaluated in its memory bank, "
+                    "for --checkpoint=best, the epoch that was best there. "
+                    f"Received {self.directory.path}, without such a figure: "
+                    "it needs a bank, labels and a test split. Take the last "
+                    "checkpoint, or a round's."
+                )
+            return checkpoints.best(epochs)
+        if self._round is not None:
+            return checkpoints.of_round(self._round, rounds_of(self.config))
+        return found
+
+    @functools.cached_property
+    def kept(self) -> Checkpoint | None:
+        """The checkpoint, or None of a finished run that has none any more.
+
+        Such a run still has its figures.
+
+        Raises:
+            InputError: If the run is not finished, or has not the checkpoint
+                that was asked for.
+        """
+        try:
+            return self.checkpoint
+        except InputError:
+            if self.result is None or self.which != checkpoint_names.LAST:
+                raise
+            return None
+
+    @property
+    def built_from(self) -> dict[str, Any]:
+        """The arguments with which `backbones.build` made the encoder."""
+        return self.checkpoint.notes["encoder"]
+
+    @property
+    def image_size(self) -> int:
+        """S, the side of the images that the encoder sees, in pixels."""
+        return self.built_from["image_size"]
+
+    @property
+    def view_size(self) -> int:
+        """The side of the views that the encoder was trained on, in pixels."""
+        return self.config.view_size or self.image_size
+
+    @property
+    def embedding_dim(self) -> int:
+        """D."""
+        return self.built_from["embedding_dim"]
+
+    @functools.cached_property
+    def encoder(self) -> keras.Model:
+        """The restored encoder, in float32, which needs no data.
+
+        It maps uint8 or float32 [B, S, S, 3], values 0..255, to float32
+        [B, D] of unit norm.
+        """
+        encoder = backbones.build(**self.built_from)
+        self.checkpoint.restore("encoder", encoder.variables)
+        return encoder
+
+    @functools.cached_property
+    def images(self) -> ImageData:
+        """The images that the run was trained on, and its test images."""
+        changed = dataclasses.replace(self.config, **self._where)
+        return trainer.load_images(changed)
+
+    @property
+    def queries(self) -> Split:
+        """The test images, or the training images where there are none."""
+        return self.images.test or self.images.train
+
+    @functools.cached_property
+    def model(self) -> Pretext:
+        """The restored model, without the state of its optimiser.
+
+        It has no bank either, where the checkpoint was written without it.
+        """
+        model = trainer.build_model(self.config, self.images, self.built_from)
+        groups = [g for g in ("encoder", "method") if self.checkpoint.has(g)]
+        restore.restore(model, self.checkpoint, self.images, groups)
+        return model
+
+    def prepared(self) -> Run:
+        """Loads images and model now, so that work begins with both.
+
+        Raises:
+            InputError: If one of them cannot be had.
+        """
+        assert self.model is not None
+        return self
+
+    @functools.cached_property
+    def missing(self) -> str:
+        """Why images or model cannot be had, in a sentence; "" if they can."""
+        try:
+            self.prepared()
+        except InputError as error:
+            return str(error)
+        return ""
+
+    @property
+    def has_bank(self) -> bool:
+        """Whether the checkpoint was written with a memory bank."""
+        return self.config.has_bank and self.checkpoint.has("method")
+
+    def bank_rows(self) -> np.ndarray:
+        """Returns the memory bank, float32 [N, D]: row i is training image i.
+
+        Raises:
+            InputError: If the run has none.
+        """
+        if not self.config.has_bank:
+            raise InputError(
+                "Expected a run with a memory bank, for --gallery=bank. "
+                f"Received {self.directory.path}, which was trained with "
+                f"--pretext={self.config.pretext}. Use --gallery=clean."
+            )
+        return self.checkpoint.array("method", "rows")
+
+    @functools.cached_property
+    def train_embeddings(self) -> np.ndarray:
+        """Of the training images' clean views, float32 [N, D]."""
+        return self._embed(self.images.train)
+
+    @functools.cached_property
+    def query_embeddings(self) -> np.ndarray:
+        """Of the test images, or else the training images, float32 [Q, D]."""
+        if self.images.test is None:
+            return self.train_embeddings
+        return self._embed(self.images.test)
+
+    def _embed(self, split: Split) -> np.ndarray:
+        with Counted(f"embed {split.name}", split.size) as progress:
+            return embed(self.model, split, self.image_size, progress.advance)
+
+    @functools.cached_property
+    def knn(self) -> RunKnn:
+        """kNN with the run's own K and τ."""
+        return RunKnn(
+            self.images,
+            self.image_size,
+            self.config.knn_neighbours,
+            self.config.knn_temperature,
+        )
+
+    @functools.cached_property
+    def votes(self) -> Knn | None:
+        """kNN of the queries among the training images' clean embeddings.
+
+        None where the encoder, the images or labels cannot be had.
+        """
+        if not self.evaluates or self.missing or not self.knn.possible:
+            return None
+        return self.knn.classify(self.query_embeddings, self.train_embeddings)
+
+    @functools.cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """One dict for each finished epoch."""
+        rows = self.directory.read_metrics()
+        return rows or self.checkpoint.notes["history"]
+
+    @property
+    def epochs(self) -> int:
+        """The number of finished epochs at the checkpoint."""
+        return self.kept.epochs if self.kept else len(self.history)
+
+    @property
+    def moment(self) -> str:
+        """How far the run was at the checkpoint, in words."""
+        step = self.kept.step if self.kept else 0
+        return checkpoint_names.moment(self.epochs, step)
+
+    @property
+    def baselines(self) -> dict[str, float]:
+        """kNN top-1 of what training has to beat, by name."""
+        if self.result:
+            return self.result["knn_baselines"]
+        return self.checkpoint.notes["baselines"]
+
+    @property
+    def num_examples(self) -> int:
+        """N, the number of training images."""
+        return (self.result or self.checkpoint.notes)["num_examples"]
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the run's training images are known to have labels."""
+        if self.missing:
+            return any("knn_clean" in row for row in self.history)
+        return self.images.train.has_labels
+
+    def evaluation(self, protocol: str) -> dict[str, Any] | None:
+        """Returns a protocol's figures, None where it was not evaluated."""
+        return self.directory.evaluations(self.which).get(protocol)
+
+    def picture(self, name: str) -> pathlib.Path:
+        """Returns where a protocol puts a picture of this checkpoint."""
+        return self.directory.picture(name, self.which)
