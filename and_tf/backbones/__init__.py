@@ -13,7 +13,7 @@ import keras
 from keras import layers
 
 from and_tf.backbones import alexnet, resnet, small
-from and_tf.backbones.layers import INITIALISER, plain
+from and_tf.backbones.blocks import INITIALISER, plain
 from and_tf.data.preprocessing import IMAGENET
 from and_tf.utils.errors import InputError
 

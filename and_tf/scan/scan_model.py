@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from and_tf import backbones
-from and_tf.backbones.layers import INITIALISER
+from and_tf.backbones.blocks import INITIALISER
 from and_tf.distribution import collectives
 from and_tf.distribution.keras_multi_worker import MultiWorkerModel
 from and_tf.scan.losses import scan_loss

@@ -130,7 +130,7 @@ def plain(encoder: keras.Model) -> keras.Model:
     Saved as a `.keras` file, the copy opens wherever Keras is, without
     `and_tf`:
 
-        and_tf.backbones.layers(encoder).save("encoder.keras")
+        and_tf.backbones.blocks(encoder).save("encoder.keras")
         keras.models.load_model("encoder.keras").predict(images)
 
     It gives the same embeddings. It is meant for inference: in training, the
