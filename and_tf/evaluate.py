@@ -42,9 +42,9 @@ def main(argv: Sequence[str]) -> None:
     path = pathlib.Path(_RUN_DIR.value)
     paths.check_output("run_dir", path)  # What is found is written there.
     cli.import_tensorflow()
-    from and_tf.training import trained
+    from and_tf.training.run import Run
 
-    run = trained.load(path, _DATA_DIR.value, _CHECKPOINT.value)
+    run = Run(path, _CHECKPOINT.value, _DATA_DIR.value).prepared()
     protocols.evaluate(run, _PROTOCOLS.value, options)
 
 

@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
         )
     paths.check_output("output", output)
     cli.import_tensorflow()
-    from and_tf.scan.classifier import is_clustering
+    from and_tf.scan.clustering import is_clustering
 
     if is_clustering(path):
         _write_clustering(path, output)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from and_tf.data.split import ImageData
-    from and_tf.training.trained import TrainedEncoder
+    from and_tf.training.run import Run
 
 Encoder = Callable[["np.ndarray"], "np.ndarray"]
 
@@ -75,9 +75,7 @@ def main(argv: Sequence[str]) -> None:
         )
 
 
-def make(
-    run: TrainedEncoder, data: ImageData, place: pathlib.Path
-) -> dict[str, Encoder]:
+def make(run: Run, data: ImageData, place: pathlib.Path) -> dict[str, Encoder]:
     """The encoder in each form; the first is what it is held against."""
     from export.tflite import calibration
     from export.tflite.conversion import convert
@@ -100,7 +98,7 @@ def make(
     return encoders
 
 
-def keras_encoder(run: TrainedEncoder, jit_compile: bool) -> Encoder:
+def keras_encoder(run: Run, jit_compile: bool) -> Encoder:
     """The encoder as a compiled function, faster than `predict`."""
     import tensorflow as tf
 
@@ -111,7 +109,7 @@ def keras_encoder(run: TrainedEncoder, jit_compile: bool) -> Encoder:
     return lambda images: embed(tf.constant(images)).numpy()
 
 
-def saved_model(run: TrainedEncoder, place: pathlib.Path) -> Encoder:
+def saved_model(run: Run, place: pathlib.Path) -> Encoder:
     """Exports the run and loads what was written."""
     import tensorflow as tf
 

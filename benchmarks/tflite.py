@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from and_tf.data.split import ImageData
-    from and_tf.training.trained import TrainedEncoder
+    from and_tf.training.run import Run
 
 THREADS = (1, 2)
 WARM_UP = 10  # Calls that do not count.
@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def export(
-    run: TrainedEncoder, data: ImageData, place: pathlib.Path
+    run: Run, data: ImageData, place: pathlib.Path
 ) -> dict[str, pathlib.Path]:
     """Writes a file for each mode."""
     from export.tflite import calibration
@@ -87,7 +87,7 @@ def export(
 
 
 def measure(
-    run: TrainedEncoder, data: ImageData, paths: dict[str, pathlib.Path]
+    run: Run, data: ImageData, paths: dict[str, pathlib.Path]
 ) -> dict[str, dict[str, Any]]:
     """Size, fidelity and latencies in milliseconds by mode."""
     from benchmarks.real_images import clean_views

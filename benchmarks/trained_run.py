@@ -10,7 +10,7 @@ from and_tf.utils.errors import InputError
 
 if TYPE_CHECKING:
     from and_tf.data.split import ImageData
-    from and_tf.training.trained import TrainedEncoder
+    from and_tf.training.run import Run
 
 _RUN_DIR = paths.define("run_dir", "", "The run.")
 _DATA_DIR = paths.define(
@@ -40,10 +40,10 @@ def output() -> pathlib.Path | None:
     return path
 
 
-def load() -> tuple[TrainedEncoder, ImageData]:
+def load() -> tuple[Run, ImageData]:
     """The run's encoder and its data set."""
     cli.import_tensorflow()
-    from and_tf.training import trained
+    from and_tf.training.run import Run
 
-    run = trained.load_encoder(pathlib.Path(_RUN_DIR.value))
-    return run, trained.load_images(run.config, _DATA_DIR.value)
+    run = Run(pathlib.Path(_RUN_DIR.value), data_dir=_DATA_DIR.value)
+    return run, run.images

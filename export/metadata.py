@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from and_tf.scan.clustering import Clustering
+from and_tf.training.run import Run
 from and_tf.training.run_directory import versions
-from and_tf.training.trained import TrainedEncoder
-from export.exportable import ClusteredEncoder, Exportable, keeps_projection
+from export.exportable import Exportable
 
 
 def describe(run: Exportable) -> dict[str, Any]:
@@ -15,12 +16,12 @@ def describe(run: Exportable) -> dict[str, Any]:
     Args:
         run: The encoder's run, or its clustering.
     """
-    if isinstance(run, ClusteredEncoder):
+    if isinstance(run, Clustering):
         return _describe_clustering(run)
     return _describe_run(run)
 
 
-def _describe_run(run: TrainedEncoder) -> dict[str, Any]:
+def _describe_run(run: Run) -> dict[str, Any]:
     result = run.directory.read_result() or {}
     history = run.checkpoint.notes["history"]
     return {
@@ -38,11 +39,10 @@ def _describe_run(run: TrainedEncoder) -> dict[str, Any]:
     }
 
 
-def _describe_clustering(run: ClusteredEncoder) -> dict[str, Any]:
-    clustering = run.clustering
-    result = clustering.result
+def _describe_clustering(run: Clustering) -> dict[str, Any]:
+    result = run.result
     embedding = "the features that the heads see, at unit norm"
-    if keeps_projection(clustering):
+    if run.keeps_projection:
         embedding = "the encoder's, after its projection"
     names_from = "their numbers, as no labels were known"
     if result["matching"] is not None:
@@ -58,7 +58,7 @@ def _describe_clustering(run: ClusteredEncoder) -> dict[str, Any]:
         "clusters": len(run.cluster_names),
         "cluster_names": list(run.cluster_names),
         "cluster_names_from": names_from,
-        "run_dir": str(clustering.directory.path),
+        "run_dir": str(run.directory.path),
         "dataset": result["dataset"],
         "pretext": result["pretext"],
         "epochs": run.checkpoint.epochs,

@@ -79,7 +79,9 @@ def main(argv: Sequence[str]) -> None:
     from export.serving import saved_model_writer, servable
 
     saved_model_writer.export(
-        exportable.load(pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value),
+        exportable.load(
+            pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value, _DATA_DIR.value
+        ),
         pathlib.Path(_OUTPUT_DIR.value),
         servable.Options(
             _NEIGHBOURS.value,
@@ -88,7 +90,6 @@ def main(argv: Sequence[str]) -> None:
             _KNN_TEMPERATURE.value,
         ),
         gallery_kind=_GALLERY.value,
-        data_dir=_DATA_DIR.value,
         model_name=_MODEL_NAME.value,
     )
 

@@ -15,8 +15,9 @@ from and_tf.protocols import embedding
 from and_tf.protocols.config import Options
 from and_tf.reporting import reported_run, run_page
 from and_tf.reporting.completion import complete
-from and_tf.training import trained, trainer
+from and_tf.training import trainer
 from and_tf.training.config import TrainConfig, from_flagfile
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from tests.reporting.parsed_page import Page
 from tests.small_run import digits, folder, interrupted
@@ -161,7 +162,7 @@ def test_neighbourhoods_and_embedding_are_the_protocols(finished):
 def test_what_was_asked_for_besides_is_shown(finished, tmp_path):
     path = shutil.copytree(finished, tmp_path / "run")
     figures = protocols.evaluate(
-        trained.load(path), ["knn", "kmeans"], Options(kmeans_seeds=2)
+        Run(path), ["knn", "kmeans"], Options(kmeans_seeds=2)
     )
     page = report(path, evaluates=False)
     knn, kmeans = figures["knn"], figures["kmeans"]

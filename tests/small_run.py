@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from and_tf import protocols
-from and_tf.training import train_callbacks, trained, trainer
+from and_tf.training import train_callbacks, trainer
 from and_tf.training.config import TrainConfig
+from and_tf.training.run import Run
 
 
 def digits(tmp_path, name="run", **changes) -> TrainConfig:
@@ -33,7 +34,7 @@ def digits(tmp_path, name="run", **changes) -> TrainConfig:
     )
 
 
-def evaluate_knn(again: trained.Trained) -> dict:
+def evaluate_knn(again: Run) -> dict:
     return protocols.evaluate(again, ["knn"])["knn"]
 
 

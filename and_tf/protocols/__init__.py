@@ -14,9 +14,9 @@ from and_tf.utils.errors import InputError
 
 if TYPE_CHECKING:
     from and_tf.protocols.results import Findings
-    from and_tf.training.trained import Trained
+    from and_tf.training.run import Run
 
-Protocol = Callable[["Trained", Options], "Findings"]
+Protocol = Callable[["Run", Options], "Findings"]
 
 NAMES = (
     "knn",
@@ -44,7 +44,7 @@ def check(names: Iterable[str]) -> None:
 
 
 def evaluate(
-    run: Trained, names: Iterable[str], options: Options = Options()
+    run: Run, names: Iterable[str], options: Options = Options()
 ) -> dict[str, dict[str, Any]]:
     """Evaluates a run; prints what is found and keeps it beside the run.
 

@@ -26,14 +26,14 @@ from and_tf.protocols.attention_maps import (
 )
 from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
-from and_tf.training.trained import Trained
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
 
 PICTURE = "attention"
 
 
-def evaluate(run: Trained, options: Options) -> Findings:
+def evaluate(run: Run, options: Options) -> Findings:
     """Draws heat maps of some training images, and measures those of more.
 
     Of the checkpoints that the run kept at the ends of its rounds, and of its
@@ -103,7 +103,7 @@ def choose(count: int, options: Options) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _protocol(
-    run: Trained,
+    run: Run,
     cam: GradCam,
     moment: Moment,
     measured: np.ndarray,
@@ -130,7 +130,7 @@ def _protocol(
 
 
 def _picture(
-    run: Trained,
+    run: Run,
     shown: np.ndarray,
     views: np.ndarray,
     moments: list[Moment],

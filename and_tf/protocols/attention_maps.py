@@ -15,7 +15,7 @@ from and_tf.evaluation.grad_cam import GradCam
 from and_tf.evaluation.neighbourhoods import mean_or_none
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.experiment import rounds_of
-from and_tf.training.trained import Trained
+from and_tf.training.run import Run
 from and_tf.utils.archives import DAMAGE, why
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
@@ -52,7 +52,7 @@ class Moment:
         return f"epoch {self.epochs}{within}"
 
 
-def checkpoint_files(run: Trained) -> dict[pathlib.Path, int | None]:
+def checkpoint_files(run: Run) -> dict[pathlib.Path, int | None]:
     """The run's own checkpoint and those of its rounds, oldest first.
 
     Returns:
@@ -65,7 +65,7 @@ def checkpoint_files(run: Trained) -> dict[pathlib.Path, int | None]:
 
 
 def checkpoints(
-    run: Trained, files: Mapping[pathlib.Path, int | None]
+    run: Run, files: Mapping[pathlib.Path, int | None]
 ) -> Iterator[tuple[int | None, Checkpoint]]:
     """Reads them one by one, as each may be as large as the memory allows.
 

@@ -10,7 +10,7 @@ from and_tf import figures as drawing
 from and_tf.evaluation.geometry import Hubness, class_similarity, hubness
 from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
-from and_tf.training.trained import Trained
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 
 MOST_POINTS = 2000  # That a map can show, and t-SNE places in half a minute.
@@ -19,7 +19,7 @@ FEWEST = 5
 PICTURE = "embedding_map"
 
 
-def evaluate(run: Trained, options: Options) -> Findings:
+def evaluate(run: Run, options: Options) -> Findings:
     """Looks at the test images' embeddings, or else the training images'.
 
     Labels colour the map and part the pairs; without them it is grey.

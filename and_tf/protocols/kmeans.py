@@ -11,12 +11,12 @@ from and_tf.data.split import Split
 from and_tf.evaluation import cluster_metrics, kmeans
 from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
-from and_tf.training.trained import Trained
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
 
 
-def evaluate(run: Trained, options: Options) -> Findings:
+def evaluate(run: Run, options: Options) -> Findings:
     """Clusters the training embeddings and asks the test split.
 
     Without a test split the training images are asked themselves. Without
@@ -49,7 +49,7 @@ def evaluate(run: Trained, options: Options) -> Findings:
     return Findings(figures, _text(figures, run.checkpoint.moment))
 
 
-def choose_clusters(run: Trained, asked_for: int) -> int:
+def choose_clusters(run: Run, asked_for: int) -> int:
     """C: what was asked for, or as many as there are classes.
 
     Raises:
@@ -65,7 +65,7 @@ def choose_clusters(run: Trained, asked_for: int) -> int:
 
 
 def _against_labels(
-    run: Trained, part: kmeans.Partition, clusters: int
+    run: Run, part: kmeans.Partition, clusters: int
 ) -> tuple[cluster_metrics.Scores, float | None] | None:
     """One seed's scores and its accuracy many to one, None without either."""
     train, asked = run.images.train, run.images.test or run.images.train
@@ -93,7 +93,7 @@ def _over_seeds(
     return figures
 
 
-def _protocol(run: Trained, asked: Split, options: Options) -> dict[str, Any]:
+def _protocol(run: Run, asked: Split, options: Options) -> dict[str, Any]:
     protocol = {
         "clustering": f"k-means, the best of {kmeans.RESTARTS} starts by "
         "inertia; figures are means over seeds",

@@ -10,13 +10,13 @@ from and_tf.evaluation.knn import Knn
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
-from and_tf.training.trained import Trained
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 
 GALLERIES = {"clean": "clean gallery", "bank": "memory bank"}
 
 
-def evaluate(run: Trained, options: Options) -> Findings:
+def evaluate(run: Run, options: Options) -> Findings:
     """Classifies the test images, or else each training image by the others.
 
     Beside the embeddings of both sides it takes what `nearest` and
@@ -55,7 +55,7 @@ def evaluate(run: Trained, options: Options) -> Findings:
     return Findings(figures, "\n".join([title, *lines]))
 
 
-def _galleries(run: Trained, which: str) -> Iterator[tuple[str, np.ndarray]]:
+def _galleries(run: Run, which: str) -> Iterator[tuple[str, np.ndarray]]:
     """Name and rows, float32 [N, D], of each gallery that is asked for."""
     has_bank = run.has_bank and run.images.test is not None
     if which == "bank" and not has_bank:

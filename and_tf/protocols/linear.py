@@ -21,7 +21,7 @@ from and_tf.evaluation.features import Features, extractor
 from and_tf.evaluation.linear_classifier import standardisation, top1
 from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
-from and_tf.training.trained import Trained
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
 
@@ -45,7 +45,7 @@ class Sides:
     classes: int
 
 
-def evaluate(run: Trained, options: Options) -> Findings:
+def evaluate(run: Run, options: Options) -> Findings:
     """Trains both classifiers on each of the encoder's layers.
 
     One layer is taken at a time. Its features are held where they fit into
@@ -72,7 +72,7 @@ def evaluate(run: Trained, options: Options) -> Findings:
 
 
 def evaluate_layer(
-    run: Trained,
+    run: Run,
     layer: str,
     sides: Sides,
     held_out: np.ndarray,
@@ -115,7 +115,7 @@ def evaluate_layer(
     }
 
 
-def choose_sides(run: Trained, seed: int) -> Sides:
+def choose_sides(run: Run, seed: int) -> Sides:
     """Training and test split; without the latter, a tenth of the former."""
     train = _labelled(run.images.train, run.images.name)
     if run.images.test is not None:

@@ -20,14 +20,14 @@ from and_tf.figures.round_consistency import Round
 from and_tf.method.discovery import Neighbourhoods
 from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
+from and_tf.training.run import Run
 from and_tf.training.run_directory import RunDirectory
-from and_tf.training.trained import Trained
 from and_tf.utils.errors import InputError
 
 PICTURE = "consistency"
 
 
-def evaluate(run: Trained, options: Options) -> Findings:
+def evaluate(run: Run, options: Options) -> Findings:
     """Counts anchors, and, with labels, those of one class.
 
     Reads what the run wrote in its rounds; the encoder is asked only how far
@@ -141,7 +141,7 @@ def describe(
     return row
 
 
-def _pull(run: Trained) -> float | None:
+def _pull(run: Run) -> float | None:
     """What `neighbours_pull` is for anchors; None where there are none."""
     if not run.has_bank:
         return None
@@ -158,7 +158,7 @@ def _pull(run: Trained) -> float | None:
 
 
 def _picture(
-    run: Trained,
+    run: Run,
     rounds: list[Neighbourhoods],
     rows: list[dict[str, Any]],
     labels: np.ndarray,

@@ -12,22 +12,21 @@ from and_tf.distribution.process_group import Team
 from and_tf.scan import unsupervised_metrics, validation
 from and_tf.scan.config import ClusterConfig
 from and_tf.scan.directory import ClusterDirectory
-from and_tf.scan.pretrained import Source
 from and_tf.scan.results import NAMES
 from and_tf.training import result_file
 from and_tf.training import results as training_summary
+from and_tf.training.run import Run
 from and_tf.utils.progress import Counted
 
 
 def print_start(
-    config: ClusterConfig, source: Source, clusters: int, team: Team
+    config: ClusterConfig, source: Run, clusters: int, team: Team
 ) -> None:
     """From which run, on what, and where C comes from."""
     described = dataclasses.replace(source.config, precision=config.precision)
     training_summary.print_start(source.images, described, team)
-    identity = source.identity
     print(
-        f"encoder of {identity['run_dir']} after {identity['epochs']} epochs, "
+        f"encoder of {source.directory.path} after {source.epochs} epochs, "
         f"{'frozen' if config.freeze else 'fine-tuned'}"
     )
     why = "" if config.clusters else ", the number of classes"

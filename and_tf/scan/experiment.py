@@ -11,9 +11,9 @@ from and_tf.scan import validation
 from and_tf.scan.config import ClusterConfig
 from and_tf.scan.directory import ClusterDirectory
 from and_tf.scan.mining import Mined
-from and_tf.scan.pretrained import Source
 from and_tf.scan.scan_model import SCAN
 from and_tf.training.callbacks.tensorboard import TensorBoardWriter
+from and_tf.training.run import Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ClusteringRun:
 
     config: ClusterConfig
     directory: ClusterDirectory
-    source: Source
+    source: Run
     mined: Mined
     model: SCAN
     board: TensorBoardWriter | None
@@ -50,11 +50,11 @@ class ClusteringRun:
         with self.model.averaged():
             return validation.assess(
                 self.model,
-                self.source.evaluation,
+                self.source.queries,
                 self.mined.evaluation,
                 self.source.image_size,
             )
 
     def accuracy(self, found: validation.Assessment) -> float | None:
         """ACC on the evaluation split; None without labels."""
-        return found.accuracy(self.source.evaluation, self.classes)
+        return found.accuracy(self.source.queries, self.classes)

@@ -119,7 +119,7 @@ def _held_against_labels(
     run: ClusteringRun, found: Assessment, voters: np.ndarray | None
 ) -> dict[str, Any]:
     """Matched figures of the evaluation split; None each without labels."""
-    split = run.source.evaluation
+    split = run.source.queries
     names = (*NAMES, "acc_majority", "matching", "class_names", "confusion")
     if run.accuracy(found) is None:
         return dict.fromkeys(names)
@@ -158,13 +158,12 @@ def _protocol(run: ClusteringRun) -> dict[str, Any]:
             if config.uses_labels
             else ""
         ),
-        "head_chosen_on": f"its loss on {run.source.evaluation.name}, no "
-        "labels",
+        "head_chosen_on": f"its loss on {run.source.queries.name}, no labels",
         "epoch": "last"
         if run.notes["stage"] == stopping.STAGE
-        else f"lowest loss on {run.source.evaluation.name}, no labels",
-        "matched_on": run.source.evaluation.name,
-        "num_queries": run.source.evaluation.size,
+        else f"lowest loss on {run.source.queries.name}, no labels",
+        "matched_on": run.source.queries.name,
+        "num_queries": run.source.queries.size,
         "matching": "Hungarian, on the samples that are counted; acc_majority: "
         f"many to one, by a vote of the labels of {images.train.name}",
     }
@@ -212,7 +211,7 @@ def draw(
     result: dict[str, Any],
 ) -> None:
     """Draws the curves, the confusion matrix and the prototypes."""
-    directory, split = run.directory, run.source.evaluation
+    directory, split = run.directory, run.source.queries
     name = f"{run.source.config.backbone} on {result['dataset']}"
     if run.config.uses_labels:
         name += ", with labels"

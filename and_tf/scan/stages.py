@@ -101,7 +101,7 @@ def self_labelling_stage(run: ClusteringRun) -> Stage:
 
     def figures(found: Assessment) -> dict[str, Any]:
         right = stopping.accuracy(
-            found, config.threshold, run.source.evaluation, run.classes
+            found, config.threshold, run.source.queries, run.classes
         )
         known = {} if right is None else {"confident_acc": right}
         head = run.notes["clustered"]["head"]
@@ -123,7 +123,9 @@ def view(run: ClusteringRun, name: str) -> Recipe:
     """The recipe of that name, on the run's images; see `views.recipe`."""
     source = run.source
     trained_on = view_config(source.config, source.view_size)
-    return recipe(name, trained_on, source.image_size, source.notes["mean"])
+    return recipe(
+        name, trained_on, source.image_size, source.built_from["mean"]
+    )
 
 
 def take_best(run: ClusteringRun, history: list[dict]) -> None:
@@ -149,7 +151,7 @@ def clustered(
     if run.accuracy(found) is not None:
         figures = cluster_metrics.score(
             found.assigned,
-            run.source.evaluation.labels,
+            run.source.queries.labels,
             len(found.sizes),
             run.classes,
             found.probabilities,
@@ -237,7 +239,7 @@ def _confident(run: ClusteringRun, found: Assessment) -> bool:
     head = f" by head {found.head}" if run.config.heads > 1 else ""
     print(
         f"self-labelling{head}: {100 * share:.1f} % of "
-        f"{run.source.evaluation.name} are above {threshold:g}",
+        f"{run.source.queries.name} are above {threshold:g}",
         flush=True,
     )
     return True

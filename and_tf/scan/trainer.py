@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 import time
 from typing import Any
 
@@ -20,6 +19,7 @@ from and_tf.scan import (
     console,
     mining,
     pair_batches,
+    pretrained,
     results,
     stages,
     stopping,
@@ -29,13 +29,13 @@ from and_tf.scan.config import ClusterConfig
 from and_tf.scan.directory import ClusterDirectory
 from and_tf.scan.experiment import ClusteringRun
 from and_tf.scan.mining import Mined
-from and_tf.scan.pretrained import Source, load_source
 from and_tf.scan.scan_model import SCAN
 from and_tf.training import multi_process
 from and_tf.training.callbacks.checkpointing import state
 from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.restore import fingerprint
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 
 
@@ -56,10 +56,7 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
     with team.joined():
         # Before the directory is made, which would lie in a run that is none.
         keras.config.set_dtype_policy(config.precision)
-        source = load_source(
-            pathlib.Path(config.run_dir), config.checkpoint,
-            config.data_dir, config.memory_gib, team,
-        )  # fmt: skip
+        source = pretrained.load(config, team)
         check(config, source, team)
         with multi_process.held(directory, team):
             checkpoint, result = multi_process.claim(directory, config, team)
@@ -75,7 +72,7 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
     return result
 
 
-def check(config: ClusterConfig, source: Source, team: Team) -> None:
+def check(config: ClusterConfig, source: Run, team: Team) -> None:
     """Refuses what cannot be clustered, before anything is written.
 
     Raises:
@@ -129,7 +126,7 @@ def choose_clusters(config: ClusterConfig, images: ImageData) -> int:
 def prepare(
     config: ClusterConfig,
     directory: ClusterDirectory,
-    source: Source,
+    source: Run,
     checkpoint: Checkpoint | None,
     team: Team,
 ) -> ClusteringRun:
@@ -163,7 +160,7 @@ def prepare(
     )
 
 
-def build_model(config: ClusterConfig, source: Source, clusters: int) -> SCAN:
+def build_model(config: ClusterConfig, source: Run, clusters: int) -> SCAN:
     """Makes the compiled model, its heads with fresh weights."""
     model = SCAN(
         source.encoder,
@@ -182,7 +179,7 @@ def build_model(config: ClusterConfig, source: Source, clusters: int) -> SCAN:
 def begin(
     config: ClusterConfig,
     directory: ClusterDirectory,
-    source: Source,
+    source: Run,
     clusters: int,
     team: Team,
 ) -> tuple[Mined, dict[str, Any]]:
@@ -209,7 +206,7 @@ def begin(
     mined = mining.mine(rows, asked, config.neighbours, team)
     agreement = {
         "train": mining.agreement(mined.train, train),
-        "evaluation": mining.agreement(mined.evaluation, source.evaluation),
+        "evaluation": mining.agreement(mined.evaluation, source.queries),
     }
     console.print_mined(config.neighbours, agreement)
     if config.uses_labels:
@@ -229,11 +226,11 @@ def begin(
     console.print_baseline(compared)
     return mined, {
         "kind": "scan",
-        "encoder": source.notes,
+        "encoder": source.built_from,
         "features": config.features,
         "clusters": clusters,
         "heads": config.heads,
-        "pretext": source.identity,
+        "pretext": pretrained.identity(source),
         "num_examples": train.size,
         "agreement": agreement,
         "kmeans": compared,
@@ -244,7 +241,7 @@ def begin(
 
 
 def check_source(
-    notes: dict[str, Any], source: Source, directory: ClusterDirectory
+    notes: dict[str, Any], source: Run, directory: ClusterDirectory
 ) -> None:
     """Sees to it that a clustering goes on from what it began with.
 
@@ -252,20 +249,19 @@ def check_source(
         InputError: If the run has another encoder by now.
     """
     before = notes["pretext"]["encoder_sha256"]
-    if before != source.identity["encoder_sha256"]:
+    now = pretrained.identity(source)
+    if before != now["encoder_sha256"]:
         raise InputError(
             f"Expected the encoder that the clustering in {directory.path} "
             f"began with, of epoch {notes['pretext']['epochs']}. Received "
-            f"another, of epoch {source.identity['epochs']}: the run was "
+            f"another, of epoch {now['epochs']}: the run was "
             "trained on. Begin another clustering with another --output_dir."
         )
 
 
-def read_mined(
-    directory: ClusterDirectory, source: Source, team: Team
-) -> Mined:
+def read_mined(directory: ClusterDirectory, source: Run, team: Team) -> Mined:
     """The chief's file, for all processes."""
-    sizes = source.images.train.size, source.evaluation.size
+    sizes = source.images.train.size, source.queries.size
     mined = Mined(*(np.zeros((0, 0), np.int32),) * 2)
     if team.chief:
         mined = mining.read(directory.mined, *sizes)

@@ -46,6 +46,7 @@ class Run:
         directory: Of the run.
         config: Its flags.
         which: See above.
+        data_dir: See above.
         evaluates: See above.
 
     Raises:
@@ -71,11 +72,11 @@ class Run:
         self.evaluates = evaluates
         self.directory = RunDirectory(path)
         self.config: TrainConfig = self.directory.config()
-        self._where: dict[str, Any] = {}
-        if data_dir:
-            self._where["data_dir"] = data_dir
+        self.data_dir = data_dir
         if memory_gib is not None:
-            self._where["memory_gib"] = memory_gib
+            self.config = dataclasses.replace(
+                self.config, memory_gib=memory_gib
+            )
 
     @functools.cached_property
     def result(self) -> dict[str, Any] | None:
@@ -165,8 +166,10 @@ class Run:
     @functools.cached_property
     def images(self) -> ImageData:
         """The images that the run was trained on, and its test images."""
-        changed = dataclasses.replace(self.config, **self._where)
-        return trainer.load_images(changed)
+        config = self.config
+        if self.data_dir:
+            config = dataclasses.replace(config, data_dir=self.data_dir)
+        return trainer.load_images(config)
 
     @property
     def queries(self) -> Split:
@@ -190,7 +193,7 @@ class Run:
         Raises:
             InputError: If one of them cannot be had.
         """
-        assert self.model is not None
+        _ = self.model
         return self
 
     @functools.cached_property

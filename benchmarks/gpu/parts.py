@@ -22,7 +22,7 @@ from absl import flags
 from and_tf.utils import atomic_files, cli
 
 if TYPE_CHECKING:
-    from and_tf.training.trained import Trained
+    from and_tf.training.run import Run
 
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "A finished run.", required=True
@@ -53,20 +53,18 @@ def main(argv: Sequence[str]) -> None:
     atomic_files.write_json(output, found)
 
 
-def _load(path: pathlib.Path) -> Trained:
+def _load(path: pathlib.Path) -> Run:
     import keras
 
-    from and_tf.training import trained
+    from and_tf.training.run import Run
     from and_tf.training.run_directory import RunDirectory
 
     # As in training: otherwise the model would be built in float32.
     keras.config.set_dtype_policy(RunDirectory(path).config().precision)
-    return trained.load(path)
+    return Run(path).prepared()
 
 
-def _parts(
-    run: Trained, scratch: pathlib.Path
-) -> dict[str, Callable[[], object]]:
+def _parts(run: Run, scratch: pathlib.Path) -> dict[str, Callable[[], object]]:
     """Returns the parts by their names, each to be called again and again.
 
     Args:
@@ -113,7 +111,7 @@ def _timed(part: Callable[[], object]) -> float:
     return statistics.median(seconds)
 
 
-def _flops(run: Trained) -> int:
+def _flops(run: Run) -> int:
     """Returns the operations of an image in a training step."""
     import keras
 
@@ -123,7 +121,7 @@ def _flops(run: Trained) -> int:
     return training_flops(keras.models.clone_model(run.model.view_encoder))
 
 
-def _last_round(run: Trained) -> dict[str, Any]:
+def _last_round(run: Run) -> dict[str, Any]:
     """Returns how long the last round took as a whole, by its checkpoints."""
     from and_tf.training.checkpoint import Checkpoint
     from and_tf.training.experiment import rounds_of

@@ -8,7 +8,6 @@ import numpy as np
 
 from and_tf.data.split import Split
 from and_tf.evaluation.embeddings import embed
-from and_tf.training import trained
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
 from export.exportable import Exportable
@@ -38,28 +37,25 @@ def read(
     kind: str,
     *,
     labelled: bool = False,
-    data_dir: str = "",
 ) -> Gallery:
     """Makes the gallery of a run.
 
-    The memory bank alone needs no data; with `labelled` or a `data_dir` its
-    rows get the labels and file names that the data have.
+    The memory bank alone needs no data. With `labelled`, or if the run was told
+    where its data lie now, its rows get the labels and file names of the data.
 
     Args:
         run: A run, or a clustering of one.
         kind: "clean", the training images' own embeddings, computed now, or
             "bank", the memory bank of the checkpoint.
         labelled: Whether labels are needed.
-        data_dir: Where the run's data lie now; empty where they lay in
-            training.
 
     Raises:
         InputError: If the data cannot be had, are not those of the bank, or
             have no labels though they are needed.
     """
-    if kind == "bank" and not labelled and not data_dir:
+    if kind == "bank" and not labelled and not run.data_dir:
         return Gallery(run.bank_rows())
-    train = trained.load_images(run.config, data_dir).train
+    train = run.images.train
     if labelled and (train.labels is None or not (train.labels >= 0).any()):
         raise InputError(
             f"Expected labels for --classify. Received none in {train.name}: "

@@ -10,8 +10,9 @@ import tempfile
 
 import tensorflow as tf
 
+from and_tf.scan.clustering import Clustering
 from export.embeddings import gallery
-from export.exportable import ClusteredEncoder, Exportable
+from export.exportable import Exportable
 from export.metadata import describe
 from export.serving import versions, warmup
 from export.serving.servable import Options, Servable
@@ -25,7 +26,6 @@ def export(
     options: Options,
     *,
     gallery_kind: str = "clean",
-    data_dir: str = "",
     model_name: str = "and",
 ) -> pathlib.Path:
     """Writes the next version of a run's encoder and says what is in it.
@@ -35,8 +35,6 @@ def export(
         output_dir: Where versions lie; made if need be.
         options: What is served beside the embedding.
         gallery_kind: One of `gallery.KINDS`.
-        data_dir: Where the run's data lie now; empty where they lay in
-            training.
         model_name: By which the server will know the model.
 
     Returns:
@@ -47,14 +45,12 @@ def export(
             be written.
     """
     versions.check(output_dir)
-    if isinstance(run, ClusteredEncoder):
+    if isinstance(run, Clustering):
         # Its clusters classify, and ask no training image.
         options = dataclasses.replace(options, classify=False)
     images = None
     if options.need_gallery:
-        images = gallery.read(
-            run, gallery_kind, labelled=options.classify, data_dir=data_dir
-        )
+        images = gallery.read(run, gallery_kind, labelled=options.classify)
     with tempfile.TemporaryDirectory() as assets:
         model = Servable(run, options, images, pathlib.Path(assets))
 

@@ -15,9 +15,10 @@ import keras
 import tensorflow as tf
 
 from and_tf.data.preprocessing import centre_square
+from and_tf.scan.clustering import Clustering
 from and_tf.utils.errors import InputError
 from export.embeddings.gallery import Gallery
-from export.exportable import ClusteredEncoder, Exportable
+from export.exportable import Exportable
 from export.serving.decoding import decode_batch
 from export.serving.signatures import (
     Classes,
@@ -84,7 +85,7 @@ class Servable(tf.Module):
         if options.need_gallery:
             heads |= _compare(options, gallery, assets)
         networks = dict.fromkeys(heads, run.encoder)
-        if isinstance(run, ClusteredEncoder):
+        if isinstance(run, Clustering):
             names = NameTable(assets / "cluster_names.txt", run.cluster_names)
             heads["classify"] = Clusters(names)
             networks["classify"] = run.classifier

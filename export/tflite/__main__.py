@@ -25,8 +25,9 @@ from export.tensor_names import INPUT, MODES, OUTPUT, PROBABILITIES, SIGNATURE
 
 if TYPE_CHECKING:
     from and_tf.data.split import ImageData
-    from and_tf.training.trained import TrainedEncoder
-    from export.exportable import ClusteredEncoder, Exportable
+    from and_tf.scan.clustering import Clustering
+    from and_tf.training.run import Run
+    from export.exportable import Exportable
     from export.tflite.encoder import TFLiteEncoder
 
 _RUN_DIR = paths.define("run_dir", "", "The run, or the clustering.")
@@ -67,7 +68,9 @@ def main(argv: Sequence[str]) -> None:
     from export import exportable
     from export.metadata import describe
 
-    run = exportable.load(pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value)
+    run = exportable.load(
+        pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value, _DATA_DIR.value
+    )
     data = _images(run)
     content, calibration = _convert(run, data)
     measured = _measure(run, data, content) if _EVALUATE.value else None
@@ -116,12 +119,10 @@ def _check_flags() -> tuple[pathlib.Path, pathlib.Path]:
 
 def _images(run: Exportable) -> ImageData | None:
     """The run's data, where something is done with them and they are there."""
-    from and_tf.training import trained
-
     if not _EVALUATE.value and _QUANTIZE.value != "int8":
         return None
     try:
-        return trained.load_images(run.config, _DATA_DIR.value)
+        return run.images
     except InputError as error:
         if _QUANTIZE.value == "int8":
             raise InputError(
@@ -153,7 +154,7 @@ def _measure(
     run: Exportable, data: ImageData | None, content: bytes
 ) -> dict[str, Any] | None:
     """How close what the file gives is to the original's."""
-    from export.exportable import ClusteredEncoder
+    from and_tf.scan.clustering import Clustering
     from export.tflite.encoder import TFLiteEncoder
 
     if data is None:
@@ -162,7 +163,7 @@ def _measure(
         path = pathlib.Path(place) / "encoder.tflite"
         path.write_bytes(content)
         file = TFLiteEncoder(path)
-        if isinstance(run, ClusteredEncoder):
+        if isinstance(run, Clustering):
             measured = _compare_clusters(run, data, file)
         else:
             measured = _compare_embeddings(run, data, file)
@@ -171,7 +172,7 @@ def _measure(
 
 
 def _compare_embeddings(
-    run: TrainedEncoder, data: ImageData, file: TFLiteEncoder
+    run: Run, data: ImageData, file: TFLiteEncoder
 ) -> dict[str, Any]:
     from export.serving import fidelity
 
@@ -186,25 +187,26 @@ def _compare_embeddings(
 
 
 def _compare_clusters(
-    run: ClusteredEncoder, data: ImageData, file: TFLiteEncoder
+    run: Clustering, data: ImageData, file: TFLiteEncoder
 ) -> dict[str, Any]:
+    from export import exportable
     from export.serving import cluster_fidelity
 
     return cluster_fidelity.measure(
-        run.both,
+        exportable.outputs_of(run),
         file.outputs,
         data.test or data.train,
         image_size=run.image_size,
-        matching=run.clustering.result["matching"],
+        matching=run.result["matching"],
     )
 
 
 def _outputs(run: Exportable) -> dict[str, Any]:
     """Descriptions of what the file gives."""
-    from export.exportable import ClusteredEncoder
+    from and_tf.scan.clustering import Clustering
 
     outputs = {"output": _tensor(OUTPUT, "float32", run.embedding_dim)}
-    if isinstance(run, ClusteredEncoder):
+    if isinstance(run, Clustering):
         clusters = len(run.cluster_names)
         outputs["probabilities"] = _tensor(PROBABILITIES, "float32", clusters)
     return outputs

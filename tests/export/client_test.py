@@ -11,7 +11,7 @@ from PIL import Image
 
 from and_tf.data.image_file import read_image
 from and_tf.data.preprocessing import centre_square
-from and_tf.training import trained
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from export.serving import answers_client, client_lib
 from export.serving.answers_client import (
@@ -48,7 +48,7 @@ def address(request, addresses):
 
 @pytest.fixture(scope="module")
 def test_images(digits_run):
-    return trained.load_images(trained.load_encoder(digits_run).config).test
+    return Run(digits_run).images.test
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_an_address_tells_the_protocol():
 def test_embeddings_are_those_of_the_encoder(address, digits_run, test_images):
     images = test_images.images[:9]
     received = connect(address).embed(exports.files(images))
-    expected = trained.load_encoder(digits_run).encoder(images, training=False)
+    expected = Run(digits_run).encoder(images, training=False)
     assert received.dtype == np.float32
     np.testing.assert_allclose(received, expected, atol=1e-5)
 
@@ -105,7 +105,7 @@ def test_files_of_every_format_are_answered(
     assert model.batches == [3, 3, 1]
     assert list(outputs["file_name"]) == paths == sorted(paths)
     squares = [centre_square(read_image(path), 8) for path in paths]
-    expected = trained.load_encoder(digits_run).encoder(np.array(squares))
+    expected = Run(digits_run).encoder(np.array(squares))
     np.testing.assert_allclose(outputs["embedding"], expected, atol=1e-5)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == paths

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import pathlib
 import shutil
@@ -12,8 +11,8 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from and_tf.scan import classifier
-from and_tf.training import trained
+from and_tf.scan.clustering import Clustering
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from export import exportable
 from export.embeddings import encoders
@@ -50,13 +49,12 @@ def exported(clustering, tmp_path_factory) -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def images(digits_run) -> np.ndarray:
-    config = trained.load_encoder(digits_run).config
-    return trained.load_images(config).test.images
+    return Run(digits_run).images.test.images
 
 
 def features(path: pathlib.Path, images: np.ndarray) -> np.ndarray:
     """What the heads see, at unit norm, by NumPy."""
-    seen = classifier.load(path).scan.trunk.predict(images, verbose=0)
+    seen = Clustering(path).scan.trunk.predict(images, verbose=0)
     return seen / np.linalg.norm(seen, axis=1, keepdims=True)
 
 
@@ -85,7 +83,7 @@ print(*({{"and_tf", "export", "keras_cv"}} & set(sys.modules)))
 """
     printed = elsewhere(sys.executable, "-I", "-c", script, cwd=tmp_path)
     assert printed.strip() == ""
-    expected = classifier.load(clustering).model.predict(images, verbose=0)
+    expected = Clustering(clustering).classifier.predict(images, verbose=0)
     result = json.loads((clustering / "result.json").read_text())
     with np.load(tmp_path / "found.npz") as found:
         np.testing.assert_allclose(found["probabilities"], expected, atol=1e-5)
@@ -125,21 +123,16 @@ def test_metadata_say_what_the_outputs_are(clustering, frozen, exported):
 
 
 def test_a_frozen_encoder_keeps_its_embedding(digits_run, frozen, images):
-    expected = trained.load_encoder(digits_run).encoder.predict(
-        images, verbose=0
-    )
+    expected = Run(digits_run).encoder.predict(images, verbose=0)
     found = exportable.load(frozen).encoder.predict(images, verbose=0)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_without_labels_clusters_have_numbers(clustering):
     run = exportable.load(clustering)
-    result = {**run.clustering.result, "matching": None, "class_names": None}
-    unlabelled = dataclasses.replace(
-        run, clustering=dataclasses.replace(run.clustering, result=result)
-    )
-    assert unlabelled.cluster_names[3] == "cluster 3"
-    assert "no labels" in describe(unlabelled)["cluster_names_from"]
+    run.result |= {"matching": None, "class_names": None}
+    assert run.cluster_names[3] == "cluster 3"
+    assert "no labels" in describe(run)["cluster_names_from"]
 
 
 def test_the_client_prints_a_cluster_by_its_name():
@@ -163,7 +156,7 @@ def test_tflite_gives_both_and_says_how_close(clustering, images, tmp_path):
     assert result.returncode == 0, result.stderr
     interpreter = Interpreter(str(tmp_path / "scan.tflite"))
     found = interpreter.get_signature_runner("serving_default")(images=images)
-    model = classifier.load(clustering).model
+    model = Clustering(clustering).classifier
     expected = model.predict(images, verbose=0)
     np.testing.assert_allclose(found["probabilities"], expected, atol=0.05)
     np.testing.assert_allclose(found["probabilities"].sum(1), 1, atol=1e-5)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from and_tf.data.split import Split
-from and_tf.training import trained
+from and_tf.training.run import Run
 from export.serving import saved_model_writer
 from export.serving.servable import Options
 
@@ -23,15 +23,13 @@ def exported(run_dir: pathlib.Path) -> pathlib.Path:
     """Version 1 of the run's encoder, with every signature."""
     output = run_dir.parent / "exported"
     if not output.exists():
-        saved_model_writer.export(
-            trained.load_encoder(run_dir), output, OPTIONS
-        )
+        saved_model_writer.export(Run(run_dir), output, OPTIONS)
     return output / "1"
 
 
 def training_split(run_dir: pathlib.Path) -> Split:
     """The run's training images."""
-    return trained.load_images(trained.load_encoder(run_dir).config).train
+    return Run(run_dir).images.train
 
 
 def files(images: np.ndarray) -> list[bytes]:

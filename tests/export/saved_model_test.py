@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from and_tf.evaluation.embeddings import embed
-from and_tf.training import trained
+from and_tf.training.run import Run
 from and_tf.training.run_directory import RunDirectory
 from export.serving import saved_model_writer
 from export.serving.servable import Options
@@ -23,8 +23,8 @@ from tests.utils.cli_test import ROOT, call
 @pytest.fixture(scope="module")
 def expected(digits_run):
     """The test images' embeddings, by the training's own code."""
-    run = trained.load_encoder(digits_run)
-    images = trained.load_images(run.config).test
+    run = Run(digits_run)
+    images = run.images.test
     return images.images, embed(run.encoder, images, run.image_size)
 
 
@@ -83,9 +83,7 @@ def test_encoder_is_described(digits_run):
 
 def test_next_version_is_beside_the_last(digits_run, tmp_path, capsys):
     (tmp_path / "4").mkdir()
-    version = saved_model_writer.export(
-        trained.load_encoder(digits_run), tmp_path, Options()
-    )
+    version = saved_model_writer.export(Run(digits_run), tmp_path, Options())
     assert version == tmp_path / "5"
     assert f"wrote {version}/" in capsys.readouterr().out
 

@@ -13,10 +13,11 @@ import and_tf
 from and_tf import protocols
 from and_tf.method.memory_bank import MemoryBank
 from and_tf.method.sharded_bank import ShardedMemoryBank
-from and_tf.training import trained, trainer
+from and_tf.training import trainer
 from and_tf.training.callbacks.checkpointing import state
 from and_tf.training.checkpoint import Checkpoint, Checkpoints
 from and_tf.training.config import TrainConfig
+from and_tf.training.run import Run
 from tests.method.model_test import blobs, epochs_of, mlp
 from tests.on_replicas import on_replicas
 
@@ -222,7 +223,7 @@ def a_run(
 def test_a_run_is_evaluated_without_replicas(tmp_path):
     result = on_replicas(a_run, 2, tmp_path)
     assert result["epochs"] == 2
-    again = trained.load(tmp_path / "run")
+    again = Run(tmp_path / "run")
     assert isinstance(again.model.bank, MemoryBank)
     figures = protocols.evaluate(again, ["knn"])["knn"]
     path = again.directory.checkpoints.paths()[-1]

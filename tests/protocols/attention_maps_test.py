@@ -18,8 +18,9 @@ from and_tf.evaluation.grad_cam import GradCam
 from and_tf.figures.attention_grid import CAPTION, HEADER, TILE
 from and_tf.protocols import attention
 from and_tf.protocols.config import Options
-from and_tf.training import trained, trainer
+from and_tf.training import trainer
 from and_tf.training.config import TrainConfig
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from tests.small_run import digits, folder
 
@@ -40,19 +41,19 @@ def copy(config, tmp_path) -> pathlib.Path:
     return shutil.copytree(config.run_directory, tmp_path / "copy")
 
 
-def find(loaded: trained.Trained, options: Options = FEW) -> dict:
+def find(loaded: Run, options: Options = FEW) -> dict:
     return protocols.evaluate(loaded, ["attention"], options)["attention"]
 
 
 def test_each_round_with_its_own_encoder_and_bank(copy, capsys):
-    again = trained.load(copy)
+    again = Run(copy)
     before = [v.numpy().tobytes() for v in again.model.encoder.variables]
     figures = find(again, Options(attention_measured=450))
     rounds = figures["rounds"]
     assert [row["round"] for row in rounds] == [0, 1, 2]
     assert [row["epochs"] for row in rounds] == [2, 4, 6]
     for row in rounds:
-        then = trained.load(copy, which=f"round_{row['round']}")
+        then = Run(copy, which=f"round_{row['round']}")
         bank = np.asarray(then.model.bank.rows)
         expected = (then.train_embeddings * bank).sum(1).mean()
         assert row["similarity"] == pytest.approx(expected, abs=1e-5)
@@ -70,10 +71,10 @@ def test_each_round_with_its_own_encoder_and_bank(copy, capsys):
 def test_figures_are_of_the_measured_images_alone(copy):
     """By SciPy's entropy of the maps themselves, which are 2×2."""
     options = Options(attention_images="0,1,2", attention_measured=40)
-    rows = find(trained.load(copy), options)["rounds"]
+    rows = find(Run(copy), options)["rounds"]
     numbers = np.random.default_rng(0).permutation(450)[:40]
     for row in rows:
-        then = trained.load(copy, which=f"round_{row['round']}")
+        then = Run(copy, which=f"round_{row['round']}")
         maps, similarities = GradCam(then.model.encoder)(
             then.images.train.images[numbers],
             np.asarray(then.model.bank.rows)[numbers],
@@ -93,13 +94,13 @@ def test_maps_that_are_all_empty_have_no_figures(copy, monkeypatch):
     monkeypatch.setattr(
         attention, "choose", lambda *_: (np.array([7]), np.array([7]))
     )
-    for row in find(trained.load(copy), options)["rounds"]:
+    for row in find(Run(copy), options)["rounds"]:
         assert (row["centre_share"], row["entropy"]) == (None, None)
         assert row["empty_maps"] == 1
 
 
 def test_picture_has_a_row_an_image_and_a_column_a_round(copy):
-    find(trained.load(copy))
+    find(Run(copy))
     with Image.open(copy / "attention.png") as picture:
         assert picture.height == pytest.approx(
             HEADER + 3 * (TILE + CAPTION), abs=20
@@ -112,7 +113,7 @@ def test_picture_has_a_row_an_image_and_a_column_a_round(copy):
 
 
 def test_images_are_those_asked_for(copy):
-    again = trained.load(copy)
+    again = Run(copy)
     asked = Options(attention_images="7, 449,7,0", attention_measured=5)
     assert find(again, asked)["images"] == [7, 449, 0]
     for seed in (0, 1):
@@ -136,20 +137,20 @@ def test_a_checkpoint_that_ends_no_round_has_a_column_too(copy):
     """As that of a run that goes on, or was trained without --keep_rounds."""
     checkpoints = copy / "checkpoints"
     (checkpoints / "epoch_00006.npz").unlink()
-    rows = find(trained.load(copy))["rounds"]
+    rows = find(Run(copy))["rounds"]
     assert [(row["round"], row["epochs"]) for row in rows] == [
         (0, 2), (1, 4), (None, 5),
     ]  # fmt: skip
     for epochs in (2, 4):
         (checkpoints / f"epoch_{epochs:05}.npz").unlink()
-    rows = find(trained.load(copy))["rounds"]
+    rows = find(Run(copy))["rounds"]
     assert [(row["round"], row["epochs"]) for row in rows] == [(None, 5)]
 
 
 def test_a_damaged_round_is_left_out_and_said(copy, capsys):
     path = copy / "checkpoints" / "epoch_00004.npz"
     path.write_bytes(path.read_bytes()[:-99])
-    rows = find(trained.load(copy))["rounds"]
+    rows = find(Run(copy))["rounds"]
     assert [row["round"] for row in rows] == [0, 2]
     assert f"{path} is damaged" in capsys.readouterr().out
 
@@ -160,16 +161,17 @@ def test_needs_the_bank(copy):
         arrays = {k: data[k] for k in data.files if "method/" not in k}
     np.savez(path, **arrays)
     with pytest.raises(InputError, match="with their memory bank.*epoch_00002"):
-        find(trained.load(copy))
+        find(Run(copy))
 
 
 def test_needs_no_labels(copy):
-    again = trained.load(copy)
+    again = Run(copy)
     named = find(again)
     splits = (again.images.train, again.images.test)
     bare = (dataclasses.replace(split, labels=None) for split in splits)
-    again = dataclasses.replace(again, images=ImageData("digits", *bare))
-    assert find(again) == named
+    unlabelled = Run(copy)
+    unlabelled.__dict__.update(images=ImageData("digits", *bare))
+    assert find(unlabelled) == named
 
 
 def test_streamed_images_are_the_same(tmp_path):
@@ -189,7 +191,7 @@ def test_streamed_images_are_the_same(tmp_path):
         evaluate_every=0,
     )
     trainer.train(config)
-    streamed = trained.load(config.run_directory)
+    streamed = Run(config.run_directory)
     split = streamed.images.train
     assert split.images is None
     batches = clean_batches(split, 16, split.size)

@@ -12,20 +12,21 @@ from sklearn.metrics import silhouette_score
 from and_tf import protocols
 from and_tf.evaluation import cluster_metrics
 from and_tf.protocols.config import Options
-from and_tf.training import trained, trainer
+from and_tf.training import trainer
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from tests.protocols.protocols_test import without_labels, without_test
 from tests.small_run import digits
 
 
 @pytest.fixture(scope="module")
-def again(tmp_path_factory) -> trained.Trained:
+def again(tmp_path_factory) -> Run:
     config = digits(tmp_path_factory.mktemp("run"), rounds=0)
     trainer.train(config)
-    return trained.load(config.run_directory)
+    return Run(config.run_directory)
 
 
-def found(loaded: trained.Trained, **options) -> dict:
+def found(loaded: Run, **options) -> dict:
     return protocols.evaluate(loaded, ["kmeans"], Options(**options))["kmeans"]
 
 

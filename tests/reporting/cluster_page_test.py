@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from and_tf.reporting import cluster_page, reported_clustering
-from and_tf.scan import classifier
+from and_tf.scan.clustering import Clustering
 from and_tf.training import trainer
 from tests.reporting.parsed_page import Page
 from tests.small_clustering import cluster
@@ -96,7 +96,7 @@ def test_sizes_and_confusion_are_those_of_the_result(page, result):
 def test_samples_are_the_models(page, finished, result):
     """The first tile of a cluster is the one that the model is surest of."""
     found = reported_clustering.load(finished)
-    model = classifier.load(finished).model
+    model = Clustering(finished).classifier
     probabilities = model.predict(found.split.images, verbose=0)
     text = page.sections["samples"]
     alts = [image["alt"] for image in page.images()]

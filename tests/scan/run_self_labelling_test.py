@@ -10,9 +10,10 @@ import shutil
 import numpy as np
 import pytest
 
-from and_tf.scan import classifier, train_callbacks, trainer
+from and_tf.scan import train_callbacks, trainer
+from and_tf.scan.clustering import Clustering
 from and_tf.scan.directory import ClusterDirectory
-from and_tf.training import trained
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from tests.same_run import rows_of
 from tests.scan.same_clustering import assert_same
@@ -50,9 +51,9 @@ def test_self_labelling_comes_after(labelled, capsys):
 
 def test_the_classifier_is_the_average(labelled):
     config, result, directory = labelled
-    found = classifier.load(directory.path)
-    test = trained.load(pathlib.Path(config.run_dir)).images.test
-    probabilities = found.model.predict(test.images, verbose=0)
+    found = Clustering(directory.path)
+    test = Run(pathlib.Path(config.run_dir)).images.test
+    probabilities = found.classifier.predict(test.images, verbose=0)
     sizes = np.bincount(probabilities.argmax(1), minlength=10)
     assert sizes.tolist() == result["cluster_sizes"]
 

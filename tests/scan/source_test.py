@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from and_tf import backbones
+from and_tf.distribution.process_group import Team
 from and_tf.scan import pretrained
-from and_tf.training import trained
+from and_tf.scan.config import ClusterConfig
+from and_tf.training.checkpoint import Checkpoint
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from tests.small_run import digits, interrupted
 
@@ -30,14 +33,14 @@ def change(path: pathlib.Path, edit) -> None:
         np.savez(file, **arrays)
 
 
-def load(path: pathlib.Path) -> pretrained.Source:
-    return pretrained.load_source(path, "last", "", 4.0)
+def load(path: pathlib.Path) -> Run:
+    return pretrained.load(ClusterConfig(run_dir=str(path)), Team())
 
 
 def test_takes_a_trained_one(copy):
     found = load(copy)
-    assert found.identity["epochs"] == 2
-    assert found.evaluation.name == "digits/test"
+    assert pretrained.identity(found)["epochs"] == 2
+    assert found.queries.name == "digits/test"
 
 
 def test_refuses_one_without_a_checkpoint(copy):
@@ -84,7 +87,7 @@ def test_refuses_weights_that_are_no_numbers(copy):
 
 def test_refuses_a_random_encoder_in_a_trained_ones_place(copy):
     """As if the weights had been saved before, or never loaded."""
-    run = trained.load_encoder(copy)
+    run = Run(copy)
     fresh = backbones.build(**run.checkpoint.notes["encoder"])
 
     def forget(arrays):
@@ -98,12 +101,12 @@ def test_refuses_a_random_encoder_in_a_trained_ones_place(copy):
 
 
 def test_refuses_what_was_not_really_loaded(copy, monkeypatch):
-    restore = trained.Checkpoint.restore
+    restore = Checkpoint.restore
 
     def forgetful(self, group, variables):
         restore(self, group, variables)
         variables[0].assign(variables[0] * 1.001)
 
-    monkeypatch.setattr(trained.Checkpoint, "restore", forgetful)
+    monkeypatch.setattr(Checkpoint, "restore", forgetful)
     with pytest.raises(InputError, match="other than those in the file"):
         load(copy)

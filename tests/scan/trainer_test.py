@@ -15,13 +15,14 @@ from PIL import Image
 from and_tf.data.split import ImageData
 from and_tf.evaluation import cluster_metrics
 from and_tf.evaluation.embeddings import embed
-from and_tf.scan import classifier, mining, train_callbacks, trainer, validation
+from and_tf.scan import mining, train_callbacks, trainer, validation
 from and_tf.scan import pretrained as sources
+from and_tf.scan.clustering import Clustering, is_clustering
 from and_tf.scan.config import ClusterConfig
 from and_tf.scan.directory import ClusterDirectory
-from and_tf.training import trained
 from and_tf.training import trainer as training
 from and_tf.training.config import from_flagfile
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError, Interrupted
 from tests.same_run import rows_of
 from tests.scan.same_clustering import assert_same
@@ -64,9 +65,9 @@ def test_learns_more_than_chance(finished):
 
 def test_the_classifier_is_restored_without_data(finished):
     config, result, directory = finished
-    found = classifier.load(directory.path)
-    test = trained.load(pathlib.Path(config.run_dir)).images.test
-    probabilities = found.model.predict(test.images, verbose=0)
+    found = Clustering(directory.path)
+    test = Run(pathlib.Path(config.run_dir)).images.test
+    probabilities = found.classifier.predict(test.images, verbose=0)
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
     scores = cluster_metrics.score(
         probabilities.argmax(1), test.labels, 10, 10, probabilities
@@ -76,8 +77,8 @@ def test_the_classifier_is_restored_without_data(finished):
         cluster_metrics.prototypes(probabilities).tolist()
         == result["prototypes"]
     )
-    assert classifier.is_clustering(directory.path)
-    assert not classifier.is_clustering(pathlib.Path(config.run_dir))
+    assert is_clustering(directory.path)
+    assert not is_clustering(pathlib.Path(config.run_dir))
 
 
 def test_resumed_run_is_the_same_run(finished, tmp_path, monkeypatch):
@@ -124,8 +125,8 @@ def test_a_finished_one_is_shown_and_left_alone(finished, capsys):
 
 def test_fine_tuning_moves_all_but_the_projection(finished):
     config, _, directory = finished
-    before = trained.load_encoder(pathlib.Path(config.run_dir)).encoder
-    after = classifier.load(directory.path).scan.encoder
+    before = Run(pathlib.Path(config.run_dir)).encoder
+    after = Clustering(directory.path).scan.encoder
     for one, other in zip(before.variables, after.variables, strict=True):
         same = np.array_equal(one, other)
         assert same == ("projection" in one.path), one.path
@@ -156,7 +157,7 @@ def test_folders(tmp_path, capsys, labelled, test):
     where = "test" if test else "train"
     assert result["protocol"]["matched_on"] == f"folder/{where}"
     assert len(result["prototypes"]) == 6
-    frozen = classifier.load(made.output_directory).scan.encoder
+    frozen = Clustering(made.output_directory).scan.encoder
     digest = sources.fingerprint(frozen)
     assert digest == result["pretext"]["encoder_sha256"]
     assert ("ACC" in capsys.readouterr().out) == labelled
@@ -183,10 +184,10 @@ def test_the_epoch_of_the_lowest_loss_is_kept(config, tmp_path, monkeypatch):
     assert result["clustering"]["epoch"] == 2
     assert result["acc"] == float(rows[1]["acc"])
     assert "lowest loss on digits/test" in result["protocol"]["epoch"]
-    found = classifier.load(directory.path)
+    found = Clustering(directory.path)
     assert found.checkpoint.epochs == 2
-    test = trained.load(pathlib.Path(made.run_dir)).images.test
-    answers = found.model.predict(test.images, verbose=0).argmax(1)
+    test = Run(pathlib.Path(made.run_dir)).images.test
+    answers = found.classifier.predict(test.images, verbose=0).argmax(1)
     assert (
         cluster_metrics.score(answers, test.labels, 10, 10).acc == result["acc"]
     )
@@ -198,7 +199,7 @@ def test_the_epoch_of_the_lowest_loss_is_kept(config, tmp_path, monkeypatch):
     result = trainer.cluster(later)
     assert result["after_clustering"]["acc"] == float(rows[1]["acc"])
     assert result["protocol"]["epoch"] == "last"
-    assert classifier.load(directory.path).checkpoint.epochs == 5
+    assert Clustering(directory.path).checkpoint.epochs == 5
     kept = [path.stem for path in directory.checkpoints.paths()]
     assert "epoch_00002" in kept
 
@@ -217,10 +218,10 @@ def test_learns_from_views_of_the_size_trained_on(config, tmp_path):
     result = trainer.cluster(made)
     rows = rows_of(ClusterDirectory(made.output_directory).metrics)
     assert [row["stage"] for row in rows] == ["", "self_labelling"]
-    found = classifier.load(made.output_directory)
-    assert found.model.input_shape == (None, 12, 12, 3)
-    test = trained.load(trained_on.run_directory).images.test
-    answers = embed(found.model, test, 12).argmax(1)
+    found = Clustering(made.output_directory)
+    assert found.classifier.input_shape == (None, 12, 12, 3)
+    test = Run(trained_on.run_directory).images.test
+    answers = embed(found.classifier, test, 12).argmax(1)
     assert (
         cluster_metrics.score(answers, test.labels, 10, 10).acc == result["acc"]
     )
@@ -234,7 +235,7 @@ def test_the_oracle_says_that_it_uses_labels(config, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "LABELS ARE USED (--mining=oracle)" in printed
     assert "LABELS WERE USED" in printed and "\noracle " in printed
-    images = trained.load(pathlib.Path(made.run_dir)).images
+    images = Run(pathlib.Path(made.run_dir)).images
     mined = mining.read(ClusterDirectory(made.output_directory).mined, 450, 150)
     assert mining.agreement(mined.train, images.train) == 1
     assert mining.agreement(mined.evaluation, images.test) < 1  # As mined.
@@ -242,7 +243,7 @@ def test_the_oracle_says_that_it_uses_labels(config, tmp_path, capsys):
 
 def test_labels_never_choose(config, finished, tmp_path, monkeypatch):
     """Without them everything that is learnt is the same."""
-    load = trained.load_images
+    load = training.load_images
 
     def bare(*arguments):
         images = load(*arguments)
@@ -252,7 +253,7 @@ def test_labels_never_choose(config, finished, tmp_path, monkeypatch):
             *(dataclasses.replace(s, labels=None) for s in splits),
         )
 
-    monkeypatch.setattr(trained, "load_images", bare)
+    monkeypatch.setattr(training, "load_images", bare)
     made = config(tmp_path / "scan")
     result = trainer.cluster(made)
     known = finished[1]

@@ -12,7 +12,8 @@ import pytest
 from and_tf import protocols
 from and_tf.evaluation.embeddings import embed
 from and_tf.protocols.config import Options
-from and_tf.training import trained, trainer
+from and_tf.training import trainer
+from and_tf.training.run import Run
 from and_tf.training.run_directory import RunDirectory
 from and_tf.utils.errors import InputError
 from export.embeddings import gallery
@@ -63,7 +64,7 @@ def test_the_classifiers_own_accuracy_is_of_test_images(finished):
     if config.pretext == "rotation":
         assert result["classifier_top1"] is None
         return
-    again = trained.load(config.run_directory)
+    again = Run(config.run_directory)
     w = np.asarray(again.model.classifier.directions)
     w = w / np.linalg.norm(w, axis=1, keepdims=True)
     told = (again.query_embeddings @ w.T).argmax(1)
@@ -87,7 +88,7 @@ def test_the_table_says_whether_labels_were_used(finished, capsys):
 
 def test_is_evaluated_but_where_a_bank_is_needed(finished):
     config, result = finished
-    again = trained.load(config.run_directory)
+    again = Run(config.run_directory)
     assert again.config.pretext == config.pretext
     assert again.train_embeddings.shape == (450, 32)
     figures = protocols.evaluate(
@@ -102,20 +103,20 @@ def test_is_evaluated_but_where_a_bank_is_needed(finished):
     with pytest.raises(InputError, match="Expected a run with a memory bank"):
         protocols.evaluate(again, ["attention"])
     with pytest.raises(InputError, match="for --checkpoint=best"):
-        trained.load(config.run_directory, which="best")
+        _ = Run(config.run_directory, which="best").checkpoint
 
 
 def test_is_exported_but_not_its_bank(finished, tmp_path):
-    encoder = trained.load_encoder(finished[0].run_directory)
+    encoder = Run(finished[0].run_directory)
     version = saved_model_writer.export(encoder, tmp_path, Outputs())
     about = json.loads(
         (version / saved_model_writer.EXTRA / "encoder.json").read_text()
     )
     assert about["pretext"] == finished[0].pretext
-    images = trained.load_images(encoder.config).test
+    images = encoder.images.test
     np.testing.assert_allclose(
         embed(encoder.encoder, images, 8),
-        trained.load(finished[0].run_directory).query_embeddings,
+        Run(finished[0].run_directory).query_embeddings,
         atol=1e-5,
     )
     with pytest.raises(InputError, match="with a memory bank.*--gallery=clean"):

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import and_tf
-from and_tf.scan import classifier
-from and_tf.training import trained, trainer
+from and_tf.scan.clustering import Clustering
+from and_tf.training import trainer
 from and_tf.training.checkpoint import Checkpoint
+from and_tf.training.run import Run
 from and_tf.training.run_directory import RunDirectory
 from export import exportable
 from export.serving import saved_model_writer
@@ -119,7 +120,7 @@ def test_it_goes_on_as_if_this_version_had_written_it(gone_on, tmp_path):
 def test_a_finished_run_is_evaluated(old):
     directory = RunDirectory(old / "finished")
     result = directory.read_result()
-    figures = evaluate_knn(trained.load(directory.path))
+    figures = evaluate_knn(Run(directory.path))
     for name, wanted in (("clean", "last"), ("bank", "best")):
         # One image in a hundred may lie between two classes.
         assert figures[f"{name}_top1"] == pytest.approx(
@@ -137,8 +138,8 @@ def test_a_finished_run_is_clustered_and_exported(old):
 
 
 def test_a_clustering_is_read_and_exported(old):
-    images = trained.load_images(RunDirectory(old / "finished").config())
-    found = classifier.load(old / "clustering")
+    images = Run(old / "finished").images
+    found = Clustering(old / "clustering")
     assert found.scan.heads == 2
     assert found.scan.predict(images.test.images, verbose=0).shape == (60, 20)
     version = saved_model_writer.export(

@@ -10,7 +10,8 @@ import signal
 import numpy as np
 import pytest
 
-from and_tf.training import results, train_callbacks, trained, trainer
+from and_tf.training import results, train_callbacks, trainer
+from and_tf.training.run import Run
 from and_tf.training.run_directory import RunDirectory
 from and_tf.utils.errors import InputError, Interrupted
 from tests.same_run import assert_same_run
@@ -72,7 +73,7 @@ def test_without_its_bank_a_run_is_evaluated_but_not_resumed(
     with np.load(path, allow_pickle=False) as data:
         arrays = {k: data[k] for k in data.files if "method/" not in k}
     np.savez(path, **arrays)
-    figures = evaluate_knn(trained.load(directory.path))
+    figures = evaluate_knn(Run(directory.path))
     assert figures["clean_top1"] == finished[1]["knn_top1_last"]
     assert "bank_top1" not in figures
     directory.result.unlink()

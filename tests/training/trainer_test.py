@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from and_tf.evaluation.knn import weighted_knn
-from and_tf.training import trained, trainer
+from and_tf.training import trainer
 from and_tf.training.checkpoint import Checkpoint, best_epochs
 from and_tf.training.config import TrainConfig, from_flagfile
+from and_tf.training.run import Run
 from and_tf.training.run_directory import RunDirectory
 from and_tf.utils.errors import InputError
 from tests.same_run import assert_same_run
@@ -77,7 +78,7 @@ def test_learns(finished):
 
 def test_evaluation_agrees_with_the_training(finished):
     config, result, _ = finished
-    again = trained.load(config.run_directory)
+    again = Run(config.run_directory)
     figures = evaluate_knn(again)
     assert figures["clean_top1"] == result["knn_top1_last"]
     written = json.loads((config.run_directory / "result.json").read_text())
@@ -93,12 +94,12 @@ def test_evaluation_agrees_with_the_training(finished):
 
 def test_an_encoder_is_restored_without_its_data(finished):
     config, _, _ = finished
-    alone = trained.load_encoder(config.run_directory)
+    alone = Run(config.run_directory)
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
     assert (alone.image_size, alone.embedding_dim) == (8, 32)
     np.testing.assert_array_equal(
         alone.encoder(images),
-        trained.load(config.run_directory).model.encoder(images),
+        Run(config.run_directory).model.encoder(images),
     )
 
 
@@ -126,7 +127,7 @@ def test_the_best_checkpoint_and_those_of_rounds_are_kept(finished):
     assert [path.stem for path in directory.checkpoints.paths()] == sorted(
         {f"epoch_{epoch:05}" for epoch in (2, 4, best, 5, 6)}
     )
-    again = trained.load(directory.path, which="best")
+    again = Run(directory.path, which="best")
     assert again.checkpoint.epochs == best
     figures = evaluate_knn(again)
     assert figures["bank_top1"] == result["knn_top1_best"]
@@ -139,9 +140,9 @@ def test_a_round_is_loaded_with_exactly_its_weights(
     config = digits(tmp_path)
     interrupted(config, 4, monkeypatch)
     ended = RunDirectory(config.run_directory).checkpoints.latest()
-    again = trained.load(finished[2].path, which="round_1")
+    again = Run(finished[2].path, which="round_1")
     assert again.checkpoint.epochs == ended.epochs == 4
-    alone = trained.load_encoder(finished[2].path, "round_1")
+    alone = Run(finished[2].path, "round_1")
     for encoder in (again.model.encoder, alone.encoder):
         for value, expected in zip(
             encoder.variables, ended.arrays("encoder"), strict=True
@@ -162,7 +163,7 @@ def test_a_round_is_loaded_with_exactly_its_weights(
 )
 def test_other_checkpoints_are_refused(finished, which, message):
     with pytest.raises(InputError, match=message):
-        trained.load_encoder(finished[2].path, which)
+        _ = Run(finished[2].path, which).checkpoint
 
 
 def test_rounds_need_not_be_kept(tmp_path):
@@ -179,14 +180,14 @@ def test_rounds_need_not_be_kept(tmp_path):
     assert [Checkpoint(p).epochs for p in checkpoints.paths()] == kept
     missing = next(r for r in range(3) if r + 1 not in kept)
     with pytest.raises(InputError, match="trained without --keep_rounds"):
-        trained.load_encoder(config.run_directory, f"round_{missing}")
+        _ = Run(config.run_directory, f"round_{missing}").checkpoint
 
 
 def test_without_evaluations_there_is_no_best(tmp_path):
     config = digits(tmp_path, evaluate_every=0, rounds=1, epochs_per_round=2)
     with pytest.raises(InputError, match="for --checkpoint=best"):
         interrupted(config, 1, pytest.MonkeyPatch())
-        trained.load_encoder(config.run_directory, "best")
+        _ = Run(config.run_directory, "best").checkpoint
 
 
 @pytest.mark.parametrize(
@@ -240,10 +241,10 @@ def test_what_was_trained_on_small_views_sees_large_images(tmp_path):
     )  # fmt: skip
     result = trainer.train(config)
     assert result["image_size"] == 24
-    encoder = trained.load_encoder(config.run_directory).encoder
+    encoder = Run(config.run_directory).encoder
     assert encoder.input_shape == (None, 24, 24, 3)
     assert encoder.get_layer("stage2").output.shape[-1] == 48
-    again = evaluate_knn(trained.load(config.run_directory))
+    again = evaluate_knn(Run(config.run_directory))
     assert again["clean_top1"] == result["knn_top1_last"]
 
 
@@ -271,7 +272,7 @@ def test_folders(tmp_path, capsys, labelled, test, memory_gib):
     if not labelled:
         assert result["knn_top1_last"] is None
         with pytest.raises(InputError, match="Expected labels"):
-            evaluate_knn(trained.load(config.run_directory))
+            evaluate_knn(Run(config.run_directory))
     else:
         assert result["knn_top1_last"] > 0.9  # Dark and light are far apart.
 

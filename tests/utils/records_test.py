@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from and_tf.reporting.reported_run import read_metrics
 from and_tf.sweeping import claims
 from and_tf.sweeping.run_status import outcome_of
 from and_tf.training import result_file
@@ -116,13 +115,13 @@ def test_refuses_other_metrics_in_one_sentence(tmp_path, text, words):
         text if isinstance(text, bytes) else text.encode()
     )
     with pytest.raises(InputError, match=f"metrics.csv.*{words}"):
-        read_metrics(directory)
+        directory.read_metrics()
 
 
 def test_reads_metrics_that_end_early(tmp_path):
     directory = RunDirectory(tmp_path)
     directory.metrics.write_text("epoch,loss,knn_bank\n0,1.5\n1,2,\n")
-    assert read_metrics(directory) == [
+    assert directory.read_metrics() == [
         {"epoch": 0, "loss": 1.5}, {"epoch": 1, "loss": 2.0}
     ]  # fmt: skip
 

@@ -14,8 +14,8 @@ from and_tf.data.image_file import read_image
 from and_tf.data.preprocessing import centre_square
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import weighted_knn
-from and_tf.training import trained
 from and_tf.training.config import TrainConfig
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from export.embeddings import gallery
 from export.embeddings.gallery import Gallery
@@ -25,12 +25,12 @@ from tests.export import exports
 
 @pytest.fixture(scope="module")
 def run(digits_run):
-    return trained.load_encoder(digits_run)
+    return Run(digits_run)
 
 
 @pytest.fixture(scope="module")
 def images(run):
-    return trained.load_images(run.config)
+    return run.images
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +270,9 @@ def test_refuses(run, rows, tmp_path, options, changes, message):
 def of_folder(run, path):
     """The run, as if it had been trained on a folder of images."""
     config = TrainConfig(dataset="folder", data_dir=str(path), image_size=8)
-    return dataclasses.replace(run, config=config)
+    changed = Run(run.directory.path, data_dir=str(path))
+    changed.config = config
+    return changed
 
 
 def test_the_bank_needs_no_data(run):
@@ -301,4 +303,4 @@ def test_a_folder_gives_names_and_no_labels(run, tmp_path, rng):
     with pytest.raises(InputError, match="Expected labels for --classify"):
         gallery.read(folder, "clean", labelled=True)
     with pytest.raises(InputError, match="450 training images.*Received: 3"):
-        gallery.read(folder, "bank", data_dir=str(tmp_path))
+        gallery.read(folder, "bank")

@@ -14,7 +14,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from and_tf import backbones
-from and_tf.training import trained
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from export.tensor_names import MODES
 from export.tflite.conversion import convert, operators
@@ -26,8 +26,8 @@ BOUNDS = {"none": 0.99999, "float16": 0.9999, "dynamic": 0.998, "int8": 0.997}
 @pytest.fixture(scope="module")
 def digits(digits_run):
     """The tiny run's encoder, and digits as it saw them and did not see."""
-    run = trained.load_encoder(digits_run)
-    images = trained.load_images(run.config)
+    run = Run(digits_run)
+    images = run.images
     return run.encoder, images.train.images, images.test.images
 
 

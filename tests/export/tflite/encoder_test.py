@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf.training import trained
+from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from export.tflite.conversion import convert
 from export.tflite.encoder import TFLiteEncoder
@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def original(digits_run):
-    return trained.load_encoder(digits_run).encoder
+    return Run(digits_run).encoder
 
 
 @pytest.fixture(scope="module")

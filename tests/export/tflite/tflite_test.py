@@ -12,7 +12,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from and_tf.evaluation.knn import weighted_knn
-from and_tf.training import trained
+from and_tf.training.run import Run
 from export.tflite.conversion import convert
 from tests.utils.cli_test import call
 
@@ -49,8 +49,8 @@ def test_figures_are_those_of_the_file(digits_run, exported):
     directory, _ = exported
     interpreter = Interpreter(str(directory / "digits.tflite"))
     runner = interpreter.get_signature_runner("serving_default")
-    run = trained.load_encoder(digits_run)
-    data = trained.load_images(run.config)
+    run = Run(digits_run)
+    data = run.images
     splits = (data.test, data.train)
     files = [runner(images=s.images)["embedding"] for s in splits]
     keras = [run.encoder.predict(s.images, verbose=0) for s in splits]
@@ -168,7 +168,7 @@ def test_noevaluate_needs_no_data_and_says_no_more(digits_run, tmp_path):
     assert result.stdout.startswith("wrote a.tflite (0.8")
     assert len(result.stdout.splitlines()) == 1
     # Any process makes the same bytes of the same run.
-    expected = convert(trained.load_encoder(digits_run).encoder)
+    expected = convert(Run(digits_run).encoder)
     assert (tmp_path / "a.tflite").read_bytes() == expected
 
 

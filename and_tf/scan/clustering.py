@@ -1,0 +1,271 @@
+"""Takes a finished clustering up again, to report or export it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+
+from and_tf import backbones
+from and_tf.data.split import ImageData, Split
+from and_tf.evaluation.embeddings import embed
+from and_tf.scan.directory import ClusterDirectory
+from and_tf.scan.scan_model import SCAN
+from and_tf.training import trainer
+from and_tf.training.checkpoint import Checkpoint
+from and_tf.training.config import TrainConfig
+from and_tf.training.run_directory import RunDirectory
+from and_tf.utils.errors import InputError
+from and_tf.utils.progress import Counted
+
+
+class Clustering:
+    """A clustering, each part of which loads when it is first asked for.
+
+    Args:
+        path: Its directory.
+        data_dir: Where its data lie now; empty where they lay before.
+        evaluates: Whether the classifier may be asked, for `probabilities`.
+
+    Attributes:
+        directory: Of the clustering.
+        config: Its flags.
+        result: The content of result.json.
+        data_dir: See above.
+        evaluates: See above.
+
+    Raises:
+        InputError: If there is no clustering in `path`, or it is not finished.
+    """
+
+    def __init__(
+        self, path: pathlib.Path, data_dir: str = "", evaluates: bool = True
+    ) -> None:
+        self.evaluates = evaluates
+        self.directory = ClusterDirectory(path)
+        self.config = self.directory.config()
+        result = self.directory.read_result()
+        if result is None:
+            raise _not_finished(path)
+        self.result: dict[str, Any] = result
+        self.data_dir = data_dir
+
+    @functools.cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The epoch of the lowest loss or, after self-labelling, the last.
+
+        Raises:
+            InputError: If it is not there, or damaged.
+        """
+        found = self.directory.checkpoints.latest()
+        if found is None:
+            raise _not_finished(self.directory.path)
+        labelled = self.result["self_labelling"]
+        best = self.result["clustering"].get("epoch")
+        # Older ones kept the last epoch.
+        if best and not (labelled and labelled["epochs"]):
+            return self.directory.checkpoints.best(best)
+        return found
+
+    @functools.cached_property
+    def scan(self) -> SCAN:
+        """The restored model with all of its heads."""
+        notes = self.checkpoint.notes
+        scan = SCAN(
+            backbones.build(**notes["encoder"]),
+            notes["clusters"],
+            heads=notes["heads"],
+            features=notes["features"],
+        )
+        restore(scan, self.checkpoint)
+        return scan
+
+    @functools.cached_property
+    def classifier(self) -> keras.Model:
+        """The head that was chosen.
+
+        It maps uint8 or float32 [B, S, S, 3], values 0..255, to the
+        probabilities of the clusters, float32 [B, C].
+        """
+        # Self-labelling has gone on with the chosen head alone.
+        head = self.result["head"] if self.scan.heads > 1 else 0
+        return single_head(self.scan, head)
+
+    @property
+    def keeps_projection(self) -> bool:
+        """Whether the encoder's embedding is what it was trained to be.
+
+        Fine-tuning for heads on the backbone's features changes what goes
+        into the projection, and leaves the projection as it was.
+        """
+        return self.config.freeze or self.config.features == "embedding"
+
+    @functools.cached_property
+    def encoder(self) -> keras.Model:
+        """Maps images to what they are compared by, float32 [B, D], unit norm.
+
+        That is the encoder's embedding or, where it has lost its meaning (see
+        `keeps_projection`), the features that the heads see.
+        """
+        if self.keeps_projection:
+            return self.scan.encoder
+        trunk = self.scan.trunk
+        unit = keras.layers.UnitNormalization(dtype="float32", name="unit_norm")
+        return keras.Model(trunk.input, unit(trunk.output), name="features")
+
+    @property
+    def image_size(self) -> int:
+        """S, in pixels."""
+        return self.checkpoint.notes["encoder"]["image_size"]
+
+    @property
+    def embedding_dim(self) -> int:
+        """D."""
+        return self.encoder.output_shape[-1]
+
+    @functools.cached_property
+    def run_config(self) -> TrainConfig:
+        """The flags of the run, its images where the clustering had them.
+
+        A run and the clustering in it may have been moved together; then the
+        run is what the clustering lies in.
+
+        Raises:
+            InputError: If the run is in neither place.
+        """
+        told = pathlib.Path(self.config.run_dir)
+        for path in (told, self.directory.path.parent):
+            run = RunDirectory(path)
+            if run.flagfile.is_file():
+                changes = {"memory_gib": self.config.memory_gib}
+                data_dir = self.data_dir or self.config.data_dir
+                if data_dir:
+                    changes["data_dir"] = data_dir
+                return dataclasses.replace(run.config(), **changes)
+        raise InputError(
+            "Expected the run that the clustering in "
+            f"{self.directory.path} is of, for its images. Received {told}, "
+            "which is not there. Put it back."
+        )
+
+    @functools.cached_property
+    def images(self) -> ImageData:
+        """The images of the run that was clustered."""
+        return trainer.load_images(self.run_config)
+
+    @property
+    def queries(self) -> Split:
+        """The split that clusters are matched on."""
+        return self.images.test or self.images.train
+
+    @functools.cached_property
+    def missing(self) -> str:
+        """Why model or images cannot be had, in a sentence; "" if they can."""
+        try:
+            _ = self.classifier, self.images
+        except InputError as error:
+            return str(error)
+        return ""
+
+    @functools.cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """One dict for each epoch."""
+        return self.directory.read_metrics()
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether clusters were compared with classes."""
+        return self.result["acc"] is not None
+
+    @property
+    def class_names(self) -> list[str]:
+        """The names of all classes, or their numbers where none are known."""
+        names = self.result.get("class_names")
+        if names is None and not self.missing:
+            names = self.queries.class_names
+        count = len(self.result["confusion"] or [])
+        return list(names or map(str, range(count)))
+
+    def label_of(self, cluster: int) -> int:
+        """Returns the class that a cluster was matched to, −1 for none."""
+        matching = self.result["matching"]
+        return -1 if matching is None else matching[cluster]
+
+    @property
+    def cluster_names(self) -> tuple[str, ...]:
+        """The matched class of each cluster, or else its number."""
+        names = self.result.get("class_names")
+        found = []
+        for cluster in range(self.classifier.output_shape[-1]):
+            label = self.label_of(cluster)
+            if label < 0:
+                found.append(f"cluster {cluster}")
+            else:
+                found.append(names[label] if names else str(label))
+        return tuple(found)
+
+    @functools.cached_property
+    def probabilities(self) -> np.ndarray | None:
+        """Of the clusters, for `queries`, float32 [M, C].
+
+        None where the classifier may not be asked, or something is missing.
+        """
+        if not self.evaluates or self.missing:
+            return None
+        split = self.queries
+        with Counted(f"cluster {split.name}", split.size) as progress:
+            return embed(
+                self.classifier, split, self.image_size, progress.advance
+            )
+
+    def bank_rows(self) -> np.ndarray:
+        """Raises an `InputError`: a clustering has no memory bank."""
+        raise InputError(
+            "Expected a run with a memory bank, for --gallery=bank. Received "
+            f"the clustering {self.directory.path}, which has none. Use "
+            "--gallery=clean."
+        )
+
+
+def restore(scan: SCAN, checkpoint: Checkpoint) -> None:
+    """Restores a clustering's weights, or their average if it has one."""
+    learnt = [*scan.encoder.variables, *scan.method_variables]
+    averages = checkpoint.arrays("method")[len(scan.method_variables) :]
+    if not averages:
+        checkpoint.restore("encoder", scan.encoder.variables)
+        checkpoint.restore("method", scan.method_variables)
+        return
+    for variable, average in zip(learnt, averages, strict=True):
+        variable.assign(average)
+
+
+def single_head(scan: SCAN, head: int) -> keras.Model:
+    """Makes a model from images to one head's probabilities, [B, C]."""
+    start = head * scan.clusters
+    logits = scan.head(scan.trunk.output)[:, start : start + scan.clusters]
+    probabilities = keras.layers.Softmax(dtype="float32", name="clusters")
+    return keras.Model(scan.trunk.input, probabilities(logits), name="scan")
+
+
+def is_clustering(path: pathlib.Path) -> bool:
+    """Tells the directory of a clustering from that of a run.
+
+    Its flags tell, from the first moment on: only a clustering was given a
+    run to start from and the weight λ of SCAN's entropy.
+    """
+    try:
+        text = ClusterDirectory(path).flagfile.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return "--entropy_weight=" in text
+
+
+def _not_finished(path: pathlib.Path) -> InputError:
+    return InputError(
+        f"Expected a finished clustering in {path}. Go on with this one by "
+        "python -m and_tf.cluster --resume."
+    )
