@@ -13,7 +13,7 @@ from tests.utils.cli_test import ROOT
 
 MAIN = """
 import contextlib, os, sys
-from and_tf import cli
+from and_tf.utils import cli
 
 def main(argv):
     print("32 × 32  τ 0.1  é")

@@ -15,13 +15,13 @@ from tests.utils.cli_test import ROOT
 
 COUNT = """
 import json, pathlib, sys
-from and_tf import files, locks
+from and_tf.utils import atomic_files, locks
 
 path = pathlib.Path(sys.argv[1])
 for i in range(50):
     with locks.exclusive(path):
         found = json.loads(path.read_text())
-        files.write_json(path, [*found, f"{sys.argv[2]} {i}"])
+        atomic_files.write_json(path, [*found, f"{sys.argv[2]} {i}"])
 """
 
 

@@ -14,10 +14,13 @@ from tests.utils.cli_test import ROOT
 
 WRITER = """
 import pathlib, sys
-from and_tf import temporary
+from and_tf.utils import temporary_files
 
 place = pathlib.Path(sys.argv[1])
-with temporary.directory(place) as path, temporary.create(place / "a") as file:
+with (
+    temporary_files.directory(place) as path,
+    temporary_files.create(place / "a") as file,
+):
     (path / "part").write_text("half")
     print("writing", flush=True)
     sys.stdin.read()

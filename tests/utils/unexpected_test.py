@@ -65,7 +65,7 @@ def test_says_what_to_do_where_memory_is_short():
 )
 def test_ends_a_main_in_one_sentence(error, debug):
     code = f"""
-from and_tf import cli
+from and_tf.utils import cli
 def main(argv):
     raise {error}
 cli.run(main)

@@ -285,7 +285,7 @@ def test_an_array_that_is_damaged_in_the_middle(tmp_path, save):
 MEASURE = """
 import pathlib, resource, sys
 import numpy as np
-from export import extraction
+from export.embeddings import extraction
 from export.embeddings.sources import open_source
 
 class Encoder:
