@@ -14,13 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from and_tf import archives, bounds, files, locks, result_file, temporary
-from and_tf import config as configs
+from and_tf import (
+    archives,
+    bounds,
+    files,
+    flag_config,
+    locks,
+    result_file,
+    temporary,
+)
 from and_tf.checkpoint import Checkpoint, Checkpoints
 from and_tf.checkpoint_name import LAST
-from and_tf.config import RunConfig, TrainConfig
+from and_tf.config import TrainConfig
 from and_tf.discovery import Neighbourhoods
 from and_tf.errors import InputError
+from and_tf.flag_config import RunConfig
 
 COLUMNS = (
     "epoch",
@@ -127,9 +135,8 @@ class RunDirectory:
         try:
             if locks.is_free(descriptor) is False:
                 raise InputError(
-                    f"Expected a run directory that no other process trains "
-                    f"in. Received: {self.path}. Wait for it, or name another "
-                    f"{self.flag}."
+                    f"Another process is already writing to {self.path}. Wait "
+                    f"for it to end, or name another {self.flag}."
                 )
             yield
         finally:
@@ -157,8 +164,8 @@ class RunDirectory:
         if not config.resume:
             raise InputError(
                 f"Expected a new {self.flag}. Received: {self.path}, which "
-                f"holds a run of {before.title}. Add "
-                "--resume to go on with it, or name another."
+                f"holds a run of {before.title}. Add --resume to continue it, "
+                "or name another."
             )
         names = config.differences(before)
         if names:
@@ -168,8 +175,9 @@ class RunDirectory:
                 for name in names
             )
             raise InputError(
-                f"Expected the flags of the run in {self.path} to resume it. "
-                f"It has {differences}. Use these, or name another {self.flag}."
+                f"The run in {self.path} can be resumed only with the flags "
+                f"that it began with. It has {differences}. Use these, or name "
+                f"another {self.flag}."
             )
         files.write_text(self.flagfile, config.to_flagfile())
         temporary.sweep(self.path)
@@ -187,7 +195,7 @@ class RunDirectory:
                 f"Received: {self.path}, which has none. Train one with "
                 f"{self.command}"
             )
-        return configs.from_run(self.config_class, self.flagfile)
+        return flag_config.from_run(self.config_class, self.flagfile)
 
     def write_metrics(self, history: list[dict]) -> None:
         """Writes metrics.csv, a row an epoch."""

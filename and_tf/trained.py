@@ -178,7 +178,7 @@ def _open(
     if checkpoint is None:
         received = "none: the run has not finished an epoch"
         if directory.checkpoints.paths():
-            received = "damaged ones alone: train the run anew"
+            received = "only damaged ones: train the run again"
         raise InputError(
             f"Expected a checkpoint in {directory.checkpoints.directory}. "
             f"Received {received}."
@@ -187,10 +187,10 @@ def _open(
         epochs = best_epochs(checkpoint.notes["history"])
         if not epochs:
             raise InputError(
-                "Expected a run that was evaluated in its memory bank, for "
+                "Expected a run that was evaluated in its memory bank for "
                 "--checkpoint=best, the epoch that was best there. Received: "
-                f"{path}, without such a figure: it needs a bank, labels and "
-                "a test split. Take the last checkpoint, or a round's."
+                f"{path}, which has no such figure, as it needs a bank, labels "
+                "and a test split. Use --checkpoint=last, or that of a round."
             )
         checkpoint = directory.checkpoints.best(epochs)
     elif number is not None:

@@ -34,10 +34,10 @@ import pathlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from and_tf import config as configs
-from and_tf import files, result_file
-from and_tf.config import RunConfig, TrainConfig
+from and_tf import files, flag_config, result_file
+from and_tf.config import TrainConfig
 from and_tf.errors import InputError
+from and_tf.flag_config import RunConfig
 from and_tf.sweeping.command import CLUSTER, TRAIN, command_of
 from and_tf.sweeping.measures import gather, is_clustering, linear_of
 from benchmarks import commands
@@ -142,7 +142,7 @@ def _run(path: pathlib.Path) -> Run:
             "before its end. Train it on with --resume."
         )
     command = CLUSTER if is_clustering(result) else TRAIN
-    config = configs.from_run(command.config, path / "flags.cfg")
+    config = flag_config.from_run(command.config, path / "flags.cfg")
     return config, result
 
 
@@ -259,7 +259,7 @@ def _trained(config: RunConfig) -> TrainConfig | None:
     flagfile = pathlib.Path(config.run_dir) / "flags.cfg"
     if not flagfile.is_file():
         return None
-    return configs.from_run(TrainConfig, flagfile)
+    return flag_config.from_run(TrainConfig, flagfile)
 
 
 def _check_alike(found: Sequence[Run], source: pathlib.Path) -> None:

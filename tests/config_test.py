@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
-from and_tf.config import TrainConfig, from_flagfile
+from and_tf.config import TrainConfig
 from and_tf.errors import InputError
+from and_tf.flag_config import from_flagfile
 
 
 def test_flagfile_makes_the_config_again(tmp_path):

@@ -9,7 +9,8 @@ import re
 import pytest
 
 from and_tf.clustering.config import ClusterConfig
-from and_tf.config import TrainConfig, from_flagfile
+from and_tf.config import TrainConfig
+from and_tf.flag_config import from_flagfile
 from and_tf.sweeping.command import command_of
 from and_tf.sweeping.grid import runs_of, varied
 from benchmarks import commands, result_files

@@ -6,8 +6,9 @@ import pytest
 from absl import flags
 
 from and_tf import flagfile_arguments
-from and_tf.config import TrainConfig, from_flagfile
+from and_tf.config import TrainConfig
 from and_tf.errors import InputError
+from and_tf.flag_config import from_flagfile
 from and_tf.flagfile_arguments import expand, find
 
 CONFIGS = flagfile_arguments.project_configs()

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from and_tf import run, trained
-from and_tf.config import TrainConfig, from_flagfile
+from and_tf.config import TrainConfig
 from and_tf.errors import InputError
 from and_tf.evaluation import protocols
 from and_tf.evaluation.options import Options
 from and_tf.evaluation.protocols import embedding
+from and_tf.flag_config import from_flagfile
 from and_tf.reporting import reported_run, run_page
 from and_tf.reporting.completion import complete
 from tests.cli_test import call

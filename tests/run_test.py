@@ -13,9 +13,10 @@ from PIL import Image
 
 from and_tf import run, trained
 from and_tf.checkpoint import Checkpoint, best_epochs
-from and_tf.config import TrainConfig, from_flagfile
+from and_tf.config import TrainConfig
 from and_tf.errors import InputError
 from and_tf.evaluation.knn import weighted_knn
+from and_tf.flag_config import from_flagfile
 from and_tf.run_directory import RunDirectory
 from tests.same_run import assert_same_run
 from tests.small_run import digits, evaluate_knn, folder, interrupted

@@ -54,8 +54,8 @@ def load(path: pathlib.Path) -> Classifier:
     result = directory.read_result()
     if checkpoint is None or result is None:
         raise InputError(
-            f"Expected a finished clustering in {path}. Received one that is "
-            "not: go on with it by python -m and_tf.cluster --resume."
+            f"The clustering in {path} is not finished. Finish it with python "
+            "-m and_tf.cluster --resume."
         )
     labelled, best = result["self_labelling"], result["clustering"].get("epoch")
     # Older ones kept the last epoch.

@@ -35,7 +35,6 @@ def training_config(
                 changes["data_dir"] = config.data_dir
             return dataclasses.replace(run.config(), **changes)
     raise InputError(
-        f"Expected the run that the clustering in {directory.path} is of, for "
-        f"its images. Received: {config.run_dir}, which is not there. Put it "
-        "back."
+        f"The clustering in {directory.path} needs the images of the run "
+        f"{config.run_dir}, which is not there. Put the run back."
     )

@@ -10,8 +10,9 @@ from absl import flags
 
 from and_tf import flagfile_arguments
 from and_tf.clustering.config import ClusterConfig
-from and_tf.config import RunConfig, TrainConfig
+from and_tf.config import TrainConfig
 from and_tf.errors import InputError
+from and_tf.flag_config import RunConfig
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any
 
 from absl import flags
 
-from and_tf import config as configs
-from and_tf.config import RunConfig
+from and_tf import flag_config
 from and_tf.errors import InputError
+from and_tf.flag_config import RunConfig
 from and_tf.sweeping.command import TRAIN, Command, command_of
 
 LONGEST = 255  # Bytes of a name, in nearly all file systems.
@@ -71,7 +71,7 @@ def varied(
             value is none of its type or there twice.
     """
     known = flags.FlagValues()
-    configs.define_flags(command.config, known)
+    flag_config.define_flags(command.config, known)
     found: dict[str, list[Any]] = {}
     for text in texts:
         name, equals, values = text.partition("=")
@@ -175,7 +175,7 @@ def check_directories(runs: Sequence[SweepRun]) -> None:
         flagfile = run.path / "flags.cfg"
         if not flagfile.is_file():
             continue
-        before = configs.from_run(run.command.config, flagfile)
+        before = flag_config.from_run(run.command.config, flagfile)
         names = run.command.differences(run.config, before)
         if names:
             has = ", ".join(f"--{n}={getattr(before, n)}" for n in names)

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from and_tf import files
-from and_tf.config import RunConfig
 from and_tf.escaping import for_csv
+from and_tf.flag_config import RunConfig
 from and_tf.sweeping import measures
 from and_tf.sweeping.command import command_of
 from and_tf.sweeping.grid import SweepRun, label

@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from and_tf import config as configs
+from and_tf import flag_config
 from and_tf.config import TrainConfig
 from benchmarks import commands, result_files
 from benchmarks.gpu.process import Launcher
@@ -153,7 +153,7 @@ class Run:
         Raises:
             InputError: If it was not begun.
         """
-        return configs.from_flagfile(TrainConfig, self.path / "flags.cfg")
+        return flag_config.from_flagfile(TrainConfig, self.path / "flags.cfg")
 
     @property
     def shared(self) -> Run | None:

@@ -24,11 +24,11 @@ from and_tf.clustering import (
 from and_tf.clustering import source as sources
 from and_tf.clustering.config import ClusterConfig
 from and_tf.clustering.directory import ClusterDirectory
-from and_tf.config import from_flagfile
 from and_tf.data.split import ImageData
 from and_tf.errors import InputError, Interrupted
 from and_tf.evaluation import clustering
 from and_tf.evaluation.embeddings import embed
+from and_tf.flag_config import from_flagfile
 from tests.clustering.same_clustering import assert_same
 from tests.same_run import rows_of
 from tests.small_run import Stop, digits, folder

@@ -225,5 +225,7 @@ def test_one_that_is_not_finished_is_refused(clustering, tmp_path):
     path = tmp_path / "scan"
     shutil.copytree(clustering, path)
     (path / "result.json").unlink()
-    with pytest.raises(InputError, match="Expected a finished clustering"):
+    with pytest.raises(
+        InputError, match="The clustering in .* is not finished"
+    ):
         exportable.load(path)

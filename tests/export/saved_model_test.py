@@ -192,7 +192,7 @@ def test_a_full_disk_ends_in_one_sentence(digits_run, tmp_path):
         timeout=300,
     )
     assert result.returncode == 1
-    assert "error: Expected to write to" in result.stderr
+    assert "cannot be written to: " in result.stderr
     assert "File too large" in result.stderr
     assert "Traceback" not in result.stderr
     assert os.listdir(tmp_path) == []

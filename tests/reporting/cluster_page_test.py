@@ -182,7 +182,7 @@ def test_what_is_missing_is_said(finished, tmp_path):
     (path / "result.json").unlink()
     result = call("and_tf.report", f"--run_dir={path}")
     assert result.returncode == 1
-    assert "error: Expected a finished clustering" in result.stderr
+    assert "error: The clustering in" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 
-from and_tf.config import RunConfig
+from and_tf.flag_config import RunConfig
 from and_tf.reporting.advice import command
 from and_tf.reporting.markup import (
     Html,

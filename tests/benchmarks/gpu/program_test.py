@@ -11,7 +11,8 @@ import os
 import subprocess
 import sys
 
-from and_tf.config import TrainConfig, from_flagfile
+from and_tf.config import TrainConfig
+from and_tf.flag_config import from_flagfile
 from and_tf.trained import load_encoder
 
 
