@@ -2,7 +2,7 @@
 
 Examples:
 
-    A run on CIFAR-10, in minutes on a CPU:
+    A run on CIFAR-10, with a recipe for a CPU:
         python -m and_tf.cluster --run_dir=runs/cifar10_cpu \\
             --flagfile=configs/scan_small_cifar10.flags
 

@@ -2,7 +2,7 @@
 
 Examples:
 
-    On digits that need no download, in about a minute:
+    On digits that need no download, small enough for any CPU:
         python -m and_tf.train --dataset=digits --backbone=small \\
             --rounds=2 --epochs_per_round=5 --run_dir=runs/digits
 

@@ -56,7 +56,7 @@ def test_differences_leave_out_what_a_resumed_run_may_change():
         ({"dataset": "folder"}, "Expected --data_dir"),
         ({"pretext": "jigsaw"}, "of and, rotation, supervised"),
         ({"pretext": "rotation"}, "--rounds=0 with --pretext=rotation.*: 4"),
-        ({"clusters": 9}, "--selection=clusters alone.*9 with curriculum"),
+        ({"clusters": 9}, "only with --selection=clusters.*--clusters=9"),
     ],
 )
 def test_refuses(values, message):

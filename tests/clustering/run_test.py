@@ -260,6 +260,6 @@ def test_labels_never_choose(config, finished, tmp_path, monkeypatch):
     refused = dataclasses.replace(
         made, mining="oracle", output_dir=str(tmp_path / "oracle")
     )
-    with pytest.raises(InputError, match="Expected labels of digits/train"):
+    with pytest.raises(InputError, match="Received none in digits/train"):
         run.cluster(refused)
     assert not (tmp_path / "oracle").exists()
