@@ -106,7 +106,7 @@ class RunDirectory:
             if self.flagfile in there:
                 return self._take_up(config)
             raise InputError(
-                f"Expected a new directory, or a run's, for {self.flag}. "
+                f"Expected a new directory, or that of a run, for {self.flag}. "
                 f"Received: {self.path}, which holds something else."
             )
         files.write_text(self.flagfile, config.to_flagfile())

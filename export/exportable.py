@@ -116,8 +116,8 @@ def load(path: pathlib.Path, which: str = "last") -> Exportable:
         return trained.load_encoder(path, which)
     if which != checkpoint_name.LAST:
         raise InputError(
-            f"Expected --checkpoint=last of a clustering, {path}, whose heads "
-            f"were chosen after its last epoch. Received: {which}."
+            f"Expected --checkpoint=last, as {path} is a clustering and keeps "
+            f"its last only. Received: {which}."
         )
     found = classifier.load(path)
     return ClusteredEncoder(found, embedding_of(found))

@@ -158,7 +158,7 @@ def test_a_round_is_loaded_with_exactly_its_weights(
     [
         ("round_3", "round 3's end.*last, round_0, round_1, round_2"),
         ("round_-1", "round_<r>.*Received: 'round_-1'"),
-        ("first", "Expected --checkpoint of last, best or round_<r>"),
+        ("first", "Expected --checkpoint to be last, best or round_<r>"),
     ],
 )
 def test_other_checkpoints_are_refused(finished, which, message):

@@ -181,6 +181,7 @@ def check_directories(runs: Sequence[SweepRun]) -> None:
             has = ", ".join(f"--{n}={getattr(before, n)}" for n in names)
             now = ", ".join(f"--{n}={getattr(run.config, n)}" for n in names)
             raise InputError(
-                f"Expected the flags of the sweep that {run.path} is of: "
-                f"{has}. Received: {now}. Use those, or another --sweep_dir."
+                f"The run in {run.path} belongs to a sweep with other flags: "
+                f"{has}. Received: {now}. Use those of the sweep, or another "
+                "--sweep_dir."
             )

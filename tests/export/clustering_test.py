@@ -202,7 +202,7 @@ def test_a_run_that_is_gone_is_needed_for_images_alone(clustering, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--checkpoint=best"], "Expected --checkpoint=last of a clustering"),
+        (["--checkpoint=best"], "Expected --checkpoint=last, as"),
         (["--neighbours=2", "--gallery=bank"], "Use --gallery=clean"),
         (["--neighbours=999"], "Expected --neighbours of at most 450"),
     ],

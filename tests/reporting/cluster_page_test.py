@@ -196,4 +196,4 @@ def test_the_command_writes_a_clusterings_page(finished, tmp_path):
     assert "python -m and_tf.cluster" in page.sections["reproduction"]
     refused = call("and_tf.report", *arguments, "--checkpoint=best")
     assert refused.returncode == 1
-    assert "Expected --checkpoint=last of a clustering" in refused.stderr
+    assert "Expected --checkpoint=last, as" in refused.stderr
