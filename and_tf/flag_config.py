@@ -144,15 +144,17 @@ def check_fields(config: Any) -> None:
             value = paths.read(field.name, value)
             object.__setattr__(config, field.name, value)
         _check(field, value)
+    for field in dataclasses.fields(config):
+        required = field.metadata.get("required")
+        if required and not getattr(config, field.name):
+            raise InputError(
+                f"Expected --{field.name}, {required}. Received none."
+            )
 
 
 def _check(field: dataclasses.Field, value: Any) -> None:
     notes = field.metadata
     flag = f"--{field.name}"
-    if "required" in notes and not value:
-        raise InputError(
-            f"Expected {flag}, {notes['required']}. Received none."
-        )
     if "choices" in notes and value not in notes["choices"]:
         raise InputError(
             f"Expected {flag} to be one of {', '.join(notes['choices'])}. "

@@ -10,7 +10,7 @@ import pytest
 from and_tf.config import TrainConfig
 from and_tf.errors import InputError
 from and_tf.flag_config import check_fields
-from tests.mains import MAINS, configs_of
+from tests.main_configs import MAINS, configs_of
 
 CONFIGS = sorted(
     {config for main in MAINS for config in configs_of(main)},

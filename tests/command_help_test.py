@@ -11,7 +11,7 @@ import pytest
 from and_tf import command_help, flagfile_arguments
 from and_tf.clustering.config import ClusterConfig
 from and_tf.flag_config import Group, from_flags
-from tests.mains import MAINS, configs_of, flags_of, module_of
+from tests.main_configs import MAINS, configs_of, flags_of, module_of
 
 
 def shown(main: str, width: int = 80) -> str:

@@ -150,7 +150,7 @@ def test_saved_model_cli_shows_it(digits_run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Expected --run_dir, a directory. Received none."),
+        ([], "Expected --run_dir, the directory of a run. Received none."),
         (["--run_dir=x"], "Expected --output_dir"),
         (["--run_dir=x", "--output_dir=y", "--neighbours=-1"], "Received: -1."),
         (

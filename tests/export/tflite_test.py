@@ -185,7 +185,7 @@ def test_refuses_a_run_without_a_checkpoint(digits_run, tmp_path):
     ("arguments", "message"),
     [
         (["--output=a.tflite"], "error: Expected --run_dir"),
-        (["--run_dir=x"], "ends in .tflite. Received: none."),
+        (["--run_dir=x"], "ends in .tflite. Received none."),
         (["--run_dir=x", "--output=a.onnx"], "Received: a.onnx."),
         (
             ["--run_dir=x", "--output=file/a.tflite"],

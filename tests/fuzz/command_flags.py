@@ -12,7 +12,7 @@ from and_tf import flag_config
 from and_tf.errors import InputError
 from and_tf.flag_config import RunConfig
 from tests.fuzz.target import LONGEST, Target, answer
-from tests.mains import MAINS, configs_of, flags_of
+from tests.main_configs import MAINS, configs_of, flags_of
 
 _TEXTS = (
     "", " ", "0", "-1", "1", "2", "007", "1_0", "0x10", "1e3", "1e999", "inf",
