@@ -21,16 +21,16 @@ confident predictions. Everything is written to <run_dir>/scan or --output_dir.
 
 from __future__ import annotations
 
-from and_tf import cli
-from and_tf.clustering.config import ClusterConfig
+from and_tf.scan.config import ClusterConfig
+from and_tf.utils import cli
 
 
 def main(config: ClusterConfig) -> None:
     """Clusters; TensorFlow takes its seconds to start after the flags."""
     cli.import_tensorflow()
-    from and_tf.clustering import run
+    from and_tf.scan import trainer
 
-    run.cluster(config)
+    trainer.cluster(config)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from and_tf import cli, paths
-from and_tf.evaluation import protocols
-from and_tf.evaluation.options import Options
-from and_tf.flag_config import Group, option
-from and_tf.run_flags import RunFlags
+from and_tf import protocols
+from and_tf.protocols.config import Options
+from and_tf.training.run_flags import RunFlags
+from and_tf.utils import cli, paths
+from and_tf.utils.flag_config import Group, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ def main(config: EvaluateConfig, options: Options) -> None:
     # What is found is written there.
     paths.check_output("run_dir", config.run_directory)
     cli.import_tensorflow()
-    from and_tf import trained
+    from and_tf.training import trained
 
     run = trained.load(config.run_directory, config.data_dir, config.checkpoint)
     protocols.evaluate(run, config.names, options)

@@ -23,10 +23,10 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from and_tf import checkpoint_name, cli, paths
-from and_tf.errors import InputError
-from and_tf.flag_config import Group, option
-from and_tf.run_flags import RunFlags
+from and_tf.training.run_flags import RunFlags
+from and_tf.utils import checkpoint_names, cli, paths
+from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import Group, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ def main(config: ReportConfig) -> None:
     """Writes the page."""
     _check_output(config.page)
     cli.import_tensorflow()
-    from and_tf.clustering.classifier import is_clustering
+    from and_tf.scan.classifier import is_clustering
 
     if is_clustering(config.run_directory):
         _write_clustering(config)
@@ -104,7 +104,7 @@ def _write_run(config: ReportConfig) -> None:
 def _write_clustering(config: ReportConfig) -> None:
     from and_tf.reporting import cluster_page, reported_clustering
 
-    if config.checkpoint != checkpoint_name.LAST:
+    if config.checkpoint != checkpoint_names.LAST:
         raise InputError(
             f"Expected --checkpoint=last, as {config.run_dir} is a clustering "
             f"and keeps its last only. Received: {config.checkpoint}."

@@ -39,21 +39,22 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from and_tf import bounds, cli, nvidia
-from and_tf.errors import InputError
+from and_tf.distribution import nvidia
 from and_tf.figures import comparison
-from and_tf.flag_config import FlagConfig, Group, from_flags, option
 from and_tf.sweeping import command, grid, table
 from and_tf.sweeping.gpu_slots import GpuSlots
 from and_tf.sweeping.grid import SweepRun
-from and_tf.sweeping.measures import (
+from and_tf.sweeping.metrics import (
     HOW_TO_READ,
     gather,
     headline,
     is_clustering,
 )
-from and_tf.sweeping.outcome import Outcome, outcome_of
-from and_tf.sweeping.work import Work
+from and_tf.sweeping.run_status import Outcome, outcome_of
+from and_tf.sweeping.scheduler import Work
+from and_tf.utils import bounds, cli
+from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import FlagConfig, Group, from_flags, option
 
 
 @dataclasses.dataclass(frozen=True)

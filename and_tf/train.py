@@ -19,16 +19,16 @@ end, result.json with the figures. Watch a run with tensorboard --logdir runs.
 
 from __future__ import annotations
 
-from and_tf import cli
-from and_tf.config import TrainConfig
+from and_tf.training.config import TrainConfig
+from and_tf.utils import cli
 
 
 def main(config: TrainConfig) -> None:
     """Trains; TensorFlow takes its seconds to start after the flags."""
     cli.import_tensorflow()
-    from and_tf import run
+    from and_tf.training import trainer
 
-    run.train(config)
+    trainer.train(config)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ import os
 import pathlib
 import re
 
-from and_tf import bounds, cli, paths
-from and_tf.errors import InputError
-from and_tf.flag_config import FlagConfig, Group, option
+from and_tf.utils import bounds, cli, paths
+from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import FlagConfig, Group, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,13 +102,15 @@ def main(config: ClientConfig) -> None:
     # What gRPC logs of a connection, the error says in a sentence.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     cli.import_tensorflow()
-    from export import asking
+    from export.serving import client_lib
 
-    names = asking.listed(config.images)
-    client = asking.connect(config.address, config.model_name, config.timeout)
-    outputs = asking.ask(client, config.signature, names, config.batch_size)
+    names = client_lib.listed(config.images)
+    client = client_lib.connect(
+        config.address, config.model_name, config.timeout
+    )
+    outputs = client_lib.ask(client, config.signature, names, config.batch_size)
     if config.output:
-        asking.write(pathlib.Path(config.output), outputs)
+        client_lib.write(pathlib.Path(config.output), outputs)
 
 
 if __name__ == "__main__":

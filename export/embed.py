@@ -25,11 +25,11 @@ import dataclasses
 import os
 import pathlib
 
-from and_tf import bounds, cli
-from and_tf.escaping import for_console
-from and_tf.flag_config import FlagConfig, Group, option
-from and_tf.terminal import duration
-from export import outputs
+from and_tf.utils import bounds, cli
+from and_tf.utils.escaping import for_console
+from and_tf.utils.flag_config import FlagConfig, Group, option
+from and_tf.utils.progress import duration
+from export.embeddings import outputs
 
 _NAMED = 3  # Images that could not be read and are named on the console.
 
@@ -89,7 +89,7 @@ def main(config: EmbedConfig) -> None:
     outputs.check(output)
     cli.import_tensorflow()
     from and_tf.data.skipped import summaries
-    from export import encoders, extraction, sources
+    from export.embeddings import encoders, extraction, sources
 
     encoder = encoders.load(config.model)
     source = sources.open_source(

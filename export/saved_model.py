@@ -23,10 +23,10 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from and_tf import bounds, cli, paths
-from and_tf.errors import InputError
-from and_tf.flag_config import Group, option
-from and_tf.run_flags import RunFlags
+from and_tf.training.run_flags import RunFlags
+from and_tf.utils import bounds, cli, paths
+from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import Group, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,9 +99,10 @@ def main(config: SavedModelConfig) -> None:
     output = pathlib.Path(config.output_dir)
     paths.check_output("output_dir", output)
     cli.import_tensorflow()
-    from export import exportable, servable, writing
+    from export import exportable
+    from export.serving import saved_model_writer, servable
 
-    writing.export(
+    saved_model_writer.export(
         exportable.load(config.run_directory, config.checkpoint),
         output,
         servable.Options(

@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from and_tf import bounds, cli, paths
-from and_tf.errors import InputError
-from and_tf.escaping import for_console
-from and_tf.flag_config import FlagConfig, Group, option
+from and_tf.utils import bounds, cli, paths
+from and_tf.utils.errors import InputError
+from and_tf.utils.escaping import for_console
+from and_tf.utils.flag_config import FlagConfig, Group, option
 
 if TYPE_CHECKING:
-    from export.retrieve import Index, Query
+    from export.embeddings.index import Index, Query
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ def main(config: SearchConfig) -> None:
     """Searches."""
     output = _picture(config)
     cli.import_tensorflow()
-    from export.retrieve import Index
+    from export.embeddings.index import Index
 
     index = Index.read(pathlib.Path(config.index))
     query = index.query(os.path.expanduser(config.query), config.model)
@@ -145,9 +145,9 @@ def _draw(
     output: pathlib.Path,
 ) -> None:
     """Writes the picture, or says in a line why there is none."""
-    from and_tf import files
     from and_tf.figures import encode_png
     from and_tf.figures.retrieval import MOST, Found, retrieval_array
+    from and_tf.utils import atomic_files
 
     table = index.table
     wanted = [*rows[:MOST]]
@@ -170,7 +170,7 @@ def _draw(
         found,
         searched=len(table.file_names),
     )
-    files.write(
+    atomic_files.write(
         output,
         lambda file: file.write(encode_png(picture)),
         "Make room, or name another place with --output.",

@@ -9,13 +9,13 @@ from types import ModuleType
 
 from absl import flags
 
-from and_tf.config import TrainConfig
-from and_tf.flag_config import define_flags
+from and_tf.training.config import TrainConfig
+from and_tf.utils.flag_config import define_flags
 
 MAINS = (
     "and_tf.train", "and_tf.cluster", "and_tf.evaluate", "and_tf.sweep",
     "and_tf.report", "export.client", "export.embed", "export.saved_model",
-    "export.search", "export.tflite",
+    "export.search", "export.tflite.__main__",
 )  # fmt: skip
 
 

@@ -8,8 +8,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from and_tf import flag_config
-from and_tf.config import TrainConfig
+from and_tf.training.config import TrainConfig
+from and_tf.utils import flag_config
 from benchmarks import commands, result_files
 from benchmarks.gpu.process import Launcher
 from benchmarks.gpu.setting import Setting

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from and_tf import cli
-from and_tf.config import TrainConfig
+from and_tf.training.config import TrainConfig
+from and_tf.utils import cli
 from benchmarks.speed import libraries
 
 
@@ -15,14 +15,14 @@ def main(config: TrainConfig) -> None:
     cli.import_tensorflow()
     import keras
 
-    from and_tf import fitting, run
+    from and_tf.training import train_callbacks, trainer
 
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: dict) -> None:
             os._exit(0)
 
-    fitting.callbacks = lambda *_: [Stop()]
-    run.train(config)
+    train_callbacks.callbacks = lambda *_: [Stop()]
+    trainer.train(config)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import pathlib
 from absl import flags
 from hypothesis import strategies as st
 
-from and_tf import flag_config
-from and_tf.errors import InputError
-from and_tf.flag_config import RunConfig
+from and_tf.utils import flag_config
+from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import RunConfig
 from tests.fuzz.target import LONGEST, Target, answer
 from tests.main_configs import MAINS, configs_of, flags_of
 

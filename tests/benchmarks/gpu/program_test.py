@@ -11,9 +11,9 @@ import os
 import subprocess
 import sys
 
-from and_tf.config import TrainConfig
-from and_tf.flag_config import from_flagfile
-from and_tf.trained import load_encoder
+from and_tf.training.config import TrainConfig
+from and_tf.training.trained import load_encoder
+from and_tf.utils.flag_config import from_flagfile
 
 
 def gpu(*arguments: str, **environment: str) -> subprocess.CompletedProcess:

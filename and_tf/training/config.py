@@ -1,0 +1,574 @@
+"""What a training run is told: one frozen record, made from flags in mains."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+from and_tf.utils import bounds
+from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import Group, RunConfig, option
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopConfig(RunConfig):
+    """What every training loop is told, whatever it trains."""
+
+    strategy: str = option(
+        Group.DEVICES,
+        "auto",
+        "How training is spread over devices: default uses one device, "
+        "mirrored all GPUs of this machine, multi_worker the processes that "
+        "TF_CONFIG names. auto takes multi_worker if TF_CONFIG names several "
+        "processes, else mirrored if there are two or more GPUs, else default.",
+        choices=("auto", "default", "mirrored", "multi_worker"),
+        free=True,
+    )
+    communication: str = option(
+        Group.DEVICES,
+        "auto",
+        "How devices exchange gradients: nccl is NVIDIA's library, ring is "
+        "TensorFlow's own and needs no library. auto takes nccl if all "
+        "devices are GPUs, as it is faster there, else ring.",
+        choices=("auto", "nccl", "ring"),
+        free=True,
+    )
+    steps_per_execution: int = option(
+        Group.DEVICES,
+        0,
+        "Steps that the device is given at a time. The progress bar moves and "
+        "Ctrl-C is heard only between two such groups of steps. 0 means one "
+        "on a CPU and, on a GPU, as many as take about a second, so that the "
+        "GPU does not wait for Python.",
+        unit="steps",
+        least=0,
+        most=bounds.STEPS,
+        free=True,
+    )
+    checkpoint_steps: int = option(
+        Group.CHECKPOINTS,
+        2000,
+        "Steps between two checkpoints within an epoch; one is written only "
+        "after --checkpoint_seconds. 0 writes none within an epoch.",
+        unit="steps",
+        least=0,
+        most=bounds.STEPS,
+        free=True,
+    )
+    checkpoint_epochs: int = option(
+        Group.CHECKPOINTS,
+        1,
+        "Epochs between two checkpoints; one is written only after "
+        "--checkpoint_seconds. The end of a round, the best epoch so far, the "
+        "last epoch, and Ctrl-C or SIGTERM always write one.",
+        unit="epochs",
+        least=1,
+        most=bounds.EPOCHS,
+        free=True,
+    )
+    checkpoint_seconds: float = option(
+        Group.CHECKPOINTS,
+        60.0,
+        "Smallest number of seconds between two checkpoints. A run that is "
+        "killed has to repeat about as much. 0 writes them as often as "
+        "--checkpoint_epochs and --checkpoint_steps say.",
+        unit="seconds",
+        least=0.0,
+        most=float(bounds.SECONDS),
+        free=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig(LoopConfig):
+    """Everything a run depends on; the flags of `and_tf.train`."""
+
+    dataset: str = option(
+        Group.DATA,
+        "cifar10",
+        "Data set to learn from: the name of a data set of TensorFlow "
+        "Datasets (TFDS), folder for the images below --data_dir, or digits "
+        "for scikit-learn's digits, which need no download.",
+    )
+    data_dir: str = option(
+        Group.DATA,
+        "",
+        "Directory of images with --dataset=folder, else the directory where "
+        "TFDS keeps its data sets. If empty, it is TFDS' own default.",
+        free=True,
+        path=True,
+    )
+    label_key: str = option(
+        Group.DATA,
+        "",
+        "Label of a TFDS data set to evaluate with, such as coarse_label of "
+        "cifar100. If empty, it is the data set's own label.",
+    )
+    train_split: str = option(
+        Group.DATA,
+        "",
+        "Split to learn from, such as train[:45000], or the name of a "
+        "sub-folder. If empty, the data set's own training split is used.",
+    )
+    test_split: str = option(
+        Group.DATA,
+        "",
+        "Split to evaluate on, such as test, or the name of a sub-folder. If "
+        "empty, the data set's own test split is used.",
+    )
+    max_train_examples: int = option(
+        Group.DATA,
+        0,
+        "Number of training images, a random subset that depends on --seed "
+        "alone. 0 uses all images.",
+        unit="images",
+        least=0,
+        most=bounds.INT32,
+    )
+    max_test_examples: int = option(
+        Group.DATA,
+        0,
+        "Number of test images, a random subset that depends on --seed alone. "
+        "0 uses all images.",
+        unit="images",
+        least=0,
+        most=bounds.INT32,
+    )
+    memory_gib: float = option(
+        Group.DATA,
+        4.0,
+        "Largest split, in GiB of decoded pixels, that is held in memory. "
+        "Larger splits are read from the disk in every epoch, which is slower.",
+        unit="GiB",
+        least=0.0,
+        most=bounds.GIB,
+        free=True,
+    )
+    run_dir: str = option(
+        Group.OUTPUT,
+        "",
+        "Directory that the run writes to. If empty, it is runs/<dataset>.",
+        free=True,
+        path=True,
+    )
+    resume: bool = option(
+        Group.OUTPUT,
+        False,
+        "Continue the run in --run_dir from its last checkpoint, or begin it "
+        "if there is none. Without this flag an existing run is never touched.",
+        free=True,
+    )
+
+    start_from: str = option(
+        Group.METHOD,
+        "",
+        "Directory of another run whose instance-learning checkpoint this run "
+        "begins with. Apart from the flags of rounds, both need the same "
+        "flags. On a CPU the result is identical to training from scratch.",
+        free=True,
+        path=True,
+    )
+
+    pretext: str = option(
+        Group.METHOD,
+        "and",
+        "What the encoder learns from: and, the neighbourhoods of this "
+        "method; rotation, telling the four quarter turns of each view apart "
+        "(RotNet), which encodes four times the images in each step; or "
+        "supervised, the labels, as an upper bound. The latter two need "
+        "--rounds=0, and ignore the flags of the memory bank and of "
+        "neighbours.",
+        choices=("and", "rotation", "supervised"),
+    )
+    backbone: str = option(
+        Group.MODEL,
+        "resnet18",
+        "Architecture of the encoder. The paper trains alexnet and the three "
+        "resnets; small learns something in minutes on a CPU.",
+        choices=("small", "alexnet", "resnet18", "resnet50", "resnet101"),
+    )
+    width: float = option(
+        Group.MODEL,
+        1.0,
+        "Factor by which the encoder's channel counts are multiplied.",
+        unit="factor",
+        above=0.0,
+        most=16.0,
+    )
+    image_size: int = option(
+        Group.MODEL,
+        0,
+        "Side of the encoder's square input, in pixels. 0 means the images' "
+        "own size if they all share one of at most 96 pixels, else 224.",
+        unit="pixels",
+        least=0,
+        most=bounds.SIDE,
+    )
+    view_size: int = option(
+        Group.MODEL,
+        0,
+        "Side, in pixels, of the views that the encoder is trained on. 0 "
+        "means --image_size. Random crops show things larger than whole "
+        "images do, so training on smaller views is faster and evaluates "
+        "better (Touvron et al., 2019). alexnet takes one size only, and so "
+        "does not accept this flag.",
+        unit="pixels",
+        least=0,
+        most=bounds.SIDE,
+    )
+    embedding_dim: int = option(
+        Group.MODEL,
+        128,
+        "Number of dimensions D of an embedding. 128 is the paper's.",
+        unit="dimensions",
+        least=2,
+        most=bounds.CHANNELS,
+    )
+    temperature: float = option(
+        Group.METHOD,
+        0.1,
+        "Temperature τ of the softmax in equation 2, in training and in "
+        "discovery; of the softmax over classes with other --pretext. 0.1 is "
+        "the authors' value.",
+        above=0.0,
+        most=bounds.FACTOR,
+    )
+    memory_momentum: float = option(
+        Group.METHOD,
+        0.5,
+        "Weight η of the new embedding when a row of the memory bank is "
+        "updated (equation 8). 0.5 is the authors' value.",
+        above=0.0,
+        most=1.0,
+    )
+    bank_initialiser: str = option(
+        Group.METHOD,
+        "unit",
+        "First rows of the memory bank: unit, random points on the unit "
+        "sphere; uniform, random numbers within ±sqrt(3/D), as in the "
+        "authors' code; or encoder, the embeddings of the untrained encoder, "
+        "which saves short runs the epoch that learns from noise.",
+        choices=("unit", "uniform", "encoder"),
+    )
+    neighbourhood_size: int = option(
+        Group.METHOD,
+        1,
+        "Number of neighbours k in a neighbourhood, beside the sample itself "
+        "(equation 1). The paper found 1 to be best.",
+        unit="neighbours",
+        least=1,
+        most=bounds.NEIGHBOURS,
+        of_rounds=True,
+    )
+
+    rounds: int = option(
+        Group.METHOD,
+        4,
+        "Number of rounds R of neighbourhood discovery (equation 6). 4 is the "
+        "paper's trade-off between accuracy and time. 0 trains by instance "
+        "learning only.",
+        unit="rounds",
+        least=0,
+        most=bounds.EPOCHS,
+        of_rounds=True,
+    )
+    epochs_per_round: int = option(
+        Group.SCHEDULE,
+        200,
+        "Number of epochs in each round. 200 is the paper's.",
+        unit="epochs",
+        least=1,
+        most=bounds.EPOCHS,
+        of_rounds=True,
+    )
+    initial_epochs: int = option(
+        Group.SCHEDULE,
+        -1,
+        "Number of epochs of instance learning before round 1. -1 means as "
+        "many as --epochs_per_round; 0 starts round 1 from the untrained "
+        "encoder.",
+        unit="epochs",
+        least=-1,
+        most=bounds.EPOCHS,
+        of_rounds=True,
+    )
+    selection: str = option(
+        Group.METHOD,
+        "curriculum",
+        "Which samples become anchors of a neighbourhood: curriculum, the "
+        "surest r/R of them in round r; one_off, all of them in a single "
+        "discovery; clusters, all of them in every round, with random members "
+        "of their own k-means cluster as neighbours (after DeepCluster); or "
+        "none.",
+        choices=("curriculum", "one_off", "clusters", "none"),
+        of_rounds=True,
+    )
+    clusters: int = option(
+        Group.METHOD,
+        0,
+        "Number of k-means clusters with --selection=clusters. 0 means one "
+        "for every 128 images, as DeepCluster's 10,000 on ImageNet.",
+        unit="clusters",
+        least=0,
+        most=bounds.CLUSTERS,
+        of_rounds=True,
+    )
+
+    batch_size: int = option(
+        Group.SCHEDULE,
+        128,
+        "Number of images in a step, over all devices together. If you scale "
+        "it with the number of devices, scale --learning_rate too.",
+        unit="images",
+        least=2,
+        most=bounds.BATCH,
+    )
+    learning_rate: float = option(
+        Group.SCHEDULE,
+        0.03,
+        "Peak learning rate of each round. 0.03 is the authors' for batches "
+        "of 128 images.",
+        unit="rate",
+        above=0.0,
+        most=bounds.FACTOR,
+    )
+    learning_rate_schedule: str = option(
+        Group.SCHEDULE,
+        "step",
+        "How the learning rate falls within a round: step multiplies it by "
+        "0.1 after 2/5 of the round and after every further 1/5, as the "
+        "authors do; cosine lowers it smoothly to 0; constant keeps it.",
+        choices=("step", "cosine", "constant"),
+    )
+    warmup_epochs: float = option(
+        Group.SCHEDULE,
+        0.0,
+        "Number of epochs at the beginning of every round in which the "
+        "learning rate rises linearly to its peak.",
+        unit="epochs",
+        least=0.0,
+        most=bounds.EPOCHS,
+    )
+    weight_decay: float = option(
+        Group.SCHEDULE,
+        5e-4,
+        "Factor of the weights that is added to their gradient, as in "
+        "PyTorch's SGD. 5e-4 is the authors' value.",
+        unit="factor",
+        least=0.0,
+        most=bounds.FACTOR,
+    )
+    crop_area: float = option(
+        Group.VIEWS,
+        0.2,
+        "Smallest share of an image's area that a random crop shows.",
+        unit="share",
+        above=0.0,
+        most=1.0,
+    )
+    colour_jitter: float = option(
+        Group.VIEWS,
+        0.4,
+        "Strength of the random changes of brightness, contrast, saturation "
+        "and hue; 0 changes nothing.",
+        unit="strength",
+        least=0.0,
+        most=1.0,
+    )
+    greyscale: float = option(
+        Group.VIEWS,
+        0.2,
+        "Probability that a view is turned to grey.",
+        unit="probability",
+        least=0.0,
+        most=1.0,
+    )
+    flip: float = option(
+        Group.VIEWS,
+        0.0,
+        "Probability that a view is mirrored left to right. It is 0 because "
+        "the paper does not mirror.",
+        unit="probability",
+        least=0.0,
+        most=1.0,
+    )
+    augment_on_device: bool | None = option(
+        Group.DEVICES,
+        None,
+        "Augment images on the device, inside the training step, instead of "
+        "beside it on the CPU. If it is not given, images are augmented on "
+        "the device where that is a GPU.",
+        type=bool,
+        free=True,
+    )
+    device_data_fraction: float = option(
+        Group.DEVICES,
+        0.3,
+        "Largest share of a GPU's memory that the training images may take. "
+        "If they fit in it, are held in memory and are augmented on the "
+        "device, they are kept on the GPU, so that no step has to send any. 0 "
+        "never keeps them there.",
+        unit="share",
+        least=0.0,
+        most=0.9,
+        free=True,
+    )
+
+    precision: str = option(
+        Group.DEVICES,
+        "float32",
+        "Keras' precision policy; the mixed ones compute the network in half "
+        "precision, for GPUs that are faster at it. Norms and the loss are "
+        "always computed in float32.",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    sync_batch_norm: bool = option(
+        Group.DEVICES,
+        False,
+        "Compute batch normalisation over the images of all devices, which "
+        "gives the results of one device with the whole batch. Without this "
+        "flag each device uses its own images, which is faster.",
+    )
+    shard_bank: bool = option(
+        Group.DEVICES,
+        False,
+        "Spread the rows of the memory bank over the devices, for banks that "
+        "are too large for one. The results are the same.",
+        free=True,
+    )
+    loss_block_rows: int = option(
+        Group.DEVICES,
+        0,
+        "Number of rows of the memory bank that the loss takes at a time; "
+        "fewer need less memory. 0 chooses by the device.",
+        unit="rows",
+        least=0,
+        most=bounds.INT32,
+        free=True,
+    )
+    seed: int = option(
+        Group.SCHEDULE,
+        0,
+        "Random seed for weights, data order, views and subsets.",
+        unit="seed",
+        least=0,
+        most=bounds.SEED,
+    )
+
+    keep_rounds: bool = option(
+        Group.CHECKPOINTS,
+        True,
+        "Keep the checkpoint at the end of instance learning and of each "
+        "round, for --checkpoint=round_<r> and for comparing rounds. Each is "
+        "as large as any checkpoint. A run that is resumed with "
+        "--nokeep_rounds deletes those that it has.",
+        free=True,
+    )
+    evaluate_every: int = option(
+        Group.EVALUATION,
+        -1,
+        "Number of epochs between two kNN evaluations in the memory bank, or "
+        "in the clean gallery where the pretext has no bank. 0 evaluates at "
+        "the end of each round only, where the clean gallery is evaluated "
+        "too. -1 evaluates as often as takes about 5 % of the time, estimated "
+        "from the numbers of images and the kind of device.",
+        unit="epochs",
+        least=-1,
+        most=bounds.EPOCHS,
+        free=True,
+    )
+    baselines: bool = option(
+        Group.EVALUATION,
+        True,
+        "Evaluate raw pixels and the untrained encoder before the first step. "
+        "It takes one pass over the images, which is long for a large encoder "
+        "on a CPU.",
+        free=True,
+    )
+    knn_neighbours: int = option(
+        Group.EVALUATION,
+        200,
+        "Number of neighbours K that vote in a kNN evaluation. 200 is the "
+        "paper's.",
+        unit="neighbours",
+        least=1,
+        most=bounds.NEIGHBOURS,
+    )
+    knn_temperature: float = option(
+        Group.EVALUATION,
+        0.1,
+        "Temperature τ of the votes' weights in a kNN evaluation: a smaller "
+        "one gives the nearest neighbours more weight.",
+        above=0.0,
+        most=bounds.FACTOR,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dataset == "folder" and not self.data_dir:
+            raise InputError(
+                "Expected --data_dir, a directory of images, with "
+                "--dataset=folder. Received none."
+            )
+        if self.view_size and self.backbone == "alexnet":
+            raise InputError(
+                "Expected no --view_size with --backbone=alexnet, whose dense "
+                "layers take one size of images only. Received: "
+                f"{self.view_size}."
+            )
+        if self.clusters and self.selection != "clusters":
+            raise InputError(
+                "Expected --clusters only with --selection=clusters. "
+                f"Received: --clusters={self.clusters} with "
+                f"--selection={self.selection}."
+            )
+        if self.first_round_epochs + self.rounds * self.epochs_per_round > (
+            bounds.EPOCHS
+        ):
+            raise InputError(
+                f"Expected at most {bounds.EPOCHS:,} epochs in all rounds. "
+                f"Received: --initial_epochs={self.first_round_epochs} and "
+                f"--rounds={self.rounds} of --epochs_per_round="
+                f"{self.epochs_per_round}."
+            )
+        if self.rounds and not self.has_bank:
+            raise InputError(
+                f"Expected --rounds=0 with --pretext={self.pretext}, which "
+                f"discovers no neighbourhoods. Received: {self.rounds}. Give "
+                "--rounds=0, and the epochs as --initial_epochs."
+            )
+
+    @property
+    def run_directory(self) -> pathlib.Path:
+        """Where the run writes."""
+        return pathlib.Path(self.run_dir or f"runs/{self.dataset}")
+
+    @property
+    def has_bank(self) -> bool:
+        """Whether its model has a memory bank, and so can have rounds."""
+        return self.pretext == "and"
+
+    @property
+    def first_round_epochs(self) -> int:
+        """Epochs of instance learning, with -1 resolved."""
+        if self.initial_epochs < 0:
+            return self.epochs_per_round
+        return self.initial_epochs
+
+    def instance_differences(self, other: TrainConfig) -> list[str]:
+        """Names of the fields by which instance learning differs."""
+        fields = {field.name: field for field in dataclasses.fields(self)}
+        names = [
+            name
+            for name in self.differences(other)
+            if not fields[name].metadata.get("of_rounds")
+        ]
+        if self.first_round_epochs != other.first_round_epochs:
+            names.append("initial_epochs")
+        return names
+
+    @property
+    def title(self) -> str:
+        """What it is a run of."""
+        by = {"supervised": ", by its labels", "rotation": ", by rotations"}
+        return f"{self.backbone} on {self.dataset}{by.get(self.pretext, '')}"

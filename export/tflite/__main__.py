@@ -1,0 +1,292 @@
+"""Exports a run's encoder as a TFLite file, and measures what that costs.
+
+Examples:
+
+    As it is, in float32:
+        python -m export.tflite --run_dir=runs/cifar100 \\
+            --output=exported/cifar100.tflite
+
+    In whole numbers, about a quarter of the size:
+        python -m export.tflite --run_dir=runs/cifar100 \\
+            --output=exported/cifar100_int8.tflite --quantize=int8
+
+    A clustering, whose file gives the clusters' probabilities too:
+        python -m export.tflite --run_dir=runs/cifar100/scan \\
+            --output=exported/clusters.tflite
+
+Beside the file it writes a .json file that says where the model is from and
+how close its embeddings are to the original's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import pathlib
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from and_tf.training.run_flags import RunFlags
+from and_tf.utils import bounds, cli, paths
+from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import Group, option
+from export.tensor_names import (
+    INPUT,
+    MODES,
+    OUTPUT,
+    PROBABILITIES,
+    SIGNATURE,
+)
+
+if TYPE_CHECKING:
+    from and_tf.data.split import ImageData
+    from and_tf.training.trained import TrainedEncoder
+    from export.exportable import ClusteredEncoder, Exportable
+    from export.tflite.encoder import TFLiteEncoder
+
+_REMEDY = "Make room or name another --output, then run again."
+
+
+@dataclasses.dataclass(frozen=True)
+class TFLiteConfig(RunFlags):
+    """What is exported, how its numbers are stored, and what is measured."""
+
+    output: str = option(
+        Group.OUTPUT,
+        "",
+        "New file to write, which ends in .tflite.",
+        required="a file that ends in .tflite",
+        path=True,
+    )
+    quantize: str = option(
+        Group.EXPORT,
+        "none",
+        "How numbers are stored: none keeps float32; float16 halves the "
+        "weights; dynamic stores weights in 8 bits; int8 stores weights and "
+        "activations in 8 bits, and is calibrated on training images.",
+        choices=MODES,
+    )
+    calibration_images: int = option(
+        Group.EXPORT,
+        500,
+        "Number of random training images on which int8 measures the ranges "
+        "of its activations.",
+        unit="images",
+        least=1,
+        most=bounds.INT32,
+    )
+    evaluate: bool = option(
+        Group.EVALUATION,
+        True,
+        "Embed the run's data with the file and with the original, and "
+        "compare them.",
+    )
+    knn_neighbours: int = option(
+        Group.EVALUATION,
+        200,
+        "Number of neighbours K that vote in the comparison's kNN. 200 is the "
+        "paper's.",
+        unit="neighbours",
+        least=1,
+        most=bounds.NEIGHBOURS,
+    )
+    knn_temperature: float = option(
+        Group.EVALUATION,
+        0.1,
+        "Temperature τ of the votes' weights: a smaller one gives the nearest "
+        "neighbours more weight. 0.1 is the authors' value.",
+        above=0.0,
+        most=bounds.FACTOR,
+    )
+
+
+def main(config: TFLiteConfig) -> None:
+    """Converts, measures and writes."""
+    output, sidecar = _places(config.output)
+    cli.import_tensorflow()
+    from and_tf.utils import atomic_files
+    from export import exportable
+    from export.metadata import describe
+
+    run = exportable.load(config.run_directory, config.checkpoint)
+    data = _images(config, run)
+    content, calibration = _convert(config, run, data)
+    measured = _measure(config, run, data, content)
+    size = run.image_size
+    atomic_files.write(output, lambda file: file.write(content), _REMEDY)
+    atomic_files.write_json(
+        sidecar,
+        {
+            **describe(run),
+            "quantize": config.quantize,
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "signature": SIGNATURE,
+            "input": _tensor(INPUT, "uint8", size, size, 3),
+            **_outputs(run),
+            "calibration": calibration,
+            "measured": measured,
+        },
+        _REMEDY,
+    )
+    _show(config, len(content), measured)
+
+
+def _places(name: str) -> tuple[pathlib.Path, pathlib.Path]:
+    """Checks the file to write, and names the one beside it."""
+    output = pathlib.Path(name)
+    if output.suffix != ".tflite":
+        raise InputError(
+            f"Expected --output to end in .tflite. Received: {name}."
+        )
+    sidecar = output.with_suffix(".json")
+    for path in (output, sidecar):
+        paths.check_output("output", path)
+        if path.exists():
+            raise InputError(
+                f"Expected a new --output. Received: {output}, but {path} is "
+                "there already. Name another, or remove it."
+            )
+    return output, sidecar
+
+
+def _images(config: TFLiteConfig, run: Exportable) -> ImageData | None:
+    """Loads the run's data, if they are needed and can be had."""
+    from and_tf.training import trained
+
+    if not config.evaluate and config.quantize != "int8":
+        return None
+    try:
+        return trained.load_images(run.config, config.data_dir)
+    except InputError as error:
+        if config.quantize == "int8":
+            raise InputError(
+                "Expected the run's training images for --quantize=int8, "
+                f"which is calibrated on them. {error} Name their directory "
+                "with --data_dir, or use --quantize=dynamic, which needs none."
+            ) from error
+        print(f"not measured, as the run's images cannot be had: {error}")
+        return None
+
+
+def _convert(
+    config: TFLiteConfig, run: Exportable, data: ImageData | None
+) -> tuple[bytes, dict[str, Any] | None]:
+    """The file's content, and what it was calibrated on."""
+    from export import exportable
+    from export.tflite import calibration, conversion
+
+    if config.quantize != "int8":
+        model = exportable.outputs_of(run)
+        return conversion.convert(model, config.quantize), None
+    seed = run.config.seed
+    split = calibration.draw(data.train, config.calibration_images, seed)
+    content = calibration.convert_int8(run, split)
+    return content, {"images": split.size, "split": split.name, "seed": seed}
+
+
+def _measure(
+    config: TFLiteConfig,
+    run: Exportable,
+    data: ImageData | None,
+    content: bytes,
+) -> dict[str, Any] | None:
+    """Measures how close what the file gives is to the original's."""
+    from export.exportable import ClusteredEncoder
+    from export.tflite.encoder import TFLiteEncoder
+
+    if data is None or not config.evaluate:
+        return None
+    with tempfile.TemporaryDirectory() as place:
+        path = pathlib.Path(place) / "encoder.tflite"
+        path.write_bytes(content)
+        file = TFLiteEncoder(path)
+        if isinstance(run, ClusteredEncoder):
+            measured = _compare_clusters(run, data, file)
+        else:
+            measured = _compare_embeddings(config, run, data, file)
+    runtime = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
+    return {"runtime": runtime, **measured}
+
+
+def _compare_embeddings(
+    config: TFLiteConfig,
+    run: TrainedEncoder,
+    data: ImageData,
+    file: TFLiteEncoder,
+) -> dict[str, Any]:
+    from export.serving import fidelity
+
+    return fidelity.measure(
+        run.encoder,
+        {"file": file},
+        data,
+        image_size=run.image_size,
+        neighbours=config.knn_neighbours,
+        temperature=config.knn_temperature,
+    )["file"]
+
+
+def _compare_clusters(
+    run: ClusteredEncoder, data: ImageData, file: TFLiteEncoder
+) -> dict[str, Any]:
+    from export.serving import cluster_fidelity
+
+    return cluster_fidelity.measure(
+        run.both,
+        file.outputs,
+        data.test or data.train,
+        image_size=run.image_size,
+        matching=run.clustering.result["matching"],
+    )
+
+
+def _outputs(run: Exportable) -> dict[str, Any]:
+    """Descriptions of what the file gives."""
+    from export.exportable import ClusteredEncoder
+
+    outputs = {"output": _tensor(OUTPUT, "float32", run.embedding_dim)}
+    if isinstance(run, ClusteredEncoder):
+        clusters = len(run.cluster_names)
+        outputs["probabilities"] = _tensor(PROBABILITIES, "float32", clusters)
+    return outputs
+
+
+def _tensor(name: str, dtype: str, *shape: int) -> dict[str, Any]:
+    """A tensor's description; None stands for the batch's size."""
+    return {"name": name, "dtype": dtype, "shape": [None, *shape]}
+
+
+def _show(
+    config: TFLiteConfig, size: int, measured: dict[str, Any] | None
+) -> None:
+    megabytes = f"{size / 1e6:.2f} MB, --quantize={config.quantize}"
+    print(f"wrote {config.output} ({megabytes})")
+    if measured is None:
+        return
+    if "agreement" in measured:
+        print(
+            f"  same cluster as the original    "
+            f"{100 * measured['agreement']:.2f} % of "
+            f"{measured['images']:,} images of {measured['split']}"
+        )
+        if measured["acc"] is not None:
+            print(
+                f"  ACC    {100 * measured['acc']:.2f} %, original "
+                f"{100 * measured['original_acc']:.2f} %"
+            )
+    elif measured["knn_top1"] is not None:
+        print(
+            f"  kNN top-1    {100 * measured['knn_top1']:.2f} %, original "
+            f"{100 * measured['original_knn_top1']:.2f} %"
+        )
+    print(
+        f"  cosine to the original's embeddings    mean "
+        f"{measured['mean_cosine']:.6f}, minimum "
+        f"{measured['minimum_cosine']:.6f}"
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main, TFLiteConfig)
