@@ -1,52 +1,65 @@
-"""Evaluates a trained run again, from its directory.
+"""Evaluates a trained run and adds the figures to its result.json.
 
-    python -m and_tf.evaluate --run_dir=runs/cifar100 --protocols=knn,linear
+Examples:
 
-prints the figures, adds them to the run's result.json, and its pictures to the
-run's directory.
+    Weighted kNN and linear classifiers of the last checkpoint:
+        python -m and_tf.evaluate --run_dir=runs/cifar100 \\
+            --protocols=knn,linear
+
+    k-means, at the end of round 2:
+        python -m and_tf.evaluate --run_dir=runs/cifar100 \\
+            --protocols=kmeans --checkpoint=round_2
+
+    Maps of where the encoder looks, for three images:
+        python -m and_tf.evaluate --run_dir=runs/cifar100 \\
+            --protocols=attention --attention_images=0,17,4
+
+A protocol whose inputs are missing, such as labels, is reported at the end;
+the others still run. Pictures are written to the run's directory.
 """
 
 from __future__ import annotations
 
-import pathlib
-from collections.abc import Sequence
-
-from absl import flags
+import dataclasses
 
 from and_tf import protocols
 from and_tf.protocols.config import Options
-from and_tf.training.config import define_flags, from_flags
+from and_tf.training.run_flags import RunFlags
 from and_tf.utils import cli, paths
-from and_tf.utils.errors import InputError
-
-_RUN_DIR = paths.define("run_dir", "", "The run.")
-_DATA_DIR = paths.define(
-    "data_dir", "", "Where its data set lies. Empty: where it lay in training."
-)
-_CHECKPOINT = cli.define_checkpoint()
-_PROTOCOLS = flags.DEFINE_list(
-    "protocols", ["knn"], f"Of {', '.join(protocols.NAMES)}."
-)
-define_flags(Options)
+from and_tf.utils.flag_config import Group, option
 
 
-def main(argv: Sequence[str]) -> None:
-    """Reads the flags and evaluates."""
-    del argv
-    protocols.check(_PROTOCOLS.value)
-    options = from_flags(Options)
-    if not _RUN_DIR.value:
-        raise InputError(
-            "Expected --run_dir, the directory of a run. Received none."
-        )
-    path = pathlib.Path(_RUN_DIR.value)
-    paths.check_output("run_dir", path)  # What is found is written there.
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig(RunFlags):
+    """Which run is evaluated, and by what."""
+
+    protocols: str = option(
+        Group.EVALUATION,
+        "knn",
+        f"What to evaluate, separated by commas: {', '.join(protocols.NAMES)}.",
+    )
+
+    def __post_init__(self) -> None:
+        protocols.check(self.names)
+        super().__post_init__()
+
+    @property
+    def names(self) -> list[str]:
+        """The protocols one by one."""
+        names = (name.strip() for name in self.protocols.split(","))
+        return [name for name in names if name]
+
+
+def main(config: EvaluateConfig, options: Options) -> None:
+    """Evaluates."""
+    # What is found is written there.
+    paths.check_output("run_dir", config.run_directory)
     cli.import_tensorflow()
     from and_tf.training.run import Run
 
-    run = Run(path, _CHECKPOINT.value, _DATA_DIR.value).prepared()
-    protocols.evaluate(run, _PROTOCOLS.value, options)
+    run = Run(config.run_directory, config.checkpoint, config.data_dir)
+    protocols.evaluate(run.prepared(), config.names, options)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, EvaluateConfig, Options)

@@ -1,52 +1,76 @@
 """Writes a page about a run: what it was, how it ended, what it looks like.
 
-    python -m and_tf.report --run_dir=runs/cifar100
+Examples:
 
-writes runs/cifar100/report.html, one file that opens without a network. What
-the page shows and nobody has evaluated yet is evaluated first, and kept beside
-the run as `and_tf.evaluate` keeps it. A clustering's directory, such as
-runs/cifar100/scan, has a page of its own.
+    The page of a run, runs/cifar100/report.html:
+        python -m and_tf.report --run_dir=runs/cifar100
+
+    The page of a clustering, in a place of your choice:
+        python -m and_tf.report --run_dir=runs/cifar100/scan \\
+            --output=pages/scan.html
+
+    What is there already, without evaluating anything:
+        python -m and_tf.report --run_dir=runs/cifar100 --noevaluate
+
+The page is one file that opens without a network. What it shows and nobody has
+evaluated yet is evaluated first, and kept beside the run as and_tf.evaluate
+keeps it. --run_dir may name a run that is finished or has a checkpoint, or a
+finished clustering.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
-from collections.abc import Sequence
 
-from absl import flags
-
-from and_tf.utils import cli, paths
+from and_tf.training.run_flags import RunFlags
+from and_tf.utils import checkpoint_names, cli, paths
 from and_tf.utils.errors import InputError
-
-_RUN_DIR = paths.define(
-    "run_dir",
-    "",
-    "The run, finished or with a checkpoint; or a finished clustering.",
-)
-_OUTPUT = paths.define(
-    "output", "", "The page. Empty: report.html in the run's directory."
-)
-_DATA_DIR = paths.define(
-    "data_dir", "", "Where its data set lies. Empty: where it lay in training."
-)
-_CHECKPOINT = cli.define_checkpoint()
-_EVALUATE = flags.DEFINE_bool(
-    "evaluate",
-    True,
-    "Evaluate what the page shows and this checkpoint has not had. False: "
-    "show what is there.",
-)
+from and_tf.utils.flag_config import Group, option
 
 
-def main(argv: Sequence[str]) -> None:
-    """Reads the flags and writes the page."""
-    del argv
-    if not _RUN_DIR.value:
-        raise InputError(
-            "Expected --run_dir, the directory of a run. Received none."
-        )
-    path = pathlib.Path(_RUN_DIR.value)
-    output = pathlib.Path(_OUTPUT.value or path / "report.html")
+@dataclasses.dataclass(frozen=True)
+class ReportConfig(RunFlags):
+    """Which run the page is about, and where it is written."""
+
+    evaluate: bool = option(
+        Group.EVALUATION,
+        True,
+        "Evaluate what the page shows and this checkpoint has no figures of "
+        "yet, which may take minutes. --noevaluate shows what is there.",
+    )
+    output: str = option(
+        Group.OUTPUT,
+        "",
+        "File of the page, which ends in .html. If empty, it is report.html "
+        "in the run's directory. An older page is replaced.",
+        path=True,
+    )
+
+    @property
+    def page(self) -> pathlib.Path:
+        """The file to write."""
+        return pathlib.Path(self.output or self.run_directory / "report.html")
+
+
+def main(config: ReportConfig) -> None:
+    """Writes the page."""
+    _check_output(config.page)
+    cli.import_tensorflow()
+    from and_tf.scan.clustering import is_clustering
+
+    if is_clustering(config.run_directory):
+        _write_clustering(config)
+    else:
+        _write_run(config)
+
+
+def _check_output(output: pathlib.Path) -> None:
+    """Refuses what cannot be the page before any work is done.
+
+    Raises:
+        InputError: If it is a directory, no .html file, or cannot be written.
+    """
     if output.is_dir():
         raise InputError(
             f"Expected a file for --output, such as {output / 'report.html'}. "
@@ -58,43 +82,40 @@ def main(argv: Sequence[str]) -> None:
             f"Expected --output to end in .html. Received: {str(output)!r}."
         )
     paths.check_output("output", output)
-    cli.import_tensorflow()
-    from and_tf.scan.clustering import is_clustering
-
-    if is_clustering(path):
-        _write_clustering(path, output)
-    else:
-        _write_run(path, output)
 
 
-def _write_run(path: pathlib.Path, output: pathlib.Path) -> None:
+def _write_run(config: ReportConfig) -> None:
     from and_tf.reporting import reported_run, run_page
     from and_tf.reporting.completion import complete
 
     run = reported_run.load(
-        path, _DATA_DIR.value, _CHECKPOINT.value, _EVALUATE.value
+        config.run_directory,
+        config.data_dir,
+        config.checkpoint,
+        config.evaluate,
     )
     if run.missing:
-        print(f"without images and model: {run.missing}")
+        print(f"The page has no images and no model: {run.missing}")
     elif run.evaluates:
         complete(run)
-    run_page.write(run, output)
+    run_page.write(run, config.page)
 
 
-def _write_clustering(path: pathlib.Path, output: pathlib.Path) -> None:
+def _write_clustering(config: ReportConfig) -> None:
     from and_tf.reporting import cluster_page, reported_clustering
-    from and_tf.utils import checkpoint_names
 
-    if _CHECKPOINT.value != checkpoint_names.LAST:
+    if config.checkpoint != checkpoint_names.LAST:
         raise InputError(
-            f"Expected --checkpoint=last of a clustering, {path}. Received: "
-            f"{_CHECKPOINT.value}."
+            f"Expected --checkpoint=last, as {config.run_dir} is a clustering "
+            f"and keeps its last only. Received: {config.checkpoint}."
         )
-    found = reported_clustering.load(path, _DATA_DIR.value, _EVALUATE.value)
+    found = reported_clustering.load(
+        config.run_directory, config.data_dir, config.evaluate
+    )
     if found.missing:
-        print(f"without images: {found.missing}")
-    cluster_page.write(found, output)
+        print(f"The page has no images: {found.missing}")
+    cluster_page.write(found, config.page)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, ReportConfig)

@@ -1,99 +1,135 @@
-"""Does every combination of some flags' values, each with several seeds.
+"""Trains or clusters once for each combination of flags' values and seeds.
 
-    python -m and_tf.sweep --flagfile=configs/small_cifar10.flags \\
-        --vary=neighbourhood_size=1,5,10 --vary=selection=curriculum,one_off \\
-        --seeds=3 --sweep_dir=sweeps/k
+Examples:
 
-Any flag of `and_tf.train` holds for all runs. With --command=cluster, flags
-are those of `and_tf.cluster`, and what differs are clusterings of one run, or
-of several:
+    Six combinations, three seeds each:
+        python -m and_tf.sweep --flagfile=configs/small_cifar10.flags \\
+            --vary=neighbourhood_size=1,5,10 \\
+            --vary=selection=curriculum,one_off --seeds=3 --sweep_dir=sweeps/k
 
-    python -m and_tf.sweep --command=cluster --vary=neighbours=5,20,50 \\
-        --flagfile=configs/scan_cifar10.flags --run_dir=runs/cifar10 \\
-        --seeds=3 --sweep_dir=sweeps/scan_k
+    Clusterings of one trained run:
+        python -m and_tf.sweep --command=cluster --run_dir=runs/cifar10 \\
+            --flagfile=configs/scan_cifar10.flags --vary=neighbours=5,20,50 \\
+            --sweep_dir=sweeps/scan_k
 
-Each is an ordinary run directory, sweeps/k/<flag=value,…>/seed_<s>/, made by
-a process of its own, which prints to log.txt there. The same command goes on
-after an interruption, and may run several times at once, on several machines
-too: every run is done by one of them. It writes table.md and table.csv after
-every run, and plot.png at the end.
+    What a sweep would do, and what it has done:
+        python -m and_tf.sweep --flagfile=configs/small_cifar10.flags \\
+            --vary=rounds=1,2,4 --sweep_dir=sweeps/rounds --list
+
+Every other flag of and_tf.train holds for all runs; with --command=cluster,
+every flag of and_tf.cluster. Each run has an ordinary run directory,
+<sweep_dir>/<flag=value,…>/seed_<s>/, and a process of its own, which prints to
+log.txt there. After every run table.md and table.csv are written, and plot.png
+at the end.
+
+The same command continues a sweep that was interrupted. It may run several
+times at once, on several machines too: every run is done by one of them.
 
 On a machine with NVIDIA GPUs, as many runs are in progress as there are GPUs,
-and each sees its own alone. CUDA_VISIBLE_DEVICES says which of them a sweep may
-use; all if it is not set, none if it is empty. --runs_per_gpu=2 lets two small
-runs share a GPU, --gpus_per_run=2 gives each run two, for --strategy=mirrored.
-Several sweeps of one user on a machine keep to what the others leave free.
-Without GPUs the runs are done one after another.
+and each sees its own only. CUDA_VISIBLE_DEVICES names those that a sweep may
+use: all if it is not set, none if it is empty. Several sweeps of one user on a
+machine leave each other's GPUs alone. Without GPUs the runs are done one after
+another.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Sequence
-
-from absl import flags
 
 from and_tf.distribution import nvidia
 from and_tf.figures import comparison
 from and_tf.sweeping import command, grid, table
 from and_tf.sweeping.gpu_slots import GpuSlots
 from and_tf.sweeping.grid import SweepRun
-from and_tf.sweeping.metrics import HOW_TO_READ, gather, headline, is_clustering
+from and_tf.sweeping.metrics import (
+    HOW_TO_READ,
+    gather,
+    headline,
+    is_clustering,
+)
 from and_tf.sweeping.run_status import Outcome, outcome_of
 from and_tf.sweeping.scheduler import Work
-from and_tf.training.config import define_flags, from_flags
-from and_tf.utils import bounds, cli, paths
+from and_tf.utils import bounds, cli
 from and_tf.utils.errors import InputError
-
-_COMMAND = flags.DEFINE_enum(
-    "command",
-    command.TRAIN.name,
-    list(command.COMMANDS),
-    "What is swept: trainings, or clusterings of trained runs.",
-)
-_VARY = flags.DEFINE_multi_string(
-    "vary", [], "flag=value,value,… of a flag of --command; repeatable."
-)
-_SEEDS = bounds.define_number(
-    "seeds", 1, "How many, from --seed on.", least=1, most=bounds.REPEATS
-)
-_SWEEP_DIR = paths.define("sweep_dir", "", "What the sweep writes to.")
-_RUNS_PER_GPU = bounds.define_number(
-    "runs_per_gpu",
-    1,
-    "How many runs may share a GPU at the same time.",
-    least=1,
-    most=bounds.REPEATS,
-)
-_GPUS_PER_RUN = bounds.define_number(
-    "gpus_per_run",
-    1,
-    "How many GPUs each run is given.",
-    least=1,
-    most=bounds.REPEATS,
-)
-_LIST = flags.DEFINE_bool(
-    "list", False, "Say what would be done, and what is; do nothing."
-)
+from and_tf.utils.flag_config import FlagConfig, Group, from_flags, option
 
 
-def main(argv: Sequence[str]) -> None:
-    """Reads the flags; nothing starts before all of them are checked."""
-    del argv
-    if not _SWEEP_DIR.value:
-        raise InputError("Expected --sweep_dir, a directory. Received none.")
-    directory = pathlib.Path(_SWEEP_DIR.value)
-    swept = command.COMMANDS[_COMMAND.value]
-    vary = grid.varied(_VARY.value, swept)
+@dataclasses.dataclass(frozen=True)
+class SweepConfig(FlagConfig):
+    """What is varied, how often, and on which GPUs."""
+
+    command: str = option(
+        Group.SWEEP,
+        command.TRAIN.name,
+        "Command of each run: train, a training; or cluster, a clustering of "
+        "a trained run.",
+        choices=tuple(command.COMMANDS),
+    )
+    vary: Sequence[str] = option(
+        Group.SWEEP,
+        (),
+        "Flag of --command and the values that it takes in turn, as "
+        "flag=value,value. Give it once for each flag to vary.",
+        unit="flag=value,value",
+    )
+    seeds: int = option(
+        Group.SWEEP,
+        1,
+        "Number of seeds of each combination, counted from --seed on.",
+        unit="seeds",
+        least=1,
+        most=bounds.REPEATS,
+    )
+    sweep_dir: str = option(
+        Group.OUTPUT,
+        "",
+        "Directory that the sweep writes to.",
+        required="a directory",
+        path=True,
+    )
+    runs_per_gpu: int = option(
+        Group.SWEEP,
+        1,
+        "Number of runs that may share a GPU at the same time. Small runs do "
+        "not fill a GPU alone.",
+        unit="runs",
+        least=1,
+        most=bounds.REPEATS,
+    )
+    gpus_per_run: int | None = option(
+        Group.SWEEP,
+        None,
+        "Number of GPUs that each run uses. If it is not given, it is 1. With "
+        "--strategy=mirrored on a machine with several GPUs it has to be "
+        "given.",
+        type=int,
+        unit="gpus",
+        least=1,
+        most=bounds.REPEATS,
+    )
+    list: bool = option(
+        Group.SWEEP,
+        False,
+        "Print each run and how far it is, and do nothing.",
+    )
+
+
+def main(config: SweepConfig) -> None:
+    """Does the runs; nothing starts before all their flags are checked."""
+    directory = pathlib.Path(config.sweep_dir)
+    swept = command.COMMANDS[config.command]
+    vary = grid.varied(config.vary, swept)
     first = {name: values[0] for name, values in vary.items()}
     base = from_flags(swept.config, **first)
-    runs = grid.runs_of(base, vary, _SEEDS.value, directory)
+    runs = grid.runs_of(base, vary, config.seeds, directory)
     grid.check_directories(runs)
-    if _LIST.value:
+    if config.list:
         _list(runs)
         return
-    slots = _slots(runs)
+    slots = _slots(config, runs)
     Work(runs, slots, on_end=lambda: _write(directory, runs)).do()
     outcomes = [outcome_of(run.path) for run in runs]
     if any(outcome.result for outcome in outcomes):
@@ -101,7 +137,7 @@ def main(argv: Sequence[str]) -> None:
     _answer(runs, outcomes)
 
 
-def _slots(runs: Sequence[SweepRun]) -> GpuSlots:
+def _slots(config: SweepConfig, runs: Sequence[SweepRun]) -> GpuSlots:
     """Finds the GPUs, without TensorFlow, which would take their memory.
 
     Raises:
@@ -109,15 +145,16 @@ def _slots(runs: Sequence[SweepRun]) -> GpuSlots:
             over GPUs without being given a number of them.
     """
     slots = GpuSlots(
-        nvidia.visible_gpus(), _RUNS_PER_GPU.value, _GPUS_PER_RUN.value
+        nvidia.visible_gpus(), config.runs_per_gpu, config.gpus_per_run or 1
     )
     mirrored = any(
         getattr(run.config, "strategy", "") == "mirrored" for run in runs
     )
-    if mirrored and len(slots.gpus) > 1 and not _GPUS_PER_RUN.present:
+    if mirrored and len(slots.gpus) > 1 and config.gpus_per_run is None:
         raise InputError(
-            f"Expected --gpus_per_run with --strategy=mirrored: over how many "
-            f"of the {len(slots.gpus)} GPUs is each run spread? Received none."
+            "Expected --gpus_per_run with --strategy=mirrored, the number of "
+            f"GPUs, of the {len(slots.gpus)} there are, that each run is "
+            "spread over. Received none."
         )
     return slots
 
@@ -167,20 +204,20 @@ def _answer(runs: Sequence[SweepRun], outcomes: Sequence[Outcome]) -> None:
         if outcome.state == "running":
             left += 1
         elif outcome.state != "done":
-            note = outcome.note or outcome.state
-            failed.append(f"\n  {run.path}: {note}")
+            failed.append(f"{run.path}: {outcome.note or outcome.state}")
     if left:
         print(
-            f"{left} of {len(runs)} runs are with other processes. The table "
-            "is whole once the last of these has written it."
+            f"Other processes are doing {left} of the {len(runs)} runs. The "
+            "table is complete once the last of them has written it."
         )
     if failed:
         raise InputError(
-            f"Expected {len(runs)} runs to end well. Received: {len(failed)} "
-            f"that failed; log.txt there tells more.{''.join(failed)}"
+            f"{len(failed)} of {len(runs)} runs failed. The log.txt of each "
+            "tells more. The same command tries them again.",
+            *failed,
         )
 
 
 if __name__ == "__main__":
-    define_flags(command.named_in(sys.argv).config)
-    cli.run(main)
+    swept_config = command.named_in(sys.argv).config
+    cli.run(main, SweepConfig, besides=[swept_config])

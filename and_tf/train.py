@@ -1,30 +1,30 @@
 """Trains an encoder on images, without labels unless told to use them.
 
-    python -m and_tf.train --flagfile=configs/cifar100.flags
+Examples:
 
-writes runs/<dataset>/, or --run_dir; watch it with
+    On digits that need no download, small enough for any CPU:
+        python -m and_tf.train --dataset=digits --backbone=small \\
+            --rounds=2 --epochs_per_round=5 --run_dir=runs/digits
 
-    tensorboard --logdir runs
+    On a folder of your own images, with a recipe for a CPU:
+        python -m and_tf.train --flagfile=configs/imagenette_cpu.flags \\
+            --data_dir=photos --run_dir=runs/photos
+
+    The paper's recipe on CIFAR-100; the same command continues it:
+        python -m and_tf.train --flagfile=configs/cifar100.flags --resume
+
+The run's directory receives checkpoints, metrics.csv, pictures and, at the
+end, result.json with the figures. Watch a run with tensorboard --logdir runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from and_tf.training.config import (
-    TrainConfig,
-    define_flags,
-    from_flags,
-)
+from and_tf.training.config import TrainConfig
 from and_tf.utils import cli
 
-define_flags(TrainConfig)
 
-
-def main(argv: Sequence[str]) -> None:
-    """Reads the flags, before TensorFlow takes its seconds to start."""
-    del argv
-    config = from_flags(TrainConfig)
+def main(config: TrainConfig) -> None:
+    """Trains; TensorFlow takes its seconds to start after the flags."""
     cli.import_tensorflow()
     from and_tf.training import trainer
 
@@ -32,4 +32,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, TrainConfig)

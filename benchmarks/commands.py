@@ -16,9 +16,9 @@ from and_tf.sweeping.command import (
     command_of,
     named_in,
 )
-from and_tf.training import config as configs
-from and_tf.training.config import RunConfig
+from and_tf.utils import flag_config
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import RunConfig
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Of what does not make a run another run, this changes a figure nevertheless:
@@ -37,7 +37,7 @@ def config_of(command: str) -> RunConfig:
     _, _, module, *arguments = shlex.split(command)
     swept = CLUSTER if module == CLUSTER.module else named_in(["", *arguments])
     values = flags.FlagValues()
-    configs.define_flags(swept.config, values)
+    flag_config.define_flags(swept.config, values)
     flags.DEFINE_string("command", "", "", flag_values=values)
     flags.DEFINE_multi_string("vary", [], "", flag_values=values)
     flags.DEFINE_string("sweep_dir", "", "", flag_values=values)
@@ -52,7 +52,7 @@ def config_of(command: str) -> RunConfig:
     open_ = {n: "…" for n in swept.inputs if not values[n].value}
     if swept is TRAIN and values.dataset == "folder" and not values.data_dir:
         open_["data_dir"] = "…"
-    return configs.from_flags(swept.config, values, **open_)
+    return flag_config.from_flags(swept.config, values, **open_)
 
 
 def _at_root(argument: str) -> str:

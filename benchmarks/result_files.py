@@ -36,11 +36,11 @@ from typing import Any
 
 from and_tf.sweeping.command import CLUSTER, TRAIN, command_of
 from and_tf.sweeping.metrics import gather, is_clustering, linear_of
-from and_tf.training import config as configs
 from and_tf.training import result_file
-from and_tf.training.config import RunConfig, TrainConfig
-from and_tf.utils import atomic_files
+from and_tf.training.config import TrainConfig
+from and_tf.utils import atomic_files, flag_config
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import RunConfig
 from benchmarks import commands
 
 HERE = pathlib.Path(__file__).parent
@@ -143,7 +143,7 @@ def _run(path: pathlib.Path) -> Run:
             "before its end. Train it on with --resume."
         )
     command = CLUSTER if is_clustering(result) else TRAIN
-    config = configs.from_run(command.config, path / "flags.cfg")
+    config = flag_config.from_run(command.config, path / "flags.cfg")
     return config, result
 
 
@@ -260,7 +260,7 @@ def _trained(config: RunConfig) -> TrainConfig | None:
     flagfile = pathlib.Path(config.run_dir) / "flags.cfg"
     if not flagfile.is_file():
         return None
-    return configs.from_run(TrainConfig, flagfile)
+    return flag_config.from_run(TrainConfig, flagfile)
 
 
 def _check_alike(found: Sequence[Run], source: pathlib.Path) -> None:

@@ -1,81 +1,106 @@
 """Embeds images with an exported encoder.
 
-    python -m export.embed --model=exported/encoder.tflite \\
-        --images=photos --output=photos.npz
+Examples:
 
-The output's suffix chooses its format: .npz, .csv, .parquet or .tfrecord.
-Beside it a .json file says how it came about. An interrupted command goes on
-where it was when it is run again.
+    A folder of photos:
+        python -m export.embed --model=exported/encoder.tflite \\
+            --images=photos --output=photos.npz
+
+    Only the .jpg files below it, as a table that spreadsheets open:
+        python -m export.embed --model=exported/encoder.tflite \\
+            --images='photos/**/*.jpg' --output=photos.csv
+
+    The test images of CIFAR-10, with a SavedModel:
+        python -m export.embed --model=exported/cifar10 \\
+            --images=tfds:cifar10/test --output=cifar10.parquet
+
+The suffix of --output chooses the format. Beside the output a .json file says
+how it was made. If the command is interrupted, run it again: it continues
+where it was.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
 
-from absl import flags
-
-from and_tf.utils import bounds, cli, paths
-from and_tf.utils.errors import InputError
+from and_tf.utils import bounds, cli
 from and_tf.utils.escaping import for_console
+from and_tf.utils.flag_config import FlagConfig, Group, option
 from and_tf.utils.progress import duration
 from export.embeddings import outputs
 
 _NAMED = 3  # Images that could not be read and are named on the console.
 
-_MODEL = paths.define(
-    "model", "", "A .tflite file, or the directory of a SavedModel."
-)
-_IMAGES = paths.define(
-    "images",
-    "",
-    "A folder, an image file, a quoted pattern such as 'photos/**/*.jpg', an "
-    ".npz file, or tfds:<data set>/<split>.",
-)
-_OUTPUT = paths.define(
-    "output", "", "A new .npz, .csv, .parquet or .tfrecord file."
-)
-_BATCH_SIZE = bounds.define_number(
-    "batch_size",
-    64,
-    "Images that are embedded at a time.",
-    least=1,
-    most=bounds.BATCH,
-)
-_DATA_DIR = paths.define(
-    "data_dir", "", "Where TFDS keeps its data. Empty: its usual place."
-)
-_LABEL_KEY = flags.DEFINE_string(
-    "label_key", "", "Which label, where a data set of TFDS has several."
-)
+
+@dataclasses.dataclass(frozen=True)
+class EmbedConfig(FlagConfig):
+    """Which images are embedded, by which model, and where to."""
+
+    model: str = option(
+        Group.MODEL,
+        "",
+        "File of a .tflite model, or directory of a SavedModel.",
+        required="a .tflite file or the directory of a SavedModel",
+        path=True,
+    )
+    images: str = option(
+        Group.DATA,
+        "",
+        "Images to embed: a folder, an image file, a quoted pattern such as "
+        "'photos/**/*.jpg', an .npz file, or tfds:<data set>/<split>.",
+        required="a folder, a file, a pattern or tfds:<data set>/<split>",
+        path=True,
+    )
+    output: str = option(
+        Group.OUTPUT,
+        "",
+        "New file to write, which ends in .npz, .csv, .parquet or .tfrecord.",
+        required="a new .npz, .csv, .parquet or .tfrecord file",
+        path=True,
+    )
+    batch_size: int = option(
+        Group.MODEL,
+        64,
+        "Number of images that are embedded at a time; more need more memory.",
+        unit="images",
+        least=1,
+        most=bounds.BATCH,
+    )
+    data_dir: str = option(
+        Group.DATA,
+        "",
+        "Directory where TFDS keeps its data sets. If empty, it is TFDS' own "
+        "default.",
+        path=True,
+    )
+    label_key: str = option(
+        Group.DATA,
+        "",
+        "Label to write beside the embeddings, where a data set of TFDS has "
+        "several.",
+    )
 
 
-def main(argv: Sequence[str]) -> None:
-    """Reads the flags and embeds."""
-    del argv
-    for flag in (_MODEL, _IMAGES, _OUTPUT):
-        if not flag.value:
-            raise InputError(
-                f"Expected --{flag.name}: {flags.FLAGS[flag.name].help} "
-                "Received: none."
-            )
-    output = pathlib.Path(_OUTPUT.value)
+def main(config: EmbedConfig) -> None:
+    """Embeds."""
+    output = pathlib.Path(config.output)
     outputs.check(output)
     cli.import_tensorflow()
     from and_tf.data.skipped import summaries
     from export.embeddings import encoders, extraction, sources
 
-    encoder = encoders.load(_MODEL.value)
+    encoder = encoders.load(config.model)
     source = sources.open_source(
-        _IMAGES.value, _DATA_DIR.value, _LABEL_KEY.value
+        config.images, config.data_dir, config.label_key
     )
     result = extraction.extract(
         encoder,
         source,
         output,
-        model=os.path.abspath(_MODEL.value),
-        batch_size=_BATCH_SIZE.value,
+        model=os.path.abspath(config.model),
+        batch_size=config.batch_size,
     )
     print(
         f"embedded {result.count:,} images in {duration(result.seconds)}, "
@@ -97,4 +122,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, EmbedConfig)

@@ -38,8 +38,8 @@ def load(
         found = Clustering(path, data_dir)
     else:
         raise InputError(
-            f"Expected --checkpoint=last of a clustering, {path}, whose heads "
-            f"were chosen after its last epoch. Received: {which}."
+            f"Expected --checkpoint=last, as {path} is a clustering and keeps "
+            f"its last only. Received: {which}."
         )
     _ = found.encoder  # What is missing is said before any work.
     return found

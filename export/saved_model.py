@@ -1,98 +1,122 @@
 """Exports a run's encoder as a SavedModel for TensorFlow Serving.
 
-    python -m export.saved_model --run_dir=runs/quick --output_dir=exported \\
-        --neighbours=5 --classify
+Examples:
 
-writes exported/1/, or the next free number, which needs TensorFlow alone to
-run. `export/serving/models.config` says how to serve it. A clustering's
-directory, such as runs/quick/scan, is exported with its clusters.
+    The encoder, from images to embeddings:
+        python -m export.saved_model --run_dir=runs/quick \\
+            --output_dir=exported
+
+    With the five most similar training images, and classes by kNN:
+        python -m export.saved_model --run_dir=runs/quick \\
+            --output_dir=exported --neighbours=5 --classify
+
+    A clustering, which gives clusters too:
+        python -m export.saved_model --run_dir=runs/quick/scan \\
+            --output_dir=exported_clusters
+
+It writes <output_dir>/1/, or the next free number, which needs TensorFlow only
+to run. export/serving/models.config says how to serve it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
-from collections.abc import Sequence
 
-from absl import flags
-
+from and_tf.training.run_flags import RunFlags
 from and_tf.utils import bounds, cli, paths
 from and_tf.utils.errors import InputError
-
-_RUN_DIR = paths.define("run_dir", "", "The run, or the clustering.")
-_OUTPUT_DIR = paths.define(
-    "output_dir", "", "Where the version goes, into a sub-directory."
-)
-_CHECKPOINT = cli.define_checkpoint()
-_NEIGHBOURS = bounds.define_number(
-    "neighbours",
-    0,
-    "Adds signatures that name this many of the most similar training images. "
-    "0: none.",
-    least=0,
-    most=bounds.NEIGHBOURS,
-)
-_CLASSIFY = flags.DEFINE_bool(
-    "classify",
-    False,
-    "Adds signatures that classify by weighted kNN. Those of a clustering are "
-    "there anyway, and give its clusters.",
-)
-_KNN_NEIGHBOURS = bounds.define_number(
-    "knn_neighbours",
-    200,
-    "How many vote on a class.",
-    least=1,
-    most=bounds.NEIGHBOURS,
-)
-_KNN_TEMPERATURE = bounds.define_number(
-    "knn_temperature", 0.1, "τ of the votes.", above=0.0, most=bounds.FACTOR
-)
-_GALLERY = flags.DEFINE_enum(
-    "gallery",
-    "clean",
-    ["clean", "bank"],
-    "What is compared with: the training images' own embeddings, or the "
-    "memory bank, for which --neighbours needs no data.",
-)
-_DATA_DIR = paths.define(
-    "data_dir", "", "Where its data set lies. Empty: where it lay in training."
-)
-_MODEL_NAME = flags.DEFINE_string(
-    "model_name", "and", "By which the server will know it."
-)
+from and_tf.utils.flag_config import Group, option
 
 
-def main(argv: Sequence[str]) -> None:
-    """Reads the flags and exports."""
-    del argv
-    for name, flag in (("run_dir", _RUN_DIR), ("output_dir", _OUTPUT_DIR)):
-        if not flag.value:
-            raise InputError(f"Expected --{name}, a directory. Received none.")
-    if not _MODEL_NAME.value or "/" in _MODEL_NAME.value:
-        raise InputError(
-            f"Expected a --model_name without a slash. Received: "
-            f"{_MODEL_NAME.value!r}."
-        )
-    paths.check_output("output_dir", pathlib.Path(_OUTPUT_DIR.value))
+@dataclasses.dataclass(frozen=True)
+class SavedModelConfig(RunFlags):
+    """What is exported, and what it can be asked for."""
+
+    output_dir: str = option(
+        Group.OUTPUT,
+        "",
+        "Directory of the model's versions; this one goes into a new "
+        "sub-directory with the next free number.",
+        required="a directory",
+        path=True,
+    )
+    neighbours: int = option(
+        Group.EXPORT,
+        0,
+        "Number of the most similar training images that additional "
+        "signatures name. 0 adds no such signatures.",
+        unit="neighbours",
+        least=0,
+        most=bounds.NEIGHBOURS,
+    )
+    classify: bool = option(
+        Group.EXPORT,
+        False,
+        "Add signatures that classify by weighted kNN. A clustering always "
+        "has signatures that give its clusters.",
+    )
+    knn_neighbours: int = option(
+        Group.EXPORT,
+        200,
+        "Number of neighbours K that vote on a class with --classify. 200 is "
+        "the paper's.",
+        unit="neighbours",
+        least=1,
+        most=bounds.NEIGHBOURS,
+    )
+    knn_temperature: float = option(
+        Group.EXPORT,
+        0.1,
+        "Temperature τ of the votes' weights: a smaller one gives the nearest "
+        "neighbours more weight. 0.1 is the authors' value.",
+        above=0.0,
+        most=bounds.FACTOR,
+    )
+    gallery: str = option(
+        Group.EXPORT,
+        "clean",
+        "What images are compared with: clean, the embeddings of the training "
+        "images, which are computed now; or bank, the memory bank, with which "
+        "--neighbours needs no data.",
+        choices=("clean", "bank"),
+    )
+    model_name: str = option(
+        Group.EXPORT, "and", "Name by which the server will know the model."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.model_name or "/" in self.model_name:
+            raise InputError(
+                "Expected a --model_name without a slash. Received: "
+                f"{self.model_name!r}."
+            )
+
+
+def main(config: SavedModelConfig) -> None:
+    """Exports."""
+    output = pathlib.Path(config.output_dir)
+    paths.check_output("output_dir", output)
     cli.import_tensorflow()
     from export import exportable
     from export.serving import saved_model_writer, servable
 
     saved_model_writer.export(
         exportable.load(
-            pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value, _DATA_DIR.value
+            config.run_directory, config.checkpoint, config.data_dir
         ),
-        pathlib.Path(_OUTPUT_DIR.value),
+        output,
         servable.Options(
-            _NEIGHBOURS.value,
-            _CLASSIFY.value,
-            _KNN_NEIGHBOURS.value,
-            _KNN_TEMPERATURE.value,
+            config.neighbours,
+            config.classify,
+            config.knn_neighbours,
+            config.knn_temperature,
         ),
-        gallery_kind=_GALLERY.value,
-        model_name=_MODEL_NAME.value,
+        gallery_kind=config.gallery,
+        model_name=config.model_name,
     )
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, SavedModelConfig)

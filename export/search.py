@@ -1,84 +1,118 @@
 """Finds the images most similar to one.
 
-    python -m export.search --index=photos.npz --query=dog.jpg
+Examples:
 
-prints the nearest of the images that `python -m export.embed` embedded, and
-draws them beside the query.
+    The nearest of the images in an index, to a new photo:
+        python -m export.search --index=photos.npz --query=dog.jpg
+
+    To one of the indexed images itself:
+        python -m export.search --index=photos.npz --query=holiday/0017.jpg
+
+    The 30 nearest, drawn into a file of your choice:
+        python -m export.search --index=photos.npz --query=dog.jpg \\
+            --neighbours=30 --output=similar.png
+
+An index is what export.embed wrote. The command prints the images that it
+finds, and draws them beside the query.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from absl import flags
 
 from and_tf.utils import bounds, cli, paths
 from and_tf.utils.errors import InputError
 from and_tf.utils.escaping import for_console
+from and_tf.utils.flag_config import FlagConfig, Group, option
 
 if TYPE_CHECKING:
     from export.embeddings.index import Index, Query
 
-_INDEX = paths.define(
-    "index", "", "The embeddings, as export.embed wrote them."
-)
-_QUERY = flags.DEFINE_string(
-    "query", "", "An image file, or the file_name of a row of the index."
-)
-_NEIGHBOURS = bounds.define_number(
-    "neighbours", 10, "How many to find.", least=1, most=bounds.NEIGHBOURS
-)
-_MODEL = paths.define(
-    "model", "", "The model that made the index. Empty: where it lay then."
-)
-_IMAGES = paths.define(
-    "images", "", "Where the indexed images are. Empty: where they lay then."
-)
-_DATA_DIR = paths.define(
-    "data_dir", "", "Where TFDS keeps its data. Empty: as with export.embed."
-)
-_OUTPUT = paths.define(
-    "output",
-    "",
-    "A new .png file. Empty: <query>_neighbours.png here, made anew.",
-)
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig(FlagConfig):
+    """What is searched for, in which index."""
+
+    index: str = option(
+        Group.DATA,
+        "",
+        "File of the embeddings, as export.embed wrote it.",
+        required="the embeddings that python -m export.embed wrote",
+        path=True,
+    )
+    # Not read as a path: it may be the name of a row, whatever that is.
+    query: str = option(
+        Group.DATA,
+        "",
+        "Image to compare with: an image file, or the file_name of a row of "
+        "the index.",
+        required="an image file, or the file_name of a row of the index",
+        any_text=True,
+    )
+    neighbours: int = option(
+        Group.METHOD,
+        10,
+        "Number of images to find.",
+        unit="images",
+        least=1,
+        most=bounds.NEIGHBOURS,
+    )
+    model: str = option(
+        Group.MODEL,
+        "",
+        "Model that made the index. If empty, it is where it was then.",
+        path=True,
+    )
+    images: str = option(
+        Group.DATA,
+        "",
+        "Place of the indexed images, to draw them. If empty, it is where "
+        "they were then.",
+        path=True,
+    )
+    data_dir: str = option(
+        Group.DATA,
+        "",
+        "Directory where TFDS keeps its data sets. If empty, it is the one "
+        "that export.embed used.",
+        path=True,
+    )
+    output: str = option(
+        Group.OUTPUT,
+        "",
+        "New .png file for the picture. If empty, it is "
+        "<query>_neighbours.png in the working directory, which is replaced.",
+        path=True,
+    )
 
 
-def main(argv: Sequence[str]) -> None:
-    """Reads the flags and searches."""
-    del argv
-    for flag in (_INDEX, _QUERY):
-        if not flag.value:
-            raise InputError(
-                f"Expected --{flag.name}: {flags.FLAGS[flag.name].help} "
-                "Received: none."
-            )
-    output = _output()
+def main(config: SearchConfig) -> None:
+    """Searches."""
+    output = _picture(config)
     cli.import_tensorflow()
     from export.embeddings.index import Index
 
-    index = Index.read(pathlib.Path(_INDEX.value))
-    # Not read as a path: it may be the name of a row, whatever that is.
-    name = os.path.expanduser(_QUERY.value)
-    query = index.query(name, _MODEL.value)
-    rows, similarities = index.search(query, _NEIGHBOURS.value)
+    index = Index.read(pathlib.Path(config.index))
+    query = index.query(os.path.expanduser(config.query), config.model)
+    rows, similarities = index.search(query, config.neighbours)
     _show(index, rows, similarities)
-    _draw(index, query, rows, similarities, output)
+    _draw(config, index, query, rows, similarities, output)
 
 
-def _output() -> pathlib.Path:
+def _picture(config: SearchConfig) -> pathlib.Path:
     """Where the picture goes; one that was named is never overwritten."""
-    if not _OUTPUT.value:
+    if not config.output:
         # A row's name may hold a colon, or end in a slice.
-        stem = pathlib.PurePath(_QUERY.value.rpartition("/")[2]).stem
+        stem = pathlib.PurePath(config.query.rpartition("/")[2]).stem
         stem = re.sub(r"[^\w.-]+", "_", stem).strip("_")
         return pathlib.Path(f"{stem or 'query'}_neighbours.png")
-    output = pathlib.Path(_OUTPUT.value)
+    output = pathlib.Path(config.output)
     if output.suffix != ".png":
         raise InputError(
             f"Expected --output to end in .png. Received: {str(output)!r}."
@@ -103,6 +137,7 @@ def _show(index: Index, rows: np.ndarray, similarities: np.ndarray) -> None:
 
 
 def _draw(
+    config: SearchConfig,
     index: Index,
     query: Query,
     rows: np.ndarray,
@@ -119,7 +154,7 @@ def _draw(
     if query.row is not None:
         wanted.append(query.row)
     try:
-        images = index.pictures(wanted, _IMAGES.value, _DATA_DIR.value)
+        images = index.pictures(wanted, config.images, config.data_dir)
     except InputError as error:
         print(f"no picture: {error}")
         return
@@ -144,4 +179,4 @@ def _draw(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, SearchConfig)

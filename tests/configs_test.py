@@ -11,7 +11,8 @@ import pytest
 from and_tf.scan.config import ClusterConfig
 from and_tf.sweeping.command import command_of
 from and_tf.sweeping.grid import runs_of, varied
-from and_tf.training.config import TrainConfig, from_flagfile
+from and_tf.training.config import TrainConfig
+from and_tf.utils.flag_config import from_flagfile
 from benchmarks import commands, result_files
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"

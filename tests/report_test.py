@@ -16,9 +16,10 @@ from and_tf.protocols.config import Options
 from and_tf.reporting import reported_run, run_page
 from and_tf.reporting.completion import complete
 from and_tf.training import trainer
-from and_tf.training.config import TrainConfig, from_flagfile
+from and_tf.training.config import TrainConfig
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import from_flagfile
 from tests.reporting.parsed_page import Page
 from tests.small_run import digits, folder, interrupted
 from tests.utils.cli_test import call

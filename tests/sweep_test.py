@@ -74,7 +74,7 @@ def test_spread_over_gpus_needs_a_number_of_them(tmp_path):
     flags = ("--vary=strategy=default,mirrored",)
     code, out, err = end(begin(tmp_path / "sweep", *flags, gpus="MIG-a,MIG-b"))
     assert (code, out) == (1, "")
-    assert "over how many of the 2 GPUs is each run spread?" in err
+    assert "of the 2 there are, that each run is spread over" in err
 
 
 # Stands in for a training; the first three wait to be told to go on.
@@ -138,7 +138,7 @@ def test_two_sweepers_share_the_runs(tmp_path):
     # One of the two saw all runs ended; both may have.
     assert {code for code, _, _ in ends} <= {0, 1}
     last = next(err for code, _, err in ends if code)
-    assert "Received: 1 that failed" in last
+    assert "1 of 3 runs failed" in last
     assert "from 1 to 299" in last and str(runs[2]) in last
     text = (tmp_path / "table.csv").read_text().splitlines()
     assert [line.split(",")[2] for line in text[1:]] == [
@@ -190,7 +190,7 @@ def test_goes_on_after_signals(tmp_path):
     assert out.startswith("1 of 1 runs to do; each prints to its own")
     assert str(run / "log.txt") in out.splitlines()[0]
     assert code == 128 + signal.SIGTERM
-    assert "interrupted: " in err and "The same command goes on" in err
+    assert "interrupted: " in err and "The same command continues" in err
     log = _read(run / "log.txt")
     assert "interrupted: " in log and log.endswith(f"{ENDED}{code}\n")
     assert claims.holder(run) is None

@@ -177,7 +177,7 @@ def last_feature_map(encoder: keras.Model) -> str:
             return name
     raise InputError(
         "Expected an encoder with a layer whose output [B, H, W, C] has more "
-        f"than one place. Received: {encoder.name} for images of "
+        f"than one position. Received: {encoder.name} for images of "
         f"{encoder.input_shape[1]} pixels, which has none."
     )
 

@@ -89,7 +89,7 @@ def _records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
             f"Expected all TFRecord files of {builder.name}/{split} in "
             f"{builder.data_dir}. Received: {received[0]}"
             f"{' missing' if received[0] in files else ' files'}. Prepare the "
-            "data set anew in another --data_dir."
+            "data set again in another --data_dir."
         )
     total_bytes = sum(tf.io.gfile.stat(file).length for file in files)
     return Records(
@@ -123,13 +123,13 @@ def _labels(records: Records, key: str, name: str) -> np.ndarray:
             count += len(numbers)
     except (tf.errors.OpError, UnicodeDecodeError) as error:
         raise InputError(
-            f"Expected {name} in files that are whole. Received: "
-            f"{damage.brief(error)}. Get the data set anew."
+            f"Expected the files of {name} to be whole. Received: "
+            f"{damage.brief(error)}. Prepare the data set again."
         ) from error
     if count < records.size:
         raise InputError(
             f"Expected {records.size} records in {name}. Received {count}. "
-            "Get the data set anew."
+            "Prepare the data set again."
         )
     return labels
 

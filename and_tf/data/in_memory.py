@@ -80,13 +80,13 @@ def _whole(
         images, readable, keep = _decoded(split, shape, side)
     except (tf.errors.OpError, UnicodeDecodeError) as error:
         raise InputError(
-            f"Expected {split.name} in files that are whole. Received: "
-            f"{damage.brief(error)}. Get the data set anew."
+            f"Expected the files of {split.name} to be whole. Received: "
+            f"{damage.brief(error)}. Prepare the data set again."
         ) from error
     if not readable.all():
         raise InputError(
             f"Expected {split.size} images in {split.name}. Received "
-            f"{readable.sum()}. Get the data set anew."
+            f"{readable.sum()}. Prepare the data set again."
         )
     parallelism.begin(keep)  # Whoever waits for images need not wait for this.
     return images

@@ -98,8 +98,8 @@ def steps_per_epoch(split: Split, batch_size: int) -> int:
     _check(batch_size)
     if batch_size > split.size:
         raise InputError(
-            f"Expected a batch size of at most {split.size}, for "
-            f"{split.name} has no more images. Received: {batch_size}."
+            f"Expected a batch size of at most {split.size}, as {split.name} "
+            f"has no more images. Received: {batch_size}."
         )
     return -(-split.size // batch_size)
 

@@ -97,7 +97,7 @@ def find(data_dir: str, train_split: str = "", test_split: str = "") -> Layout:
         if name and not os.path.isdir(os.path.join(data_dir, name)):
             raise InputError(
                 f"Expected the folder of a split in {data_dir}. Received: "
-                f"{name!r}, which it does not hold."
+                f"{name!r}, which is not there."
             )
     if train_split:
         train = os.path.normpath(train_split)

@@ -180,10 +180,10 @@ class Team:
                 if not _of_communication(error):
                     raise
                 raise InputError(
-                    f"Expected all {self.size} processes of TF_CONFIG to go "
-                    "on. Received: at least one ended, and says why where it "
-                    "could, or cannot be reached. The run is kept up to its "
-                    "newest checkpoint: start all of them again with --resume."
+                    f"At least one of the {self.size} processes of TF_CONFIG "
+                    "ended or cannot be reached; its own output says why, if "
+                    "it could. The run is kept up to its newest checkpoint: "
+                    "start all processes again with --resume."
                 ) from error
 
 

@@ -59,7 +59,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Cluster:
         shown = textwrap.shorten(text, _LONGEST, placeholder=" …")
         raise InputError(
             f"Expected TF_CONFIG such as {EXAMPLE}. Received: {shown} "
-            f"({error}). Mend it, or train without it by --strategy=default."
+            f"({error}). Correct it, or train without it by --strategy=default."
         ) from error
 
 

@@ -107,8 +107,8 @@ def known_labels(labels: np.ndarray) -> np.ndarray:
     known = np.flatnonzero(labels >= 0)
     if not len(known):
         raise InputError(
-            "Expected a labelled sample or more to hold clusters against. "
-            f"Received none among {len(labels):,}."
+            "Expected at least one labelled sample to compare the clusters "
+            f"with. Received none among {len(labels):,}."
         )
     return known
 

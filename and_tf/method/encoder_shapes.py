@@ -113,7 +113,7 @@ def _shown(output: object) -> str:
 
 def _unknown(encoder: keras.layers.Layer, reason: str) -> InputError:
     return InputError(
-        "Expected an encoder that says the shapes of its images and its "
-        f"embeddings. Received: {encoder.name!r}, of which {reason}. Give "
+        "Expected an encoder whose shapes of images and embeddings are known. "
+        f"Received: {encoder.name!r}: {reason}. Give "
         "keras.Sequential([keras.Input((S, S, 3)), encoder]) instead."
     )

@@ -133,9 +133,9 @@ class SampleCounts:
         # to the next within a batch.
         if self._distinct and 2 * different < min(seen, self._size):
             raise InputError(
-                "Expected a number of its own for each training image. "
+                "Expected a different number for each training image. "
                 f"Received: {different} different numbers for {seen} images, "
-                f"as of class labels. {_HOW}"
+                f"as class labels would be. {_HOW}"
             )
 
 

@@ -38,7 +38,7 @@ def check(names: Iterable[str]) -> None:
     unknown = sorted(set(names) - set(NAMES))
     if unknown or not names:
         raise InputError(
-            f"Expected --protocols of {', '.join(NAMES)}. Received: "
+            f"Expected --protocols among {', '.join(NAMES)}. Received: "
             f"{', '.join(unknown) or 'none'}."
         )
 

@@ -5,73 +5,109 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from and_tf.training.config import check_fields, option
 from and_tf.utils import bounds
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import FlagConfig, Group, option
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(FlagConfig):
     """Options of all protocols, each named after its own."""
 
     knn_neighbours: int = option(
-        200, "knn: K.", least=1, most=bounds.NEIGHBOURS
+        Group.KNN,
+        200,
+        "Number of neighbours K that vote on an image's class. 200 is the "
+        "paper's.",
+        unit="neighbours",
+        least=1,
+        most=bounds.NEIGHBOURS,
     )
     knn_temperature: float = option(
-        0.1, "knn: τ of the weights.", above=0.0, most=bounds.FACTOR
+        Group.KNN,
+        0.1,
+        "Temperature τ of the votes' weights: a smaller one gives the nearest "
+        "neighbours more weight. 0.1 is the authors' value.",
+        above=0.0,
+        most=bounds.FACTOR,
     )
     knn_gallery: str = option(
+        Group.KNN,
         "both",
-        "knn: whose labels vote: the memory bank, the training images' own "
-        "clean embeddings, or each by itself.",
+        "Whose labels vote: bank takes the rows of the memory bank, clean the "
+        "embeddings of the training images without augmentation, and both "
+        "evaluates with each of them in turn.",
         choices=("both", "bank", "clean"),
     )
     linear_epochs: int = option(
+        Group.LINEAR,
         30,
-        "linear: passes of SGD over the training images.",
+        "Number of epochs for which SGD trains a linear classifier.",
+        unit="epochs",
         least=1,
         most=bounds.EPOCHS,
     )
     linear_learning_rate: float = option(
-        3.0, "linear: SGD's first learning rate.", above=0.0, most=bounds.FACTOR
+        Group.LINEAR,
+        3.0,
+        "Learning rate with which SGD begins.",
+        unit="rate",
+        above=0.0,
+        most=bounds.FACTOR,
     )
     attention_images: str = option(
+        Group.ATTENTION,
         "",
-        "attention: numbers of the training images that are shown, such as "
-        "0,17,4. Empty: drawn by --seed.",
+        "Sample numbers of the training images to show, separated by commas, "
+        "such as 0,17,4. If empty, --attention_count random ones are shown.",
     )
     attention_count: int = option(
+        Group.ATTENTION,
         8,
-        "attention: how many are shown where --attention_images is empty.",
+        "Number of images to show if --attention_images is empty.",
+        unit="images",
         least=1,
         most=100,
     )
     attention_measured: int = option(
+        Group.ATTENTION,
         256,
-        "attention: how many training images, drawn by --seed, the figures "
-        "are means over.",
+        "Number of random training images over which the figures are "
+        "averaged; more take longer and vary less.",
+        unit="images",
         least=1,
         most=bounds.INT32,
     )
     kmeans_clusters: int = option(
-        0, "kmeans: C. 0: the number of classes.", least=0, most=bounds.CLUSTERS
+        Group.KMEANS,
+        0,
+        "Number of clusters C. 0 means the number of classes of the data set.",
+        unit="clusters",
+        least=0,
+        most=bounds.CLUSTERS,
     )
     kmeans_seeds: int = option(
+        Group.KMEANS,
         3,
-        "kmeans: how often, with other first centres.",
+        "Number of times that k-means is run, each with its own first "
+        "centres; the figures are means over them.",
+        unit="runs",
         least=1,
         most=bounds.REPEATS,
     )
     seed: int = option(
+        Group.EVALUATION,
         0,
-        "linear: draws the images held out and SGD's order; embedding: draws "
-        "the images of the map; attention: draws the images.",
+        "Random seed of the protocols: for the images that linear holds out "
+        "and the order of its SGD, and for the images that embedding and "
+        "attention draw.",
+        unit="seed",
         least=0,
         most=bounds.SEED,
     )
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         _ = self.attention_numbers  # So that what is none is refused at once.
 
     @property

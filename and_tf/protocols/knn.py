@@ -36,9 +36,9 @@ def evaluate(run: Run, options: Options) -> Findings:
     )
     if not knn.possible:
         raise InputError(
-            f"Expected labels for --protocols=knn. Received none in "
-            f"{run.images.name}: class sub-folders, or a data set with "
-            "labels, have them."
+            "Expected labels for --protocols=knn. Received none in "
+            f"{run.images.name}. Sort the images into sub-folders by class, or "
+            "use a data set with labels."
         )
     figures = {"protocol": {}}
     lines, used = [], []
@@ -60,9 +60,9 @@ def _galleries(run: Run, which: str) -> Iterator[tuple[str, np.ndarray]]:
     has_bank = run.has_bank and run.images.test is not None
     if which == "bank" and not has_bank:
         raise InputError(
-            "Expected a checkpoint with its memory bank, and a test split, "
-            "for --knn_gallery=bank: each row of the bank is of a training "
-            "image's augmented views. Received a run without one of them. "
+            "Expected a run with a memory bank and a test split for "
+            "--knn_gallery=bank, as a row of the bank comes from views of the "
+            "training image itself. Received a run that lacks one of them. "
             "Use --knn_gallery=clean."
         )
     if which != "bank":

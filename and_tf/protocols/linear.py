@@ -144,9 +144,9 @@ def _labelled(split: Split, name: str) -> Split:
     known = np.zeros(0, int) if labels is None else np.flatnonzero(labels >= 0)
     if len(known) < FEWEST:
         raise InputError(
-            f"Expected {FEWEST} labelled images or more in {split.name} for "
-            f"--protocols=linear. Received: {len(known)}. Class sub-folders, "
-            "or a data set with labels, have them."
+            f"Expected {FEWEST} or more labelled images in {split.name} for "
+            f"--protocols=linear. Received: {len(known)}. Sort the images into "
+            "sub-folders by class, or use a data set with labels."
         )
     return split if len(known) == split.size else take(split, known)
 

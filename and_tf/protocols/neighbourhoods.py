@@ -98,15 +98,15 @@ def read_rounds(directory: RunDirectory, size: int) -> list[Neighbourhoods]:
             raise InputError(
                 f"Expected neighbourhoods of {size:,} images in "
                 f"{directory.neighbourhoods}. Received: "
-                f"{len(found.neighbours):,} in round {number}. It is of "
-                "other data."
+                f"{len(found.neighbours):,} in round {number}. The file "
+                "belongs to other data."
             )
         rounds.append(found)
     if not rounds:
         raise InputError(
-            f"Expected a round or more for --protocols=neighbourhoods. "
+            "Expected at least one round for --protocols=neighbourhoods. "
             f"Received none in {directory.neighbourhoods}: the run has not "
-            "begun one yet, or what trains it has none."
+            "begun a round yet, or its --pretext has no rounds."
         )
     return rounds
 

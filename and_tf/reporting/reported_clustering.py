@@ -112,8 +112,8 @@ def load(
     config, result = directory.config(), directory.read_result()
     if result is None:
         raise InputError(
-            f"Expected a finished clustering in {path}. Received one that is "
-            "not: go on with it by python -m and_tf.cluster --resume."
+            f"The clustering in {path} is not finished. Finish it with python "
+            "-m and_tf.cluster --resume."
         )
     model, split, missing = None, None, ""
     try:

@@ -147,9 +147,8 @@ class Clustering:
                     changes["data_dir"] = data_dir
                 return dataclasses.replace(run.config(), **changes)
         raise InputError(
-            "Expected the run that the clustering in "
-            f"{self.directory.path} is of, for its images. Received {told}, "
-            "which is not there. Put it back."
+            f"The clustering in {self.directory.path} needs the images of the "
+            f"run {told}, which is not there. Put the run back."
         )
 
     @functools.cached_property
@@ -266,6 +265,6 @@ def is_clustering(path: pathlib.Path) -> bool:
 
 def _not_finished(path: pathlib.Path) -> InputError:
     return InputError(
-        f"Expected a finished clustering in {path}. Go on with this one by "
-        "python -m and_tf.cluster --resume."
+        f"The clustering in {path} is not finished. Finish it with python -m "
+        "and_tf.cluster --resume."
     )

@@ -6,14 +6,10 @@ import dataclasses
 import pathlib
 from typing import ClassVar
 
-from and_tf.training.config import (
-    LoopConfig,
-    RunConfig,
-    check_fields,
-    option,
-)
+from and_tf.training.config import LoopConfig
 from and_tf.utils import bounds, checkpoint_names
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import Group, RunConfig, option
 
 # By what they are called in --augmentation; see `views.recipe`.
 AUGMENTATIONS = ("strong", "weak")
@@ -27,208 +23,280 @@ class ClusterConfig(LoopConfig):
     ended_with: ClassVar[str] = "checkpoint_steps"
 
     run_dir: str = option(
+        Group.RUN,
         "",
-        "The run of and_tf.train whose encoder and images are taken.",
+        "Directory of the run of and_tf.train whose encoder and images are "
+        "used.",
+        required="the directory of a run of python -m and_tf.train",
         free=True,
         path=True,
     )
     checkpoint: str = option(
-        "last",
-        "Which of its checkpoints: last; best, which was chosen on labels; or "
-        "round_<r>.",
+        Group.RUN,
+        checkpoint_names.LAST,
+        "Checkpoint of the run to begin with: last; best, the epoch with the "
+        "best kNN figure, so chosen with labels; or round_<r>, the end of "
+        "round r, where round_0 is instance learning.",
     )
     output_dir: str = option(
+        Group.OUTPUT,
         "",
-        "What the clustering writes to. Empty: <run_dir>/scan.",
+        "Directory that the clustering writes to. If empty, it is "
+        "<run_dir>/scan.",
         free=True,
         path=True,
     )
     data_dir: str = option(
+        Group.DATA,
         "",
-        "Where the run's data set lies. Empty: where it lay in training.",
+        "Directory of the run's data set. If empty, it is where the data set "
+        "was in training.",
         free=True,
         path=True,
     )
     memory_gib: float = option(
+        Group.DATA,
         4.0,
-        "Splits of up to so many GiB are held in memory; the training images "
-        "have to be.",
+        "Largest split, in GiB of decoded pixels, that is held in memory. The "
+        "training images have to fit, as each is read together with its "
+        "neighbours.",
+        unit="GiB",
         least=0.0,
         most=bounds.GIB,
         free=True,
     )
     resume: bool = option(
+        Group.OUTPUT,
         False,
-        "Go on with the clustering in --output_dir where there is one.",
+        "Continue the clustering in --output_dir from its last checkpoint, or "
+        "begin it if there is none. Without this flag an existing one is "
+        "never touched.",
         free=True,
     )
 
     clusters: int = option(
+        Group.METHOD,
         0,
-        "C. 0: as many as the data set has classes, which is to know "
-        "something about it.",
+        "Number of clusters C. 0 means the number of classes of the data set, "
+        "which is itself some supervision.",
+        unit="clusters",
         least=0,
         most=bounds.CLUSTERS,
     )
     neighbours: int = option(
+        Group.METHOD,
         20,
-        "K, mined for each image; 50 on ImageNet.",
+        "Number of neighbours K that are mined for each image. The paper "
+        "takes 20, and 50 on ImageNet.",
+        unit="neighbours",
         least=1,
         most=bounds.NEIGHBOURS,
     )
     mining: str = option(
+        Group.METHOD,
         "features",
-        "What is paired: features, an image and any of its mined neighbours; "
-        "or oracle, only those neighbours that have the image's own label, as "
-        "a ceiling. That uses labels, so it is no result without them.",
+        "Which images are paired: features pairs an image with any of its "
+        "mined neighbours; oracle only with those that have its label, as an "
+        "upper bound. As oracle uses labels, its figures are no results "
+        "without labels.",
         choices=("features", "oracle"),
     )
     entropy_weight: float = option(
+        Group.METHOD,
         5.0,
-        "λ: what evenly used clusters are worth.",
+        "Weight λ of the entropy term, which keeps the clusters evenly used. "
+        "5 is the paper's.",
         least=0.0,
         most=bounds.FACTOR,
     )
     heads: int = option(
+        Group.METHOD,
         1,
-        "Classifiers beside each other, of which the one with the lowest loss "
-        "on the evaluation split's images, unlabelled, is kept; 10 on "
-        "ImageNet.",
+        "Number of classifiers that are trained side by side. The one with "
+        "the lowest loss on the evaluation images, without labels, is kept. "
+        "The paper takes 1, and 10 on ImageNet.",
+        unit="heads",
         least=1,
         most=bounds.REPEATS,
     )
     features: str = option(
+        Group.METHOD,
         "backbone",
-        "What the heads see: the backbone's pooled features, as in the "
-        "authors' code, or the embedding that it was trained by.",
+        "What the classifiers see: the backbone's pooled features, as in the "
+        "authors' code, or the embedding that the encoder was trained by.",
         choices=("backbone", "embedding"),
     )
     freeze: bool = option(
+        Group.METHOD,
         False,
-        "Leave the encoder as it is in clustering and learn the heads alone, "
-        "as on ImageNet: quicker. Self-labelling fine-tunes it in any case.",
+        "Leave the encoder unchanged while clustering and train the "
+        "classifiers only, which is quicker; the paper does so on ImageNet. "
+        "Self-labelling trains the encoder in any case.",
     )
     augmentation: str = option(
+        Group.VIEWS,
         "strong",
-        "Views of images and neighbours; strong: flip, crop of what is larger "
-        "than they are, four operations of RandAugment and Cutout; weak: "
-        "those that the encoder was trained on.",
+        "How images and neighbours are augmented: strong mirrors, crops, and "
+        "applies four operations of RandAugment and Cutout, as the paper "
+        "does; weak makes the views that the encoder was trained on.",
         choices=AUGMENTATIONS,
     )
 
     epochs: int = option(
-        50, "Passes over the training images.", least=1, most=bounds.EPOCHS
+        Group.SCHEDULE,
+        50,
+        "Number of epochs of clustering; an epoch is one pass over the "
+        "training images.",
+        unit="epochs",
+        least=1,
+        most=bounds.EPOCHS,
     )
     batch_size: int = option(
+        Group.SCHEDULE,
         128,
-        "Images a step, over all devices; as many neighbours.",
+        "Number of images in a step of clustering, over all devices together; "
+        "each comes with one of its neighbours.",
+        unit="images",
         least=2,
         most=bounds.BATCH,
     )
     optimiser: str = option(
+        Group.SCHEDULE,
         "adam",
-        "Of both steps: adam, or sgd with a momentum of 0.9, the authors' on "
-        "ImageNet.",
+        "Optimiser of clustering and of self-labelling. sgd has a momentum "
+        "of 0.9; the authors use it on ImageNet and adam elsewhere.",
         choices=("adam", "sgd"),
     )
     learning_rate: float = option(
-        1e-4, "Constant.", above=0.0, most=bounds.FACTOR
+        Group.SCHEDULE,
+        1e-4,
+        "Learning rate of clustering, which stays constant. 1e-4 is the "
+        "authors' value for adam.",
+        unit="rate",
+        above=0.0,
+        most=bounds.FACTOR,
     )
     weight_decay: float = option(
+        Group.SCHEDULE,
         1e-4,
-        "Added to the gradient, as torch does.",
+        "Factor of the weights that is added to their gradient, as in "
+        "PyTorch. 1e-4 is the authors' value.",
+        unit="factor",
         least=0.0,
         most=bounds.FACTOR,
     )
     precision: str = option(
+        Group.DEVICES,
         "float32",
-        "Keras precision policy; the loss is always float32.",
+        "Keras' precision policy; the mixed ones compute the network in half "
+        "precision, for GPUs that are faster at it. The loss is always "
+        "computed in float32.",
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
     seed: int = option(
+        Group.SCHEDULE,
         0,
         "Random seed for heads, data order, views and pairs.",
+        unit="seed",
         least=0,
         most=bounds.SEED,
     )
     kmeans_seeds: int = option(
+        Group.EVALUATION,
         3,
-        "How often k-means is run to compare with; 0: not at all.",
+        "Number of times that k-means is run, each with its own first "
+        "centres, as the baseline that clustering has to beat. 0 leaves it "
+        "out.",
+        unit="runs",
         least=0,
         most=bounds.REPEATS,
     )
 
     self_labelling_epochs: int = option(
+        Group.SELF_LABELLING,
         200,
-        "Passes of the step after clustering, in which confident answers are "
-        "the labels of strong views of the same images; 0: none.",
+        "Largest number of epochs of self-labelling, which follows clustering "
+        "and learns from its confident predictions. 200 is the authors' value; "
+        "0 leaves it out.",
+        unit="epochs",
         least=0,
         most=bounds.EPOCHS,
         later=True,
     )
     self_labelling_batch_size: int = option(
+        Group.SELF_LABELLING,
         1000,
-        "Images a step of self-labelling, over all devices; all images where "
-        "there are fewer.",
+        "Number of images in a step of self-labelling, over all devices "
+        "together; all images if there are fewer. 1000 is the authors' value.",
+        unit="images",
         least=2,
         most=bounds.BATCH,
         later=True,
     )
     self_labelling_learning_rate: float = option(
+        Group.SELF_LABELLING,
         1e-4,
-        "Constant, in self-labelling.",
+        "Learning rate of self-labelling, which stays constant. 1e-4 is the "
+        "authors' value.",
+        unit="rate",
         above=0.0,
         most=bounds.FACTOR,
         later=True,
     )
     label_view: str = option(
+        Group.SELF_LABELLING,
         "clean",
-        "What the labels of self-labelling are the answers to: clean images, "
-        "as in the authors' code, or weak views, as the paper says; weak: "
-        "those that the encoder was trained on.",
+        "Views whose predictions become labels: clean takes whole images, as "
+        "in the authors' code; weak, as the paper says, takes the views that "
+        "the encoder was trained on.",
         choices=LABEL_VIEWS,
         later=True,
     )
     threshold: float = option(
+        Group.SELF_LABELLING,
         0.99,
-        "The probability above which an answer is a label.",
+        "Probability above which a prediction counts as confident and becomes "
+        "a label. 0.99 is the paper's.",
+        unit="probability",
         least=0.0,
         most=1.0,
         later=True,
     )
     balance: bool = option(
+        Group.SELF_LABELLING,
         True,
-        "Weight the self-labelling loss by inverse cluster frequency.",
+        "Weight the self-labelling loss by inverse cluster frequency, as the "
+        "authors do, so that large clusters do not swallow small ones.",
         later=True,
     )
     ema: float = option(
+        Group.SELF_LABELLING,
         0.0,
-        "Decay of the weights' moving average in self-labelling, which is "
-        "then what is evaluated and kept; 0: the weights. The authors' code "
-        "goes on from the average after each step, which is a learning rate "
-        "of 1 - ema times the one given.",
+        "Decay of a moving average of the weights in self-labelling. If it is "
+        "not 0, the average is what is evaluated and kept. 0 keeps the "
+        "weights themselves. The authors' code instead continues from the "
+        "average after each step, which amounts to a learning rate of 1 - ema "
+        "times the given one.",
+        unit="decay",
         least=0.0,
         most=0.99999,
         later=True,
     )
     patience: int = option(
+        Group.SELF_LABELLING,
         20,
-        "End self-labelling where the share of confident images has not "
-        "grown by a thousandth for so many epochs; 0: never, as in the "
-        "authors' code.",
+        "Number of epochs after which self-labelling ends if the share of "
+        "confident images has not grown by 0.001. 0 never ends it early, as "
+        "in the authors' code.",
+        unit="epochs",
         least=0,
         most=bounds.EPOCHS,
         later=True,
     )
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         checkpoint_names.round_of(self.checkpoint)  # Refuses what is none.
-        if not self.run_dir:
-            raise InputError(
-                "Expected --run_dir, the directory of a run of "
-                "python -m and_tf.train. Received none."
-            )
         if self.clusters == 1:
             raise InputError("Expected --clusters of 2 or more. Received: 1.")
 

@@ -88,8 +88,8 @@ def print_table(result: dict[str, Any]) -> None:
     if result["uses_labels"]:
         print(
             "LABELS WERE USED: neighbours with another label were left out "
-            "(--mining=oracle), so this is a ceiling and no result without "
-            "labels"
+            "(--mining=oracle), so this is an upper bound, not a result "
+            "without labels"
         )
     sizes = result["cluster_sizes"]
     print(
@@ -141,8 +141,8 @@ def _print_end(labelled: dict[str, Any] | None) -> None:
         return
     if not labelled["epochs"]:
         print(
-            "no self-labelling, as no answer was above --threshold="
-            f"{labelled['threshold']:g}; lower it, with --resume"
+            "no self-labelling, as no prediction was above --threshold="
+            f"{labelled['threshold']:g}; lower it and continue with --resume"
         )
         return
     why = ""
@@ -159,11 +159,11 @@ def print_files(directory: ClusterDirectory, result: dict[str, Any]) -> None:
     confusion = f"{directory.confusion.name}: classes by matched clusters"
     print(f"\nwrote {directory.path}/")
     for text in (
-        f"{directory.prototypes.name}: the surest images of each cluster",
+        f"{directory.prototypes.name}: the most confident images of each",
         *([confusion] if result["confusion"] is not None else []),
         f"{directory.curves.name}: the curves of the clustering",
         "result.json: the figures, with their protocol",
-        "metrics.csv: a row an epoch",
+        "metrics.csv: one row for each epoch",
         "checkpoints/, neighbours.npz, sample.npz, flags.cfg",
         f"tensorboard/: tensorboard --logdir {directory.path}",
     ):

@@ -120,15 +120,15 @@ def read(path: pathlib.Path, train_size: int, evaluation_size: int) -> Mined:
             archives.check_rows(len(numbers), numbers)
     except archives.DAMAGE as error:
         raise InputError(
-            f"Expected the neighbours that the run began with in {path}. "
-            f"Received a file that cannot be read ({archives.why(error)}). "
-            "Begin another run with another --output_dir."
+            "The neighbours that the clustering began with cannot be read "
+            f"from {path} ({archives.why(error)}). Begin another clustering "
+            "with another --output_dir."
         ) from error
     sizes = len(mined.train), len(mined.evaluation)
     if sizes != (train_size, evaluation_size):
         raise InputError(
             f"Expected neighbours of {train_size:,} and {evaluation_size:,} "
-            f"images in {path}. Received: {sizes[0]:,} and {sizes[1]:,}. It "
-            "is of other data."
+            f"images in {path}. Received: {sizes[0]:,} and {sizes[1]:,}. The "
+            "file belongs to other data."
         )
     return mined

@@ -194,8 +194,8 @@ def steps_per_epoch(split: Split, batch_size: int) -> int:
     """
     if batch_size > split.size:
         raise InputError(
-            f"Expected a --batch_size of at most {split.size}, for "
-            f"{split.name} has no more images. Received: {batch_size}."
+            f"Expected a --batch_size of at most {split.size}, as {split.name} "
+            f"has no more images. Received: {batch_size}."
         )
     return split.size // batch_size
 

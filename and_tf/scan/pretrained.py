@@ -79,14 +79,15 @@ def check_trained(
     elif not _same(encoder, checkpoint):
         wrong = "weights other than those in the file"
     elif not all(np.isfinite(v).all() for v in encoder.get_weights()):
-        wrong = "weights that are no numbers"
+        wrong = "weights that are NaN or infinite"
     elif _has_seen_nothing(encoder):
         wrong = "the weights of an encoder that has seen no image"
     if wrong:
         raise InputError(
             f"Expected the trained encoder of a run in {path}. Received: "
-            f"{wrong} ({checkpoint.path}). Neighbours of an untrained encoder "
-            "are no clusters: train it with python -m and_tf.train first."
+            f"{wrong} ({checkpoint.path}). Neighbours that an untrained "
+            "encoder finds mean nothing: train it with python -m and_tf.train "
+            "first."
         )
 
 

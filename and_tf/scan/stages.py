@@ -26,9 +26,9 @@ from and_tf.training.experiment import view_config
 from and_tf.utils.errors import InputError
 
 UNSURE = (
-    "No answer is surer than --threshold={threshold:g} (the surest: "
-    "{surest:.3f}), so there is nothing to label oneself by. Lower "
-    "--threshold, and go on from here with --resume."
+    "No prediction is more confident than --threshold={threshold:g} (the "
+    "highest: {surest:.3f}), so self-labelling has no labels to learn from. "
+    "Lower --threshold and continue with --resume."
 )
 FREE = ("self_labelling_epochs", "patience")  # Of those, when taken up again.
 
@@ -220,9 +220,9 @@ def check_flags(config: ClusterConfig, checkpoint: Checkpoint | None) -> None:
             f"{name} {before[name]!r} (now {now[name]!r})" for name in changed
         )
         raise InputError(
-            "Expected the flags of the self-labelling in "
-            f"{config.output_directory} to resume it. It has {differences}. "
-            "Use these, or name another --output_dir."
+            f"Self-labelling in {config.output_directory} can be resumed only "
+            f"with the flags that it began with. It has {differences}. Use "
+            "these, or name another --output_dir."
         )
 
 

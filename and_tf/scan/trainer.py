@@ -95,9 +95,9 @@ def check(config: ClusterConfig, source: Run, team: Team) -> None:
     )
     if config.uses_labels and not train.has_labels:
         raise InputError(
-            f"Expected labels of {train.name} with --mining=oracle, which "
-            "keeps the neighbours that have an image's own. Received images "
-            "without. Leave the flag out."
+            "Expected labels for --mining=oracle, which keeps only neighbours "
+            "with the label of the image itself. Received none in "
+            f"{train.name}. Leave the flag out."
         )
     multi_process.check_images(train.size, fingerprint(train), team)
     if not config.neighbours < train.size:
@@ -118,7 +118,7 @@ def choose_clusters(config: ClusterConfig, images: ImageData) -> int:
         raise InputError(
             f"Expected --clusters, as the number of classes in {images.name} "
             "is not known. Received none. Give the number of kinds that you "
-            "look for, or some times as many."
+            "look for, or a few times as many."
         )
     return clusters
 
@@ -252,10 +252,10 @@ def check_source(
     now = pretrained.identity(source)
     if before != now["encoder_sha256"]:
         raise InputError(
-            f"Expected the encoder that the clustering in {directory.path} "
-            f"began with, of epoch {notes['pretext']['epochs']}. Received "
-            f"another, of epoch {now['epochs']}: the run was "
-            "trained on. Begin another clustering with another --output_dir."
+            f"The clustering in {directory.path} began with the encoder of "
+            f"epoch {notes['pretext']['epochs']}, but the run has been trained "
+            f"further, to epoch {now['epochs']}. Begin another "
+            "clustering with another --output_dir."
         )
 
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from absl import flags
 
 from and_tf.scan.config import ClusterConfig
-from and_tf.training.config import RunConfig, TrainConfig
+from and_tf.training.config import TrainConfig
 from and_tf.utils import flag_files
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import RunConfig
 
 
 @dataclasses.dataclass(frozen=True)

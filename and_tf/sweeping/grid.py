@@ -12,9 +12,9 @@ from typing import Any
 from absl import flags
 
 from and_tf.sweeping.command import TRAIN, Command, command_of
-from and_tf.training import config as configs
-from and_tf.training.config import RunConfig
+from and_tf.utils import flag_config
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import RunConfig
 
 LONGEST = 255  # Bytes of a name, in nearly all file systems.
 ALONE = "default"  # The combination's name where nothing is varied.
@@ -71,7 +71,7 @@ def varied(
             value is none of its type or there twice.
     """
     known = flags.FlagValues()
-    configs.define_flags(command.config, known)
+    flag_config.define_flags(command.config, known)
     found: dict[str, list[Any]] = {}
     for text in texts:
         name, equals, values = text.partition("=")
@@ -175,12 +175,13 @@ def check_directories(runs: Sequence[SweepRun]) -> None:
         flagfile = run.path / "flags.cfg"
         if not flagfile.is_file():
             continue
-        before = configs.from_run(run.command.config, flagfile)
+        before = flag_config.from_run(run.command.config, flagfile)
         names = run.command.differences(run.config, before)
         if names:
             has = ", ".join(f"--{n}={getattr(before, n)}" for n in names)
             now = ", ".join(f"--{n}={getattr(run.config, n)}" for n in names)
             raise InputError(
-                f"Expected the flags of the sweep that {run.path} is of: "
-                f"{has}. Received: {now}. Use those, or another --sweep_dir."
+                f"The run in {run.path} belongs to a sweep with other flags: "
+                f"{has}. Received: {now}. Use those of the sweep, or another "
+                "--sweep_dir."
             )

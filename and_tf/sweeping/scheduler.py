@@ -206,7 +206,7 @@ class Work:
             "keep their last steps" if len(paths) > 1 else "keeps its last step"
         )
         kept = f"{', '.join(paths)} {keep}. " if paths else ""
-        raise Interrupted(signal_number, f"{kept}The same command goes on.")
+        raise Interrupted(signal_number, f"{kept}The same command continues.")
 
 
 def _let_go(run: SweepRun, claim: Claim) -> None:

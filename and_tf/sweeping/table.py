@@ -23,9 +23,9 @@ from and_tf.sweeping.metrics import (
     measure,
 )
 from and_tf.sweeping.run_status import Outcome
-from and_tf.training.config import RunConfig
 from and_tf.utils import atomic_files
 from and_tf.utils.escaping import for_csv
+from and_tf.utils.flag_config import RunConfig
 
 
 @dataclasses.dataclass(frozen=True)

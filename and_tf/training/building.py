@@ -42,8 +42,8 @@ def build(
         if train.labels is None:
             raise InputError(
                 "Expected labels for --pretext=supervised. Received none in "
-                f"{train.name}: class sub-folders, or a data set with labels, "
-                "have them."
+                f"{train.name}. Sort the images into sub-folders by class, or "
+                "use a data set with labels."
             )
         classes = len(train.class_names or ())
         return Supervised(encoder, train.labels, classes, **shared)

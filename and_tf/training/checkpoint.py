@@ -141,9 +141,9 @@ class Checkpoints:
             raise
         except DAMAGE as error:
             raise InputError(
-                "Expected the checkpoint of the best epoch. Received: "
-                f"{path}, which cannot be read ({why(error)}): the run was not "
-                "evaluated, or is damaged. Take the last checkpoint."
+                f"Expected the checkpoint of the best epoch. Received: {path}, "
+                f"which cannot be read ({why(error)}): the run was not "
+                "evaluated, or the file is damaged. Use --checkpoint=last."
             ) from error
 
     def of_rounds(self, plan: Rounds) -> dict[int, pathlib.Path]:
@@ -168,7 +168,11 @@ class Checkpoints:
         """
         paths = self.of_rounds(plan)
         others = ", ".join(f"round_{r}" for r in paths if r != number)
-        take = f"Take one of last, {others}." if others else "Take the last."
+        take = (
+            f"Use one of last, {others}."
+            if others
+            else "Use --checkpoint=last."
+        )
         if number not in paths:
             raise InputError(
                 f"Expected the checkpoint of round {number}'s end in "
@@ -373,14 +377,14 @@ class Checkpoint:
         if len(variables) != len(arrays):
             raise InputError(
                 f"Expected {len(variables)} arrays of the {group} in "
-                f"{self.path}. Received: {len(arrays)}. It is of another "
-                "model, or was written without this part."
+                f"{self.path}. Received: {len(arrays)}. The checkpoint belongs "
+                "to another model, or was written without this part."
             )
         for variable, (name, array) in zip(variables, arrays, strict=True):
             if tuple(variable.shape) != array.shape:
                 raise InputError(
                     f"Expected {name} of shape {tuple(variable.shape)} in "
-                    f"{self.path}. Received: {array.shape}. It is of another "
-                    "model or data set."
+                    f"{self.path}. Received: {array.shape}. The checkpoint "
+                    "belongs to another model or data set."
                 )
             variable.assign(array)

@@ -4,71 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from typing import Any, ClassVar
 
-from absl import flags
-
-from and_tf.utils import bounds, flag_files, paths
+from and_tf.utils import bounds
 from and_tf.utils.errors import InputError
-
-# So that --help of the main that has them defined lists them.
-flags.disclaim_key_flags()
-
-
-def option(default: Any, text: str, **notes: Any) -> Any:
-    """A field with its help text and what else is known of it.
-
-    Args:
-        default: Its default; the type of the flag follows from it.
-        text: The help text.
-        **notes: `type`, of a flag whose default is None; `choices`, a tuple;
-            `least` and `most`, the numbers allowed; `above`, a bound that is
-            not allowed itself: a number has `most` and one of the others, see
-            `bounds`; `path`, True where it is a path, see `paths`; `free`,
-            True where a
-            resumed run may have another value than before; `of_rounds`, True
-            where instance learning does not depend on it.
-    """
-    return dataclasses.field(default=default, metadata={"help": text, **notes})
-
-
-class RunConfig:
-    """A frozen record that a run directory keeps as its flagfile.
-
-    Attributes:
-        ended_with: The flag that such files ended with before they had a line
-            that says so.
-    """
-
-    ended_with: ClassVar[str] = "knn_temperature"
-
-    def differences(self, other: RunConfig) -> list[str]:
-        """Names of the fields in which two configs are different runs."""
-        return [
-            name
-            for name in self.run_fields()
-            if getattr(self, name) != getattr(other, name)
-        ]
-
-    def run_fields(self) -> list[str]:
-        """Names of the fields that make a run another run."""
-        return [
-            field.name
-            for field in dataclasses.fields(self)
-            if not field.metadata.get("free")
-        ]
-
-    def to_flags(self) -> list[str]:
-        """Flags that make this config again."""
-        return [
-            f"--{name}={value}"
-            for name, value in dataclasses.asdict(self).items()
-            if value is not None
-        ]
-
-    def to_flagfile(self) -> str:
-        """Makes a flagfile of them, whose last line shows that it is whole."""
-        return flag_files.text_of(self.to_flags())
+from and_tf.utils.flag_config import Group, RunConfig, option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,50 +15,64 @@ class LoopConfig(RunConfig):
     """What every training loop is told, whatever it trains."""
 
     strategy: str = option(
+        Group.DEVICES,
         "auto",
-        "auto: none for up to one GPU, mirrored from two, multi_worker where "
-        "TF_CONFIG names several processes.",
+        "How training is spread over devices: default uses one device, "
+        "mirrored all GPUs of this machine, multi_worker the processes that "
+        "TF_CONFIG names. auto takes multi_worker if TF_CONFIG names several "
+        "processes, else mirrored if there are two or more GPUs, else default.",
         choices=("auto", "default", "mirrored", "multi_worker"),
         free=True,
     )
     communication: str = option(
+        Group.DEVICES,
         "auto",
-        "How devices exchange gradients: nccl, NVIDIA's library; ring, "
-        "TensorFlow's own, which needs none; auto: nccl where all devices "
-        "are GPUs, else ring.",
+        "How devices exchange gradients: nccl is NVIDIA's library, ring is "
+        "TensorFlow's own and needs no library. auto takes nccl if all "
+        "devices are GPUs, as it is faster there, else ring.",
         choices=("auto", "nccl", "ring"),
         free=True,
     )
     steps_per_execution: int = option(
+        Group.DEVICES,
         0,
-        "Steps that the device is given at a time. Between two such groups "
-        "the progress bar moves and Ctrl-C is heard. 0: one on a CPU; on a "
-        "GPU as many as take about a second.",
+        "Steps that the device is given at a time. The progress bar moves and "
+        "Ctrl-C is heard only between two such groups of steps. 0 means one "
+        "on a CPU and, on a GPU, as many as take about a second, so that the "
+        "GPU does not wait for Python.",
+        unit="steps",
         least=0,
         most=bounds.STEPS,
         free=True,
     )
     checkpoint_steps: int = option(
+        Group.CHECKPOINTS,
         2000,
-        "Steps between checkpoints within an epoch, where "
-        "--checkpoint_seconds have passed. 0: none within.",
+        "Steps between two checkpoints within an epoch; one is written only "
+        "after --checkpoint_seconds. 0 writes none within an epoch.",
+        unit="steps",
         least=0,
         most=bounds.STEPS,
         free=True,
     )
     checkpoint_epochs: int = option(
+        Group.CHECKPOINTS,
         1,
-        "Epochs between checkpoints, where --checkpoint_seconds have passed. "
-        "The end of a round, the best epoch so far, the last one and Ctrl-C "
-        "or SIGTERM have a checkpoint in any case.",
+        "Epochs between two checkpoints; one is written only after "
+        "--checkpoint_seconds. The end of a round, the best epoch so far, the "
+        "last epoch, and Ctrl-C or SIGTERM always write one.",
+        unit="epochs",
         least=1,
         most=bounds.EPOCHS,
         free=True,
     )
     checkpoint_seconds: float = option(
+        Group.CHECKPOINTS,
         60.0,
-        "Seconds between checkpoints, at least: what a run that is killed "
-        "has to do again. 0: as often as epochs and steps say.",
+        "Smallest number of seconds between two checkpoints. A run that is "
+        "killed has to repeat about as much. 0 writes them as often as "
+        "--checkpoint_epochs and --checkpoint_steps say.",
+        unit="seconds",
         least=0.0,
         most=float(bounds.SECONDS),
         free=True,
@@ -131,288 +84,427 @@ class TrainConfig(LoopConfig):
     """Everything a run depends on; the flags of `and_tf.train`."""
 
     dataset: str = option(
+        Group.DATA,
         "cifar10",
-        "A TFDS name, `folder` (a directory of images, --data_dir), or "
-        "`digits` (scikit-learn's, inside the package).",
+        "Data set to learn from: the name of a data set of TensorFlow "
+        "Datasets (TFDS), folder for the images below --data_dir, or digits "
+        "for scikit-learn's digits, which need no download.",
     )
     data_dir: str = option(
+        Group.DATA,
         "",
-        "Where data sets lie, or the directory of images. Empty: TFDS' own "
-        "default.",
+        "Directory of images with --dataset=folder, else the directory where "
+        "TFDS keeps its data sets. If empty, it is TFDS' own default.",
         free=True,
         path=True,
     )
     label_key: str = option(
-        "", "Which label to evaluate with; cifar100 also has coarse_label."
+        Group.DATA,
+        "",
+        "Label of a TFDS data set to evaluate with, such as coarse_label of "
+        "cifar100. If empty, it is the data set's own label.",
     )
-    train_split: str = option("", "TFDS split to learn from. Empty: its own.")
-    test_split: str = option("", "TFDS split to evaluate on. Empty: its own.")
+    train_split: str = option(
+        Group.DATA,
+        "",
+        "Split to learn from, such as train[:45000], or the name of a "
+        "sub-folder. If empty, the data set's own training split is used.",
+    )
+    test_split: str = option(
+        Group.DATA,
+        "",
+        "Split to evaluate on, such as test, or the name of a sub-folder. If "
+        "empty, the data set's own test split is used.",
+    )
     max_train_examples: int = option(
+        Group.DATA,
         0,
-        "A fixed random subset of so many training images. 0: all.",
+        "Number of training images, a random subset that depends on --seed "
+        "alone. 0 uses all images.",
+        unit="images",
         least=0,
         most=bounds.INT32,
     )
     max_test_examples: int = option(
+        Group.DATA,
         0,
-        "A fixed random subset of so many test images. 0: all.",
+        "Number of test images, a random subset that depends on --seed alone. "
+        "0 uses all images.",
+        unit="images",
         least=0,
         most=bounds.INT32,
     )
     memory_gib: float = option(
+        Group.DATA,
         4.0,
-        "Splits of up to so many GiB are held in memory, others streamed.",
+        "Largest split, in GiB of decoded pixels, that is held in memory. "
+        "Larger splits are read from the disk in every epoch, which is slower.",
+        unit="GiB",
         least=0.0,
         most=bounds.GIB,
         free=True,
     )
     run_dir: str = option(
+        Group.OUTPUT,
         "",
-        "What the run writes to. Empty: runs/<dataset>.",
+        "Directory that the run writes to. If empty, it is runs/<dataset>.",
         free=True,
         path=True,
     )
     resume: bool = option(
-        False, "Go on with the run in --run_dir where there is one.", free=True
+        Group.OUTPUT,
+        False,
+        "Continue the run in --run_dir from its last checkpoint, or begin it "
+        "if there is none. Without this flag an existing run is never touched.",
+        free=True,
     )
 
     start_from: str = option(
+        Group.METHOD,
         "",
-        "Directory of a run with the same flags, apart from those of rounds. "
-        "Its instance-learning checkpoint is reused; on a CPU the result is "
-        "identical to training from scratch.",
+        "Directory of another run whose instance-learning checkpoint this run "
+        "begins with. Apart from the flags of rounds, both need the same "
+        "flags. On a CPU the result is identical to training from scratch.",
         free=True,
         path=True,
     )
 
     pretext: str = option(
+        Group.METHOD,
         "and",
-        "What the encoder is trained by: and; rotation, to tell the four "
-        "quarter turns of each view apart (RotNet; a step encodes four times "
-        "the images); or supervised, the training labels, as a ceiling. The "
-        "latter two have no rounds and need --rounds=0, and what flags say "
-        "of the bank and of neighbours does not concern them.",
+        "What the encoder learns from: and, the neighbourhoods of this "
+        "method; rotation, telling the four quarter turns of each view apart "
+        "(RotNet), which encodes four times the images in each step; or "
+        "supervised, the labels, as an upper bound. The latter two need "
+        "--rounds=0, and ignore the flags of the memory bank and of "
+        "neighbours.",
         choices=("and", "rotation", "supervised"),
     )
     backbone: str = option(
+        Group.MODEL,
         "resnet18",
-        "The encoder.",
+        "Architecture of the encoder. The paper trains alexnet and the three "
+        "resnets; small learns something in minutes on a CPU.",
         choices=("small", "alexnet", "resnet18", "resnet50", "resnet101"),
     )
     width: float = option(
-        1.0, "Factor of the encoder's channel counts.", above=0.0, most=16.0
+        Group.MODEL,
+        1.0,
+        "Factor by which the encoder's channel counts are multiplied.",
+        unit="factor",
+        above=0.0,
+        most=16.0,
     )
     image_size: int = option(
+        Group.MODEL,
         0,
-        "Side of the encoder's square input. 0: the images' own where they "
-        "share one up to 96, else 224.",
+        "Side of the encoder's square input, in pixels. 0 means the images' "
+        "own size if they all share one of at most 96 pixels, else 224.",
+        unit="pixels",
         least=0,
         most=bounds.SIDE,
     )
     view_size: int = option(
+        Group.MODEL,
         0,
-        "Side of the views that it is trained on. 0: --image_size. Random "
-        "crops show things larger than whole images do, so an encoder trained "
-        "on smaller views is evaluated better, and trained faster (Touvron et "
-        "al., 2019). Not for alexnet, which takes one size alone.",
+        "Side, in pixels, of the views that the encoder is trained on. 0 "
+        "means --image_size. Random crops show things larger than whole "
+        "images do, so training on smaller views is faster and evaluates "
+        "better (Touvron et al., 2019). alexnet takes one size only, and so "
+        "does not accept this flag.",
+        unit="pixels",
         least=0,
         most=bounds.SIDE,
     )
     embedding_dim: int = option(
-        128, "D, the embedding's size.", least=2, most=bounds.CHANNELS
+        Group.MODEL,
+        128,
+        "Number of dimensions D of an embedding. 128 is the paper's.",
+        unit="dimensions",
+        least=2,
+        most=bounds.CHANNELS,
     )
     temperature: float = option(
+        Group.METHOD,
         0.1,
-        "τ of equation 2, in training and discovery; of the softmax over "
-        "classes in other pretexts.",
+        "Temperature τ of the softmax in equation 2, in training and in "
+        "discovery; of the softmax over classes with other --pretext. 0.1 is "
+        "the authors' value.",
         above=0.0,
         most=bounds.FACTOR,
     )
     memory_momentum: float = option(
+        Group.METHOD,
         0.5,
-        "η of equation 8: the weight of the new embedding.",
+        "Weight η of the new embedding when a row of the memory bank is "
+        "updated (equation 8). 0.5 is the authors' value.",
         above=0.0,
         most=1.0,
     )
     bank_initialiser: str = option(
+        Group.METHOD,
         "unit",
-        "The memory bank's first rows: random on the unit sphere; uniform in "
-        "±sqrt(3/D), as in the authors' code; or the untrained encoder's "
-        "embeddings, which saves short runs an epoch that learns noise.",
+        "First rows of the memory bank: unit, random points on the unit "
+        "sphere; uniform, random numbers within ±sqrt(3/D), as in the "
+        "authors' code; or encoder, the embeddings of the untrained encoder, "
+        "which saves short runs the epoch that learns from noise.",
         choices=("unit", "uniform", "encoder"),
     )
     neighbourhood_size: int = option(
+        Group.METHOD,
         1,
-        "k of equation 1, neighbours beside the sample itself.",
+        "Number of neighbours k in a neighbourhood, beside the sample itself "
+        "(equation 1). The paper found 1 to be best.",
+        unit="neighbours",
         least=1,
         most=bounds.NEIGHBOURS,
         of_rounds=True,
     )
 
     rounds: int = option(
+        Group.METHOD,
         4,
-        "R of equation 6. 0: instance learning alone.",
+        "Number of rounds R of neighbourhood discovery (equation 6). 4 is the "
+        "paper's trade-off between accuracy and time. 0 trains by instance "
+        "learning only.",
+        unit="rounds",
         least=0,
         most=bounds.EPOCHS,
         of_rounds=True,
     )
     epochs_per_round: int = option(
+        Group.SCHEDULE,
         200,
-        "Epochs of each round.",
+        "Number of epochs in each round. 200 is the paper's.",
+        unit="epochs",
         least=1,
         most=bounds.EPOCHS,
         of_rounds=True,
     )
     initial_epochs: int = option(
+        Group.SCHEDULE,
         -1,
-        "Epochs of instance learning before round 1. -1: as many as a round "
-        "has; 0: start from a random encoder.",
+        "Number of epochs of instance learning before round 1. -1 means as "
+        "many as --epochs_per_round; 0 starts round 1 from the untrained "
+        "encoder.",
+        unit="epochs",
         least=-1,
         most=bounds.EPOCHS,
         of_rounds=True,
     )
     selection: str = option(
+        Group.METHOD,
         "curriculum",
-        "Which samples become anchors: r/R of them in round r, all in one "
-        "discovery, all in every round with random members of their own "
-        "k-means cluster as neighbours (after DeepCluster), or none.",
+        "Which samples become anchors of a neighbourhood: curriculum, the "
+        "surest r/R of them in round r; one_off, all of them in a single "
+        "discovery; clusters, all of them in every round, with random members "
+        "of their own k-means cluster as neighbours (after DeepCluster); or "
+        "none.",
         choices=("curriculum", "one_off", "clusters", "none"),
         of_rounds=True,
     )
     clusters: int = option(
+        Group.METHOD,
         0,
-        "Clusters of --selection=clusters. 0: one for every 128 images, as "
-        "DeepCluster's 10,000 for ImageNet.",
+        "Number of k-means clusters with --selection=clusters. 0 means one "
+        "for every 128 images, as DeepCluster's 10,000 on ImageNet.",
+        unit="clusters",
         least=0,
         most=bounds.CLUSTERS,
         of_rounds=True,
     )
 
     batch_size: int = option(
-        128, "Images a step, over all devices.", least=2, most=bounds.BATCH
+        Group.SCHEDULE,
+        128,
+        "Number of images in a step, over all devices together. If you scale "
+        "it with the number of devices, scale --learning_rate too.",
+        unit="images",
+        least=2,
+        most=bounds.BATCH,
     )
     learning_rate: float = option(
-        0.03, "Peak learning rate of each round.", above=0.0, most=bounds.FACTOR
+        Group.SCHEDULE,
+        0.03,
+        "Peak learning rate of each round. 0.03 is the authors' for batches "
+        "of 128 images.",
+        unit="rate",
+        above=0.0,
+        most=bounds.FACTOR,
     )
     learning_rate_schedule: str = option(
+        Group.SCHEDULE,
         "step",
-        "Within a round: step (×0.1 after 2/5 and every further 1/5), "
-        "cosine, constant.",
+        "How the learning rate falls within a round: step multiplies it by "
+        "0.1 after 2/5 of the round and after every further 1/5, as the "
+        "authors do; cosine lowers it smoothly to 0; constant keeps it.",
         choices=("step", "cosine", "constant"),
     )
     warmup_epochs: float = option(
-        0.0, "Of every round, rising linearly.", least=0.0, most=bounds.EPOCHS
+        Group.SCHEDULE,
+        0.0,
+        "Number of epochs at the beginning of every round in which the "
+        "learning rate rises linearly to its peak.",
+        unit="epochs",
+        least=0.0,
+        most=bounds.EPOCHS,
     )
     weight_decay: float = option(
+        Group.SCHEDULE,
         5e-4,
-        "Added to the gradient, as torch's SGD does.",
+        "Factor of the weights that is added to their gradient, as in "
+        "PyTorch's SGD. 5e-4 is the authors' value.",
+        unit="factor",
         least=0.0,
         most=bounds.FACTOR,
     )
     crop_area: float = option(
+        Group.VIEWS,
         0.2,
-        "Smallest share of an image that a crop shows.",
+        "Smallest share of an image's area that a random crop shows.",
+        unit="share",
         above=0.0,
         most=1.0,
     )
     colour_jitter: float = option(
+        Group.VIEWS,
         0.4,
-        "Of brightness, contrast, saturation and hue.",
+        "Strength of the random changes of brightness, contrast, saturation "
+        "and hue; 0 changes nothing.",
+        unit="strength",
         least=0.0,
         most=1.0,
     )
     greyscale: float = option(
-        0.2, "Probability that a view is grey.", least=0.0, most=1.0
+        Group.VIEWS,
+        0.2,
+        "Probability that a view is turned to grey.",
+        unit="probability",
+        least=0.0,
+        most=1.0,
     )
     flip: float = option(
+        Group.VIEWS,
         0.0,
-        "Probability of a mirrored view; the paper has none.",
+        "Probability that a view is mirrored left to right. It is 0 because "
+        "the paper does not mirror.",
+        unit="probability",
         least=0.0,
         most=1.0,
     )
     augment_on_device: bool | None = option(
+        Group.DEVICES,
         None,
-        "Augment inside the training step, instead of beside it on the CPU. "
-        "Left out: where there is a GPU.",
+        "Augment images on the device, inside the training step, instead of "
+        "beside it on the CPU. If it is not given, images are augmented on "
+        "the device where that is a GPU.",
         type=bool,
         free=True,
     )
     device_data_fraction: float = option(
+        Group.DEVICES,
         0.3,
-        "Training images lie on the GPU, where they take up to this share of "
-        "its memory, are in memory here and are augmented there; no image "
-        "goes over the bus in a step. 0: never.",
+        "Largest share of a GPU's memory that the training images may take. "
+        "If they fit in it, are held in memory and are augmented on the "
+        "device, they are kept on the GPU, so that no step has to send any. 0 "
+        "never keeps them there.",
+        unit="share",
         least=0.0,
         most=0.9,
         free=True,
     )
 
     precision: str = option(
+        Group.DEVICES,
         "float32",
-        "Keras precision policy; norm and loss are always float32.",
+        "Keras' precision policy; the mixed ones compute the network in half "
+        "precision, for GPUs that are faster at it. Norms and the loss are "
+        "always computed in float32.",
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
     )
     sync_batch_norm: bool = option(
+        Group.DEVICES,
         False,
-        "Batch norm statistics over the images of all devices, as one device "
-        "with the whole batch has them; else each has its own, which is "
-        "faster.",
+        "Compute batch normalisation over the images of all devices, which "
+        "gives the results of one device with the whole batch. Without this "
+        "flag each device uses its own images, which is faster.",
     )
     shard_bank: bool = option(
+        Group.DEVICES,
         False,
-        "Spread the memory bank's rows over the replicas, for banks too large "
-        "for each to hold whole. Results are the same.",
+        "Spread the rows of the memory bank over the devices, for banks that "
+        "are too large for one. The results are the same.",
         free=True,
     )
     loss_block_rows: int = option(
+        Group.DEVICES,
         0,
-        "Rows of the memory bank that the loss takes at a time. 0: by the "
-        "device.",
+        "Number of rows of the memory bank that the loss takes at a time; "
+        "fewer need less memory. 0 chooses by the device.",
+        unit="rows",
         least=0,
         most=bounds.INT32,
         free=True,
     )
     seed: int = option(
+        Group.SCHEDULE,
         0,
         "Random seed for weights, data order, views and subsets.",
+        unit="seed",
         least=0,
         most=bounds.SEED,
     )
 
     keep_rounds: bool = option(
+        Group.CHECKPOINTS,
         True,
         "Keep the checkpoint at the end of instance learning and of each "
-        "round, for --checkpoint=round_<r> and what compares rounds: one file "
-        "a round, as large as any checkpoint. A run resumed without it drops "
-        "those that it has.",
+        "round, for --checkpoint=round_<r> and for comparing rounds. Each is "
+        "as large as any checkpoint. A run that is resumed with "
+        "--nokeep_rounds deletes those that it has.",
         free=True,
     )
     evaluate_every: int = option(
+        Group.EVALUATION,
         -1,
-        "Epochs between kNN evaluations on the bank, or on the clean gallery "
-        "where the pretext has no bank. 0: at the end of rounds alone, where "
-        "the clean gallery is evaluated too. -1: as often as should take up to "
-        "about 5 % of the time, estimated from the numbers of images and the "
-        "kind of device.",
+        "Number of epochs between two kNN evaluations in the memory bank, or "
+        "in the clean gallery where the pretext has no bank. 0 evaluates at "
+        "the end of each round only, where the clean gallery is evaluated "
+        "too. -1 evaluates as often as takes about 5 % of the time, estimated "
+        "from the numbers of images and the kind of device.",
+        unit="epochs",
         least=-1,
         most=bounds.EPOCHS,
         free=True,
     )
     baselines: bool = option(
+        Group.EVALUATION,
         True,
-        "Evaluate raw pixels and the untrained encoder before the first step: "
-        "one pass over the images, long for a large encoder on a CPU.",
+        "Evaluate raw pixels and the untrained encoder before the first step. "
+        "It takes one pass over the images, which is long for a large encoder "
+        "on a CPU.",
         free=True,
     )
     knn_neighbours: int = option(
-        200, "K of the kNN evaluation.", least=1, most=bounds.NEIGHBOURS
+        Group.EVALUATION,
+        200,
+        "Number of neighbours K that vote in a kNN evaluation. 200 is the "
+        "paper's.",
+        unit="neighbours",
+        least=1,
+        most=bounds.NEIGHBOURS,
     )
     knn_temperature: float = option(
-        0.1, "τ of the kNN evaluation's weights.", above=0.0, most=bounds.FACTOR
+        Group.EVALUATION,
+        0.1,
+        "Temperature τ of the votes' weights in a kNN evaluation: a smaller "
+        "one gives the nearest neighbours more weight.",
+        above=0.0,
+        most=bounds.FACTOR,
     )
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        super().__post_init__()
         if self.dataset == "folder" and not self.data_dir:
             raise InputError(
                 "Expected --data_dir, a directory of images, with "
@@ -421,13 +513,14 @@ class TrainConfig(LoopConfig):
         if self.view_size and self.backbone == "alexnet":
             raise InputError(
                 "Expected no --view_size with --backbone=alexnet, whose dense "
-                "layers take one size of images alone. Received: "
+                "layers take one size of images only. Received: "
                 f"{self.view_size}."
             )
         if self.clusters and self.selection != "clusters":
             raise InputError(
-                "Expected --clusters with --selection=clusters alone. "
-                f"Received: {self.clusters} with {self.selection}."
+                "Expected --clusters only with --selection=clusters. "
+                f"Received: --clusters={self.clusters} with "
+                f"--selection={self.selection}."
             )
         if self.first_round_epochs + self.rounds * self.epochs_per_round > (
             bounds.EPOCHS
@@ -479,104 +572,3 @@ class TrainConfig(LoopConfig):
         """What it is a run of."""
         by = {"supervised": ", by its labels", "rotation": ", by rotations"}
         return f"{self.backbone} on {self.dataset}{by.get(self.pretext, '')}"
-
-
-def check_fields(config: Any) -> None:
-    """Holds each field of a config against the notes of its `option`.
-
-    Paths become as `paths.read` has them, also where the config is frozen.
-
-    Raises:
-        InputError: If a value is out of bounds, none of the choices, or a
-            text that no flagfile could keep.
-    """
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if field.metadata.get("path"):
-            value = paths.read(field.name, value)
-            object.__setattr__(config, field.name, value)
-        _check(field, value)
-
-
-def _check(field: dataclasses.Field, value: Any) -> None:
-    notes = field.metadata
-    flag = f"--{field.name}"
-    if "choices" in notes and value not in notes["choices"]:
-        raise InputError(
-            f"Expected {flag} to be one of {', '.join(notes['choices'])}. "
-            f"Received: {value!r}."
-        )
-    if type(field.default) in (int, float):
-        bounds.check(field.name, value, notes)
-    if isinstance(value, str):
-        paths.check_text(field.name, value)
-
-
-def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines one flag for each field of a config class."""
-    define = {
-        bool: flags.DEFINE_bool,
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-        str: flags.DEFINE_string,
-    }
-    for field in dataclasses.fields(config):
-        text = field.metadata["help"]
-        if "choices" in field.metadata:
-            flags.DEFINE_enum(
-                field.name,
-                field.default,
-                field.metadata["choices"],
-                text,
-                flag_values=values,
-            )
-        elif field.metadata.get("path"):
-            paths.define(field.name, field.default, text, values)
-        else:
-            kind = field.metadata.get("type", type(field.default))
-            define[kind](field.name, field.default, text, flag_values=values)
-
-
-def from_flags(
-    config: type, values: flags.FlagValues = flags.FLAGS, **instead: Any
-) -> Any:
-    """Makes a config from parsed flags.
-
-    Args:
-        config: Its class.
-        values: The flags.
-        **instead: What stands in the place of some flags' values.
-    """
-    parsed = {
-        field.name: values[field.name].value
-        for field in dataclasses.fields(config)
-    }
-    return config(**parsed | instead)
-
-
-def from_run(config: type[RunConfig], path: pathlib.Path) -> Any:
-    """Makes a config from the flagfile that a run directory keeps.
-
-    Raises:
-        InputError: If it is cut, or of another version.
-    """
-    flag_files.check_whole(path, config.ended_with)
-    return from_flagfile(config, path)
-
-
-def from_flagfile(config: type, path: pathlib.Path) -> Any:
-    """Makes a config from any flagfile, which may name others.
-
-    Raises:
-        InputError: If it cannot be read, or is of another version.
-    """
-    values = flags.FlagValues()
-    define_flags(config, values)
-    try:
-        values(["", *flag_files.expand(flag_files.read(path))])
-    # One that it names may be no text, or its name none.
-    except (flags.Error, OSError, ValueError) as error:
-        raise InputError(
-            f"Expected a flagfile of this version in {path}. Received: {error}"
-        ) from error
-    return from_flags(config, values)

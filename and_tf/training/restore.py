@@ -78,7 +78,7 @@ def restore(
     if num_examples != images.train.size:
         raise InputError(
             f"Expected the {num_examples:,} training images that the run "
-            f"began with, for it knows them by their numbers. Received: "
+            f"began with, as it refers to them by their numbers. Received: "
             f"{images.train.size:,}. Restore the data, or begin another run "
             "with another --run_dir."
         )
@@ -88,7 +88,7 @@ def restore(
     if data_mark not in (None, unnamed, fingerprint(images.train)):
         raise InputError(
             f"Expected the training images that the run in {checkpoint.path} "
-            f"began with, for it knows them by their numbers. Received "
+            f"began with, as it refers to them by their numbers. Received "
             f"others in {images.train.name}: as many, but of other names or "
             "classes. Restore the data, or begin another run with another "
             "--run_dir."

@@ -18,8 +18,8 @@ from and_tf.utils.errors import InputError
 OF_LAST, OF_OTHERS = "evaluation", "evaluation_of"
 _EXPECTED = "result.json as a run wrote it"
 _REMEDY = (
-    "Remove it; the run's own command with --resume, which has no epoch left "
-    "to do, writes it again."
+    "Remove it and give the run's own command with --resume, which writes it "
+    "again without training."
 )
 
 

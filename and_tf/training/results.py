@@ -293,7 +293,7 @@ def print_files(directory: RunDirectory) -> None:
         f"{directory.curves.name}: the curves of the run",
         *([gallery] if number else []),
         "result.json: the figures, with their protocol",
-        "metrics.csv: a row an epoch",
+        "metrics.csv: one row for each epoch",
         f"checkpoints/, {'neighbourhoods/, ' if number else ''}flags.cfg",
         f"tensorboard/: tensorboard --logdir {directory.path}",
     ):

@@ -95,7 +95,7 @@ class Run:
         if found is None:
             received = "none: the run has not finished an epoch"
             if checkpoints.paths():
-                received = "damaged ones alone: train the run anew"
+                received = "only damaged ones: train the run again"
             raise InputError(
                 f"Expected a checkpoint in {checkpoints.directory}. "
                 f"Received {received}."
@@ -104,11 +104,11 @@ class Run:
             epochs = best_epochs(found.notes["history"])
             if not epochs:
                 raise InputError(
-                    "Expected a run that was evaluated in its memory bank, "
-                    "for --checkpoint=best, the epoch that was best there. "
-                    f"Received {self.directory.path}, without such a figure: "
-                    "it needs a bank, labels and a test split. Take the last "
-                    "checkpoint, or a round's."
+                    "Expected a run that was evaluated in its memory bank for "
+                    "--checkpoint=best, the epoch that was best there. "
+                    f"Received {self.directory.path}, which has no such "
+                    "figure, as it needs a bank, labels and a test split. Use "
+                    "--checkpoint=last, or that of a round."
                 )
             return checkpoints.best(epochs)
         if self._round is not None:

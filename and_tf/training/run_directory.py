@@ -15,20 +15,21 @@ from typing import Any
 import numpy as np
 
 from and_tf.method.discovery import Neighbourhoods
-from and_tf.training import config as configs
 from and_tf.training import result_file
 from and_tf.training.checkpoint import Checkpoint, Checkpoints
-from and_tf.training.config import RunConfig, TrainConfig
+from and_tf.training.config import TrainConfig
 from and_tf.utils import (
     archives,
     atomic_files,
     bounds,
+    flag_config,
     locks,
     records,
     temporary_files,
 )
 from and_tf.utils.checkpoint_names import LAST
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import RunConfig
 
 COLUMNS = (
     "epoch",
@@ -107,7 +108,7 @@ class RunDirectory:
             if self.flagfile in there:
                 return self._take_up(config)
             raise InputError(
-                f"Expected a new directory, or a run's, for {self.flag}. "
+                f"Expected a new directory, or that of a run, for {self.flag}. "
                 f"Received: {self.path}, which holds something else."
             )
         atomic_files.write_text(self.flagfile, config.to_flagfile())
@@ -136,9 +137,8 @@ class RunDirectory:
         try:
             if locks.is_free(descriptor) is False:
                 raise InputError(
-                    f"Expected a run directory that no other process trains "
-                    f"in. Received: {self.path}. Wait for it, or name another "
-                    f"{self.flag}."
+                    f"Another process is already writing to {self.path}. Wait "
+                    f"for it to end, or name another {self.flag}."
                 )
             yield
         finally:
@@ -166,8 +166,8 @@ class RunDirectory:
         if not config.resume:
             raise InputError(
                 f"Expected a new {self.flag}. Received: {self.path}, which "
-                f"holds a run of {before.title}. Add "
-                "--resume to go on with it, or name another."
+                f"holds a run of {before.title}. Add --resume to continue it, "
+                "or name another."
             )
         names = config.differences(before)
         if names:
@@ -177,8 +177,9 @@ class RunDirectory:
                 for name in names
             )
             raise InputError(
-                f"Expected the flags of the run in {self.path} to resume it. "
-                f"It has {differences}. Use these, or name another {self.flag}."
+                f"The run in {self.path} can be resumed only with the flags "
+                f"that it began with. It has {differences}. Use these, or name "
+                f"another {self.flag}."
             )
         atomic_files.write_text(self.flagfile, config.to_flagfile())
         temporary_files.sweep(self.path)
@@ -196,7 +197,7 @@ class RunDirectory:
                 f"Received: {self.path}, which has none. Train one with "
                 f"{self.command}"
             )
-        return configs.from_run(self.config_class, self.flagfile)
+        return flag_config.from_run(self.config_class, self.flagfile)
 
     def write_metrics(self, history: list[dict]) -> None:
         """Writes metrics.csv, a row an epoch."""

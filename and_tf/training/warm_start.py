@@ -37,13 +37,13 @@ def find(config: TrainConfig) -> Checkpoint:
         )
         raise InputError(
             f"Expected the flags of the run in {directory.path} with "
-            f"--start_from, but for those of rounds: {has}. Received: {now}. "
+            f"--start_from, except those of rounds: {has}. Received: {now}. "
             "Use those, or leave --start_from out."
         )
     if not config.first_round_epochs:
         raise InputError(
-            "Expected instance learning to start from, with --start_from. "
-            "Received: --initial_epochs=0. Leave --start_from out."
+            "Expected --initial_epochs above 0 with --start_from, which "
+            "reuses instance learning. Received: 0. Leave --start_from out."
         )
     checkpoint = directory.checkpoints.of_round(0, rounds_of(before))
     if config.has_bank:

@@ -13,8 +13,8 @@ from and_tf.utils import temporary_files
 from and_tf.utils.errors import InputError
 
 _REMEDY = (
-    "Make room or change the directory, then run again with --resume; what "
-    "was written before is whole."
+    "Make room or name another directory, then run again with --resume; what "
+    "was written before is complete."
 )
 
 
@@ -66,7 +66,7 @@ def unwritable(
     path: pathlib.Path, why: str, remedy: str = _REMEDY
 ) -> InputError:
     """The error of a file that could not be written."""
-    return InputError(f"Expected to write {path}. Received: {why}. {remedy}")
+    return InputError(f"{path} cannot be written: {why}. {remedy}")
 
 
 def write_text(path: pathlib.Path, text: str, remedy: str = _REMEDY) -> None:

@@ -11,8 +11,6 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
-from absl import flags
-
 from and_tf.utils.errors import InputError
 
 # The notes of a number, in the order in which they are checked.
@@ -36,9 +34,6 @@ REPEATS = 10_000  # Of what is done several times and averaged.
 GIB = 2**20  # A PiB, whose bytes int64 still counts.
 FACTOR = 1e4  # Of rates, weights and temperatures: far from float32's end.
 SECONDS = 86_400 * 365  # A year; sockets take no number without an end.
-
-# So that --help of the main that has them defined lists them.
-flags.disclaim_key_flags()
 
 
 def check(name: str, value: float, notes: Mapping[str, Any]) -> None:
@@ -64,44 +59,6 @@ def check(name: str, value: float, notes: Mapping[str, Any]) -> None:
         raise InputError(
             f"Expected --{name} to be a finite number. Received: {value}."
         )
-
-
-def define_number(
-    name: str,
-    default: float,
-    text: str,
-    *,
-    most: float,
-    values: flags.FlagValues = flags.FLAGS,
-    **lower: float,
-) -> flags.FlagHolder[Any]:
-    """Defines a flag with a finite range, checked as flags are parsed.
-
-    Args:
-        name: The flag's.
-        default: An int or a float; the type of the flag follows from it.
-        text: The help text.
-        most: The largest number allowed.
-        values: The flags that it is one of.
-        **lower: Either `least`, the smallest number allowed, or `above`, a
-            bound that is not allowed itself.
-    """
-    if set(lower) not in ({"least"}, {"above"}):
-        raise TypeError(f"Expected least or above. Received: {lower}.")
-    notes = {**lower, "most": most}
-    is_int = isinstance(default, int)
-    define = flags.DEFINE_integer if is_int else flags.DEFINE_float
-    holder = define(name, default, text, flag_values=values)
-
-    def holds(value: float) -> bool:
-        try:
-            check(name, value, notes)
-        except InputError as error:
-            raise flags.ValidationError(str(error)) from error
-        return True
-
-    flags.register_validator(name, holds, flag_values=values)
-    return holder
 
 
 def _text(number: float) -> str:

@@ -22,7 +22,7 @@ def round_of(name: str) -> int | None:
     found = re.fullmatch(r"round_([0-9]{1,9})", name)
     if found is None and name not in (LAST, BEST):
         raise InputError(
-            "Expected --checkpoint of last, best or round_<r>, such as "
+            "Expected --checkpoint to be last, best or round_<r>, such as "
             f"round_1; round_0 is instance learning. Received: {name!r}."
         )
     return int(found[1]) if found else None

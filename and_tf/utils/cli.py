@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import signal
 import sys
 import traceback
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from absl import app, flags, logging
 
 from and_tf.utils import (
-    checkpoint_names,
+    command_help,
     console,
     damage,
     environment,
@@ -21,59 +22,54 @@ from and_tf.utils import (
     unexpected,
 )
 from and_tf.utils.errors import InputError, Interrupted
+from and_tf.utils.flag_config import define_flags, from_flags
 from and_tf.utils.progress import standard_error_aside
 
-# So that --help of the main that has them defined lists them.
+# absl then counts the flags to the main for which they are defined.
 flags.disclaim_key_flags()
 
 _DEBUG = flags.DEFINE_bool(
-    "debug", False, "Show the whole trace of an error, above its sentence."
+    "debug", False, "Show the stack trace of an error too."
 )
-
-
-def define_checkpoint() -> flags.FlagHolder[str]:
-    """Defines --checkpoint, of mains that take up a run."""
-    holder = flags.DEFINE_string(
-        "checkpoint",
-        checkpoint_names.LAST,
-        "last; best, that of the epoch with the best kNN in the memory bank: "
-        "chosen on the queries, so on test labels; or round_<r>, of the end "
-        "of a round, where round_0 is instance learning.",
-    )
-    flags.register_validator(holder, _is_checkpoint)
-    return holder
-
-
-def _is_checkpoint(name: str) -> bool:
-    try:
-        checkpoint_names.round_of(name)
-    except InputError as error:
-        raise flags.ValidationError(str(error)) from error
-    return True
+_HELP = ("--help", "-help", "-?", "--helpshort")
 
 
 def run(
-    main: Callable[[Sequence[str]], None],
-    for_reader: Callable[[], bool] = lambda: False,
+    main: Callable[..., None],
+    *configs: type,
+    besides: Sequence[type] = (),
+    for_reader: Callable[..., bool] = lambda *_: False,
 ) -> None:
     """Runs `main` under absl; whatever goes wrong ends it in one sentence.
 
     Args:
-        main: Takes the arguments that are left after the flags.
+        main: Takes a config of each class in `configs`; without any, the
+            arguments that are left after the flags.
+        *configs: Classes whose fields are the command's flags; see
+            `flag_config`.
+        besides: Others, of which `main` makes the configs itself.
         for_reader: Whether what it prints is all that it is run for, so that
-            it ends as soon as a pipe's reader has. Asked after the flags are
-            read. Otherwise `main` goes on without the reader.
+            it ends as soon as a pipe's reader has. Takes what `main` takes.
+            Otherwise `main` goes on without the reader.
     """
+    shown = (*configs, *besides)
+
+    def parse(argv: Sequence[str]) -> list[str]:
+        if shown and not {*_HELP}.isdisjoint(argv[1:]):
+            print(_help(main, shown))
+            sys.exit()
+        return _parse(argv)
 
     def answer(argv: Sequence[str]) -> None:
         # absl's own default is to print what libraries note in passing.
         if logging.get_verbosity() == logging.INFO:
             logging.set_verbosity(logging.WARNING)
         try:
-            if for_reader():
-                console.end_with_reader()
             _begin(argv)
-            main(argv)
+            given = [from_flags(config) for config in configs] or [argv]
+            if for_reader(*given):
+                console.end_with_reader()
+            main(*given)
             sys.stdout.flush()
         except Exception as error:
             sys.exit(_end(error))
@@ -83,8 +79,17 @@ def run(
         _tell_of_lost_output()
 
     console.prepare()
-    flags.declare_key_flag(_DEBUG.name)  # So that --help of the main lists it.
-    app.run(answer, flags_parser=_parse)
+    flags.declare_key_flag(_DEBUG.name)  # So that absl's --help lists it.
+    for config in shown:
+        define_flags(config)
+    app.run(answer, flags_parser=parse)
+
+
+def _help(main: Callable[..., None], configs: Sequence[type]) -> str:
+    """The text of --help: the docstring of the main's module, and its flags."""
+    description = sys.modules[main.__module__].__doc__ or ""
+    width = shutil.get_terminal_size().columns
+    return command_help.text(description, configs, width)
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
@@ -103,7 +108,7 @@ def _begin(argv: Sequence[str]) -> None:
     """Checks what every main needs, before any work."""
     if len(argv) > 1:
         raise InputError(
-            f"Expected flags alone (--name=value). Received: "
+            f"Expected flags only (--name=value). Received: "
             f"{' '.join(argv[1:])!r}. Run with --help for the flags."
         )
     environment.check()
@@ -142,7 +147,7 @@ def _tell_of_lost_output() -> None:
     if lost is not None and lost.strerror and lost.errno != errno.EPIPE:
         console.complain(
             f"note: lines are missing from standard output ({lost.strerror}). "
-            "What the command writes to files is whole."
+            "What the command writes to files is complete."
         )
 
 
@@ -160,7 +165,7 @@ def unreadable(error: Exception) -> str | None:
         return None
     return (
         f"{found[1]} {found[2]}. It could be read when the run began: put it "
-        "back, then go on with --resume."
+        "back, then continue with --resume."
     )
 
 

@@ -38,8 +38,8 @@ def sentence(error: Exception) -> str | None:
     if not any(name in str(error) for name in _ITERATORS):
         return None
     return (
-        "Expected a data set in files that are whole. Received: "
-        f"{brief(error)}. Get the data set anew, then go on with --resume."
+        f"The files of the data set are damaged: {brief(error)}. Prepare the "
+        "data set again, then continue with --resume."
     )
 
 

@@ -72,10 +72,9 @@ def check_whole(path: pathlib.Path, last: str) -> None:
         whole = f"--{last}" in names and not lines[-1]  # Ended by a line end.
     if not whole:
         raise InputError(
-            f"Expected {path} as a run wrote it, with all of its flags. "
-            f"Received: {len(lines)} lines, of which some are missing. Write "
-            "it anew from the command that the run was started with, a flag "
-            f"a line and --{last}= among them."
+            f"The flagfile {path} has lost some of its lines; {len(lines)} are "
+            "left. Write it again from the command that the run was started "
+            f"with: one flag on each line, --{last}= among them."
         )
 
 

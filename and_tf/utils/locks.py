@@ -72,17 +72,16 @@ def exclusive(path: pathlib.Path, patience: float = PATIENCE) -> Iterator[None]:
         descriptor = _open(lock)
     except OSError as error:
         raise InputError(
-            f"Expected to write {lock}. Received: {error.strerror}. Make room "
-            "or change the directory's rights, then run it again."
+            f"{lock} cannot be written: {error.strerror}. Make room or change "
+            "the rights of the directory, then run it again."
         ) from error
     try:
         deadline = time.monotonic() + patience
         while is_free(descriptor) is False:
             if time.monotonic() > deadline:
                 raise InputError(
-                    f"Expected to have {path} within {patience:g} s. Received: "
-                    "another process keeps it locked. End that one, then run "
-                    "this again."
+                    f"Another process has kept {path} locked for {patience:g} "
+                    "s. End that process, then run this again."
                 )
             time.sleep(_POLL)
         yield

@@ -24,7 +24,7 @@ OF_RUNS = (
 )  # fmt: skip
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
-# So that --help of the main that has them defined lists them.
+# absl then counts a flag to the main for which it is defined.
 flags.disclaim_key_flags()
 
 
@@ -41,7 +41,7 @@ def check_text(name: str, text: str) -> None:
     """
     if text != text.strip() or escaping.has_controls(text):
         raise InputError(
-            f"Expected --{name} without spaces at its ends, line ends and "
+            f"Expected --{name} without spaces at its ends, line breaks and "
             f"control characters. Received: {text!r}."
         )
 
@@ -132,8 +132,8 @@ def check_output(name: str, path: pathlib.Path) -> None:
     run = _run_that_owns(path)
     if run is not None:
         raise InputError(
-            f"Expected another place for --{name} than a run's own files. "
-            f"Received: {path}, which is of the run in {run}. Name another."
+            f"Expected --{name} outside of a run's own files. Received: "
+            f"{path}, a file of the run in {run}. Name another place."
         )
     try:
         place = path.absolute()

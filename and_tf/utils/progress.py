@@ -82,7 +82,12 @@ def standard_error_aside() -> Iterator[TextIO]:
 
 
 class TransientLine:
-    """A line on a terminal that the next one, or nothing, replaces."""
+    """A line on a terminal that the next one, or nothing, replaces.
+
+    rich would draw it with escape sequences, and `console.Output` makes every
+    escape sequence visible, because names from outside may hold some. A
+    carriage return does without.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self.possible = stream.isatty()

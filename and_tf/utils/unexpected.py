@@ -23,11 +23,10 @@ def sentence(error: BaseException) -> str:
     """
     remedy = ""
     if type(error).__name__ in _MEMORY:
-        remedy = "Take smaller batches or fewer images at a time. "
+        remedy = "Take smaller batches, or fewer images at a time. "
     return (
-        f"Expected {_program()} to come to its end. Received in "
-        f"{_place(error)}: {_words(error)}. {remedy}Run it again with --debug "
-        "for the whole trace."
+        f"{_program()} failed in {_place(error)}: {_words(error)}. {remedy}Run "
+        "it again with --debug for the whole trace."
     )
 
 

@@ -8,8 +8,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from and_tf.training import config as configs
 from and_tf.training.config import TrainConfig
+from and_tf.utils import flag_config
 from benchmarks import commands, result_files
 from benchmarks.gpu.process import Launcher
 from benchmarks.gpu.setting import Setting
@@ -153,7 +153,7 @@ class Run:
         Raises:
             InputError: If it was not begun.
         """
-        return configs.from_flagfile(TrainConfig, self.path / "flags.cfg")
+        return flag_config.from_flagfile(TrainConfig, self.path / "flags.cfg")
 
     @property
     def shared(self) -> Run | None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
-from and_tf import train
-from and_tf.training.config import TrainConfig, from_flags
+from and_tf.training.config import TrainConfig
 from and_tf.utils import cli
 from benchmarks.speed import libraries
 
 
-def main(argv: Sequence[str]) -> None:
+def main(config: TrainConfig) -> None:
     """Trains one step; see `and_tf.train.main`."""
-    del argv
-    config = from_flags(TrainConfig)
     libraries.without_torch()
     cli.import_tensorflow()
     import keras
@@ -30,5 +26,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    assert train  # Its flags.
-    cli.run(main)
+    cli.run(main, TrainConfig)

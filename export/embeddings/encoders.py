@@ -160,7 +160,7 @@ def _image_size(function: Any, path: pathlib.Path) -> int:
     note = path / "assets.extra" / "encoder.json"
     if note.exists():
         expected = f"the note that was exported with {path}"
-        remedy = "Export the encoder anew."
+        remedy = "Export the encoder again."
         read = records.read(note, schemas.EncoderNote, expected, remedy)
         return read["image_size"]
     shape = function.structured_input_signature[1][INPUT].shape
@@ -188,7 +188,7 @@ def _damaged(path: pathlib.Path, error: Exception) -> InputError:
     said = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return InputError(
         f"Expected a model in {path} that can be loaded. Received: "
-        f"{said[:200]}. Export it anew."
+        f"{said[:200]}. Export it again."
     )
 
 

@@ -101,8 +101,9 @@ def extract(
         job.parts.release()
     if not result.count:
         raise InputError(
-            f"Expected an image that can be read in {source.images}. Received: "
-            f"{job.total:,}, none of which can, such as {result.skipped[0]}."
+            f"Expected images that can be read in {source.images}. Received "
+            f"{job.total:,} files, none of which can be read, such as "
+            f"{result.skipped[0]}."
         )
     return result
 
@@ -169,7 +170,7 @@ class _Job:
         if done < self.total:
             raise InputError(
                 f"Expected {self.total:,} images in {self._source.images}. "
-                f"Received: {done:,}. Get them anew."
+                f"Received: {done:,}. Get them again."
             )
 
     def embedded(self) -> tuple[np.ndarray, float]:
@@ -232,8 +233,8 @@ class _Job:
         except tf.errors.OpError as error:
             said = error.message.strip().splitlines()[0][:200]
             raise InputError(
-                f"Expected {self._source.images} in files that are whole. "
-                f"Received: {said}. Get them anew."
+                f"Expected the files of {self._source.images} to be whole. "
+                f"Received: {said}. Get them again."
             ) from error
 
 

@@ -58,8 +58,9 @@ def read(
     train = run.images.train
     if labelled and (train.labels is None or not (train.labels >= 0).any()):
         raise InputError(
-            f"Expected labels for --classify. Received none in {train.name}: "
-            "class sub-folders, or a data set with labels, have them."
+            f"Expected labels for --classify. Received none in {train.name}. "
+            "Sort the images into sub-folders by class, or use a data set "
+            "with labels."
         )
     rows = run.bank_rows() if kind == "bank" else _embed(run, train)
     if len(rows) != train.size:

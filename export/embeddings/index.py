@@ -70,7 +70,7 @@ class Index:
         if about.get("count", count) != count:
             raise InputError(
                 f"Expected {about['count']:,} rows in {path}, as {note} says. "
-                f"Received: {count:,}. Embed the images anew."
+                f"Received: {count:,}. Embed the images again."
             )
         return cls(path, table, about)
 
@@ -183,7 +183,7 @@ class Index:
             raise InputError(
                 f"Expected a model with {dim} dimensions, as {self.path} has. "
                 f"Received: {path} with {encoder.embedding_dim}. Name the "
-                "model that made it with --model, or embed the images anew."
+                "model that made it with --model, or embed the images again."
             )
         made_with = self.about.get("model_fingerprint", encoder.fingerprint)
         if encoder.fingerprint != made_with:
@@ -191,6 +191,6 @@ class Index:
                 f"Expected the model that made {self.path}, {made_with[:12]}…"
                 f". Received: {path}, {encoder.fingerprint[:12]}…, whose "
                 "embeddings cannot be compared with it. Name the right model "
-                "with --model, or embed the images anew."
+                "with --model, or embed the images again."
             )
         return encoder

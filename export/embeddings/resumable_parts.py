@@ -137,9 +137,8 @@ class Parts:
         if locks.is_free(file.fileno()) is False:
             self.release()
             raise InputError(
-                f"Expected a job that is not running. Received: {self.path}, "
-                "which another process is writing. Wait for it, or choose "
-                "another --output."
+                f"Another process is already writing to {self.path}. Wait for "
+                "it to end, or choose another --output."
             )
 
 

@@ -65,7 +65,8 @@ def read(path: str | os.PathLike[str]) -> Table:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"Expected {path} to be a whole {path.suffix} file of embeddings. "
-            f"Received: {said[:200]}. Make it anew with python -m export.embed."
+            f"Received: {said[:200]}. Make it again with "
+            "python -m export.embed."
         ) from error
     return table
 

@@ -73,7 +73,7 @@ def encoded(path: str) -> bytes:
         reason = getattr(error, "strerror", None) or "it is no image"
         raise InputError(
             f"Expected an image that can be read. Received: {_shown(path)}: "
-            f"{reason}. Mend or remove it."
+            f"{reason}. Repair or remove it."
         ) from error
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
@@ -143,7 +143,7 @@ def _answer(
             raise
         raise InputError(
             "Expected images that the server can decode. Received: "
-            f"{', '.join(map(_shown, broken))}. Mend or remove "
+            f"{', '.join(map(_shown, broken))}. Repair or remove "
             f"{'them' if broken[1:] else 'it'}."
         ) from error
 
@@ -193,9 +193,9 @@ def _lines(
 
 def _inconsistent(error: Exception) -> InputError:
     return InputError(
-        "Expected answers of an exported encoder, whose outputs go together. "
-        f"Received others ({type(error).__name__}: {error}). Name another "
-        "model with --model_name."
+        "Expected the answers of an exported encoder, with one row for each "
+        f"image. Received others ({type(error).__name__}: {error}). Name "
+        "another model with --model_name."
     )
 
 

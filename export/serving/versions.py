@@ -65,8 +65,8 @@ def failure(directory: pathlib.Path, error: Exception) -> InputError:
     """What a user is told of a version that could not be written."""
     reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
     return InputError(
-        f"Expected to write to {directory}. Received: {reason}. Make "
-        "room, or name another --output_dir; nothing was left there."
+        f"{directory} cannot be written to: {reason}. Nothing was left there. "
+        "Make room, or name another --output_dir."
     )
 
 

@@ -1,27 +1,43 @@
-"""Exports a run's encoder as a TFLite file, and measures what that cost.
+"""Exports a run's encoder as a TFLite file, and measures what that costs.
 
-    python -m export.tflite --run_dir=runs/cifar100 \\
-        --output=exported/cifar100.tflite --quantize=int8
+Examples:
 
-writes the file, and beside it a .json that says where it is from and how
-close its embeddings are to the original's. Of a clustering's directory, such
-as runs/cifar100/scan, the file gives the clusters' probabilities too.
+    As it is, in float32:
+        python -m export.tflite --run_dir=runs/cifar100 \\
+            --output=exported/cifar100.tflite
+
+    In whole numbers, about a quarter of the size:
+        python -m export.tflite --run_dir=runs/cifar100 \\
+            --output=exported/cifar100_int8.tflite --quantize=int8
+
+    A clustering, whose file gives the clusters' probabilities too:
+        python -m export.tflite --run_dir=runs/cifar100/scan \\
+            --output=exported/clusters.tflite
+
+Beside the file it writes a .json file that says where the model is from and
+how close its embeddings are to the original's.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.metadata
 import pathlib
 import tempfile
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from absl import flags
-
+from and_tf.training.run_flags import RunFlags
 from and_tf.utils import bounds, cli, paths
 from and_tf.utils.errors import InputError
-from export.tensor_names import INPUT, MODES, OUTPUT, PROBABILITIES, SIGNATURE
+from and_tf.utils.flag_config import Group, option
+from export.tensor_names import (
+    INPUT,
+    MODES,
+    OUTPUT,
+    PROBABILITIES,
+    SIGNATURE,
+)
 
 if TYPE_CHECKING:
     from and_tf.data.split import ImageData
@@ -30,57 +46,83 @@ if TYPE_CHECKING:
     from export.exportable import Exportable
     from export.tflite.encoder import TFLiteEncoder
 
-_RUN_DIR = paths.define("run_dir", "", "The run, or the clustering.")
-_OUTPUT = paths.define("output", "", "The .tflite file to write.")
-_CHECKPOINT = cli.define_checkpoint()
-_QUANTIZE = flags.DEFINE_enum(
-    "quantize", "none", MODES, "How weights and activations are stored."
-)
-_CALIBRATION = bounds.define_number(
-    "calibration_images",
-    500,
-    "Training images on which int8 measures its ranges.",
-    least=1,
-    most=bounds.INT32,
-)
-_EVALUATE = flags.DEFINE_bool(
-    "evaluate", True, "Embed the run's data with the file and the original."
-)
-_DATA_DIR = paths.define(
-    "data_dir", "", "Where its data set lies. Empty: where it lay in training."
-)
-_NEIGHBOURS = bounds.define_number(
-    "knn_neighbours", 200, "K.", least=1, most=bounds.NEIGHBOURS
-)
-_TEMPERATURE = bounds.define_number(
-    "knn_temperature", 0.1, "τ of the weights.", above=0.0, most=bounds.FACTOR
-)
-
 _REMEDY = "Make room or name another --output, then run again."
 
 
-def main(argv: Sequence[str]) -> None:
-    """Reads the flags, converts, measures and writes."""
-    del argv
-    output, sidecar = _check_flags()
+@dataclasses.dataclass(frozen=True)
+class TFLiteConfig(RunFlags):
+    """What is exported, how its numbers are stored, and what is measured."""
+
+    output: str = option(
+        Group.OUTPUT,
+        "",
+        "New file to write, which ends in .tflite.",
+        required="a file that ends in .tflite",
+        path=True,
+    )
+    quantize: str = option(
+        Group.EXPORT,
+        "none",
+        "How numbers are stored: none keeps float32; float16 halves the "
+        "weights; dynamic stores weights in 8 bits; int8 stores weights and "
+        "activations in 8 bits, and is calibrated on training images.",
+        choices=MODES,
+    )
+    calibration_images: int = option(
+        Group.EXPORT,
+        500,
+        "Number of random training images on which int8 measures the ranges "
+        "of its activations.",
+        unit="images",
+        least=1,
+        most=bounds.INT32,
+    )
+    evaluate: bool = option(
+        Group.EVALUATION,
+        True,
+        "Embed the run's data with the file and with the original, and "
+        "compare them.",
+    )
+    knn_neighbours: int = option(
+        Group.EVALUATION,
+        200,
+        "Number of neighbours K that vote in the comparison's kNN. 200 is the "
+        "paper's.",
+        unit="neighbours",
+        least=1,
+        most=bounds.NEIGHBOURS,
+    )
+    knn_temperature: float = option(
+        Group.EVALUATION,
+        0.1,
+        "Temperature τ of the votes' weights: a smaller one gives the nearest "
+        "neighbours more weight. 0.1 is the authors' value.",
+        above=0.0,
+        most=bounds.FACTOR,
+    )
+
+
+def main(config: TFLiteConfig) -> None:
+    """Converts, measures and writes."""
+    output, sidecar = _places(config.output)
     cli.import_tensorflow()
     from and_tf.utils import atomic_files
     from export import exportable
     from export.metadata import describe
 
     run = exportable.load(
-        pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value, _DATA_DIR.value
+        config.run_directory, config.checkpoint, config.data_dir
     )
-    data = _images(run)
-    content, calibration = _convert(run, data)
-    measured = _measure(run, data, content) if _EVALUATE.value else None
+    data = _images(config, run)
+    content, calibration = _convert(config, run, data)
+    measured = _measure(config, run, data, content)
     size = run.image_size
     atomic_files.write(output, lambda file: file.write(content), _REMEDY)
     atomic_files.write_json(
         sidecar,
         {
             **describe(run),
-            "quantize": _QUANTIZE.value,
+            "quantize": config.quantize,
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
             "signature": SIGNATURE,
@@ -91,20 +133,15 @@ def main(argv: Sequence[str]) -> None:
         },
         _REMEDY,
     )
-    _show(output, len(content), measured)
+    _show(config, len(content), measured)
 
 
-def _check_flags() -> tuple[pathlib.Path, pathlib.Path]:
-    """The file to write and the one beside it."""
-    if not _RUN_DIR.value:
-        raise InputError(
-            "Expected --run_dir, the directory of a run. Received none."
-        )
-    output = pathlib.Path(_OUTPUT.value)
+def _places(name: str) -> tuple[pathlib.Path, pathlib.Path]:
+    """Checks the file to write, and names the one beside it."""
+    output = pathlib.Path(name)
     if output.suffix != ".tflite":
         raise InputError(
-            "Expected --output, a file that ends in .tflite. Received: "
-            f"{_OUTPUT.value or 'none'}."
+            f"Expected --output to end in .tflite. Received: {name}."
         )
     sidecar = output.with_suffix(".json")
     for path in (output, sidecar):
@@ -117,47 +154,50 @@ def _check_flags() -> tuple[pathlib.Path, pathlib.Path]:
     return output, sidecar
 
 
-def _images(run: Exportable) -> ImageData | None:
-    """The run's data, where something is done with them and they are there."""
-    if not _EVALUATE.value and _QUANTIZE.value != "int8":
+def _images(config: TFLiteConfig, run: Exportable) -> ImageData | None:
+    """Loads the run's data, if they are needed and can be had."""
+    if not config.evaluate and config.quantize != "int8":
         return None
     try:
         return run.images
     except InputError as error:
-        if _QUANTIZE.value == "int8":
+        if config.quantize == "int8":
             raise InputError(
                 "Expected the run's training images for --quantize=int8, "
-                f"which is calibrated on them. {error} Name their place with "
-                "--data_dir, or use --quantize=dynamic, which needs none."
+                f"which is calibrated on them. {error} Name their directory "
+                "with --data_dir, or use --quantize=dynamic, which needs none."
             ) from error
-        print(f"not measured, for want of the run's images: {error}")
+        print(f"not measured, as the run's images cannot be had: {error}")
         return None
 
 
 def _convert(
-    run: Exportable, data: ImageData | None
+    config: TFLiteConfig, run: Exportable, data: ImageData | None
 ) -> tuple[bytes, dict[str, Any] | None]:
     """The file's content, and what it was calibrated on."""
     from export import exportable
     from export.tflite import calibration, conversion
 
-    if _QUANTIZE.value != "int8":
+    if config.quantize != "int8":
         model = exportable.outputs_of(run)
-        return conversion.convert(model, _QUANTIZE.value), None
+        return conversion.convert(model, config.quantize), None
     seed = run.config.seed
-    split = calibration.draw(data.train, _CALIBRATION.value, seed)
+    split = calibration.draw(data.train, config.calibration_images, seed)
     content = calibration.convert_int8(run, split)
     return content, {"images": split.size, "split": split.name, "seed": seed}
 
 
 def _measure(
-    run: Exportable, data: ImageData | None, content: bytes
+    config: TFLiteConfig,
+    run: Exportable,
+    data: ImageData | None,
+    content: bytes,
 ) -> dict[str, Any] | None:
-    """How close what the file gives is to the original's."""
+    """Measures how close what the file gives is to the original's."""
     from and_tf.scan.clustering import Clustering
     from export.tflite.encoder import TFLiteEncoder
 
-    if data is None:
+    if data is None or not config.evaluate:
         return None
     with tempfile.TemporaryDirectory() as place:
         path = pathlib.Path(place) / "encoder.tflite"
@@ -166,13 +206,16 @@ def _measure(
         if isinstance(run, Clustering):
             measured = _compare_clusters(run, data, file)
         else:
-            measured = _compare_embeddings(run, data, file)
+            measured = _compare_embeddings(config, run, data, file)
     runtime = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
     return {"runtime": runtime, **measured}
 
 
 def _compare_embeddings(
-    run: Run, data: ImageData, file: TFLiteEncoder
+    config: TFLiteConfig,
+    run: Run,
+    data: ImageData,
+    file: TFLiteEncoder,
 ) -> dict[str, Any]:
     from export.serving import fidelity
 
@@ -181,8 +224,8 @@ def _compare_embeddings(
         {"file": file},
         data,
         image_size=run.image_size,
-        neighbours=_NEIGHBOURS.value,
-        temperature=_TEMPERATURE.value,
+        neighbours=config.knn_neighbours,
+        temperature=config.knn_temperature,
     )["file"]
 
 
@@ -218,9 +261,10 @@ def _tensor(name: str, dtype: str, *shape: int) -> dict[str, Any]:
 
 
 def _show(
-    output: pathlib.Path, size: int, measured: dict[str, Any] | None
+    config: TFLiteConfig, size: int, measured: dict[str, Any] | None
 ) -> None:
-    print(f"wrote {output} ({size / 1e6:.2f} MB, quantize {_QUANTIZE.value})")
+    megabytes = f"{size / 1e6:.2f} MB, --quantize={config.quantize}"
+    print(f"wrote {config.output} ({megabytes})")
     if measured is None:
         return
     if "agreement" in measured:
@@ -247,4 +291,4 @@ def _show(
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, TFLiteConfig)

@@ -186,7 +186,7 @@ def test_the_last_feature_map_of_any_encoder():
     own = keras.Model(images, keras.layers.Dense(2)(x))
     assert backbones.last_feature_map(own) == "mine"
     flat = keras.Sequential([images, keras.layers.Flatten()])
-    with pytest.raises(InputError, match="more than one place. Received"):
+    with pytest.raises(InputError, match="more than one position. Received"):
         backbones.last_feature_map(flat)
 
 

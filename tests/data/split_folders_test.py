@@ -112,7 +112,7 @@ def test_named_splits_are_taken(layout):
 
 
 def test_a_named_split_has_to_be_there(layout):
-    with pytest.raises(InputError, match="'nowhere', which it does not hold"):
+    with pytest.raises(InputError, match="'nowhere', which is not there"):
         layout("a/b", train_split="nowhere")
     with pytest.raises(InputError, match="Name it with --train_split"):
         layout(test_split="a")

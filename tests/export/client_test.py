@@ -142,11 +142,11 @@ def test_broken_files_are_named(address, photos):
         client_lib.ask(connect(address), "serving_bytes", paths, 4)
     assert str(error.value) == (
         "Expected images that the server can decode. Received: "
-        f"{photos / 'a.jpg'}. Mend or remove it."
+        f"{photos / 'a.jpg'}. Repair or remove it."
     )
     with pytest.raises(InputError) as error:
         client_lib.ask(connect(address), "serving_bytes", paths, 32)
-    assert f"{photos / 'a.jpg'}, {photos / 'g.png'}. Mend or remove them" in (
+    assert f"{photos / 'a.jpg'}, {photos / 'g.png'}. Repair or remove them" in (
         str(error.value)
     )
 

@@ -199,7 +199,7 @@ def test_a_run_that_is_gone_is_needed_for_images_alone(clustering, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--checkpoint=best"], "Expected --checkpoint=last of a clustering"),
+        (["--checkpoint=best"], "Expected --checkpoint=last, as"),
         (["--neighbours=2", "--gallery=bank"], "Use --gallery=clean"),
         (["--neighbours=999"], "Expected --neighbours of at most 450"),
     ],
@@ -222,5 +222,7 @@ def test_one_that_is_not_finished_is_refused(clustering, tmp_path):
     path = tmp_path / "scan"
     shutil.copytree(clustering, path)
     (path / "result.json").unlink()
-    with pytest.raises(InputError, match="Expected a finished clustering"):
+    with pytest.raises(
+        InputError, match="The clustering in .* is not finished"
+    ):
         exportable.load(path)

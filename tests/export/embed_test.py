@@ -100,7 +100,7 @@ def test_what_is_needed_is_asked_for(missing):
     flags = [f"--{name}={value}" for name, value in needed.items()]
     result = call("export.embed", *flags)
     assert result.returncode == 1
-    assert f"error: Expected --{missing}: " in result.stderr
+    assert f"error: Expected --{missing}, " in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -150,7 +150,7 @@ def test_saved_model_cli_shows_it(digits_run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Expected --run_dir, a directory. Received none."),
+        ([], "Expected --run_dir, the directory of a run. Received none."),
         (["--run_dir=x"], "Expected --output_dir"),
         (["--run_dir=x", "--output_dir=y", "--neighbours=-1"], "Received: -1."),
         (
@@ -192,7 +192,7 @@ def test_a_full_disk_ends_in_one_sentence(digits_run, tmp_path):
         timeout=300,
     )
     assert result.returncode == 1
-    assert "error: Expected to write to" in result.stderr
+    assert "cannot be written to: " in result.stderr
     assert "File too large" in result.stderr
     assert "Traceback" not in result.stderr
     assert os.listdir(tmp_path) == []

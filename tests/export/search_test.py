@@ -200,8 +200,8 @@ def test_the_command_prints_and_draws(place):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "error: Expected --index: "),
-        (["--index=t.npz"], "error: Expected --query: "),
+        ([], "error: Expected --index, "),
+        (["--index=t.npz"], "error: Expected --query, "),
         (
             ["--index=t.npz", "--query=query.png", "--output=p.jpg"],
             "Expected --output to end in .png",

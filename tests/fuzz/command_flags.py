@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import pathlib
 
 from absl import flags
 from hypothesis import strategies as st
 
-from and_tf.scan.config import ClusterConfig
-from and_tf.training import config as configs
-from and_tf.training.config import TrainConfig
+from and_tf.utils import flag_config
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import RunConfig
 from tests.fuzz.target import LONGEST, Target, answer
+from tests.main_configs import MAINS, configs_of, flags_of
 
-MAINS = (
-    "and_tf.train", "and_tf.cluster", "and_tf.evaluate", "and_tf.sweep",
-    "and_tf.report", "export.client", "export.embed", "export.saved_model",
-    "export.search", "export.tflite.__main__",
-)  # fmt: skip
-_CONFIGS = {"and_tf.train": TrainConfig, "and_tf.cluster": ClusterConfig}
 _TEXTS = (
     "", " ", "0", "-1", "1", "2", "007", "1_0", "0x10", "1e3", "1e999", "inf",
     "-inf", "nan", "1e-320", "9" * 5000, str(2**31), str(2**63), "true", "no",
@@ -33,7 +26,8 @@ _TEXTS = (
 def make(directory: pathlib.Path) -> Target:
     """Parses random flags as a main does, and makes its config of them."""
     files = _flagfiles(directory)
-    tables = {main: _table(main) for main in MAINS}
+    configs = {main: configs_of(main) for main in MAINS}
+    tables = {main: flags_of(configs[main]) for main in MAINS}
 
     def arguments(main: str) -> st.SearchStrategy[tuple[str, list[str]]]:
         names = st.sampled_from(sorted(tables[main]))
@@ -63,8 +57,8 @@ def make(directory: pathlib.Path) -> Target:
             # `cli` makes one line of it.
             assert len(str(error)) <= LONGEST + 6000, len(str(error))
             return
-        if main in _CONFIGS:
-            answer(lambda: _config(_CONFIGS[main], parsed))
+        for config in configs[main]:
+            answer(lambda kind=config: _config(kind, parsed))
 
     def _choices(main: str, name: str) -> tuple[str, ...]:
         return tuple(getattr(tables[main][name].parser, "enum_values", ()))
@@ -72,25 +66,19 @@ def make(directory: pathlib.Path) -> Target:
     return Target(st.sampled_from(MAINS).flatmap(arguments), check)
 
 
-def _table(main: str) -> flags.FlagValues:
-    """The flags that a main defines, without those of the mains before."""
-    for name in list(flags.FLAGS):
-        delattr(flags.FLAGS, name)
-    importlib.import_module(main)
-    return copy.deepcopy(flags.FLAGS)
-
-
 def _config(kind: type, parsed: flags.FlagValues) -> None:
-    """Makes a config, whose flagfile has to give the same one again."""
-    made = configs.from_flags(kind, parsed)
+    """Makes a config; the flagfile of a run's has to give the same again."""
+    made = flag_config.from_flags(kind, parsed)
+    if not isinstance(made, RunConfig):
+        return
     again = flags.FlagValues()
-    configs.define_flags(kind, again)
+    flag_config.define_flags(kind, again)
     try:
         again(["", *made.to_flags()])
     except flags.Error as error:
         raise AssertionError(f"its own flags are refused: {error}") from error
     try:
-        assert configs.from_flags(kind, again) == made, "another config"
+        assert flag_config.from_flags(kind, again) == made, "another config"
     except InputError as error:
         raise AssertionError(f"its own flags are refused: {error}") from error
 

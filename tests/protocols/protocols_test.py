@@ -304,7 +304,7 @@ def tags_of(file: pathlib.Path) -> list[tuple[str, int]]:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (shutil.rmtree, "Expected a round or more"),
+        (shutil.rmtree, "Expected at least one round"),
         (
             lambda path: (path / "round_2.npz").write_bytes(b"PK no archive"),
             "round 2.* cannot be read .it is no archive",

@@ -182,7 +182,7 @@ def test_what_is_missing_is_said(finished, tmp_path):
     (path / "result.json").unlink()
     result = call("and_tf.report", f"--run_dir={path}")
     assert result.returncode == 1
-    assert "error: Expected a finished clustering" in result.stderr
+    assert "error: The clustering in" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -196,4 +196,4 @@ def test_the_command_writes_a_clusterings_page(finished, tmp_path):
     assert "python -m and_tf.cluster" in page.sections["reproduction"]
     refused = call("and_tf.report", *arguments, "--checkpoint=best")
     assert refused.returncode == 1
-    assert "Expected --checkpoint=last of a clustering" in refused.stderr
+    assert "Expected --checkpoint=last, as" in refused.stderr

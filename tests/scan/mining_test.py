@@ -73,7 +73,7 @@ def test_what_is_written_is_read(rng, tmp_path):
     again = mining.read(path, 20, 9)
     np.testing.assert_array_equal(again.train, mined.train)
     np.testing.assert_array_equal(again.evaluation, mined.evaluation)
-    with pytest.raises(InputError, match="of other data"):
+    with pytest.raises(InputError, match="belongs to other data"):
         mining.read(path, 21, 9)
     path.write_bytes(b"PK no archive")
     with pytest.raises(InputError, match="cannot be read"):

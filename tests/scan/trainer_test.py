@@ -21,9 +21,9 @@ from and_tf.scan.clustering import Clustering, is_clustering
 from and_tf.scan.config import ClusterConfig
 from and_tf.scan.directory import ClusterDirectory
 from and_tf.training import trainer as training
-from and_tf.training.config import from_flagfile
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError, Interrupted
+from and_tf.utils.flag_config import from_flagfile
 from tests.same_run import rows_of
 from tests.scan.same_clustering import assert_same
 from tests.small_run import Stop, digits, folder
@@ -264,6 +264,6 @@ def test_labels_never_choose(config, finished, tmp_path, monkeypatch):
     refused = dataclasses.replace(
         made, mining="oracle", output_dir=str(tmp_path / "oracle")
     )
-    with pytest.raises(InputError, match="Expected labels of digits/train"):
+    with pytest.raises(InputError, match="Received none in digits/train"):
         trainer.cluster(refused)
     assert not (tmp_path / "oracle").exists()

@@ -134,5 +134,5 @@ def test_an_unwritten_claim_is_alive(run):
 
 def test_a_place_that_cannot_be_written_to(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="Expected to write"):
+    with pytest.raises(InputError, match="cannot be written"):
         claims.take(tmp_path / "file" / "seed_0")

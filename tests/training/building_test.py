@@ -98,7 +98,7 @@ def test_is_evaluated_but_where_a_bank_is_needed(finished):
     assert "bank_top1" not in figures["knn"]
     with pytest.raises(InputError, match="--knn_gallery=clean"):
         protocols.evaluate(again, ["knn"], Options(knn_gallery="bank"))
-    with pytest.raises(InputError, match="Expected a round or more"):
+    with pytest.raises(InputError, match="Expected at least one round"):
         protocols.evaluate(again, ["neighbourhoods"])
     with pytest.raises(InputError, match="Expected a run with a memory bank"):
         protocols.evaluate(again, ["attention"])

@@ -95,7 +95,7 @@ def test_ends_of_rounds_are_kept_and_read(groups, tmp_path):
     assert list(store.of_rounds(plan)) == [0, 1]
     assert [store.of_round(r, plan).epochs for r in (0, 1)] == [1, 4]
     with pytest.raises(
-        InputError, match="round 2's end.*Take one of last, round_0, round_1"
+        InputError, match="round 2's end.*Use one of last, round_0, round_1"
     ):
         store.of_round(2, plan)
     store.save(6, groups, {})
@@ -103,7 +103,9 @@ def test_ends_of_rounds_are_kept_and_read(groups, tmp_path):
         "epoch_00005",
         "epoch_00006",
     ]
-    with pytest.raises(InputError, match="--keep_rounds. Take the last"):
+    with pytest.raises(
+        InputError, match="--keep_rounds. Use --checkpoint=last"
+    ):
         store.of_round(0, plan)
 
 
@@ -112,7 +114,7 @@ def test_a_damaged_end_of_a_round_is_said(groups, tmp_path):
     for epochs in (1, 2):
         store.save(epochs, groups, {}, kept=plan.ends.values())
     store.paths()[0].write_bytes(b"PK no archive")
-    with pytest.raises(InputError, match="damaged .*Take one of last, round_1"):
+    with pytest.raises(InputError, match="damaged .*Use one of last, round_1"):
         store.of_round(0, plan)
 
 

@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
-from and_tf.training.config import TrainConfig, from_flagfile
+from and_tf.training.config import TrainConfig
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import from_flagfile
 
 
 def test_flagfile_makes_the_config_again(tmp_path):
@@ -55,7 +56,7 @@ def test_differences_leave_out_what_a_resumed_run_may_change():
         ({"dataset": "folder"}, "Expected --data_dir"),
         ({"pretext": "jigsaw"}, "of and, rotation, supervised"),
         ({"pretext": "rotation"}, "--rounds=0 with --pretext=rotation.*: 4"),
-        ({"clusters": 9}, "--selection=clusters alone.*9 with curriculum"),
+        ({"clusters": 9}, "only with --selection=clusters.*--clusters=9"),
     ],
 )
 def test_refuses(values, message):

@@ -109,7 +109,7 @@ def test_a_run_killed_at_its_end_is_finished(
 
 def test_two_processes_do_not_share_a_directory(finished):
     config, _, directory = finished
-    with directory.held(), pytest.raises(InputError, match="no other process"):
+    with directory.held(), pytest.raises(InputError, match="Another process"):
         trainer.train(dataclasses.replace(config, resume=True))
 
 
@@ -151,7 +151,7 @@ def test_a_finished_run_is_shown_and_left_alone(finished, capsys):
     printed = capsys.readouterr().out
     assert f"{100 * result['knn_top1_last']:.1f} %" in printed
     assert "curves.png" in printed
-    assert "epoch" not in printed.replace("a row an epoch", "")
+    assert "epoch" not in printed.replace("one row for each epoch", "")
 
 
 def test_nan_loss_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):

@@ -104,7 +104,7 @@ def test_the_end_of_a_run_keeps_what_was_found_of_its_rounds(directory):
 def test_is_held_by_one_process_at_a_time(directory):
     other = RunDirectory(directory.path)
     with directory.held():
-        with pytest.raises(InputError, match="no other process trains in"):
+        with pytest.raises(InputError, match="Another process is already"):
             with other.held():
                 pass
     with other.held():

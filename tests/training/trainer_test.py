@@ -14,10 +14,11 @@ from PIL import Image
 from and_tf.evaluation.knn import weighted_knn
 from and_tf.training import trainer
 from and_tf.training.checkpoint import Checkpoint, best_epochs
-from and_tf.training.config import TrainConfig, from_flagfile
+from and_tf.training.config import TrainConfig
 from and_tf.training.run import Run
 from and_tf.training.run_directory import RunDirectory
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import from_flagfile
 from tests.same_run import assert_same_run
 from tests.small_run import digits, evaluate_knn, folder, interrupted
 
@@ -158,7 +159,7 @@ def test_a_round_is_loaded_with_exactly_its_weights(
     [
         ("round_3", "round 3's end.*last, round_0, round_1, round_2"),
         ("round_-1", "round_<r>.*Received: 'round_-1'"),
-        ("first", "Expected --checkpoint of last, best or round_<r>"),
+        ("first", "Expected --checkpoint to be last, best or round_<r>"),
     ],
 )
 def test_other_checkpoints_are_refused(finished, which, message):

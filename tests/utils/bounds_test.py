@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import math
-import pathlib
 
 import pytest
-from absl import flags
 
-from and_tf.protocols.config import Options
-from and_tf.scan.config import ClusterConfig
-from and_tf.training.config import TrainConfig, check_fields
-from and_tf.utils import bounds
+from and_tf.training.config import TrainConfig
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import check_fields
+from tests.main_configs import MAINS, configs_of
 
-ROOT = pathlib.Path(__file__).parents[2]
-CONFIGS = {
-    TrainConfig: {},
-    ClusterConfig: {"run_dir": "runs/x"},
-    Options: {},
-}
+CONFIGS = sorted(
+    {config for main in MAINS for config in configs_of(main)},
+    key=lambda config: config.__name__,
+)
 NUMBERS = [
     (config, field)
     for config in CONFIGS
     for field in dataclasses.fields(config)
-    if type(field.default) in (int, float)
-]
-MAINS = [
-    path
-    for package in ("and_tf", "export")
-    for path in sorted((ROOT / package).rglob("*.py"))
-    if "cli.run(main" in path.read_text("utf-8")
+    if field.metadata.get("type", type(field.default)) in (int, float)
 ]
 
 
@@ -49,58 +37,11 @@ def test_numbers_of_configs_have_a_finite_range(config, field):
     wrong = [10**12, -(10**12)]
     if type(field.default) is float:
         wrong = [math.inf, -math.inf, math.nan]
+    fields = dataclasses.fields(config)
+    given = {f.name: "x" for f in fields if "required" in f.metadata}
     for value in wrong:
         with pytest.raises(InputError, match=f"Expected --{field.name} "):
-            config(**{**CONFIGS[config], field.name: value})
-
-
-def test_there_are_the_mains_that_users_know():
-    # A package is run by its `__main__`.
-    names = {
-        path.parent.name if path.stem == "__main__" else path.stem
-        for path in MAINS
-    }
-    assert {"train", "cluster", "evaluate", "sweep", "report"} <= names
-    assert {"saved_model", "tflite", "embed", "search", "client"} <= names
-
-
-@pytest.mark.parametrize("path", MAINS, ids=[path.stem for path in MAINS])
-def test_mains_define_numbers_by_their_range(path):
-    """`define_number` demands one; absl's own functions do not."""
-    called = {
-        node.func.attr
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    }
-    assert not called & {
-        "DEFINE_integer",
-        "DEFINE_float",
-        "DEFINE_multi_integer",
-        "DEFINE_multi_float",
-    }
-
-
-@pytest.mark.parametrize(
-    ("default", "text", "said"),
-    [
-        (1.0, "inf", "--x of at most 5. Received: inf"),
-        (1.0, "nan", "--x above 0. Received: nan"),
-        (1.0, "0", "--x above 0. Received: 0"),
-        (1, "4294967296", "--x of at most 5. Received: 4294967296"),
-    ],
-)
-def test_flags_are_checked_as_they_are_parsed(default, text, said):
-    values = flags.FlagValues()
-    bounds.define_number("x", default, "", above=0, most=5, values=values)
-    with pytest.raises(flags.IllegalFlagValueError, match=said):
-        values(["", f"--x={text}"])
-    values(["", "--x=4"])
-    assert values["x"].value == 4
-
-
-def test_a_number_without_a_lower_end_is_a_mistake():
-    with pytest.raises(TypeError, match="least or above"):
-        bounds.define_number("x", 1, "", most=5, values=flags.FlagValues())
+            config(**{**given, field.name: value})
 
 
 def test_an_infinite_number_without_a_bound_is_refused_too():

@@ -41,7 +41,7 @@ def call(*arguments: str, cwd: pathlib.Path = ROOT):
         (["--rounds=two"], "invalid literal"),
         (["--roundz=2"], "Unknown command line flag 'roundz'"),
         (["--batch_size=1"], "--batch_size of at least 2. Received: 1."),
-        (["stray"], "error: Expected flags alone"),
+        (["stray"], "error: Expected flags only"),
         (["--dataset=folder"], "error: Expected --data_dir"),
     ],
 )
@@ -111,7 +111,7 @@ def test_trains_evaluates_and_resumes(tmp_path):
 
     again = call(*arguments, cwd=tmp_path)
     assert again.returncode == 1
-    assert "Add --resume to go on with it" in again.stderr
+    assert "Add --resume to continue it" in again.stderr
 
     before = (tmp_path / "run" / "metrics.csv").read_bytes()
     resumed = call(*arguments, "--resume", cwd=tmp_path)
@@ -165,7 +165,7 @@ def test_a_stream_leaves_out_a_broken_image_and_says_which(tmp_path):
 def test_a_reader_that_has_read_enough_is_no_error():
     code = (
         "from and_tf.utils import cli; "
-        "cli.run(lambda _: print('line\\n' * 10**6), lambda: True)"
+        "cli.run(lambda _: print('line\\n' * 10**6), for_reader=bool)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code],

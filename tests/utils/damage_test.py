@@ -119,7 +119,7 @@ def test_damage_in_the_midst_of_training_is_a_sentence(tmp_path):
     with pytest.raises(tf.errors.OpError) as error:
         model.fit(batches, verbose=0)
     sentence = damage.sentence(error.value)
-    assert "Received: truncated record at 104" in sentence
+    assert "are damaged: truncated record at 104" in sentence
     assert _is_plain(sentence)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from absl import flags
 
-from and_tf.training.config import TrainConfig, from_flagfile
+from and_tf.training.config import TrainConfig
 from and_tf.utils import flag_files
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import from_flagfile
 from and_tf.utils.flag_files import expand, find
 
 CONFIGS = flag_files.project_configs()

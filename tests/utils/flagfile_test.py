@@ -7,13 +7,10 @@ import os
 import pytest
 
 from and_tf.scan.config import ClusterConfig
-from and_tf.training.config import (
-    TrainConfig,
-    from_flagfile,
-    from_run,
-)
+from and_tf.training.config import TrainConfig
 from and_tf.utils import atomic_files
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import from_flagfile, from_run
 
 CONFIG = TrainConfig(dataset="digits", rounds=7)
 
@@ -35,14 +32,14 @@ def test_is_refused_wherever_it_is_cut(path):
     mark = len(content) - len(lines[-1])
     for size in (*range(0, mark, 61), mark - 1, mark + 3, len(content) - 2):
         path.write_bytes(content[:size])
-        with pytest.raises(InputError, match="some are missing"):
+        with pytest.raises(InputError, match="lost some of its lines"):
             from_run(TrainConfig, path)
 
 
 def test_is_refused_if_a_line_is_lost_within(path):
     lines = path.read_text().splitlines()
     path.write_text("\n".join(lines[:5] + lines[6:]))
-    with pytest.raises(InputError, match="some are missing"):
+    with pytest.raises(InputError, match="lost some of its lines"):
         from_run(TrainConfig, path)
 
 

@@ -42,7 +42,7 @@ def test_two_processes_lose_nothing_of_each_other(tmp_path):
 def test_does_not_wait_for_ever(tmp_path):
     path = tmp_path / "result.json"
     with locks.exclusive(path):
-        with pytest.raises(InputError, match="another process keeps it locked"):
+        with pytest.raises(InputError, match="Another process has kept"):
             with locks.exclusive(path, patience=0):
                 pass
     with locks.exclusive(path, patience=0):
@@ -53,7 +53,7 @@ def test_follows_no_link(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("mine")
     (tmp_path / ".result.json.lock").symlink_to(victim)
-    with pytest.raises(InputError, match="Expected to write .*json.lock"):
+    with pytest.raises(InputError, match="json.lock cannot be written"):
         with locks.exclusive(tmp_path / "result.json"):
             pass
     assert victim.read_text() == "mine"

@@ -21,7 +21,7 @@ from and_tf.utils.errors import InputError
         ("s3://bucket/run", "Received the URL"),
         ("file:///run", "Received the URL"),
         ("runs/x ", "spaces at its ends"),
-        ("runs/x\n--rounds=0", "line ends and control characters"),
+        ("runs/x\n--rounds=0", "line breaks and control characters"),
         ("runs/\x1b[31m", "control characters. Received: 'runs/.x1b"),
         ("runs/x\0", "control characters"),
         ("\u3000runs", "spaces at its ends"),

@@ -21,7 +21,7 @@ def said(function) -> str:
 
 def test_names_the_place_the_kind_and_the_words(tmp_path):
     text = said(lambda: atomic_files.write_text(tmp_path / "x", 3))
-    assert "Received in and_tf.utils.atomic_files.write_text" in text
+    assert "failed in and_tf.utils.atomic_files.write_text" in text
     assert "AttributeError: 'int' object has no attribute 'encode'" in text
     assert "with --debug" in text
 

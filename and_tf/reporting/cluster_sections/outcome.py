@@ -165,7 +165,7 @@ def _warnings(found: ReportedClustering) -> Iterator[str]:
     if result["uses_labels"]:
         yield (
             "Neighbours with another label were left out (--mining=oracle): "
-            "this is a ceiling, and no result without labels."
+            "this is an upper bound, not a result without labels."
         )
     if result["pretext"]["pretext"] == "supervised":
         yield "The encoder was trained by the labels (--pretext=supervised)."

@@ -17,8 +17,8 @@ from and_tf.reporting.markup import (
 )
 from and_tf.reporting.reported_run import ReportedRun
 from and_tf.reporting.section import Section
-from and_tf.training.config import RunConfig
 from and_tf.training.run_directory import versions
+from and_tf.utils.flag_config import RunConfig
 
 
 def section(run: ReportedRun) -> Section:

@@ -202,5 +202,5 @@ class Recorder(keras.callbacks.Callback):
             kept = "the first process of TF_CONFIG keeps the run"
         raise Interrupted(
             number,
-            f"{signal.Signals(number).name}; {kept}. Go on with --resume.",
+            f"{signal.Signals(number).name}; {kept}. Continue with --resume.",
         )

@@ -11,9 +11,9 @@ import os
 import subprocess
 import sys
 
-from and_tf.training.trained import load_encoder
-
-from and_tf.training.config import TrainConfig, from_flagfile
+from and_tf.training.config import TrainConfig
+from and_tf.training.run import Run
+from and_tf.utils.flag_config import from_flagfile
 
 
 def gpu(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -73,5 +73,5 @@ def test_published(tmp_path):
     # Up to the first discovery they are one training.
     rows = [path.joinpath("metrics.csv").read_text().split() for path in both]
     assert rows[0][:2] == rows[1][:2] and rows[0][2] != rows[1][2]
-    assert [load_encoder(path).checkpoint.epochs for path in both] == [2, 2]
+    assert [Run(path).checkpoint.epochs for path in both] == [2, 2]
     assert "| AND " in (tmp_path / "GPU.md").read_text("utf-8")

@@ -209,7 +209,7 @@ def test_a_damaged_part_is_named(photos, tmp_path):
 def test_two_processes_do_not_write_one_output(photos, tmp_path):
     class Second(NumPyEncoder):
         def __call__(self, images: np.ndarray) -> np.ndarray:
-            with pytest.raises(InputError, match="another process is writing"):
+            with pytest.raises(InputError, match="Another process is"):
                 run(photos, tmp_path / "e.npz")
             return super().__call__(images)
 
@@ -255,7 +255,9 @@ def test_images_of_which_none_can_be_read(tmp_path):
     (tmp_path / "photos").mkdir()
     for i in range(9):
         (tmp_path / "photos" / f"{i}.jpg").write_bytes(b"no image")
-    with pytest.raises(InputError, match="9, none of which can, such as 0.jpg"):
+    with pytest.raises(
+        InputError, match="9 files, none of which can be read, such as 0"
+    ):
         run(str(tmp_path / "photos"), tmp_path / "e.npz")
     assert names_in(tmp_path) == {"photos"}
 
@@ -277,7 +279,7 @@ def test_an_array_that_is_damaged_in_the_middle(tmp_path, save):
     middle = len(content) // 2
     content[middle : middle + 99] = bytes(99)
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(InputError, match="in files that are whole") as error:
+    with pytest.raises(InputError, match="files of .* to be whole") as error:
         run(str(tmp_path / "a.npz"), tmp_path / "e.npz")
     assert "\n" not in str(error.value)
 

@@ -1,0 +1,45 @@
+"""The flags by which a command takes up a trained run."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+from and_tf.utils import checkpoint_names
+from and_tf.utils.flag_config import FlagConfig, Group, option
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFlags(FlagConfig):
+    """Which run is taken up, from which checkpoint, and where its data lie."""
+
+    run_dir: str = option(
+        Group.RUN,
+        "",
+        "Directory of the run to use.",
+        required="the directory of a run",
+        path=True,
+    )
+    checkpoint: str = option(
+        Group.RUN,
+        checkpoint_names.LAST,
+        "Checkpoint of the run to use: last; best, the epoch with the best "
+        "kNN figure in the memory bank, so chosen with test labels; or "
+        "round_<r>, the end of round r, where round_0 is instance learning.",
+    )
+    data_dir: str = option(
+        Group.RUN,
+        "",
+        "Directory of the run's data set. If empty, it is where the data set "
+        "was in training.",
+        path=True,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checkpoint_names.round_of(self.checkpoint)  # Refuses what is none.
+
+    @property
+    def run_directory(self) -> pathlib.Path:
+        """`run_dir` as a path."""
+        return pathlib.Path(self.run_dir)

@@ -1,0 +1,227 @@
+"""Frozen dataclasses whose fields are the flags of a command.
+
+A field states its flag once, by `option`: the group that --help shows it
+under, the default, the help text, and which values are allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import pathlib
+from typing import Any, ClassVar
+
+from absl import flags
+
+from and_tf.utils import bounds, flag_files, paths
+from and_tf.utils.errors import InputError
+
+# absl then counts a flag to the main for which it is defined.
+flags.disclaim_key_flags()
+
+_DEFINE = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    tuple: flags.DEFINE_multi_string,
+}
+
+
+class Group(enum.Enum):
+    """What a flag is about: the headings of --help, in their order."""
+
+    RUN = "Run"
+    SWEEP = "Sweep"
+    SERVER = "Server"
+    DATA = "Data"
+    MODEL = "Encoder"
+    METHOD = "Method"
+    SCHEDULE = "Schedule and optimiser"
+    VIEWS = "Augmentation"
+    SELF_LABELLING = "Self-labelling"
+    EXPORT = "Export"
+    EVALUATION = "Evaluation"
+    KNN = "Weighted kNN"
+    LINEAR = "Linear classifiers"
+    KMEANS = "k-means"
+    ATTENTION = "Attention maps"
+    DEVICES = "Devices and precision"
+    OUTPUT = "Output"
+    CHECKPOINTS = "Checkpoints"
+
+
+def option(group: Group, default: Any, text: str, **notes: Any) -> Any:
+    """Makes a field that is a flag.
+
+    Args:
+        group: What --help shows it under.
+        default: Its default; the type of the flag follows from it. A tuple
+            makes a flag that may be given several times.
+        text: The help text, in whole sentences.
+        **notes: What else is known of it:
+
+            *   `type`: The type, where the default is None.
+            *   `unit`: What a number counts, such as "images"; --help shows
+                it in the place of the value.
+            *   `choices`: A tuple of the texts that are allowed.
+            *   `least`, `most`: The smallest and the largest number allowed.
+            *   `above`: In the place of `least`, a number that is too small
+                itself. A number has `most` and one of these; see `bounds`.
+            *   `path`: True for a path; see `paths`.
+            *   `any_text`: True for a text that may hold what no flagfile
+                could keep, such as a file's name.
+            *   `required`: What the flag is, in a few words, where the
+                command cannot do without it.
+            *   `free`: True where a resumed run may have another value.
+            *   `of_rounds`: True where instance learning does not depend on
+                it.
+            *   `later`: True where only self-labelling depends on it.
+    """
+    notes = {"group": group, "help": text, **notes}
+    return dataclasses.field(default=default, metadata=notes)
+
+
+@dataclasses.dataclass(frozen=True)
+class FlagConfig:
+    """What a command is told; each field is made by `option`."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+class RunConfig(FlagConfig):
+    """What a run is told, which its directory keeps as a flag_files.
+
+    Attributes:
+        ended_with: The flag that such files ended with before they had a line
+            that says so.
+    """
+
+    ended_with: ClassVar[str] = "knn_temperature"
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """Names of the fields in which two configs are different runs."""
+        return [
+            name
+            for name in self.run_fields()
+            if getattr(self, name) != getattr(other, name)
+        ]
+
+    def run_fields(self) -> list[str]:
+        """Names of the fields that make a run another run."""
+        return [
+            field.name
+            for field in dataclasses.fields(self)
+            if not field.metadata.get("free")
+        ]
+
+    def to_flags(self) -> list[str]:
+        """Flags that make this config again."""
+        return [
+            f"--{name}={value}"
+            for name, value in dataclasses.asdict(self).items()
+            if value is not None
+        ]
+
+    def to_flagfile(self) -> str:
+        """Makes a flagfile of them, whose last line shows that it is whole."""
+        return flag_files.text_of(self.to_flags())
+
+
+def check_fields(config: Any) -> None:
+    """Holds each field of a config against the notes of its `option`.
+
+    Paths become as `paths.read` has them, also where the config is frozen.
+
+    Raises:
+        InputError: If a value is missing, out of bounds, none of the choices,
+            or a text that no flagfile could keep.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.metadata.get("path"):
+            value = paths.read(field.name, value)
+            object.__setattr__(config, field.name, value)
+        _check(field, value)
+    for field in dataclasses.fields(config):
+        required = field.metadata.get("required")
+        if required and not getattr(config, field.name):
+            raise InputError(
+                f"Expected --{field.name}, {required}. Received none."
+            )
+
+
+def _check(field: dataclasses.Field, value: Any) -> None:
+    notes = field.metadata
+    flag = f"--{field.name}"
+    if "choices" in notes and value not in notes["choices"]:
+        raise InputError(
+            f"Expected {flag} to be one of {', '.join(notes['choices'])}. "
+            f"Received: {value!r}."
+        )
+    if notes.get("type", type(field.default)) in (int, float):
+        if value is not None:
+            bounds.check(field.name, value, notes)
+    if isinstance(value, str) and not notes.get("any_text"):
+        paths.check_text(field.name, value)
+
+
+def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines one flag for each field of a config class."""
+    for field in dataclasses.fields(config):
+        notes, given = field.metadata, (field.name, field.default)
+        if "choices" in notes:
+            flags.DEFINE_enum(
+                *given, notes["choices"], notes["help"], flag_values=values
+            )
+        elif notes.get("path"):
+            paths.define(*given, notes["help"], values)
+        else:
+            kind = notes.get("type", type(field.default))
+            _DEFINE[kind](*given, notes["help"], flag_values=values)
+
+
+def from_flags(
+    config: type, values: flags.FlagValues = flags.FLAGS, **instead: Any
+) -> Any:
+    """Makes a config from parsed flags.
+
+    Args:
+        config: Its class.
+        values: The flags.
+        **instead: What stands in the place of some flags' values.
+    """
+    parsed = {
+        field.name: values[field.name].value
+        for field in dataclasses.fields(config)
+    }
+    return config(**parsed | instead)
+
+
+def from_run(config: type[RunConfig], path: pathlib.Path) -> Any:
+    """Makes a config from the flagfile that a run directory keeps.
+
+    Raises:
+        InputError: If it is cut, or of another version.
+    """
+    flag_files.check_whole(path, config.ended_with)
+    return from_flagfile(config, path)
+
+
+def from_flagfile(config: type, path: pathlib.Path) -> Any:
+    """Makes a config from any flagfile, which may name others.
+
+    Raises:
+        InputError: If it cannot be read, or is of another version.
+    """
+    values = flags.FlagValues()
+    define_flags(config, values)
+    try:
+        values(["", *flag_files.expand(flag_files.read(path))])
+    # One that it names may be no text, or its name none.
+    except (flags.Error, OSError, ValueError) as error:
+        raise InputError(
+            f"Expected a flagfile of this version in {path}. Received: {error}"
+        ) from error
+    return from_flags(config, values)
