@@ -111,8 +111,8 @@ def _draw(
 ) -> None:
     """Writes the picture, or says in a line why there is none."""
     from and_tf import files
-    from and_tf.figures import encode_png
-    from and_tf.figures.retrieval import MOST, Found, retrieval_array
+    from and_tf.figures import encode_png, retrieval_array
+    from and_tf.figures.neighbour_gallery import MOST, Found
 
     table = index.table
     wanted = [*rows[:MOST]]

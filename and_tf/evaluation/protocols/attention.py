@@ -26,7 +26,7 @@ from and_tf.evaluation.findings import Findings
 from and_tf.evaluation.grad_cam import GradCam
 from and_tf.evaluation.options import Options
 from and_tf.figures.attention_grid import Column
-from and_tf.figures.neighbour_gallery import class_name
+from and_tf.figures.tiles import class_name
 from and_tf.terminal import Counted
 from and_tf.trained import Trained
 
