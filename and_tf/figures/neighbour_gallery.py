@@ -63,7 +63,7 @@ def gallery_array(
         else:
             colour = canvas.INK
             lines = [names[i], f"H {found.entropy[number]:.2f}"]
-        caption = [Text(line, SMALL, colour) for line in lines if line]
+        caption = [Text(line, SMALL, colour) for line in lines]
         tiles.append(Tile(taken[place], caption, colour))
     title, reading = _describe(found, labels)
     return TileGrid(
@@ -153,19 +153,17 @@ def retrieval_array(
     tiles = []
     for rank, found in enumerate(neighbours[:MOST], start=1):
         colour, mark = verdict(query.class_name, found.class_name)
-        name = Text(
-            mark + found.class_name, SMALL, colour if mark else canvas.INK
-        )
+        ink, name = colour if mark else canvas.INK, mark + found.class_name
         caption = [
             Text(f"{rank}   {found.similarity:.4f}", SMALL, weight="bold"),
-            *([name] if name.text else []),
+            Text(name, SMALL, ink),
             Text(found.name, SMALL, canvas.GREY, keep_end=True),
         ]
         tiles.append(Tile(found.image, caption, colour))
-    caption = [Text(query.class_name, weight="bold")]
-    if not query.class_name:
-        caption = []
-    caption.append(Text(query.name, keep_end=True))
+    caption = [
+        Text(query.class_name, weight="bold"),
+        Text(query.name, keep_end=True),
+    ]
     title, reading = _describe_search(query, neighbours, searched)
     return TileGrid(
         _rows(tiles, FOUND_COLUMNS), side=128, frame=4, gap=10, title=title,

@@ -67,8 +67,11 @@ def draw_line(
         x: [n], ascending.
         y: [n].
         colour: Of the line and its marks.
-        steps: Draws steps without marks: a value holds since the x before.
+        steps: Draws steps without marks: a value holds since the x before,
+            the first for 1.
     """
+    if steps:
+        x, y = np.append(x[0] - 1, x), np.append(y[0], y)
     axes.plot(
         x,
         y,

@@ -29,7 +29,7 @@ class Tile:
 
     Attributes:
         image: uint8 [H, W, 3]; None leaves the tile empty.
-        caption: Lines below it.
+        caption: Lines below it; empty ones take no room.
         colour: Of the frame, if the grid has frames.
     """
 
@@ -175,8 +175,8 @@ class TileGrid:
 
 
 def _height(line: Text) -> int:
-    """Returns the pixels that a line takes among others."""
-    return round(1.65 * line.size)
+    """Returns the pixels that a line takes among others, 0 without text."""
+    return round(1.65 * line.size) if line.text else 0
 
 
 def _tallest(texts: Sequence[Sequence[Text]]) -> int:

@@ -41,6 +41,8 @@ class Panel:
         scale: What values are multiplied by.
         from_zero: Whether the axis begins at 0.
         compared: Whether baselines are drawn.
+        steps: Whether a value holds for the epoch before its point. The axis
+            is logarithmic if the values differ much.
     """
 
     unit: str
@@ -50,6 +52,7 @@ class Panel:
     scale: float = 100.0
     from_zero: bool = False
     compared: bool = False
+    steps: bool = False
 
     def has_data(self, history: History) -> bool:
         """Returns whether there is anything to draw."""
@@ -62,37 +65,21 @@ class Panel:
         labels = []
         for key, (name, colour) in self.curves.items():
             epochs, values = series(history, key)
-            if len(epochs):
-                values = self.scale * values
-                self._draw_curve(axes, epochs, values, colour)
-                ending = self.ending.format(values[-1], row=history[-1])
-                labels.append((values[-1], f"{name} {ending}".strip(), colour))
+            if not len(epochs):
+                continue
+            values = self.scale * values
+            draw_line(axes, epochs, values, colour, self.steps)
+            if self.steps and 0 < 5 * values.min() < values.max():
+                axes.set_yscale("log", subs=[2, 5])
+                axes.yaxis.set_major_formatter("{x:g}")
+            ending = self.ending.format(values[-1], row=history[-1])
+            labels.append((values[-1], f"{name} {ending}".strip(), colour))
         for name, value in baselines.items() if self.compared else ():
             text = f"{name} {100 * value:.1f} %"
             labels.append(draw_baseline(axes, 100 * value, text))
         if self.from_zero:
             axes.set_ylim(bottom=0)
         name_ends(axes, labels)
-
-    def _draw_curve(
-        self, axes: Axes, epochs: np.ndarray, values: np.ndarray, colour: Colour
-    ) -> None:
-        draw_line(axes, epochs, values, colour)
-
-
-class RatePanel(Panel):
-    """The learning rate, each of which holds for the epoch before its point."""
-
-    def _draw_curve(
-        self, axes: Axes, epochs: np.ndarray, values: np.ndarray, colour: Colour
-    ) -> None:
-        if values.min() > 0 and values.max() > 5 * values.min():
-            axes.set_yscale("log", subs=[2, 5])
-            axes.yaxis.set_major_formatter("{x:g}")
-        # The first epoch's holds from its begin.
-        epochs = np.append(epochs[0] - 1, epochs)
-        values = np.append(values[0], values)
-        draw_line(axes, epochs, values, colour, steps=True)
 
 
 class AnchorsPanel(Panel):
@@ -157,9 +144,9 @@ PANELS = (
         "confident, %", 130, {"confident": ("", canvas.ORANGE)}, from_zero=True
     ),
     AnchorsPanel("anchors", 150, {}),
-    RatePanel(
+    Panel(
         "learning rate", 100, {"learning_rate": ("", canvas.PURPLE)},
-        "{:.2g}", scale=1,
+        "{:.2g}", scale=1, steps=True,
     ),
 )  # fmt: skip
 

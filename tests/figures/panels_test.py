@@ -2,13 +2,11 @@
 
 import statistics
 
-import numpy as np
 import pytest
 
 from and_tf.figures import canvas
 from and_tf.figures.panels import (
     add_panel,
-    draw_stack,
     mean_deviation,
     move_apart,
     name_ends,
@@ -41,19 +39,6 @@ def test_spans_are_the_rounds_of_a_history() -> None:
     assert spans[1].middle == 4.5
     assert [s.first("anchors") for s in spans] == [2, 4, 6]
     assert spans[0].first("loss") is None
-
-
-def test_bars_are_parted_as_their_heights() -> None:
-    figure = canvas.new_figure(300, 300)
-    axes = add_panel(figure, 50, 20, 200, 250)
-    draw_stack(axes, 1, 0.5, [(3, canvas.GREEN), (1, canvas.BLUE)], "four")
-    picture = canvas.pixels(figure)
-    ys = [
-        np.nonzero((picture == canvas.rgb(colour)).all(-1))[0]
-        for colour in (canvas.GREEN, canvas.BLUE)
-    ]
-    assert np.ptp(ys[0]) == pytest.approx(3 * np.ptp(ys[1]), abs=4)
-    assert ys[1].max() <= ys[0].min()
 
 
 def test_names_stand_at_their_values_and_apart() -> None:

@@ -7,12 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from and_tf.figures import canvas
 from and_tf.figures.canvas import Text
 from and_tf.figures.tile_grid import MARGIN, Scale, Tile, TileGrid
 
 SIDE = 40
-FRAME = canvas.rgb(canvas.GREEN)
 
 
 def colour(number: int) -> tuple[int, int, int]:
@@ -26,7 +24,6 @@ def tiles(rows: int, columns: int, caption: tuple[Text, ...] = ()):
             Tile(
                 np.full((5, 5, 3), colour(row * columns + column), np.uint8),
                 caption,
-                canvas.GREEN,
             )
             for column in range(columns)
         ]
@@ -53,20 +50,6 @@ def test_tiles_stand_in_rows_and_columns() -> None:
         assert top == boxes[0][1] + row * (SIDE + 7)
 
 
-def test_frames_surround_tiles_and_empty_ones_are_white() -> None:
-    rows = tiles(1, 2)
-    rows[0].append(Tile(None, (), canvas.GREEN))
-    picture = TileGrid(rows, SIDE, frame=3, gap=6).draw()
-    left, top, right, bottom = box(picture, 1)
-    step = SIDE + 2 * 3 + 6
-    for shift, inside in ((0, colour(1)), (step, (255, 255, 255))):
-        framed = picture[top - 3 : bottom + 3, left - 3 : right + 3 + shift]
-        framed = framed[:, shift:]
-        expected = np.full_like(framed, FRAME)
-        expected[3:-3, 3:-3] = inside
-        np.testing.assert_array_equal(framed, expected)
-
-
 def test_groups_are_farther_from_one_another() -> None:
     lefts = [
         box(TileGrid(tiles(1, 4), SIDE, group=2, gap=6).draw(), i)[0]
@@ -74,20 +57,6 @@ def test_groups_are_farther_from_one_another() -> None:
     ]
     within, between, again = np.diff(lefts)
     assert within == again == SIDE + 6 < between
-
-
-def test_captions_stand_below_and_as_wide_as_their_tiles() -> None:
-    caption = (Text("a caption that is much too long"), Text("second"))
-    picture = TileGrid(tiles(2, 2, caption), SIDE, gap=10).draw()
-    left, _, right, bottom = box(picture, 0)
-    _, below, *_ = box(picture, 2)
-    ink = (picture[bottom:below] < 200).any(-1)
-    assert ink[:, left:right].any()
-    assert not ink[:, right : right + 10].any()
-    lines = ink[:, left:right].any(1)
-    starts = lines[1:] & ~lines[:-1]
-    assert starts.sum() == 2
-    assert not lines[-4:].any()
 
 
 def test_headings_names_and_reading_have_room_of_their_own() -> None:
