@@ -143,10 +143,14 @@ def comparison_array(
         top = TOP + place * (HEIGHT + GAP)
         width = WIDTH - LEFT - RIGHT
         axes = add_panel(figure, LEFT, top, width, HEIGHT, panel.unit)
-        if panel is ROUNDS:
-            labels = _draw_rounds(axes, coloured)
-        else:
+        head, flags = panel.head, list(combinations[0].values)
+        if panel is not ROUNDS:
             labels = _draw_values(axes, panel, coloured)
+        else:
+            labels = _draw_rounds(axes, coloured)
+            if len(flags) > 1:  # Whose values alone are the names of curves.
+                head += f" (of {', '.join(flags)})"
+        axes.set_title(head, size=10, color=canvas.GREY, loc="left")
         name_ends(axes, labels[:MOST_LABELS])
     canvas.write_title(figure, LEFT, title)
     return canvas.pixels(figure)
@@ -167,7 +171,6 @@ def _draw_values(axes: Axes, panel: Panel, coloured: Coloured) -> list[Label]:
     What differs in this flag alone is one series: it is joined by thin lines,
     has one colour, and is named at its end.
     """
-    _write_head(axes, panel.head)
     kept = [item for item in coloured if panel.spread(item[0], panel.discs)]
     flag, places = _places(axes, [one for one, _ in kept])
     joined = _numeric([one.values.get(flag) for one, _ in kept])
@@ -217,9 +220,6 @@ def _draw_marks(
 
 def _draw_rounds(axes: Axes, coloured: Coloured) -> list[Label]:
     """Draws each round's end with the clean gallery."""
-    flags = list(coloured[0][0].values)
-    named = f" (of {', '.join(flags)})" if len(flags) > 1 else ""
-    _write_head(axes, f"{ROUNDS.head}{named}")
     labels = []
     for one, colour in coloured:
         if not one.rounds:
@@ -273,8 +273,3 @@ def _numeric(values: Sequence[Any]) -> bool:
         isinstance(value, (int, float)) and not isinstance(value, bool)
         for value in values
     )
-
-
-def _write_head(axes: Axes, text: str) -> None:
-    """Says above a panel what its marks are."""
-    axes.set_title(text, size=10, color=canvas.GREY, loc="left")
