@@ -14,7 +14,7 @@ from and_tf.figures.tile_grid import SMALL, Tile, TileGrid
 from and_tf.figures.tiles import Images, class_name, take, verdict
 
 if TYPE_CHECKING:
-    from and_tf.discovery import Neighbourhoods
+    from and_tf.method.discovery import Neighbourhoods
 
 ROWS, COLUMNS = 6, 10  # Of a gallery, less than 1,200 pixels wide.
 FOUND_COLUMNS = 5  # Of a search's picture,
@@ -100,7 +100,7 @@ def _describe(
     reading += "neighbour" if single else "neighbours"
     if labels is not None:
         # Here, so that figures without neighbours need no TensorFlow.
-        from and_tf.discovery import consistency
+        from and_tf.method.discovery import consistency
 
         agree = consistency(found.neighbours, labels)[found.selected]
         if not np.isnan(agree).all():

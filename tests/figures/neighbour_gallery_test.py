@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from and_tf.discovery import Neighbourhoods
 from and_tf.figures import canvas, gallery_array, retrieval_array
 from and_tf.figures.neighbour_gallery import MOST, Found, spread_anchors
+from and_tf.method.discovery import Neighbourhoods
 
 N = 40
 GREEN, RED = canvas.rgb(canvas.GREEN), canvas.rgb(canvas.VERMILION)
