@@ -39,8 +39,10 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
+
+from and_tf import figures
 from and_tf.distribution import nvidia
-from and_tf.figures import comparison
+from and_tf.figures.comparison import Series
 from and_tf.sweeping import command, grid, table
 from and_tf.sweeping.gpu_slots import GpuSlots
 from and_tf.sweeping.grid import SweepRun
@@ -185,10 +187,10 @@ def _conclude(directory: pathlib.Path, rows: Sequence[table.Row]) -> None:
     if any(is_clustering(result) for row in rows for result in row.results):
         print(HOW_TO_READ)
     written = ["table.md", "table.csv"]
-    series = [
-        comparison.Series(row.values, gather(row.results)) for row in rows
-    ]
-    if comparison.compare(series, directory / "plot.png", directory.name):
+    series = [Series(row.values, gather(row.results)) for row in rows]
+    plot = figures.comparison_array(series, directory.name)
+    if plot is not None:
+        figures.save_png(plot, directory / "plot.png")
         written.append("plot.png")
     print(f"wrote {', '.join(written)} in {directory}/")
 

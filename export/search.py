@@ -145,8 +145,8 @@ def _draw(
     output: pathlib.Path,
 ) -> None:
     """Writes the picture, or says in a line why there is none."""
-    from and_tf.figures import encode_png
-    from and_tf.figures.retrieval import MOST, Found, retrieval_array
+    from and_tf.figures import encode_png, retrieval_array
+    from and_tf.figures.neighbour_gallery import MOST, Found
     from and_tf.utils import atomic_files
 
     table = index.table

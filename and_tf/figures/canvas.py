@@ -1,8 +1,9 @@
-"""A figure measured in pixels, its colours, and the way to a PNG file."""
+"""Figures measured in pixels: their colours, text and axes, and PNG files."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 import pathlib
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import IdentityTransform
@@ -19,30 +21,33 @@ from and_tf.utils import atomic_files
 
 DPI = 100
 
-Colour = tuple[int, int, int]
+Colour = str  # As CSS and Matplotlib write it, such as "#0072b2".
 
 # Okabe and Ito's palette, told apart with any kind of colour vision.
-BLUE = (0, 114, 178)
-SKY = (86, 180, 233)
-ORANGE = (230, 159, 0)
-GREEN = (0, 158, 115)
-VERMILION = (213, 94, 0)
-PURPLE = (204, 121, 167)
-GREY = (118, 118, 118)
-INK = (38, 38, 38)
+BLUE = "#0072b2"
+SKY = "#56b4e9"
+ORANGE = "#e69f00"
+GREEN = "#009e73"
+VERMILION = "#d55e00"
+PURPLE = "#cc79a7"
+GREY = "#767676"
+INK = "#262626"
+# For things that have no order, in this order.
+PALETTE = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, INK)
 
 
-def css(colour: Colour) -> str:
-    """The colour as Matplotlib reads it: (0, 114, 178) is "#0072b2"."""
-    return "#{:02x}{:02x}{:02x}".format(*colour)
+def rgb(colour: Colour) -> tuple[int, int, int]:
+    """Returns the bytes of a pixel: "#0072b2" is (0, 114, 178)."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
 
 
 def new_figure(width: int, height: int) -> Figure:
-    """An empty white figure of `width` x `height` pixels.
+    """Makes an empty white figure of `width` x `height` pixels.
 
     It belongs to no window and to no global state of Matplotlib.
     """
-    # Half a pixel more, for what Matplotlib draws is the size rounded down.
+    # Half a pixel more, since Matplotlib rounds the drawn size down.
     inches = (width + 0.5) / DPI, (height + 0.5) / DPI
     figure = Figure(figsize=inches, dpi=DPI)
     figure.set_facecolor("white")
@@ -50,17 +55,46 @@ def new_figure(width: int, height: int) -> Figure:
     return figure
 
 
+def size_of(figure: Figure) -> tuple[int, int]:
+    """Returns a figure's width and height in pixels."""
+    return int(figure.bbox.width), int(figure.bbox.height)
+
+
+def add_axes(
+    figure: Figure, left: float, top: float, width: float, height: float
+) -> Axes:
+    """Adds axes. All lengths are pixels, from the figure's upper left."""
+    across, down = size_of(figure)
+    bottom = down - top - height
+    return figure.add_axes(
+        (left / across, bottom / down, width / across, height / down)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Text:
+    """A line of plain text; a class may well be called "$".
+
+    Attributes:
+        text: Never read as a formula.
+        size: In points.
+        colour: Of the letters.
+        weight: "normal" or "bold".
+        align: The end that stands where it is put: "left" or "right".
+        keep_end: Whether the beginning is what goes, as of a path, where the
+            text is too long.
+    """
+
+    text: str
+    size: float = 10
+    colour: Colour = INK
+    weight: str = "normal"
+    align: str = "left"
+    keep_end: bool = False
+
+
 def write(
-    figure: Figure,
-    left: int,
-    baseline: int,
-    text: str,
-    *,
-    size: float,
-    colour: Colour = INK,
-    weight: str = "normal",
-    room: int = 0,
-    keep_end: bool = False,
+    figure: Figure, left: float, baseline: float, text: Text, room: float = 0
 ) -> None:
     """Writes a line.
 
@@ -68,28 +102,33 @@ def write(
         figure: Where to.
         left: Pixels from the left.
         baseline: Pixels from the top.
-        text: Plain; a class may well be called "$".
-        size: In points.
-        colour: Of the letters.
-        weight: "normal" or "bold".
-        room: Pixels that the text is shortened to; 0 leaves it as it is.
-        keep_end: Whether its beginning is what goes, as of a path, and not
-            its end.
+        text: The line.
+        room: Pixels that it is shortened to; 0 leaves it as it is.
     """
+    shown = text.text
     line = figure.text(
         left,
-        int(figure.bbox.height) - baseline,
-        text,
+        size_of(figure)[1] - baseline,
+        shown,
         transform=IdentityTransform(),
-        size=size,
-        weight=weight,
-        color=css(colour),
+        size=text.size,
+        weight=text.weight,
+        color=text.colour,
+        horizontalalignment=text.align,
         parse_math=False,
     )
     with _any_script():
         while room and line.get_window_extent().width > room:
-            text = text[1:] if keep_end else text[:-1]
-            line.set_text(f"…{text}" if keep_end else f"{text}…")
+            shown = shown[1:] if text.keep_end else shown[:-1]
+            line.set_text(f"…{shown}" if text.keep_end else f"{shown}…")
+
+
+def write_title(
+    figure: Figure, left: float, title: str, room: float = 0
+) -> None:
+    """Writes a title, as long as the figure is wide or there is `room`."""
+    room = room or size_of(figure)[0] - 2 * left
+    write(figure, left, 44, Text(title, 15, weight="bold"), room)
 
 
 def pixels(figure: Figure) -> np.ndarray:
@@ -101,7 +140,7 @@ def pixels(figure: Figure) -> np.ndarray:
 
 @contextlib.contextmanager
 def _any_script() -> Iterator[None]:
-    """Lets a class have a name in letters that the font lacks.
+    """Allows names of classes in letters that the font lacks.
 
     They are drawn as boxes, which says it better than a warning for each.
     """
@@ -111,13 +150,13 @@ def _any_script() -> Iterator[None]:
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """The bytes of a PNG file that holds `image`, uint8 [H, W, 3]."""
+    """Encodes an image, uint8 [H, W, 3], as the bytes of a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="png")
     return buffer.getvalue()
 
 
 def save_png(image: np.ndarray, path: str | os.PathLike[str]) -> None:
-    """Writes `image`, uint8 [H, W, 3], making the folder it goes into."""
+    """Writes an image, uint8 [H, W, 3], and makes the folder it goes into."""
     content = encode_png(image)
     atomic_files.write(pathlib.Path(path), lambda file: file.write(content))

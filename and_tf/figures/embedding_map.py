@@ -7,28 +7,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from and_tf.figures import canvas
-from and_tf.figures.canvas import Colour
+from and_tf.figures.canvas import Colour, Text
 
 SIDE = 800  # Pixels of the map's width, as all lengths here.
 AIR = 0.04  # Of the width, around the points.
 MARGIN, TOP, FOOT = 40, 72, 44
 KEY, LINE = 220, 24
 MOST_NAMED = 28  # Classes, as many as there is room for.
-FEW = (
-    canvas.BLUE,
-    canvas.ORANGE,
-    canvas.GREEN,
-    canvas.VERMILION,
-    canvas.PURPLE,
-    canvas.SKY,
-    canvas.INK,
-    (148, 103, 56),
-    (170, 170, 0),
-    (90, 60, 160),
-)
+FEW = (*canvas.PALETTE, "#946738", "#aaaa00", "#5a3ca0")
 
 
 def map_array(
@@ -59,47 +49,35 @@ def map_array(
     width = 2 * MARGIN + SIDE + (KEY if named else 0)
     height = TOP + tall + FOOT
     figure = canvas.new_figure(width, height)
-    axes = figure.add_axes(
-        (MARGIN / width, FOOT / height, SIDE / width, tall / height)
-    )
+    axes = canvas.add_axes(figure, MARGIN, TOP, SIDE, tall)
     colours = dict(zip(classes, palette(len(classes)), strict=True))
     _draw_points(axes, points, labels, colours)
     if named:
         texts = {c: class_names[c] if class_names else str(c) for c in classes}
         _write_key(figure, labels, colours, texts)
-    canvas.write(
-        figure,
-        MARGIN,
-        44,
-        title,
-        size=15,
-        weight="bold",
-        room=width - 2 * MARGIN,
-    )
+    canvas.write_title(figure, MARGIN, title)
     if len(classes) > MOST_NAMED:
         note = f"{note}; {len(classes)} classes, a hue each"
-    canvas.write(
-        figure, MARGIN, height - 16, note, size=10, room=width - 2 * MARGIN
-    )
+    canvas.write(figure, MARGIN, height - 16, Text(note), width - 2 * MARGIN)
     return canvas.pixels(figure)
 
 
 def _height(points: np.ndarray, least: int) -> int:
-    """Pixels that the points need where they are `SIDE` wide."""
+    """Returns the pixels that points need that are `SIDE` wide."""
     across, up = np.ptp(points, axis=0) if len(points) else (1, 1)
     ratio = np.clip(up / max(across, 1e-9), 0.4, 1.2)
     return max(round(SIDE * ratio), least)
 
 
 def palette(count: int) -> list[Colour]:
-    """So many colours: a known palette of ten, else hues in two shades."""
+    """Returns so many colours: ten at most are known, more are hues."""
     if count <= len(FEW):
         return list(FEW[:count])
     hues = (
         colorsys.hsv_to_rgb(i / count, 0.85, 0.85 if i % 2 else 0.6)
         for i in range(count)
     )
-    return [tuple(round(255 * part) for part in hue) for hue in hues]
+    return [to_hex(hue) for hue in hues]
 
 
 def _draw_points(
@@ -108,8 +86,8 @@ def _draw_points(
     labels: np.ndarray,
     colours: dict[int, Colour],
 ) -> None:
-    """All points in their own order, so that no class lies above others."""
-    paint = [canvas.css(colours.get(int(c), canvas.GREY)) for c in labels]
+    """Draws all points in their own order: no class lies above others."""
+    paint = [colours.get(int(c), canvas.GREY) for c in labels]
     # Fewer points are larger.
     size = float(np.clip(32_000 / max(len(points), 1), 10, 60))
     axes.scatter(*points.T, s=size, c=paint, alpha=0.75, linewidths=0)
@@ -126,17 +104,11 @@ def _write_key(
     colours: dict[int, Colour],
     texts: dict[int, str],
 ) -> None:
-    """A line a class beside the map: a dot, its name, how many points."""
+    """Writes a line a class: a dot, its name, how many points it has."""
     left = MARGIN + SIDE + 24
     for i, (label, colour) in enumerate(colours.items()):
         baseline = TOP + 16 + LINE * i
         count = int((labels == label).sum())
-        canvas.write(figure, left, baseline, "●", size=12, colour=colour)
-        canvas.write(
-            figure,
-            left + 20,
-            baseline,
-            f"{texts[label]}  {count:,}",
-            size=10.5,
-            room=KEY - 20,
-        )
+        canvas.write(figure, left, baseline, Text("●", 12, colour))
+        text = Text(f"{texts[label]}  {count:,}", 10.5)
+        canvas.write(figure, left + 20, baseline, text, KEY - 20)

@@ -1,58 +1,24 @@
-"""Anchors beside the neighbours that a round discovered for them."""
+"""Images beside their neighbours: those of a round, and of a search."""
 
 from __future__ import annotations
 
-import os
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from and_tf.figures import canvas
-from and_tf.figures.gallery_layout import (
-    CELL,
-    FRAME,
-    HEADER,
-    MARGIN,
-    ROWS,
-    TILE,
-    Layout,
-    plan,
-)
-from and_tf.figures.tiles import Images, take, tile
+from and_tf.figures.canvas import Text
+from and_tf.figures.tile_grid import SMALL, Tile, TileGrid
+from and_tf.figures.tiles import Images, class_name, take, verdict
 
 if TYPE_CHECKING:
     from and_tf.method.discovery import Neighbourhoods
 
-ANCHOR = (canvas.INK, "")
-SAME = (canvas.GREEN, "✓")
-OTHER = (canvas.VERMILION, "✗")
-UNKNOWN = (canvas.GREY, "")
-SMALL = 8.5  # Font size in points.
-LINE = 14  # Pixels.
-
-
-def gallery(
-    images: Images,
-    neighbourhoods: Neighbourhoods,
-    path: str | os.PathLike[str],
-    *,
-    labels: np.ndarray | None = None,
-    class_names: Sequence[str] | None = None,
-    anchors: Sequence[int] | None = None,
-    columns: int = 0,
-) -> None:
-    """Writes the picture that `gallery_array` draws as the PNG file `path`."""
-    picture = gallery_array(
-        images,
-        neighbourhoods,
-        labels=labels,
-        class_names=class_names,
-        anchors=anchors,
-        columns=columns,
-    )
-    canvas.save_png(picture, path)
+ROWS, COLUMNS = 6, 10  # Of a gallery, less than 1,200 pixels wide.
+FOUND_COLUMNS = 5  # Of a search's picture,
+MOST = 50  # and all that is drawn.
 
 
 def gallery_array(
@@ -61,12 +27,12 @@ def gallery_array(
     *,
     labels: np.ndarray | None = None,
     class_names: Sequence[str] | None = None,
-    anchors: Sequence[int] | None = None,
-    columns: int = 0,
 ) -> np.ndarray:
     """Draws anchors, each beside the neighbours discovered for it.
 
-    Where labels are known a neighbour is framed and marked: green and ✓ where
+    The anchors are spread evenly over the entropies of the selected samples,
+    the lowest first, and as many as fit a picture 1,200 pixels wide. Where
+    labels are known a neighbour is framed and marked: green and ✓ where
     it has its anchor's class, red and ✗ where it has another.
 
     Args:
@@ -75,40 +41,43 @@ def gallery_array(
         neighbourhoods: What the round discovered, of the same N samples.
         labels: int64 [N], −1 where unlabelled, or None.
         class_names: Names of the labels; without them numbers are shown.
-        anchors: Sample numbers to show, in this order. None spreads them
-            evenly over the entropies of the selected ones, lowest first.
-        columns: Anchors a row; 0 takes as many as fit 1,200 pixels.
 
     Returns:
         uint8 [height, width, 3].
-
-    Raises:
-        ValueError: There is no anchor to show.
     """
     found = neighbourhoods
-    layout = plan(found.neighbours.shape[1], columns)
-    if anchors is None:
-        anchors = spread_anchors(found, ROWS * layout.columns)
-    if not len(anchors):
-        raise ValueError("Expected an anchor or more to show. Received: none.")
-    groups = np.column_stack(  # [anchors, 1 + shown]
-        [anchors, found.neighbours[anchors, : layout.shown]]
+    size = 1 + min(found.neighbours.shape[1], COLUMNS - 1)
+    columns = COLUMNS // size * size
+    anchors = spread_anchors(found, ROWS * columns // size)
+    groups = np.column_stack(  # [anchors, size]
+        [anchors, found.neighbours[anchors, : size - 1]]
     ).astype(np.int64)
-    paper = np.full((*layout.size(len(groups)), 3), 255, np.uint8)
-    _paste(paper, images, groups, labels, layout)
-    figure = canvas.new_figure(paper.shape[1], paper.shape[0])
-    figure.figimage(paper)
-    _head(figure, found, labels)
-    _captions(figure, groups, found.entropy, labels, class_names, layout)
-    return canvas.pixels(figure)
+    needed, places = np.unique(groups, return_inverse=True)
+    taken = take(images, needed)
+    names = [class_name(n, labels, class_names) for n in groups.flat]
+    tiles = []
+    for i, (number, place) in enumerate(zip(groups.flat, places.flat)):
+        if i % size:
+            colour, mark = verdict(names[i - i % size], names[i])
+            lines = [mark + names[i]]
+        else:
+            colour = canvas.INK
+            lines = [names[i], f"H {found.entropy[number]:.2f}"]
+        caption = [Text(line, SMALL, colour) for line in lines]
+        tiles.append(Tile(taken[place], caption, colour))
+    title, reading = _describe(found, labels)
+    return TileGrid(
+        _rows(tiles, columns), side=96, frame=4, group=size, title=title,
+        reading=[reading],
+    ).draw()  # fmt: skip
 
 
 def spread_anchors(found: Neighbourhoods, count: int) -> np.ndarray:
-    """At most `count` of the selected samples, evenly by rank of entropy.
+    """Chooses selected samples, evenly by the rank of their entropy.
 
     Args:
         found: Where none is selected, all samples are drawn from.
-        count: At least 1.
+        count: How many at most; at least 1.
 
     Returns:
         Sample numbers, int64 [count or fewer], the lowest entropy first.
@@ -121,42 +90,10 @@ def spread_anchors(found: Neighbourhoods, count: int) -> np.ndarray:
     return ranked[places.round().astype(int)]
 
 
-def _verdict(
-    group: np.ndarray, place: int, labels: np.ndarray | None
-) -> tuple[canvas.Colour, str]:
-    """Colour and mark of one in a group, [1 + shown], the anchor first."""
-    if not place:
-        return ANCHOR
-    if labels is None or labels[group[[0, place]]].min() < 0:
-        return UNKNOWN
-    return SAME if labels[group[0]] == labels[group[place]] else OTHER
-
-
-def _paste(
-    paper: np.ndarray,
-    images: Images,
-    groups: np.ndarray,
-    labels: np.ndarray | None,
-    layout: Layout,
-) -> None:
-    """Puts framed tiles of all groups, [G, 1 + shown], onto the paper."""
-    needed, places = np.unique(groups, return_inverse=True)
-    taken = take(images, needed)
-    places = places.reshape(groups.shape)
-    for group, numbers in enumerate(groups):
-        for place, number in enumerate(numbers):
-            left, top = layout.corner(group, place)
-            cell = paper[top : top + CELL, left : left + CELL]
-            cell[:], _ = _verdict(numbers, place, labels)
-            cell[FRAME:-FRAME, FRAME:-FRAME] = tile(
-                taken[places[group, place]], TILE
-            )
-
-
-def _head(
-    figure: Figure, found: Neighbourhoods, labels: np.ndarray | None
-) -> None:
-    """Writes the title and how to read the picture."""
+def _describe(
+    found: Neighbourhoods, labels: np.ndarray | None
+) -> tuple[str, str]:
+    """Returns a gallery's title, and how to read it."""
     title = f"Round {found.round}: {int(found.selected.sum()):,} anchors"
     single = found.neighbours.shape[1] == 1
     reading = "Left an anchor with its entropy H, right its nearest "
@@ -170,45 +107,84 @@ def _head(
             share = 100 * np.nanmean(agree)
             title += f", {share:.1f} % of their neighbours share the class"
             reading += " (✓ same class, ✗ another)"
-    canvas.write(figure, MARGIN, HEADER - 44, title, size=14, weight="bold")
-    canvas.write(figure, MARGIN, HEADER - 20, reading, size=10)
+    return title, reading
 
 
-def _captions(
-    figure: Figure,
-    groups: np.ndarray,
-    entropy: np.ndarray,
-    labels: np.ndarray | None,
-    class_names: Sequence[str] | None,
-    layout: Layout,
-) -> None:
-    """Writes class and entropy under the tiles of all groups."""
-    for group, numbers in enumerate(groups):
-        for place, number in enumerate(numbers):
-            left, top = layout.corner(group, place)
-            colour, mark = _verdict(numbers, place, labels)
-            lines = [
-                f"{mark} {class_name(number, labels, class_names)}".strip()
-            ]
-            if not place:
-                lines.append(f"H {entropy[number]:.2f}")
-            for line, text in enumerate(filter(None, lines)):
-                baseline = top + CELL + LINE * (line + 1)
-                canvas.write(
-                    figure,
-                    left,
-                    baseline,
-                    text,
-                    size=SMALL,
-                    colour=colour,
-                    room=CELL,
-                )
+def _rows(tiles: Sequence[Tile], columns: int) -> list[Sequence[Tile]]:
+    """Breaks tiles into rows."""
+    starts = range(0, len(tiles), columns)
+    return [tiles[start : start + columns] for start in starts]
 
 
-def class_name(
-    number: int, labels: np.ndarray | None, class_names: Sequence[str] | None
-) -> str:
-    """The class of a sample, or nothing."""
-    if labels is None or labels[number] < 0:
-        return ""
-    return class_names[labels[number]] if class_names else str(labels[number])
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """An image that a search found, or that it searched for.
+
+    Attributes:
+        image: uint8 [H, W, 3]; None where it is not to be had.
+        name: Such as the path of its file.
+        class_name: "" for none.
+        similarity: Cosine to the query; None of the query itself.
+    """
+
+    image: np.ndarray | None
+    name: str
+    class_name: str = ""
+    similarity: float | None = None
+
+
+def retrieval_array(
+    query: Found, neighbours: Sequence[Found], *, searched: int
+) -> np.ndarray:
+    """Draws the query, large, and right of it its neighbours in rows.
+
+    Where the query's class is known, a neighbour is framed and marked: green
+    and ✓ where it has the same one, red and ✗ where it has another.
+
+    Args:
+        query: What was searched for.
+        neighbours: What was found, the most similar first; the first
+            `MOST` are drawn.
+        searched: Images that were searched, N.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    tiles = []
+    for rank, found in enumerate(neighbours[:MOST], start=1):
+        colour, mark = verdict(query.class_name, found.class_name)
+        ink, name = colour if mark else canvas.INK, mark + found.class_name
+        caption = [
+            Text(f"{rank}   {found.similarity:.4f}", SMALL, weight="bold"),
+            Text(name, SMALL, ink),
+            Text(found.name, SMALL, canvas.GREY, keep_end=True),
+        ]
+        tiles.append(Tile(found.image, caption, colour))
+    caption = [
+        Text(query.class_name, weight="bold"),
+        Text(query.name, keep_end=True),
+    ]
+    title, reading = _describe_search(query, neighbours, searched)
+    return TileGrid(
+        _rows(tiles, FOUND_COLUMNS), side=128, frame=4, gap=10, title=title,
+        reading=[reading], lead=Tile(query.image, caption, canvas.INK),
+    ).draw()  # fmt: skip
+
+
+def _describe_search(
+    query: Found, neighbours: Sequence[Found], searched: int
+) -> tuple[str, str]:
+    """Returns a retrieval's title, and how to read it."""
+    title = f"The {len(neighbours):,} nearest of {searched:,} images"
+    if len(neighbours) == 1:
+        title = f"The nearest of {searched:,} images"
+    reading = "Left the query; right its neighbours with their rank and "
+    reading += "cosine similarity"
+    classes = [n.class_name for n in neighbours if n.class_name]
+    if query.class_name and classes:
+        same = classes.count(query.class_name)
+        title += f", {same:,} of the query's class"
+        reading += " (✓ same class, ✗ another)"
+    if len(neighbours) > MOST:
+        reading += f"; the first {MOST} are shown"
+    return title, reading

@@ -15,7 +15,7 @@ from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import take
 from and_tf.evaluation.grad_cam import GradCam
 from and_tf.figures.attention_grid import Column
-from and_tf.figures.neighbour_gallery import class_name
+from and_tf.figures.tiles import class_name
 from and_tf.protocols.attention_maps import (
     BATCH,
     Moment,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from and_tf.figures.axes_style import spread
+from and_tf.figures.panels import move_apart
 from and_tf.reporting.markup import Html, element
 
 WIDTH, HEIGHT = 860, 250  # Units of the drawing, as all lengths here.
@@ -213,7 +213,7 @@ def _names(
         for name, value in bases
     ]
     names.sort(key=lambda name: name[0])
-    heights = spread([height for height, _, _ in names], LINE)
+    heights = move_apart([height for height, _, _ in names], LINE)
     # What was moved below the drawing moves all of them up again.
     excess = max(0.0, heights[-1] - (HEIGHT - 6))
     return [

@@ -223,12 +223,12 @@ def draw(
         {**row, "loss": None} if row.get("stage") == stopping.STAGE else row
         for row in rows
     ]
-    figures.curves(
+    curves = figures.curves_array(
         rows,
-        directory.curves,
         baselines={"k-means": compared["acc"]} if compared else None,
         title=f"SCAN, {name}",
     )
+    figures.save_png(curves, directory.curves)
     if result["confusion"] is not None:
         figures.save_png(
             figures.confusion_array(

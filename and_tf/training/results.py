@@ -220,22 +220,22 @@ def draw(
     history: list[dict],
 ) -> None:
     """Draws the curves and the last round's gallery."""
-    figures.curves(
+    curves = figures.curves_array(
         history,
-        directory.curves,
         baselines=result["knn_baselines"],
         title=directory.config().title,
         rounds=result["rounds"],
     )
+    figures.save_png(curves, directory.curves)
     number = directory.last_discovery()
     if number:
-        figures.gallery(
+        gallery = figures.gallery_array(
             functools.partial(pictures, images.train),
             directory.read_neighbourhoods(number),
-            directory.gallery(number),
             labels=images.train.labels,
             class_names=images.train.class_names,
         )
+        figures.save_png(gallery, directory.gallery(number))
 
 
 def print_table(result: dict[str, Any]) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from and_tf.figures import axes_style, canvas
+from and_tf.figures import canvas
+from and_tf.figures.panels import add_panel, draw_line, name_ends
 from benchmarks.speed import targets
 
 WIDTH, HEIGHT = 1200, 420  # Pixels, as all lengths here; of a panel's row.
 LEFT, GAP, TOP, BOTTOM, ROOM = 80, 230, 60, 70, 200
-COLOURS = (canvas.BLUE, canvas.ORANGE, canvas.GREEN, canvas.VERMILION)
 SHOWN = (
     "growth_step",
     "growth_memory",
@@ -66,23 +66,14 @@ def draw(found: Sequence[Mapping[str, Any]], path: pathlib.Path) -> bool:
     for place, file in enumerate(shown):
         row, column = divmod(place, 2)
         left = LEFT + column * (width + ROOM + LEFT)
-        top = height - row * HEIGHT - TOP
-        bottom = top - (HEIGHT - TOP - BOTTOM)
-        axes = figure.add_axes(
-            (
-                left / WIDTH,
-                bottom / height,
-                width / WIDTH,
-                (top - bottom) / height,
-            )
-        )
+        top = row * HEIGHT + TOP
+        axes = add_panel(figure, left, top, width, HEIGHT - TOP - BOTTOM)
         _panel(axes, file)
     canvas.save_png(canvas.pixels(figure), path)
     return True
 
 
 def _panel(axes: Axes, file: Mapping[str, Any]) -> None:
-    axes_style.dress(axes)
     axes.set_xscale("log")
     axes.set_yscale("log")
     # A panel may span less than a decade: plain numbers, at 1, 2 and 5.
@@ -94,13 +85,13 @@ def _panel(axes: Axes, file: Mapping[str, Any]) -> None:
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
     labels = []
-    for (name, points), colour in zip(curves(file).items(), COLOURS):
+    for (name, points), colour in zip(curves(file).items(), canvas.PALETTE):
         x, y = zip(*sorted(points), strict=True)
-        axes.plot(x, y, marker="o", color=canvas.css(colour), linewidth=1.8)
+        draw_line(axes, x, y, colour)
         labels.append((y[-1], name, colour))
     axes.set_title(
         f"{file['title']}, {file['unit']}",
-        loc="left", size=12, weight="bold", color=canvas.css(canvas.INK),
+        loc="left", size=12, weight="bold", color=canvas.INK,
     )  # fmt: skip
-    axes.set_xlabel(over(file), color=canvas.css(canvas.INK))
-    axes_style.name_ends(axes, labels)
+    axes.set_xlabel(over(file))
+    name_ends(axes, labels)

@@ -7,22 +7,30 @@ import pytest
 
 from and_tf.figures import attention_array
 from and_tf.figures.attention_grid import (
-    CAPTION,
     COLOURS,
-    GAP,
-    HEADER,
-    MARGIN,
     OPACITY,
-    TILE,
+    SIDE,
     Column,
     enlarged,
 )
 
 
-def tile_at(picture: np.ndarray, row: int, place: int) -> np.ndarray:
-    left = MARGIN + place * (TILE + GAP)
-    top = HEADER + row * (TILE + CAPTION)
-    return picture[top : top + TILE, left : left + TILE]
+def corners(picture: np.ndarray) -> list[tuple[int, int]]:
+    """Left and top of all squares of a tile's size without white inside.
+
+    In reading order, from sums over all pixels above and left of each.
+    """
+    ink = (picture != 255).any(-1)
+    sums = np.pad(ink.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    below, above = sums[SIDE:], sums[:-SIDE]
+    inside = below[:, SIDE:] - below[:, :-SIDE]
+    inside -= above[:, SIDE:] - above[:, :-SIDE]
+    return [(x, y) for y, x in np.argwhere(inside == SIDE**2)]
+
+
+def tiles_of(picture: np.ndarray) -> list[np.ndarray]:
+    """The tiles in reading order."""
+    return [picture[y : y + SIDE, x : x + SIDE] for x, y in corners(picture)]
 
 
 def column(maps: np.ndarray, head: str = "round 1") -> Column:
@@ -30,19 +38,18 @@ def column(maps: np.ndarray, head: str = "round 1") -> Column:
 
 
 def test_a_row_an_image_and_a_column_a_moment(rng):
-    images = rng.integers(0, 256, (3, 24, 24, 3), np.uint8)
+    images = rng.integers(0, 200, (3, 24, 24, 3), np.uint8)
     maps = rng.random((3, 4, 4), np.float32)
     columns = [column(maps, f"round {r}") for r in range(6)]
     picture = attention_array(images, ["a", "b", "c"], columns)
-    assert picture.shape == (
-        HEADER + 3 * (TILE + CAPTION) + GAP,
-        2 * MARGIN + 7 * (TILE + GAP) - GAP,
-        3,
-    )
+    xs, ys = (sorted(set(axis)) for axis in zip(*corners(picture)))
+    assert (len(xs), len(ys)) == (1 + 6, 3)
+    tiles = tiles_of(picture)
+    assert len(tiles) == 3 * 7
     for row, image in enumerate(images):
-        np.testing.assert_array_equal(tile_at(picture, row, 0), enlarged(image))
+        np.testing.assert_array_equal(tiles[7 * row], enlarged(image))
         for place in range(1, 7):
-            assert tile_at(picture, row, place).std() > 1
+            assert tiles[7 * row + place].std() > 1
 
 
 def test_a_map_has_all_colours_whatever_its_height():
@@ -51,11 +58,11 @@ def test_a_map_has_all_colours_whatever_its_height():
     maps = np.zeros((2, 8, 8), np.float32)
     maps[:, 2, 5] = [1e-6, 1e6]
     picture = attention_array(images, ["", ""], [column(maps)])
-    first, second = (tile_at(picture, row, 1) for row in (0, 1))
+    _, first, _, second = tiles_of(picture)
     np.testing.assert_array_equal(first, second)
     hottest = np.unravel_index(first.sum(-1).argmax(), first.shape[:2])
     np.testing.assert_allclose(
-        np.array(hottest) / TILE, [2.5 / 8, 5.5 / 8], atol=0.02
+        np.array(hottest) / SIDE, [2.5 / 8, 5.5 / 8], atol=0.02
     )
     last = 255 * np.array(COLOURS(1.0)[:3]) * OPACITY[1]
     np.testing.assert_allclose(first[hottest], last, atol=3)
@@ -64,9 +71,9 @@ def test_a_map_has_all_colours_whatever_its_height():
 
 
 def test_an_image_is_seen_through_its_map(rng):
-    image = rng.integers(0, 256, (1, 32, 32, 3), np.uint8)
+    image = rng.integers(0, 200, (1, 32, 32, 3), np.uint8)
     picture = attention_array(image, [""], [column(np.ones((1, 4, 4)))])
-    below, above = (tile_at(picture, 0, place)[..., 0] for place in (0, 1))
+    below, above = (tile[..., 0] for tile in tiles_of(picture))
     assert np.corrcoef(below.ravel(), above.ravel())[0, 1] > 0.9
 
 
@@ -79,6 +86,5 @@ def test_odd_content_is_drawn(side):
         title="a long title " * 20, reading=("words " * 99, ""),
     )  # fmt: skip
     assert (picture[:, -6:] == 255).all()
-    assert np.unique(tile_at(picture, 0, 1).reshape(-1, 3), axis=0).shape == (
-        1, 3,
-    )  # fmt: skip
+    _, coldest = tiles_of(picture)
+    assert len(np.unique(coldest.reshape(-1, 3), axis=0)) == 1

@@ -1,5 +1,6 @@
 """Figures measured in pixels."""
 
+import dataclasses
 import io
 
 import matplotlib.pyplot
@@ -29,7 +30,7 @@ def test_text_stands_where_it_is_put_and_is_no_formula(
     recwarn: pytest.WarningsRecorder,
 ) -> None:
     figure = canvas.new_figure(200, 100)
-    canvas.write(figure, 60, 70, r"$H \frac$ 猫", size=12, room=100)
+    canvas.write(figure, 60, 70, canvas.Text(r"$H \frac$ 猫", 12), room=100)
 
     rows, columns = np.nonzero((canvas.pixels(figure) < 128).any(-1))
 
@@ -38,8 +39,40 @@ def test_text_stands_where_it_is_put_and_is_no_formula(
     assert not recwarn.list
 
 
-def test_css_names_colours() -> None:
-    assert canvas.css((0, 114, 178)) == "#0072b2"
+def test_text_is_shortened_to_its_room_at_either_end() -> None:
+    name = canvas.Text("folder/" * 9 + "!!!!")
+    inks = []
+    for text in (name, dataclasses.replace(name, keep_end=True)):
+        figure = canvas.new_figure(300, 40)
+        canvas.write(figure, 20, 30, text, room=80)
+        inks.append((canvas.pixels(figure) < 128).any(-1))
+        assert np.nonzero(inks[-1].any(0))[0].max() <= 20 + 80
+
+    assert (inks[0] != inks[1]).any()
+
+
+def test_text_ends_where_it_is_put_if_so_asked() -> None:
+    figure = canvas.new_figure(200, 40)
+    canvas.write(figure, 150, 30, canvas.Text("end", align="right"))
+
+    columns = np.nonzero((canvas.pixels(figure) < 128).any((0, 2)))[0]
+    assert 145 <= columns.max() <= 150
+
+
+def test_axes_stand_where_they_are_put() -> None:
+    figure = canvas.new_figure(200, 100)
+    axes = canvas.add_axes(figure, left=30, top=20, width=90, height=40)
+    axes.set(facecolor=canvas.BLUE, xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+    blue = (canvas.pixels(figure) == canvas.rgb(canvas.BLUE)).all(-1)
+    ys, xs = np.nonzero(blue)
+    box = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
+    np.testing.assert_allclose(box, (30, 20, 120, 60), atol=1)
+
+
+def test_rgb_reads_colours() -> None:
+    assert canvas.rgb("#0072b2") == (0, 114, 178)
 
 
 def test_png_keeps_every_pixel() -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from and_tf.figures import canvas
-from and_tf.figures.comparison import Series, compare
+from and_tf.figures import canvas, comparison_array
+from and_tf.figures.comparison import Series
 
 
 def series(values: dict, last: list[float], rounds: int = 0) -> Series:
@@ -18,26 +17,23 @@ def series(values: dict, last: list[float], rounds: int = 0) -> Series:
     return Series(values, {"knn_top1_last": last, **figures})
 
 
-def where(path, colour) -> np.ndarray:
+def where(picture: np.ndarray, colour: canvas.Colour) -> np.ndarray:
     """(y, x) of all pixels of exactly this colour beside the names."""
-    with Image.open(path) as file:
-        picture = np.asarray(file)
-    return np.argwhere((picture[:, :900] == colour).all(-1))
+    return np.argwhere((picture[:, :900] == canvas.rgb(colour)).all(-1))
 
 
-def test_points_stand_at_means_and_bars_at_deviations(tmp_path) -> None:
+def test_points_stand_at_means_and_bars_at_deviations() -> None:
     """Half way between two others' means, twice as far from one another."""
     wide = [0.4, 0.6]  # Mean 0.5, sample deviation 0.141.
-    compare(
+    picture = comparison_array(
         [
             series({"rounds": 1}, [0.3]),
             series({"rounds": 2}, wide),
             series({"rounds": 3}, [0.7]),
-        ],
-        tmp_path / "plot.png",
+        ]
     )
     low, middle, high = (
-        where(tmp_path / "plot.png", colour)
+        where(picture, colour)
         for colour in (canvas.BLUE, canvas.ORANGE, canvas.GREEN)
     )
 
@@ -54,33 +50,29 @@ def test_points_stand_at_means_and_bars_at_deviations(tmp_path) -> None:
     assert bar == pytest.approx(expected, abs=4)
 
 
-def test_rounds_are_drawn_where_there_are_several(tmp_path) -> None:
-    heights = []
-    for rounds in (0, 1, 3):
-        path = tmp_path / f"{rounds}.png"
-        assert compare([series({"k": 1}, [0.5, 0.6], rounds)], path)
-        with Image.open(path) as picture:
-            heights.append(picture.size)
-    assert heights[0] == heights[1] == (1200, heights[0][1])
-    assert heights[2][1] > 1.5 * heights[0][1]
+def test_rounds_are_drawn_where_there_are_several() -> None:
+    shapes = [
+        comparison_array([series({"k": 1}, [0.5, 0.6], rounds)]).shape
+        for rounds in (0, 1, 3)
+    ]
+    assert shapes[0] == shapes[1] == (shapes[0][0], 1200, 3)
+    assert shapes[2][0] > 1.5 * shapes[0][0]
 
 
-def test_a_panel_for_each_pair_of_measures_that_there_is(tmp_path) -> None:
+def test_a_panel_for_each_pair_of_measures_that_there_is() -> None:
     """As of clusterings with one head, with labels and without."""
     heights = []
     for names in (
         ["silhouette"], ["silhouette", "neighbours_together", "confidence"],
         ["acc", "kmeans_acc", "silhouette", "neighbours_together"],
     ):  # fmt: skip
-        path = tmp_path / "plot.png"
         drawn = [
             Series({"clusters": c}, dict.fromkeys(names, [0.1 * c, 0.2]))
             for c in (2, 5)
         ]
-        assert compare(drawn, path)
-        with Image.open(path) as picture:
-            heights.append(picture.size[1])
-        assert len(where(path, canvas.BLUE)) > 40
+        picture = comparison_array(drawn)
+        heights.append(len(picture))
+        assert len(where(picture, canvas.BLUE)) > 40
     assert heights[2] - heights[1] == heights[1] - heights[0] > 300
 
 
@@ -94,11 +86,25 @@ def test_a_panel_for_each_pair_of_measures_that_there_is(tmp_path) -> None:
         [{"k": k, "selection": s} for k in (1, 10, 100) for s in "abcdef"],
     ],
 )
-def test_all_kinds_of_values_are_drawn(tmp_path, values) -> None:
+def test_all_kinds_of_values_are_drawn(values) -> None:
     drawn = [series(v, [0.1 * i, 0.2], 2) for i, v in enumerate(values)]
-    assert compare(drawn, tmp_path / "plot.png", title="all/of/it")
+    blue = where(comparison_array(drawn, title="all/of/it"), canvas.BLUE)
+    assert len(blue) or len(values) > len(canvas.PALETTE)
 
 
-def test_nothing_is_drawn_of_nothing(tmp_path) -> None:
-    assert not compare([series({"k": 1}, [])], tmp_path / "plot.png")
-    assert not (tmp_path / "plot.png").exists()
+def test_what_differs_in_the_flag_on_x_alone_is_one_series() -> None:
+    """Two of them, in the colours of their first combinations, not four."""
+    both = [
+        series({"k": k, "selection": s}, [0.1 * k + 0.5 * (s == "b")])
+        for k in (1, 3)
+        for s in "ab"
+    ]
+    picture = comparison_array(both)
+    for colour in (canvas.BLUE, canvas.ORANGE):
+        xs = where(picture, colour)[:, 1]
+        assert np.ptp(xs) > 300
+    assert not len(where(picture, canvas.GREEN))
+
+
+def test_nothing_is_drawn_of_nothing() -> None:
+    assert comparison_array([series({"k": 1}, [])]) is None

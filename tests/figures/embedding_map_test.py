@@ -10,7 +10,7 @@ from and_tf.figures.embedding_map import FEW, MARGIN, SIDE, palette
 def where(picture: np.ndarray, colour: canvas.Colour) -> np.ndarray:
     """(y, x) on the map that are nearly this colour, as points are clear."""
     part = picture[:, : MARGIN + SIDE].astype(int)
-    return np.argwhere(np.abs(part - colour).max(-1) < 80)
+    return np.argwhere(np.abs(part - canvas.rgb(colour)).max(-1) < 80)
 
 
 def test_classes_stand_where_their_points_are(rng) -> None:

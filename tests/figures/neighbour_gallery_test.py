@@ -1,33 +1,36 @@
-"""Galleries of anchors and neighbours.
+"""Galleries of anchors and neighbours, and pictures of searches.
 
 Every image has a colour of its own, so that a test finds it in the picture
 without knowing the layout.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
-from PIL import Image
 
-from and_tf.figures import gallery, gallery_array
-from and_tf.figures.neighbour_gallery import spread_anchors
+from and_tf.figures import canvas, gallery_array, retrieval_array
+from and_tf.figures.neighbour_gallery import MOST, Found, spread_anchors
 from and_tf.method.discovery import Neighbourhoods
 
 N = 40
-GREEN, RED = (0, 158, 115), (213, 94, 0)
+GREEN, RED = canvas.rgb(canvas.GREEN), canvas.rgb(canvas.VERMILION)
 COLOURS = np.stack(
     [np.arange(N) * 5 + 3, np.full(N, 77), np.arange(N)[::-1] * 6], axis=1
 ).astype(np.uint8)
 IMAGES = np.broadcast_to(COLOURS[:, None, None], (N, 8, 8, 3))
 
 
-def neighbourhoods(k: int = 1, selected: int = 20) -> Neighbourhoods:
+def neighbourhoods(
+    k: int = 1, selected: Sequence[int] = range(20)
+) -> Neighbourhoods:
     """Sample i is followed by i + 1, i + 2, ...; entropy grows with i."""
     neighbours = (np.arange(N)[:, None] + 1 + np.arange(k)) % N
     return Neighbourhoods(
         round=2,
         entropy=np.linspace(1, 2, N, dtype=np.float32),
         neighbours=neighbours.astype(np.int32),
-        selected=np.arange(N) < selected,
+        selected=np.isin(np.arange(N), selected),
     )
 
 
@@ -52,7 +55,7 @@ def test_neighbours_are_framed_by_their_class() -> None:
     labels = np.zeros(N, np.int64)
     labels[[5, 9]] = 1, -1
     picture = gallery_array(
-        IMAGES, neighbourhoods(), labels=labels, anchors=[0, 4, 8]
+        IMAGES, neighbourhoods(selected=[0, 4, 8]), labels=labels
     )
 
     assert frame(picture, 1) == GREEN
@@ -65,10 +68,10 @@ def test_neighbours_are_framed_by_their_class() -> None:
 def test_marks_do_not_rest_on_colour_alone() -> None:
     """The same picture in grey tells right from wrong by its marks."""
     right = gallery_array(
-        IMAGES, neighbourhoods(), labels=np.zeros(N, int), anchors=[0]
+        IMAGES, neighbourhoods(selected=[0]), labels=np.zeros(N, int)
     )
     wrong = gallery_array(
-        IMAGES, neighbourhoods(), labels=np.arange(N), anchors=[0]
+        IMAGES, neighbourhoods(selected=[0]), labels=np.arange(N)
     )
     ((x, y),) = places(right, 1)
     under = np.s_[y + 102 : y + 118, x - 4 : x + 10]  # Where the mark stands.
@@ -79,7 +82,7 @@ def test_marks_do_not_rest_on_colour_alone() -> None:
 
 
 def test_without_labels_there_are_no_verdicts() -> None:
-    picture = gallery_array(IMAGES, neighbourhoods(), anchors=[0, 4])
+    picture = gallery_array(IMAGES, neighbourhoods(selected=[0, 4]))
 
     assert frame(picture, 1) == frame(picture, 5)
     for colour in (GREEN, RED):
@@ -87,7 +90,7 @@ def test_without_labels_there_are_no_verdicts() -> None:
 
 
 def test_neighbours_stand_right_of_their_anchor_in_order() -> None:
-    picture = gallery_array(IMAGES, neighbourhoods(k=3), anchors=[10, 20])
+    picture = gallery_array(IMAGES, neighbourhoods(3, [10, 20]))
 
     for anchor in (10, 20):
         tiles = [places(picture, anchor + i) for i in range(4)]
@@ -96,25 +99,15 @@ def test_neighbours_stand_right_of_their_anchor_in_order() -> None:
         assert xs == sorted(xs) and len(ys) == 1
 
 
-def test_columns_say_how_many_anchors_stand_in_a_row() -> None:
-    picture = gallery_array(
-        IMAGES, neighbourhoods(), anchors=[0, 10, 20], columns=2
-    )
-    ((_, first),), ((_, second),), ((_, third),) = (
-        places(picture, n) for n in (0, 10, 20)
-    )
-    assert first == second < third
-
-
 def test_one_neighbour_fills_rows_with_pairs() -> None:
-    picture = gallery_array(IMAGES, neighbourhoods(selected=N))
+    picture = gallery_array(IMAGES, neighbourhoods(selected=range(N)))
     assert picture.shape[1] <= 1200
     tops = [y for n in range(N) for _, y in places(picture, n)]
     assert np.unique(tops, return_counts=True)[1].max() == 10
 
 
 def test_more_neighbours_than_fit_are_left_out() -> None:
-    picture = gallery_array(IMAGES, neighbourhoods(k=30), anchors=[0])
+    picture = gallery_array(IMAGES, neighbourhoods(30, [0]))
     assert picture.shape[1] <= 1200
     assert places(picture, 9) and not places(picture, 10)
 
@@ -122,7 +115,7 @@ def test_more_neighbours_than_fit_are_left_out() -> None:
 def test_pixels_of_small_images_are_enlarged_not_blurred() -> None:
     images = np.random.default_rng(0).integers(0, 256, (N, 32, 32, 3), np.uint8)
     images[0, 0, 0] = (1, 2, 3)
-    picture = gallery_array(images, neighbourhoods(), anchors=[0])
+    picture = gallery_array(images, neighbourhoods(selected=[0]))
     y, x = np.argwhere((picture == (1, 2, 3)).all(-1))[0]
     np.testing.assert_array_equal(
         picture[y : y + 96, x : x + 96],
@@ -137,16 +130,16 @@ def test_only_needed_images_are_fetched_and_once() -> None:
         asked.append(numbers.tolist())
         return IMAGES[numbers]
 
-    fetched = gallery_array(fetch, neighbourhoods(), anchors=[3, 4, 9])
+    fetched = gallery_array(fetch, neighbourhoods(selected=[3, 4, 9]))
 
     assert asked == [[3, 4, 5, 9, 10]]
     np.testing.assert_array_equal(
-        fetched, gallery_array(IMAGES, neighbourhoods(), anchors=[3, 4, 9])
+        fetched, gallery_array(IMAGES, neighbourhoods(selected=[3, 4, 9]))
     )
 
 
 def test_default_anchors_are_spread_over_the_entropy_of_the_selected() -> None:
-    found = neighbourhoods(selected=21)
+    found = neighbourhoods(selected=range(21))
     reverse = Neighbourhoods(
         2, found.entropy[::-1], found.neighbours, found.selected[::-1]
     )
@@ -157,25 +150,107 @@ def test_default_anchors_are_spread_over_the_entropy_of_the_selected() -> None:
 
 
 def test_with_none_selected_all_samples_are_candidates() -> None:
-    assert spread_anchors(neighbourhoods(selected=0), 2).tolist() == [0, 39]
+    assert spread_anchors(neighbourhoods(selected=[]), 2).tolist() == [0, 39]
 
 
-def test_no_anchor_is_refused() -> None:
-    with pytest.raises(ValueError, match="an anchor or more"):
-        gallery_array(IMAGES, neighbourhoods(), anchors=[])
-
-
-def test_long_and_odd_class_names_are_drawn(tmp_path) -> None:
-    gallery(
+def test_long_and_odd_class_names_are_drawn() -> None:
+    picture = gallery_array(
         IMAGES,
-        neighbourhoods(),
-        tmp_path / "g.png",
+        neighbourhoods(selected=[0]),
         labels=np.zeros(N, np.int64),
         class_names=[r"$\frac a very long name of a class that goes on"],
-        anchors=[0],
     )
-    with Image.open(tmp_path / "g.png") as file:
-        picture = np.asarray(file)
     ((x, y),) = places(picture, 1)
     ink = (picture[y + 101 : y + 120] < 200).any(-1).any(0)
     assert 80 < np.flatnonzero(ink).max() - x <= 100
+
+
+def hit(number: int, class_name: str = "", query: bool = False) -> Found:
+    image = np.full((8, 8, 3), (3 + 4 * number, 77, 250 - number), np.uint8)
+    similarity = None if query else 1 - number / 100
+    return Found(image, f"{number}.png", class_name, similarity)
+
+
+def spot(picture: np.ndarray, shown: Found) -> tuple[int, int, int] | None:
+    """Left, top and side of the only tile that shows the image."""
+    mask = (picture == shown.image[0, 0]).all(-1)
+    if not mask.any():
+        return None
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, left = rows[0], columns[0]
+    side = len(rows)
+    assert len(columns) == side
+    assert mask[top : top + side, left : left + side].all()
+    return int(left), int(top), side
+
+
+def border(picture: np.ndarray, shown: Found) -> tuple[int, ...]:
+    """The colour left of the tile."""
+    left, top, _ = spot(picture, shown)
+    return tuple(picture[top + 5, left - 2].tolist())
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 6, 10, 23])
+def test_neighbours_stand_in_reading_order_right_of_the_query(count):
+    query = hit(0, query=True)
+    neighbours = [hit(i) for i in range(1, count + 1)]
+    picture = retrieval_array(query, neighbours, searched=100)
+
+    left, top, side = spot(picture, query)
+    spots = [spot(picture, n) for n in neighbours]
+    assert all(x > left + side for x, _, _ in spots)
+    assert all(size < side for *_, size in spots)
+    assert spots[0][1] == top
+    assert spots == sorted(spots, key=lambda at: (at[1], at[0]))
+
+
+def test_frames_tell_whether_the_class_is_the_querys():
+    same, other, unknown = hit(1, "cat"), hit(2, "dog"), hit(3)
+    query = hit(0, "cat", query=True)
+    picture = retrieval_array(query, [same, other, unknown], searched=9)
+    assert border(picture, same) == GREEN
+    assert border(picture, other) == RED
+    assert border(picture, unknown) not in (GREEN, RED)
+
+
+def test_without_a_class_of_the_query_there_is_no_verdict():
+    neighbours = [hit(1, "cat"), hit(2, "dog")]
+    picture = retrieval_array(hit(0, query=True), neighbours, searched=9)
+    assert border(picture, neighbours[0]) == border(picture, neighbours[1])
+    for colour in (GREEN, RED):
+        assert not (picture == colour).all(-1).any()
+
+
+def test_an_image_that_is_gone_leaves_an_empty_frame():
+    gone = Found(None, "gone.png", "", 0.5)
+    neighbours = [hit(1), gone, hit(3)]
+    picture = retrieval_array(hit(0, query=True), neighbours, searched=9)
+    (x, y, side), (third, *_) = spot(picture, hit(1)), spot(
+        picture, hit(3)
+    )  # fmt: skip
+    step = (third - x) // 2
+    inside = picture[y : y + side, x + step : x + step + side]
+    assert (inside == 255).all()
+    assert tuple(picture[y + 5, x + step - 2]) == border(picture, hit(1))
+
+
+def test_no_more_are_drawn_than_fit():
+    neighbours = [hit(i) for i in range(1, MOST + 5)]
+    picture = retrieval_array(hit(0, query=True), neighbours, searched=99)
+    assert spot(picture, neighbours[MOST - 1])
+    assert spot(picture, neighbours[MOST]) is None
+
+
+def test_long_names_stay_beneath_their_tile():
+    query = hit(0, query=True)
+    short = hit(1, "c"), hit(2, "c")
+    long = [
+        Found(n.image, "folder/" * 30 + n.name, r"$\frac{a} " * 9, 0.5)
+        for n in short
+    ]
+    picture = retrieval_array(query, long, searched=9)
+    (first, top, side), (second, *_) = (spot(picture, n) for n in long)
+    between = picture[
+        top + side + 8 : top + side + 55, first + side + 5 : second - 5
+    ]
+    assert between.size and (between == 255).all()

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from and_tf.figures import canvas, consistency_array
-from and_tf.figures.round_consistency import LEFT, Round
+from and_tf.figures.round_consistency import CURVES, Round
 
 
 def count(picture: np.ndarray, colour: canvas.Colour) -> int:
-    return int((picture == colour).all(-1).sum())
+    return int((picture == canvas.rgb(colour)).all(-1).sum())
 
 
 def test_bars_are_parted_by_agreement() -> None:
@@ -28,7 +28,7 @@ def test_every_name_is_inside_the_picture() -> None:
 
 def test_certain_samples_stand_left_and_higher() -> None:
     rounds = [Round(1, np.array([0.8, 0.2]), 1.0, 1, 1)]
-    curves = consistency_array(rounds, chance=0.5)[98:440, LEFT + 4 : 590]
+    curves = consistency_array(rounds, chance=0.5)[98:440, CURVES[0] + 4 : 590]
     # Blue against white, ticks and the grey line of chance.
     ys, xs = np.nonzero(curves[..., 2].astype(int) - curves[..., 0] > 60)
     assert np.corrcoef(xs, ys)[0, 1] > 0.9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from and_tf.figures.curve_panels import series
+from and_tf.figures.panels import series
 from and_tf.reporting.line_chart import Curve, line_chart
 from and_tf.reporting.markup import Html, code, element, join, note
 from and_tf.reporting.reported_clustering import ReportedClustering

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from and_tf.figures.curve_panels import series
-from and_tf.figures.round_bands import spans_of
+from and_tf.figures.panels import series, spans_of
 from and_tf.reporting.line_chart import Band, Curve, line_chart
 from and_tf.reporting.markup import Html, code, element, join, note
 from and_tf.reporting.reported_run import ReportedRun

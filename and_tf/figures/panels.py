@@ -1,0 +1,267 @@
+"""Panels of curves: their frame, lines, bars and names, and a run's rounds."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from and_tf.figures import canvas
+from and_tf.figures.canvas import Colour
+
+LABEL_GAP = 10  # Pixels between a curve's end and its name.
+LABEL_HEIGHT = 17
+CHARACTER = 8  # Pixels, about the width of a character of a band's name.
+FEW = 40  # Points, up to which each gets a mark; one alone has no line.
+
+History = Sequence[Mapping[str, float]]  # A dict an epoch.
+Label = tuple[float, str, Colour]  # A value on the y axis, its name, colour.
+
+
+def add_panel(
+    figure: Figure,
+    left: float,
+    top: float,
+    width: float,
+    height: float,
+    unit: str = "",
+) -> Axes:
+    """Adds axes with a quiet frame: two grey spines, and fine lines across.
+
+    Args:
+        figure: Where to.
+        left: Pixels from the left, as `canvas.add_axes` takes them.
+        top: Pixels from the top.
+        width: In pixels.
+        height: In pixels.
+        unit: Names the y axis.
+    """
+    axes = canvas.add_axes(figure, left, top, width, height)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(canvas.GREY)
+    axes.tick_params(colors=canvas.GREY, labelcolor=canvas.INK, labelsize=10)
+    axes.grid(axis="y", color="#0000001a", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set(size=11, color=canvas.INK)
+    axes.set_ylabel(unit)
+    axes.yaxis.set_label_coords(-64 / width, 0.5)
+    return axes
+
+
+def draw_line(
+    axes: Axes,
+    x: Sequence[float],
+    y: Sequence[float],
+    colour: Colour,
+    steps: bool = False,
+) -> None:
+    """Draws one curve, its points marked where they are few.
+
+    Args:
+        axes: Where to.
+        x: [n], ascending.
+        y: [n].
+        colour: Of the line and its marks.
+        steps: Draws steps without marks: a value holds since the x before,
+            the first for 1.
+    """
+    if steps:
+        x, y = np.append(x[0] - 1, x), np.append(y[0], y)
+    axes.plot(
+        x,
+        y,
+        color=colour,
+        linewidth=1.8,
+        drawstyle="steps-pre" if steps else "default",
+        marker="o" if len(x) <= FEW and not steps else "",
+        markersize=4,
+        clip_on=False,
+        zorder=3,
+    )
+
+
+def draw_baseline(axes: Axes, value: float, text: str) -> Label:
+    """Draws a dashed line to hold curves to, and returns its name."""
+    axes.axhline(value, color=canvas.GREY, linestyle=(0, (4, 3)), linewidth=1.2)
+    return value, text, canvas.GREY
+
+
+def draw_stack(
+    axes: Axes,
+    place: float,
+    width: float,
+    parts: Iterable[tuple[float, Colour]],
+    text: str = "",
+) -> None:
+    """Draws a bar of parts upon one another, and writes above it.
+
+    Args:
+        axes: Where to.
+        place: Of the bar's middle on the x axis.
+        width: Of the bar on the x axis.
+        parts: Heights and colours from below.
+        text: Stands above the bar.
+    """
+    top = 0.0
+    for height, colour in parts:
+        axes.bar(place, height, width, bottom=top, color=colour)
+        top += height
+    axes.text(
+        place,
+        top,
+        text,
+        size=10,
+        color=canvas.INK,
+        horizontalalignment="center",
+        verticalalignment="bottom",
+    )
+
+
+def name_ends(axes: Axes, labels: Iterable[Label]) -> None:
+    """Names curves at the right, where they end; there is no legend.
+
+    Args:
+        axes: With all its curves.
+        labels: Those too close to one another are moved apart.
+    """
+    axes.get_ylim()  # Settles the limits that the curves ask for.
+    to_axes = axes.transData + axes.transAxes.inverted()
+    labels = sorted(labels, key=lambda label: label[0])
+    heights = [to_axes.transform((1, value))[1] for value, _, _ in labels]
+    box = axes.get_window_extent()
+    apart = move_apart(heights, LABEL_HEIGHT / box.height)
+    for height, (_, text, colour) in zip(apart, labels, strict=True):
+        axes.text(
+            1 + LABEL_GAP / box.width,
+            height,
+            text,
+            transform=axes.transAxes,
+            size=10.5,
+            color=colour,
+            verticalalignment="center",
+            parse_math=False,
+        )
+
+
+def move_apart(places: Sequence[float], room: float) -> list[float]:
+    """Moves ascending places up until each is `room` above the one before."""
+    moved = list(places)
+    for i in range(1, len(moved)):
+        moved[i] = max(moved[i], moved[i - 1] + room)
+    return moved
+
+
+def mean_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Returns the mean and the sample's standard deviation, 0 of one value.
+
+    Args:
+        values: One or more.
+    """
+    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
+    return float(np.mean(values)), float(deviation)
+
+
+def series(history: History, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the epochs that have a finite value, and their values.
+
+    Args:
+        history: With `epoch`, from 0, in each row.
+        key: Of the value.
+
+    Returns:
+        Two float64 arrays [m]; the epochs are counted from 1.
+    """
+    points = [
+        (row["epoch"] + 1, row[key])
+        for row in history
+        if row.get(key) is not None and np.isfinite(row[key])
+    ]
+    epochs, values = np.array(points, np.float64).reshape(-1, 2).T
+    return epochs, values
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """The epochs of one round.
+
+    Attributes:
+        round: 0 is instance learning; None where the history does not say.
+        begin: Epochs that were finished before it.
+        rows: Its part of the history.
+    """
+
+    round: int | None
+    begin: int
+    rows: History
+
+    @property
+    def end(self) -> int:
+        """Epochs that were finished with it."""
+        return self.rows[-1]["epoch"] + 1
+
+    @property
+    def middle(self) -> float:
+        """Where its name stands."""
+        return (self.begin + self.end) / 2
+
+    def first(self, key: str) -> float | None:
+        """Returns the first value of `key` within the round."""
+        values = (row.get(key) for row in self.rows)
+        return next((value for value in values if value is not None), None)
+
+    def fitting(self, axes: Axes, texts: Sequence[str]) -> str:
+        """Returns the first text that is no wider than the round's band.
+
+        Args:
+            axes: Its limits of x are set.
+            texts: The longest first.
+        """
+        first, last = axes.get_xlim()
+        share = (self.end - self.begin) / (last - first)
+        room = share * axes.get_window_extent().width / CHARACTER
+        return next((text for text in texts if len(text) <= room), "")
+
+
+def spans_of(history: History) -> list[Span]:
+    """Cuts a history, in order of its epochs, into its rounds."""
+    spans = []
+    for number, rows in itertools.groupby(history, lambda r: r.get("round")):
+        rows = list(rows)
+        spans.append(Span(number, rows[0]["epoch"], rows))
+    return spans
+
+
+def shade_rounds(axes: Axes, spans: Sequence[Span]) -> None:
+    """Shades every other round behind a panel's curves."""
+    for span in spans[1::2]:
+        axes.axvspan(span.begin, span.end, color="#eef1f4", zorder=0)
+
+
+def name_rounds(axes: Axes, spans: Sequence[Span], rounds: int) -> None:
+    """Names the rounds above a panel, shortly where a band is narrow.
+
+    Args:
+        axes: Its limits of x are set.
+        spans: From `spans_of`.
+        rounds: R; 0 leaves it out of the names.
+    """
+    of = f"/{rounds}" if rounds else ""
+    for span in spans:
+        number = span.round
+        names = [f"round {number}{of}", f"{number}{of}", f"{number}"]
+        if not number:
+            names = [] if number is None else ["instance", "0"]
+        axes.text(
+            span.middle,
+            1.03,
+            span.fitting(axes, names),
+            transform=axes.get_xaxis_transform(),
+            size=10,
+            color=canvas.GREY,
+            horizontalalignment="center",
+        )
