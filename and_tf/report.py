@@ -69,7 +69,6 @@ def main(argv: Sequence[str]) -> None:
 
 def _write_run(path: pathlib.Path, output: pathlib.Path) -> None:
     from and_tf.reporting import reported_run, run_page
-    from and_tf.reporting.completion import complete
 
     run = reported_run.load(
         path, _DATA_DIR.value, _CHECKPOINT.value, _EVALUATE.value
@@ -77,7 +76,7 @@ def _write_run(path: pathlib.Path, output: pathlib.Path) -> None:
     if run.missing:
         print(f"without images and model: {run.missing}")
     elif run.evaluates:
-        complete(run)
+        reported_run.complete(run)
     run_page.write(run, output)
 
 

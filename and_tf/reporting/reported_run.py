@@ -14,6 +14,7 @@ from and_tf.checkpoint import Checkpoint
 from and_tf.config import TrainConfig
 from and_tf.data.split import Split
 from and_tf.errors import InputError
+from and_tf.evaluation import protocols
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import Knn
 from and_tf.evaluation.run_knn import RunKnn
@@ -22,6 +23,9 @@ from and_tf.terminal import Counted
 from and_tf.trained import Trained
 from and_tf.training import rounds_of
 
+# Protocols that need nothing chosen; linear classifiers take long, and are
+# shown where they were asked for.
+SHOWN = ("neighbourhoods", "embedding", "attention")
 COUNTS = ("epoch", "round", "anchors")  # The others are no whole numbers.
 
 
@@ -145,6 +149,14 @@ class ReportedRun:
         """A protocol's figures, None where it was not evaluated."""
         return self.directory.evaluations(self.which).get(protocol)
 
+    def moment_of(self, protocol: str) -> str | None:
+        """The moment that a protocol's figures are of, None without any."""
+        figures = self.evaluation(protocol)
+        if figures is None:
+            return None
+        done = figures.get("epochs", 0), figures.get("step", 0)
+        return checkpoint_name.moment(*done)
+
     def picture(self, name: str) -> pathlib.Path:
         """Where a protocol has put a picture of this checkpoint."""
         return self.directory.picture(name, self.which)
@@ -205,6 +217,25 @@ def load(
         directory, config, checkpoint, result, loaded, missing, evaluates,
         which,
     )  # fmt: skip
+
+
+def complete(run: ReportedRun) -> None:
+    """Evaluates what the page shows and this checkpoint has not had.
+
+    A protocol that needs what the run has not, such as a round, is left out
+    with a word of it.
+
+    Args:
+        run: With its data, and the leave to evaluate.
+    """
+    for name in SHOWN:
+        if run.moment_of(name) == run.moment:
+            continue
+        print(f"evaluating {name}", flush=True)
+        try:
+            protocols.evaluate(run.trained, [name])
+        except InputError as error:
+            print(f"  left out: {error}")
 
 
 def _checkpoint(

@@ -1,47 +1,295 @@
-"""The page of a run."""
+"""The page of a run: the figures that each of its sections shows.
+
+The sentences around them are in templates/run.html.j2, whose blocks have the
+names of the sections.
+"""
 
 from __future__ import annotations
 
+import itertools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from and_tf import files, result_file
-from and_tf.reporting.markup import Html
-from and_tf.reporting.page import render
-from and_tf.reporting.reported_run import ReportedRun
-from and_tf.reporting.section import Provider
-from and_tf.reporting.sections import SECTIONS
-from and_tf.reporting.sections.outcome import notices
+import numpy as np
+from sklearn.metrics import confusion_matrix
 
-REMEDY = "Make room or choose another --output, then run it again."
+from and_tf.evaluation.protocols.embedding import PICTURE
+from and_tf.figures.round_bands import spans_of
+from and_tf.reporting import charts, page, run_images
+from and_tf.reporting.charts import Band
+from and_tf.reporting.page import UNKNOWN, Section, bar, number, percent
+from and_tf.reporting.pictures import class_name, saved_picture
+from and_tf.reporting.reported_run import ReportedRun
+from and_tf.run_directory import versions
+
+MOST_CLASSES = 20  # That a matrix can be read with.
+PAIRS = 12
+EXTREMES = 5  # Classes at either end of a list.
+KMEANS = {
+    "acc": "ACC",
+    "nmi": "NMI",
+    "ari": "ARI",
+    "acc_top5": "ACC top-5",
+    "acc_majority": "many clusters to one class",
+}
+
+Values = dict[str, Any]
 
 
 def write(run: ReportedRun, output: pathlib.Path) -> None:
-    """Writes the page of a run, see `write_page`."""
-    with result_file.using(run.directory.result):
-        write_page(run, notices(run), SECTIONS, output)
+    """Writes the page of a run, see `page.write`."""
+    page.write("run.html.j2", run, SECTIONS, output)
 
 
-def write_page(
-    shown: Any,
-    head: Html,
-    providers: Sequence[Provider],
-    output: pathlib.Path,
-) -> None:
-    """Writes a page of sections, and says where it is and how large.
+def outcome(run: ReportedRun) -> Values:
+    """Returns cards, a table of baselines and rounds, and its notes."""
+    supervised = run.config.pretext == "supervised"
+    of_bank = [row.get("knn_bank", 0.0) for row in run.history]
+    return {
+        "cards": _cards(run),
+        "rounds": list(_rounds(run)),
+        "uses_labels": (run.result or {}).get("uses_labels", supervised),
+        "has_consistency": any("consistency" in row for row in run.history),
+        "best": max(of_bank, default=0.0),
+    }
 
-    Args:
-        shown: What the providers take; has a name.
-        head: What stands above all sections.
-        providers: Of the sections, in order.
-        output: The file.
 
-    Raises:
-        InputError: If there is no room, or no right to write.
-    """
-    found = (provider(shown) for provider in providers)
-    sections = [section for section in found if section is not None]
-    page = render(shown.name, head, sections)
-    files.write_text(output, page, REMEDY)
-    print(f"\nwrote {output} ({output.stat().st_size / 2**20:.1f} MiB)")
+def _cards(run: ReportedRun) -> list[tuple[str, str]]:
+    """The headline: the last figure beside what it has to beat."""
+    cards = []
+    top1, epochs = _last_top1(run)
+    if top1 is not None:
+        is_last = epochs == run.epochs_planned
+        when = "last epoch" if is_last else f"epoch {epochs}"
+        cards.append((percent(top1), f"kNN top-1, {when}, clean gallery"))
+    if run.votes is not None and (run.epochs, run.step) != (epochs, 0):
+        text = f"kNN top-1 of the checkpoint shown, after {run.moment}"
+        cards.append((percent(run.votes.top1), text))
+    cards += [(percent(share), name) for name, share in run.baselines.items()]
+    if not cards:
+        cards.append((number(run.num_examples), "images learnt from"))
+        cards.append((f"{len(run.history)}", "epochs"))
+        if run.history and "loss" in run.history[-1]:
+            cards.append((f"{run.history[-1]['loss']:.3f}", "loss, last epoch"))
+    return cards
+
+
+def _last_top1(run: ReportedRun) -> tuple[float | None, int]:
+    """The newest kNN top-1 with the clean gallery, after how many epochs."""
+    for row in reversed(run.history):
+        if "knn_clean" in row:
+            return row["knn_clean"], row["epoch"] + 1
+    return None, 0
+
+
+def _rounds(run: ReportedRun) -> Iterator[tuple]:
+    """Baselines, and the last epoch of each round."""
+    for name, share in run.baselines.items():
+        yield name, percent(share), bar(share, False), UNKNOWN, UNKNOWN
+    for row in {row.get("round"): row for row in run.history}.values():
+        share, anchors = row.get("knn_clean"), row.get("anchors")
+        yield (
+            _learning(run, row.get("round")),
+            percent(share),
+            bar(share, True),
+            number(anchors or None),
+            percent(row.get("consistency")),
+        )
+
+
+def _learning(run: ReportedRun, round_number: int | None) -> str:
+    """What was trained at the time: a pretext without rounds is its name."""
+    if round_number is None:
+        return run.config.pretext
+    return f"round {round_number}" if round_number else "instance learning"
+
+
+def curves(run: ReportedRun) -> Values:
+    """Returns charts of kNN, loss, consistency and learning rate."""
+    knn = {
+        "knn_clean": ("clean gallery", "blue"),
+        "knn_bank": ("memory bank", "orange"),
+    }
+    consistency = {
+        "consistency": ("of anchors", "green"),
+        "consistency_all": ("of all images", "sky"),
+    }
+    loss, rate = {"loss": ("", "ink")}, {"learning_rate": ("", "purple")}
+    shares = {"in_percent": True}
+    steps = {"steps": True}
+    wanted = [
+        ("kNN top-1, %", knn, shares | {"bases": run.baselines}),
+        ("Loss", loss, {}),
+        ("Consistency of neighbourhoods, %", consistency, shares | steps),
+        ("Learning rate", rate, steps),
+    ]
+    bands = _bands(run)
+    drawn = (
+        charts.of_history(run.history, title, of, bands=bands, **options)
+        for title, of, options in wanted
+    )
+    return {"charts": list(itertools.chain(*drawn))}
+
+
+def _bands(run: ReportedRun) -> list[Band]:
+    """The rounds, in epochs; none of a pretext that has none."""
+    if not run.config.has_bank:
+        return []
+    bands = []
+    for span in spans_of(run.history):
+        name = f"round {span.round}" if span.round else "instance"
+        bands.append(Band((name, f"{span.round}"), span.begin, span.end))
+    return bands
+
+
+def confusion(run: ReportedRun) -> Values:
+    """Returns the matrix or its ends, and the pairs that are confused most."""
+    if run.votes is None:
+        return {"votes": None}
+    found, train = run.votes, run.trained.images.train
+    classes = int(max(found.labels.max(), found.predictions.max())) + 1
+    counts = confusion_matrix(
+        found.labels, found.predictions, labels=np.arange(classes)
+    )
+    names = [class_name(train, label) for label in range(classes)]
+    values = {
+        "votes": found,
+        "queries": (run.trained.images.test or train).name,
+        "pairs": list(_pairs(counts, names)),
+        "names": names,
+    }
+    if classes <= MOST_CLASSES:
+        return values | {"counts": counts.tolist()}
+    return values | {"counts": None} | _extremes(counts, names)
+
+
+def _extremes(counts: np.ndarray, names: list[str]) -> Values:
+    """The classes that are found best and worst."""
+    whole = counts.sum(1)
+    asked = np.flatnonzero(whole)
+    shares = counts.diagonal()[asked] / whole[asked]
+    order = asked[np.argsort(-shares, kind="stable")]
+    rows = [
+        (names[c], percent(counts[c, c] / whole[c]), number(int(whole[c])))
+        for c in order
+    ]
+    return {"best": rows[:EXTREMES], "worst": rows[::-1][:EXTREMES]}
+
+
+def _pairs(counts: np.ndarray, names: list[str]) -> Iterator[tuple]:
+    """The most frequent confusions, one way each."""
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    for true, predicted in zip(*np.unravel_index(order, wrong.shape)):
+        n = int(wrong[true, predicted])
+        if n:
+            share = percent(n / counts[true].sum())
+            yield names[true], names[predicted], number(n), share
+
+
+def attention(run: ReportedRun) -> Values | None:
+    """Returns the protocol's picture; nothing of a run without a bank."""
+    if not run.config.has_bank:
+        return None
+    return {"picture": saved_picture(run.picture("attention"))}
+
+
+def embedding(run: ReportedRun) -> Values:
+    """Returns the protocol's figures and its map."""
+    figures = run.evaluation("embedding")
+    if figures is None:
+        return {"figures": None}
+    cosines = [
+        (f"mean cosine {where} classes", f"{cosine:.3f}".replace("-", "−"))
+        for where in ("within", "between")
+        if (cosine := figures[f"cosine_{where}_classes"]) is not None
+    ]
+    picture = saved_picture(run.picture(PICTURE))
+    return {"figures": figures, "cosines": cosines, "picture": picture}
+
+
+def linear(run: ReportedRun) -> Values | None:
+    """Returns a row a layer; nothing of a run without labels."""
+    figures = run.evaluation("linear")
+    if figures is None:
+        return {"figures": None} if run.has_labels else None
+    rows = [
+        (
+            layer["layer"],
+            "×".join(map(str, layer["shape"])),
+            number(layer["features"]),
+            percent(layer["sgd_top1"]),
+            percent(layer["ridge_top1"]),
+        )
+        for layer in figures["layers"]
+    ]
+    return {"figures": figures, "rows": rows}
+
+
+def knn(run: ReportedRun) -> Values | None:
+    """Returns a row a gallery; nothing where nobody asked for it."""
+    figures = run.evaluation("knn")
+    if figures is None:
+        return None
+    names = {"clean": "clean embeddings", "bank": "memory bank"}
+    kinds = ("top1", "top5", "nearest")
+    rows = [
+        (name, *(percent(figures[f"{key}_{kind}"]) for kind in kinds))
+        for key, name in names.items()
+        if f"{key}_top1" in figures
+    ]
+    return {"figures": figures, "rows": rows}
+
+
+def kmeans(run: ReportedRun) -> Values | None:
+    """Returns a row a figure; nothing where nobody asked for it."""
+    figures = run.evaluation("kmeans")
+    if figures is None:
+        return None
+    rows = []
+    for key, name in KMEANS.items():
+        if figures.get(key) is not None:
+            deviation = figures.get(f"{key}_std")
+            more = f" ± {100 * deviation:.1f}" if deviation is not None else ""
+            rows.append((name, f"{100 * figures[key]:.1f}{more} %"))
+    if figures["silhouette"] is not None:
+        rows.append(("silhouette", f"{figures['silhouette']:.3f}"))
+    sizes = figures["cluster_sizes"]
+    rows.append(("largest cluster", percent(max(sizes) / sum(sizes))))
+    return {"figures": figures, "rows": rows}
+
+
+def reproduction(run: ReportedRun) -> Values:
+    """Returns all that a second run needs."""
+    rows = [("seed", str(run.config.seed))]
+    if run.checkpoint:
+        rows.append(("checkpoint", run.checkpoint.path.name))
+        mark = run.checkpoint.notes.get("data")
+        if mark:
+            rows.append(("data, SHA-256 of names and classes", mark[:16]))
+    rows.append(("page written with", f"tensorflow {versions()['tensorflow']}"))
+    trained_with = (run.result or {}).get("versions", {})
+    rows += [(f"trained with {k}", v) for k, v in trained_with.items()]
+    return {
+        "command": page.config_command("train", run.config),
+        "flags": run.directory.flagfile.read_text(),
+        "rows": rows,
+    }
+
+
+# In the order that a reader wants them.
+SECTIONS = (
+    Section("outcome", "How it ended", outcome),
+    Section("curves", "Curves", curves),
+    Section("neighbourhoods", "Neighbourhoods", run_images.neighbourhoods),
+    Section("confusion", "Confusion", confusion),
+    Section("samples", "Best and worst", run_images.samples),
+    Section("attention", "Attention", attention),
+    Section("embedding", "Embedding", embedding),
+    Section("linear", "Linear classifiers", linear),
+    Section("knn", "Weighted kNN", knn),
+    Section("kmeans", "k-means", kmeans),
+    Section("reproduction", "How to run it again", reproduction),
+)

@@ -133,7 +133,7 @@ def test_without_labels_clusters_have_numbers(unlabelled):
     assert "ACC" not in page.sections["outcome"]
     assert "This needs labels" in page.sections["confusion"]
     assert "cluster 0" in page.sections["sizes"]
-    assert "for want of labels" in page.sections["neighbours"]
+    assert "Without labels it is not known" in page.sections["neighbours"]
 
 
 def test_one_below_k_means_says_so(finished, tmp_path, result):
