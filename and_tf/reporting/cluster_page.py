@@ -16,14 +16,14 @@ import numpy as np
 
 from and_tf.clustering import validation
 from and_tf.reporting import charts, page
+from and_tf.reporting.encoder_sections import MOST_CLASSES
 from and_tf.reporting.page import Section, bar, number, percent
 from and_tf.reporting.pictures import Tile, framed, groups, saved_picture
 from and_tf.reporting.reported_clustering import ReportedClustering
-from and_tf.reporting.run_page import MOST_CLASSES
 from and_tf.run_directory import versions
 
-MOST = 20  # Clusters that are shown without being asked for.
-SHOWN = 4  # Images at either end of each.
+MOST = 20  # Clusters shown without a click, at most.
+SHOWN = 4  # Surest images of a cluster, and as many of the least sure.
 METRICS = ("acc", "nmi", "ari", "acc_top5")
 
 Values = dict[str, Any]
@@ -222,7 +222,6 @@ def reproduction(found: ReportedClustering) -> Values:
     ]
     return {
         "command": page.config_command("cluster", found.config),
-        "flags": found.directory.flagfile.read_text(),
         "rows": rows,
     }
 

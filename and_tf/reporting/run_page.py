@@ -11,21 +11,15 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-from sklearn.metrics import confusion_matrix
-
 from and_tf.evaluation.protocols.embedding import PICTURE
 from and_tf.figures.round_bands import spans_of
-from and_tf.reporting import charts, page, run_images
+from and_tf.reporting import charts, encoder_sections, page
 from and_tf.reporting.charts import Band
 from and_tf.reporting.page import UNKNOWN, Section, bar, number, percent
-from and_tf.reporting.pictures import class_name, saved_picture
+from and_tf.reporting.pictures import saved_picture
 from and_tf.reporting.reported_run import ReportedRun
 from and_tf.run_directory import versions
 
-MOST_CLASSES = 20  # That a matrix can be read with.
-PAIRS = 12
-EXTREMES = 5  # Classes at either end of a list.
 KMEANS = {
     "acc": "ACC",
     "nmi": "NMI",
@@ -143,52 +137,6 @@ def _bands(run: ReportedRun) -> list[Band]:
     return bands
 
 
-def confusion(run: ReportedRun) -> Values:
-    """Returns the matrix or its ends, and the pairs that are confused most."""
-    if run.votes is None:
-        return {"votes": None}
-    found, train = run.votes, run.trained.images.train
-    classes = int(max(found.labels.max(), found.predictions.max())) + 1
-    counts = confusion_matrix(
-        found.labels, found.predictions, labels=np.arange(classes)
-    )
-    names = [class_name(train, label) for label in range(classes)]
-    values = {
-        "votes": found,
-        "queries": (run.trained.images.test or train).name,
-        "pairs": list(_pairs(counts, names)),
-        "names": names,
-    }
-    if classes <= MOST_CLASSES:
-        return values | {"counts": counts.tolist()}
-    return values | {"counts": None} | _extremes(counts, names)
-
-
-def _extremes(counts: np.ndarray, names: list[str]) -> Values:
-    """The classes that are found best and worst."""
-    whole = counts.sum(1)
-    asked = np.flatnonzero(whole)
-    shares = counts.diagonal()[asked] / whole[asked]
-    order = asked[np.argsort(-shares, kind="stable")]
-    rows = [
-        (names[c], percent(counts[c, c] / whole[c]), number(int(whole[c])))
-        for c in order
-    ]
-    return {"best": rows[:EXTREMES], "worst": rows[::-1][:EXTREMES]}
-
-
-def _pairs(counts: np.ndarray, names: list[str]) -> Iterator[tuple]:
-    """The most frequent confusions, one way each."""
-    wrong = counts.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
-    for true, predicted in zip(*np.unravel_index(order, wrong.shape)):
-        n = int(wrong[true, predicted])
-        if n:
-            share = percent(n / counts[true].sum())
-            yield names[true], names[predicted], number(n), share
-
-
 def attention(run: ReportedRun) -> Values | None:
     """Returns the protocol's picture; nothing of a run without a bank."""
     if not run.config.has_bank:
@@ -274,7 +222,6 @@ def reproduction(run: ReportedRun) -> Values:
     rows += [(f"trained with {k}", v) for k, v in trained_with.items()]
     return {
         "command": page.config_command("train", run.config),
-        "flags": run.directory.flagfile.read_text(),
         "rows": rows,
     }
 
@@ -283,9 +230,11 @@ def reproduction(run: ReportedRun) -> Values:
 SECTIONS = (
     Section("outcome", "How it ended", outcome),
     Section("curves", "Curves", curves),
-    Section("neighbourhoods", "Neighbourhoods", run_images.neighbourhoods),
-    Section("confusion", "Confusion", confusion),
-    Section("samples", "Best and worst", run_images.samples),
+    Section(
+        "neighbourhoods", "Neighbourhoods", encoder_sections.neighbourhoods
+    ),
+    Section("confusion", "Confusion", encoder_sections.confusion),
+    Section("samples", "Best and worst", encoder_sections.samples),
     Section("attention", "Attention", attention),
     Section("embedding", "Embedding", embedding),
     Section("linear", "Linear classifiers", linear),

@@ -8,7 +8,7 @@ import numpy as np
 
 from and_tf.data.split import ImageData, in_memory
 from and_tf.evaluation.knn import Knn
-from and_tf.reporting import page, run_page
+from and_tf.reporting import encoder_sections, page
 from tests.reporting.parsed_page import Page
 
 CLASSES = 30
@@ -41,7 +41,7 @@ def run_of(labels: np.ndarray, predictions: np.ndarray):
 
 def page_of(run) -> Page:
     """A page with this section alone."""
-    section = page.Section("confusion", "Confusion", run_page.confusion)
+    section = page.Section("confusion", "Confusion", encoder_sections.confusion)
     return Page(page.render("run.html.j2", run, [section]))
 
 

@@ -1,4 +1,4 @@
-"""The sections of a run's page that show images beside their neighbours."""
+"""The sections of a run's page that need its images and its encoder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import confusion_matrix
 
 from and_tf.discovery import Neighbourhoods, consistency
 from and_tf.errors import InputError
@@ -24,18 +25,22 @@ from and_tf.reporting.pictures import (
 )
 from and_tf.reporting.reported_run import ReportedRun
 
-TILES = 40  # Of a round's gallery, about.
-FEWEST = 6  # Groups of a gallery.
-GROUPS = 6  # Of the best, and of the worst.
-SHOWN = 5  # Neighbours of an image, at most.
+TILES = 40  # About as many images are in the gallery of a round.
+FEWEST = 6  # A gallery has at least as many anchors.
+GROUPS = 6  # Images shown as the best, and as many as the worst.
+SHOWN = 5  # Neighbours shown beside an image, at most.
+MOST_CLASSES = 20  # A matrix of more can no longer be read.
+PAIRS = 12  # Pairs of classes shown as confused most.
+EXTREMES = 5  # Classes shown as the best, and as many as the worst.
 SHADES = ("sky", "blue", "purple", "vermilion", "orange", "green")
 COUNTS = ("anchors", "consistent", "inconsistent")
 SHARES = ("consistency", "consistency_all", "anchors_kept", "neighbours_kept")
 
 Groups = list[list[Tile]]
+Values = dict[str, Any]
 
 
-def neighbourhoods(run: ReportedRun) -> dict[str, Any] | None:
+def neighbourhoods(run: ReportedRun) -> Values | None:
     """Returns figures, consistency by entropy, and a gallery a round.
 
     Nothing of a pretext that has no rounds.
@@ -88,7 +93,7 @@ def _by_entropy(figures: dict[str, Any]) -> Iterator[Chart]:
         )
 
 
-def _gallery(run: ReportedRun, found: Neighbourhoods) -> dict[str, Any]:
+def _gallery(run: ReportedRun, found: Neighbourhoods) -> Values:
     """Anchors evenly by entropy; parted by their consistency where known."""
     shown = min(found.neighbours.shape[1], SHOWN)
     count = max(FEWEST, TILES // (1 + shown))
@@ -118,7 +123,7 @@ def _part(
     among: np.ndarray,
     count: int,
     name: str = "",
-) -> dict[str, Any]:
+) -> Values:
     """Some anchors of a gallery, and how many there are."""
     rows, whole = [], int(among.sum())
     if whole:
@@ -140,7 +145,53 @@ def _neighbours_of(
     return groups(rows)
 
 
-def samples(run: ReportedRun) -> dict[str, Any] | None:
+def confusion(run: ReportedRun) -> Values:
+    """Returns the matrix or its ends, and the pairs that are confused most."""
+    if run.votes is None:
+        return {"votes": None}
+    found, train = run.votes, run.trained.images.train
+    classes = int(max(found.labels.max(), found.predictions.max())) + 1
+    counts = confusion_matrix(
+        found.labels, found.predictions, labels=np.arange(classes)
+    )
+    names = [class_name(train, label) for label in range(classes)]
+    values = {
+        "votes": found,
+        "queries": (run.trained.images.test or train).name,
+        "pairs": list(_pairs(counts, names)),
+        "names": names,
+    }
+    if classes <= MOST_CLASSES:
+        return values | {"counts": counts.tolist()}
+    return values | {"counts": None} | _extremes(counts, names)
+
+
+def _extremes(counts: np.ndarray, names: list[str]) -> Values:
+    """The classes that are found best and worst."""
+    whole = counts.sum(1)
+    asked = np.flatnonzero(whole)
+    shares = counts.diagonal()[asked] / whole[asked]
+    order = asked[np.argsort(-shares, kind="stable")]
+    rows = [
+        (names[c], percent(counts[c, c] / whole[c]), number(int(whole[c])))
+        for c in order
+    ]
+    return {"best": rows[:EXTREMES], "worst": rows[::-1][:EXTREMES]}
+
+
+def _pairs(counts: np.ndarray, names: list[str]) -> Iterator[tuple]:
+    """The most frequent confusions, one way each."""
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    for true, predicted in zip(*np.unravel_index(order, wrong.shape)):
+        n = int(wrong[true, predicted])
+        if n:
+            share = percent(n / counts[true].sum())
+            yield names[true], names[predicted], number(n), share
+
+
+def samples(run: ReportedRun) -> Values | None:
     """Returns the best and the worst: what a run is most sure of, or least.
 
     By the votes' shares where there are labels, otherwise by entropy.
