@@ -193,21 +193,6 @@ def _ends(
     return [[framed(tile, label) for tile in row] for row in rows if row]
 
 
-def neighbours(found: ReportedClustering) -> Values:
-    """Returns the shares of neighbours that have their image's label."""
-    agreement = found.result["neighbours_agreement"]
-    images = {
-        "training images": "train",
-        found.result["protocol"]["matched_on"]: "evaluation",
-    }
-    rows = [
-        (name, percent(agreement[key]))
-        for name, key in images.items()
-        if agreement[key] is not None
-    ]
-    return {"rows": rows}
-
-
 def reproduction(found: ReportedClustering) -> Values:
     """Returns all that a second clustering needs."""
     source = found.result["pretext"]
@@ -234,6 +219,6 @@ SECTIONS = (
     Section("confusion", "Confusion", confusion),
     Section("prototypes", "Prototypes", prototypes),
     Section("samples", "Most and least confident", samples),
-    Section("neighbours", "Mined neighbours", neighbours),
+    Section("neighbours", "Mined neighbours", lambda _: {}),
     Section("reproduction", "How to run it again", reproduction),
 )
