@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from and_tf.clustering import validation
 from and_tf.reporting import charts, page
 from and_tf.reporting.encoder_sections import MOST_CLASSES
 from and_tf.reporting.page import Section, bar, number, percent
 from and_tf.reporting.pictures import Tile, framed, groups, saved_picture
 from and_tf.reporting.reported_clustering import ReportedClustering
-from and_tf.run_directory import versions
+from and_tf.scan import validation
+from and_tf.training.run_directory import versions
 
 MOST = 20  # Clusters shown without a click, at most.
 SHOWN = 4  # Surest images of a cluster, and as many of the least sure.

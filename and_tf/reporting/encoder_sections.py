@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from and_tf.discovery import Neighbourhoods, consistency
-from and_tf.errors import InputError
 from and_tf.evaluation.knn import Knn
-from and_tf.evaluation.protocols.neighbourhoods import read_rounds
 from and_tf.figures.neighbour_gallery import spread_anchors
+from and_tf.method.discovery import Neighbourhoods, consistency
+from and_tf.protocols.neighbourhoods import read_rounds
 from and_tf.reporting.charts import Chart, Curve
 from and_tf.reporting.page import number, percent
 from and_tf.reporting.pictures import (
@@ -24,6 +23,7 @@ from and_tf.reporting.pictures import (
     saved_picture,
 )
 from and_tf.reporting.reported_run import ReportedRun
+from and_tf.utils.errors import InputError
 
 TILES = 40  # About as many images are in the gallery of a round.
 FEWEST = 6  # A gallery has at least as many anchors.

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from and_tf import files, result_file
-from and_tf.config import RunConfig
-from and_tf.terminal import duration
+from and_tf.training import result_file
+from and_tf.training.config import RunConfig
+from and_tf.utils import atomic_files
+from and_tf.utils.progress import duration
 
 UNKNOWN = "–"
 REMEDY = "Make room or choose another --output, then run it again."
@@ -59,7 +60,7 @@ def write(
     """
     with result_file.using(shown.directory.result):
         page = render(template, shown, sections)
-    files.write_text(output, page, REMEDY)
+    atomic_files.write_text(output, page, REMEDY)
     print(f"\nwrote {output} ({output.stat().st_size / 2**20:.1f} MiB)")
 
 

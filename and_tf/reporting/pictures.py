@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from and_tf.data.names import utf8
-from and_tf.data.pictures import pictures
+from and_tf.data.preprocessing import pictures
 from and_tf.data.split import Split
+from and_tf.data.walking import utf8
 from and_tf.figures.canvas import encode_png
 from and_tf.figures.tiles import tile as square_of
 

@@ -9,19 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from and_tf import checkpoint_name, records, trained
-from and_tf.checkpoint import Checkpoint
-from and_tf.config import TrainConfig
+from and_tf import protocols
 from and_tf.data.split import Split
-from and_tf.errors import InputError
-from and_tf.evaluation import protocols
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import Knn
 from and_tf.evaluation.run_knn import RunKnn
-from and_tf.run_directory import RunDirectory
-from and_tf.terminal import Counted
-from and_tf.trained import Trained
-from and_tf.training import rounds_of
+from and_tf.training import trained
+from and_tf.training.checkpoint import Checkpoint
+from and_tf.training.config import TrainConfig
+from and_tf.training.experiment import rounds_of
+from and_tf.training.run_directory import RunDirectory
+from and_tf.training.trained import Trained
+from and_tf.utils import checkpoint_names, records
+from and_tf.utils.errors import InputError
+from and_tf.utils.progress import Counted
 
 # Protocols that need nothing chosen; linear classifiers take long, and are
 # shown where they were asked for.
@@ -52,7 +53,7 @@ class ReportedRun:
     trained: Trained | None
     missing: str
     evaluates: bool
-    which: str = checkpoint_name.LAST
+    which: str = checkpoint_names.LAST
 
     @property
     def name(self) -> str:
@@ -80,7 +81,7 @@ class ReportedRun:
     @property
     def moment(self) -> str:
         """The same in words."""
-        return checkpoint_name.moment(self.epochs, self.step)
+        return checkpoint_names.moment(self.epochs, self.step)
 
     @property
     def epochs_planned(self) -> int:
@@ -155,7 +156,7 @@ class ReportedRun:
         if figures is None:
             return None
         done = figures.get("epochs", 0), figures.get("step", 0)
-        return checkpoint_name.moment(*done)
+        return checkpoint_names.moment(*done)
 
     def picture(self, name: str) -> pathlib.Path:
         """Where a protocol has put a picture of this checkpoint."""

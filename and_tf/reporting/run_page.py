@@ -11,14 +11,14 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from and_tf.evaluation.protocols.embedding import PICTURE
 from and_tf.figures.round_bands import spans_of
+from and_tf.protocols.embedding import PICTURE
 from and_tf.reporting import charts, encoder_sections, page
 from and_tf.reporting.charts import Band
 from and_tf.reporting.page import UNKNOWN, Section, bar, number, percent
 from and_tf.reporting.pictures import saved_picture
 from and_tf.reporting.reported_run import ReportedRun
-from and_tf.run_directory import versions
+from and_tf.training.run_directory import versions
 
 KMEANS = {
     "acc": "ACC",
