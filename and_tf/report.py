@@ -85,33 +85,33 @@ def _check_output(output: pathlib.Path) -> None:
 
 
 def _write_run(config: ReportConfig) -> None:
-    from and_tf.reporting import reported_run, run_page
-    from and_tf.reporting.completion import complete
+    from and_tf.reporting import run_page
+    from and_tf.training.run import Run
 
-    run = reported_run.load(
+    run = Run(
         config.run_directory,
-        config.data_dir,
         config.checkpoint,
-        config.evaluate,
+        config.data_dir,
+        evaluates=config.evaluate,
     )
+    _ = run.kept  # A run without figures ends here.
     if run.missing:
         print(f"The page has no images and no model: {run.missing}")
     elif run.evaluates:
-        complete(run)
+        run_page.complete(run)
     run_page.write(run, config.page)
 
 
 def _write_clustering(config: ReportConfig) -> None:
-    from and_tf.reporting import cluster_page, reported_clustering
+    from and_tf.reporting import cluster_page
+    from and_tf.scan.clustering import Clustering
 
     if config.checkpoint != checkpoint_names.LAST:
         raise InputError(
             f"Expected --checkpoint=last, as {config.run_dir} is a clustering "
             f"and keeps its last only. Received: {config.checkpoint}."
         )
-    found = reported_clustering.load(
-        config.run_directory, config.data_dir, config.evaluate
-    )
+    found = Clustering(config.run_directory, config.data_dir, config.evaluate)
     if found.missing:
         print(f"The page has no images: {found.missing}")
     cluster_page.write(found, config.page)

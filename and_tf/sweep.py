@@ -39,7 +39,6 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-
 from and_tf import figures
 from and_tf.distribution import nvidia
 from and_tf.figures.comparison import Series

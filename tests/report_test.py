@@ -13,8 +13,7 @@ import pytest
 from and_tf import protocols
 from and_tf.protocols import embedding
 from and_tf.protocols.config import Options
-from and_tf.reporting import reported_run, run_page
-from and_tf.reporting.completion import complete
+from and_tf.reporting import run_page
 from and_tf.training import trainer
 from and_tf.training.config import TrainConfig
 from and_tf.training.run import Run
@@ -37,9 +36,9 @@ def quick_map():
 
 def report(path: pathlib.Path, **options) -> Page:
     """Does what the command does."""
-    loaded = reported_run.load(path, **options)
-    if loaded.trained is not None and loaded.evaluates:
-        complete(loaded)
+    loaded = Run(path, **options)
+    if not loaded.missing and loaded.evaluates:
+        run_page.complete(loaded)
     run_page.write(loaded, path / "report.html")
     return read(path)
 
@@ -112,7 +111,10 @@ def test_figures_are_those_of_the_result(finished):
                 percent(found["consistency"]),
             ]
     outcome = page.sections["outcome"]
-    assert outcome.startswith(f"How it ended{percent(result['knn_top1_last'])}")
+    assert "trained by --pretext" not in outcome
+    assert outcome.startswith(
+        f"How it ended {percent(result['knn_top1_last'])}"
+    )
     assert percent(result["knn_top1_best"]) in outcome
 
 
@@ -246,8 +248,14 @@ def test_a_run_without_labels_has_all_else(unlabelled):
     assert "linear" not in page.sections
 
 
-@pytest.mark.parametrize("pretext", ["supervised", "rotation"])
-def test_a_pretext_without_rounds(tmp_path, capsys, pretext):
+@pytest.mark.parametrize(
+    ("pretext", "said"),
+    [
+        ("supervised", "supervised, with the labels: its figures show what"),
+        ("rotation", "rotation, not by neighbourhood discovery; no label was"),
+    ],
+)
+def test_a_pretext_without_rounds(tmp_path, capsys, pretext, said):
     trainer.train(digits(tmp_path, pretext=pretext, rounds=0, initial_epochs=2))
     page = report(tmp_path / "run")
     assert "left out: Expected a run with a memory" in capsys.readouterr().out
@@ -256,6 +264,7 @@ def test_a_pretext_without_rounds(tmp_path, capsys, pretext):
     top1 = result_of(tmp_path / "run")["knn_top1_last"]
     assert rows[-1][:2] == [pretext, percent(top1)]
     assert "instance" not in page.sections["curves"]
+    assert f"trained by --pretext={said}" in page.sections["outcome"]
 
 
 def test_a_run_that_is_not_finished(tmp_path, monkeypatch):

@@ -1,48 +1,268 @@
-"""The page of a run."""
+"""The page of a run: the figures that each of its sections shows.
+
+The sentences around them are in templates/run.html.j2, whose blocks have the
+names of the sections.
+"""
 
 from __future__ import annotations
 
+import itertools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from and_tf.reporting.markup import Html
-from and_tf.reporting.page import render
-from and_tf.reporting.reported_run import ReportedRun
-from and_tf.reporting.section import Provider
-from and_tf.reporting.sections import SECTIONS
-from and_tf.reporting.sections.outcome import notices
-from and_tf.training import result_file
-from and_tf.utils import atomic_files
+from and_tf import protocols
+from and_tf.figures.panels import spans_of
+from and_tf.protocols.embedding import PICTURE
+from and_tf.reporting import charts, encoder_sections, page
+from and_tf.reporting.charts import Band
+from and_tf.reporting.page import UNKNOWN, Section, bar, number, percent
+from and_tf.reporting.pictures import saved_picture
+from and_tf.training.run import Run
+from and_tf.training.run_directory import versions
+from and_tf.utils.errors import InputError
 
-REMEDY = "Make room or choose another --output, then run it again."
+# Protocols that need nothing chosen; linear classifiers take long, and are
+# shown where they were asked for.
+SHOWN = ("neighbourhoods", "embedding", "attention")
+KMEANS = {
+    "acc": "ACC",
+    "nmi": "NMI",
+    "ari": "ARI",
+    "acc_top5": "ACC top-5",
+    "acc_majority": "many clusters to one class",
+}
+
+Values = dict[str, Any]
 
 
-def write(run: ReportedRun, output: pathlib.Path) -> None:
-    """Writes the page of a run, see `write_page`."""
-    with result_file.using(run.directory.result):
-        write_page(run, notices(run), SECTIONS, output)
+def write(run: Run, output: pathlib.Path) -> None:
+    """Writes the page of a run, see `page.write`."""
+    page.write("run.html.j2", run, SECTIONS, output)
 
 
-def write_page(
-    shown: Any,
-    head: Html,
-    providers: Sequence[Provider],
-    output: pathlib.Path,
-) -> None:
-    """Writes a page of sections, and says where it is and how large.
+def outcome(run: Run) -> Values:
+    """Returns cards, a table of baselines and rounds, and its notes."""
+    supervised = run.config.pretext == "supervised"
+    of_bank = [row.get("knn_bank", 0.0) for row in run.history]
+    return {
+        "cards": _cards(run),
+        "rounds": list(_rounds(run)),
+        "uses_labels": (run.result or {}).get("uses_labels", supervised),
+        "has_consistency": any("consistency" in row for row in run.history),
+        "best": max(of_bank, default=0.0),
+    }
+
+
+def _cards(run: Run) -> list[tuple[str, str]]:
+    """The headline: the last figure beside what it has to beat."""
+    cards = []
+    top1, epochs = _last_top1(run)
+    if top1 is not None:
+        is_last = epochs == run.epochs_planned
+        when = "last epoch" if is_last else f"epoch {epochs}"
+        cards.append((percent(top1), f"kNN top-1, {when}, clean gallery"))
+    if run.votes is not None and (run.epochs, run.step) != (epochs, 0):
+        text = f"kNN top-1 of the checkpoint shown, after {run.moment}"
+        cards.append((percent(run.votes.top1), text))
+    cards += [(percent(share), name) for name, share in run.baselines.items()]
+    if not cards:
+        cards.append((number(run.num_examples), "images learnt from"))
+        cards.append((f"{len(run.history)}", "epochs"))
+        if run.history and "loss" in run.history[-1]:
+            cards.append((f"{run.history[-1]['loss']:.3f}", "loss, last epoch"))
+    return cards
+
+
+def _last_top1(run: Run) -> tuple[float | None, int]:
+    """The newest kNN top-1 with the clean gallery, after how many epochs."""
+    for row in reversed(run.history):
+        if "knn_clean" in row:
+            return row["knn_clean"], row["epoch"] + 1
+    return None, 0
+
+
+def _rounds(run: Run) -> Iterator[tuple]:
+    """Baselines, and the last epoch of each round."""
+    for name, share in run.baselines.items():
+        yield name, percent(share), bar(share, False), UNKNOWN, UNKNOWN
+    for row in {row.get("round"): row for row in run.history}.values():
+        share, anchors = row.get("knn_clean"), row.get("anchors")
+        yield (
+            _learning(run, row.get("round")),
+            percent(share),
+            bar(share, True),
+            number(anchors or None),
+            percent(row.get("consistency")),
+        )
+
+
+def _learning(run: Run, round_number: int | None) -> str:
+    """What was trained at the time: a pretext without rounds is its name."""
+    if round_number is None:
+        return run.config.pretext
+    return f"round {round_number}" if round_number else "instance learning"
+
+
+def curves(run: Run) -> Values:
+    """Returns charts of kNN, loss, consistency and learning rate."""
+    knn = {
+        "knn_clean": ("clean gallery", "blue"),
+        "knn_bank": ("memory bank", "orange"),
+    }
+    consistency = {
+        "consistency": ("of anchors", "green"),
+        "consistency_all": ("of all images", "sky"),
+    }
+    loss, rate = {"loss": ("", "ink")}, {"learning_rate": ("", "purple")}
+    shares = {"in_percent": True}
+    steps = {"steps": True}
+    wanted = [
+        ("kNN top-1, %", knn, shares | {"bases": run.baselines}),
+        ("Loss", loss, {}),
+        ("Consistency of neighbourhoods, %", consistency, shares | steps),
+        ("Learning rate", rate, steps),
+    ]
+    bands = _bands(run)
+    drawn = (
+        charts.of_history(run.history, title, of, bands=bands, **options)
+        for title, of, options in wanted
+    )
+    return {"charts": list(itertools.chain(*drawn))}
+
+
+def _bands(run: Run) -> list[Band]:
+    """The rounds, in epochs; none of a pretext that has none."""
+    if not run.config.has_bank:
+        return []
+    bands = []
+    for span in spans_of(run.history):
+        name = f"round {span.round}" if span.round else "instance"
+        bands.append(Band((name, f"{span.round}"), span.begin, span.end))
+    return bands
+
+
+def attention(run: Run) -> Values | None:
+    """Returns the protocol's picture; nothing of a run without a bank."""
+    if not run.config.has_bank:
+        return None
+    return {"picture": saved_picture(run.picture("attention"))}
+
+
+def embedding(run: Run) -> Values:
+    """Returns the protocol's figures and its map."""
+    figures = run.evaluation("embedding")
+    if figures is None:
+        return {"figures": None}
+    cosines = [
+        (f"mean cosine {where} classes", f"{cosine:.3f}".replace("-", "−"))
+        for where in ("within", "between")
+        if (cosine := figures[f"cosine_{where}_classes"]) is not None
+    ]
+    picture = saved_picture(run.picture(PICTURE))
+    return {"figures": figures, "cosines": cosines, "picture": picture}
+
+
+def linear(run: Run) -> Values | None:
+    """Returns a row a layer; nothing of a run without labels."""
+    figures = run.evaluation("linear")
+    if figures is None:
+        return {"figures": None} if run.has_labels else None
+    rows = [
+        (
+            layer["layer"],
+            "×".join(map(str, layer["shape"])),
+            number(layer["features"]),
+            percent(layer["sgd_top1"]),
+            percent(layer["ridge_top1"]),
+        )
+        for layer in figures["layers"]
+    ]
+    return {"figures": figures, "rows": rows}
+
+
+def knn(run: Run) -> Values | None:
+    """Returns a row a gallery; nothing where nobody asked for it."""
+    figures = run.evaluation("knn")
+    if figures is None:
+        return None
+    names = {"clean": "clean embeddings", "bank": "memory bank"}
+    kinds = ("top1", "top5", "nearest")
+    rows = [
+        (name, *(percent(figures[f"{key}_{kind}"]) for kind in kinds))
+        for key, name in names.items()
+        if f"{key}_top1" in figures
+    ]
+    return {"figures": figures, "rows": rows}
+
+
+def kmeans(run: Run) -> Values | None:
+    """Returns a row a figure; nothing where nobody asked for it."""
+    figures = run.evaluation("kmeans")
+    if figures is None:
+        return None
+    rows = []
+    for key, name in KMEANS.items():
+        if figures.get(key) is not None:
+            deviation = figures.get(f"{key}_std")
+            more = f" ± {100 * deviation:.1f}" if deviation is not None else ""
+            rows.append((name, f"{100 * figures[key]:.1f}{more} %"))
+    if figures["silhouette"] is not None:
+        rows.append(("silhouette", f"{figures['silhouette']:.3f}"))
+    sizes = figures["cluster_sizes"]
+    rows.append(("largest cluster", percent(max(sizes) / sum(sizes))))
+    return {"figures": figures, "rows": rows}
+
+
+def reproduction(run: Run) -> Values:
+    """Returns all that a second run needs."""
+    rows = [("seed", str(run.config.seed))]
+    if run.kept:
+        rows.append(("checkpoint", run.kept.path.name))
+        mark = run.kept.notes.get("data")
+        if mark:
+            rows.append(("data, SHA-256 of names and classes", mark[:16]))
+    rows.append(("page written with", f"tensorflow {versions()['tensorflow']}"))
+    trained_with = (run.result or {}).get("versions", {})
+    rows += [(f"trained with {k}", v) for k, v in trained_with.items()]
+    return {
+        "command": page.config_command("train", run.config),
+        "rows": rows,
+    }
+
+
+def complete(run: Run) -> None:
+    """Evaluates what the page shows and this checkpoint has not had.
+
+    A protocol that needs what the run does not have, such as a round, is left
+    out, and a line says so.
 
     Args:
-        shown: What the providers take; has a name.
-        head: What stands above all sections.
-        providers: Of the sections, in order.
-        output: The file.
-
-    Raises:
-        InputError: If there is no room, or no right to write.
+        run: With its data, and the leave to evaluate.
     """
-    found = (provider(shown) for provider in providers)
-    sections = [section for section in found if section is not None]
-    page = render(shown.name, head, sections)
-    atomic_files.write_text(output, page, REMEDY)
-    print(f"\nwrote {output} ({output.stat().st_size / 2**20:.1f} MiB)")
+    for name in SHOWN:
+        if run.moment_of(name) == run.moment:
+            continue
+        print(f"evaluating {name}", flush=True)
+        try:
+            protocols.evaluate(run, [name])
+        except InputError as error:
+            print(f"  left out: {error}")
+
+
+# In the order that a reader wants them.
+SECTIONS = (
+    Section("outcome", "How it ended", outcome),
+    Section("curves", "Curves", curves),
+    Section(
+        "neighbourhoods", "Neighbourhoods", encoder_sections.neighbourhoods
+    ),
+    Section("confusion", "Confusion", encoder_sections.confusion),
+    Section("samples", "Best and worst", encoder_sections.samples),
+    Section("attention", "Attention", attention),
+    Section("embedding", "Embedding", embedding),
+    Section("linear", "Linear classifiers", linear),
+    Section("knn", "Weighted kNN", knn),
+    Section("kmeans", "k-means", kmeans),
+    Section("reproduction", "How to run it again", reproduction),
+)

@@ -54,6 +54,12 @@ class Clustering:
         self.result: dict[str, Any] = result
         self.data_dir = data_dir
 
+    @property
+    def name(self) -> str:
+        """A name for people: data set and encoder."""
+        backbone = self.result["pretext"]["backbone"]
+        return f"Clusters of {self.result['dataset']}: SCAN on {backbone}"
+
     @functools.cached_property
     def checkpoint(self) -> Checkpoint:
         """The epoch of the lowest loss or, after self-labelling, the last.

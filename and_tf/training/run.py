@@ -78,6 +78,11 @@ class Run:
                 self.config, memory_gib=memory_gib
             )
 
+    @property
+    def name(self) -> str:
+        """A name for people: encoder and data set."""
+        return f"{self.config.backbone} on {self.config.dataset}"
+
     @functools.cached_property
     def result(self) -> dict[str, Any] | None:
         """The content of result.json; None of a run that is not finished."""
@@ -272,10 +277,19 @@ class Run:
         return self.kept.epochs if self.kept else len(self.history)
 
     @property
+    def step(self) -> int:
+        """The number of steps that the checkpoint has of the next epoch."""
+        return self.kept.step if self.kept else 0
+
+    @property
     def moment(self) -> str:
         """How far the run was at the checkpoint, in words."""
-        step = self.kept.step if self.kept else 0
-        return checkpoint_names.moment(self.epochs, step)
+        return checkpoint_names.moment(self.epochs, self.step)
+
+    @property
+    def epochs_planned(self) -> int:
+        """The number of epochs that the run has when it is finished."""
+        return rounds_of(self.config).epochs
 
     @property
     def baselines(self) -> dict[str, float]:
@@ -296,9 +310,24 @@ class Run:
             return any("knn_clean" in row for row in self.history)
         return self.images.train.has_labels
 
+    @property
+    def knn_protocol(self) -> dict[str, Any] | None:
+        """How kNN was measured, where it is known."""
+        if self.result:
+            return self.result["knn_protocol"]
+        return None if self.missing else self.knn.protocol
+
     def evaluation(self, protocol: str) -> dict[str, Any] | None:
         """Returns a protocol's figures, None where it was not evaluated."""
         return self.directory.evaluations(self.which).get(protocol)
+
+    def moment_of(self, protocol: str) -> str | None:
+        """Returns the moment of a protocol's figures, None without any."""
+        figures = self.evaluation(protocol)
+        if figures is None:
+            return None
+        done = figures.get("epochs", 0), figures.get("step", 0)
+        return checkpoint_names.moment(*done)
 
     def picture(self, name: str) -> pathlib.Path:
         """Returns where a protocol puts a picture of this checkpoint."""

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from and_tf.reporting import (
     cluster_page,
-    reported_clustering,
-    reported_run,
     run_page,
 )
+from and_tf.scan.clustering import Clustering
 from and_tf.scan.config import ClusterConfig
 from and_tf.training.config import TrainConfig
+from and_tf.training.run import Run
 from tests.fuzz.json_edits import Edited, edited
 from tests.fuzz.mutations import Damaged, damaged
 from tests.fuzz.target import Target, answer
@@ -34,9 +34,9 @@ def make(directory: pathlib.Path) -> Target:
 
     def write(name: str) -> None:
         if name == "training":
-            run_page.write(reported_run.load(directory), page)
+            run_page.write(Run(directory), page)
         else:
-            cluster_page.write(reported_clustering.load(directory), page)
+            cluster_page.write(Clustering(directory), page)
 
     def check(value: tuple[Edited, Damaged]) -> None:
         result, rows = value

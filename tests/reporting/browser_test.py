@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
+import types
 
 import numpy as np
 import pytest
 
 from and_tf.data.split import in_memory
 from and_tf.figures.canvas import save_png
-from and_tf.reporting.line_chart import Curve, line_chart
-from and_tf.reporting.markup import block, details, join, table
-from and_tf.reporting.page import render
-from and_tf.reporting.saved_pictures import saved_picture
-from and_tf.reporting.section import Section
-from and_tf.reporting.tiles import Tile, groups
+from and_tf.reporting.charts import Chart, Curve
+from and_tf.reporting.page import Section, environment, render
+from and_tf.reporting.pictures import Tile, groups, saved_picture
 from tests import browser
 
 PHONE, DESKTOP = (390, 844), (1280, 900)
@@ -25,6 +23,18 @@ DECODED = """Promise.all([...document.images].map(image => image.decode()))
 TOO_WIDE = """[...document.querySelectorAll("body *")].filter(element =>
   element.getBoundingClientRect().right > innerWidth + 0.5
   && !element.closest(".scroll")).map(element => element.outerHTML)"""
+PARTS = """{% extends "page.html.j2" %}
+{% import "parts.html.j2" as parts %}
+{% block s %}
+<p>A note</p>
+{{ parts.table("A caption " * 20, range(40), [range(40) | list] * 2) }}
+{{ parts.line_chart(s.chart) }}
+<details><summary>closed</summary>{{ parts.groups(s.groups) }}</details>
+{{ parts.groups(s.groups) }}
+{{ parts.block("a command " * 50) }}
+{{ parts.picture(s.picture, "a picture") }}
+{% endblock %}
+"""
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 
@@ -45,17 +55,20 @@ def page(tmp_path_factory) -> pathlib.Path:
         for s in splits
     ]
     rows = [[Tile(s, i, "query", ("H 1",)) for i in range(4)] for s in splits]
-    values = np.arange(9.0)
-    content = join(
-        table("A caption " * 20, range(40), [range(40)] * 2),
-        line_chart("loss", "epoch", [Curve("c", "blue", values, values)]),
-        details("closed", groups(rows)),
-        groups(rows),
-        block("a command " * 50),
-        saved_picture(place / "p.png", "a picture"),
+    values = {
+        "chart": Chart(
+            "loss", "epoch", [Curve("c", "blue", *[np.arange(9.0)] * 2)]
+        ),
+        "groups": groups(rows),
+        "picture": saved_picture(place / "p.png"),
+    }
+    shown = types.SimpleNamespace(name="title" * 30)
+    text = render(
+        environment().from_string(PARTS),
+        shown,
+        [Section("s", "title", lambda _: values)],
     )
     path = place / "page.html"
-    text = render("title" * 30, join(), [Section("s", "title", content)])
     path.write_text(text, encoding="utf-8")
     return path
 

@@ -10,7 +10,7 @@ import shutil
 import numpy as np
 import pytest
 
-from and_tf.reporting import cluster_page, reported_clustering
+from and_tf.reporting import cluster_page
 from and_tf.scan.clustering import Clustering
 from and_tf.training import trainer
 from tests.reporting.parsed_page import Page
@@ -21,7 +21,7 @@ from tests.utils.cli_test import call
 
 def report(path: pathlib.Path, **options) -> Page:
     """Does what the command does."""
-    found = reported_clustering.load(path, **options)
+    found = Clustering(path, **options)
     cluster_page.write(found, path / "report.html")
     return Page((path / "report.html").read_text(encoding="utf-8"))
 
@@ -95,9 +95,9 @@ def test_sizes_and_confusion_are_those_of_the_result(page, result):
 
 def test_samples_are_the_models(page, finished, result):
     """The first tile of a cluster is the one that the model is surest of."""
-    found = reported_clustering.load(finished)
+    found = Clustering(finished)
     model = Clustering(finished).classifier
-    probabilities = model.predict(found.split.images, verbose=0)
+    probabilities = model.predict(found.queries.images, verbose=0)
     text = page.sections["samples"]
     alts = [image["alt"] for image in page.images()]
     for number, prototype in enumerate(result["prototypes"]):
@@ -105,7 +105,7 @@ def test_samples_are_the_models(page, finished, result):
             continue
         assert f"{number} → {result['matching'][number]}" in text
         shown = f"{100 * probabilities[prototype, number]:.0f} %"
-        label = found.split.labels[prototype]
+        label = found.queries.labels[prototype]
         assert f"{label}, {shown}, digits/test {prototype}" in alts
 
 
@@ -133,7 +133,7 @@ def test_without_labels_clusters_have_numbers(unlabelled):
     assert "ACC" not in page.sections["outcome"]
     assert "This needs labels" in page.sections["confusion"]
     assert "cluster 0" in page.sections["sizes"]
-    assert "for want of labels" in page.sections["neighbours"]
+    assert "Without labels it is not known" in page.sections["neighbours"]
 
 
 def test_one_below_k_means_says_so(finished, tmp_path, result):

@@ -8,7 +8,7 @@ import numpy as np
 
 from and_tf.data.split import ImageData, in_memory
 from and_tf.evaluation.knn import Knn
-from and_tf.reporting.sections import confusion
+from and_tf.reporting import encoder_sections, page
 from tests.reporting.parsed_page import Page
 
 CLASSES = 30
@@ -24,7 +24,25 @@ def run_of(labels: np.ndarray, predictions: np.ndarray):
         np.zeros((count, 5), int), 1.0, 1.0, 200, CLASSES, 0.1,
     )  # fmt: skip
     loaded = types.SimpleNamespace(images=ImageData("t", train, None))
-    return types.SimpleNamespace(votes=found, trained=loaded, moment="3 epochs")
+    return types.SimpleNamespace(
+        name="t",
+        votes=found,
+        trained=loaded,
+        moment="3 epochs",
+        num_examples=CLASSES,
+        history=[],
+        has_labels=True,
+        missing="",
+        config=types.SimpleNamespace(dataset="t", seed=0),
+        result={"seconds": 1.0, "finished": "2026-01-01T00:00:00"},
+        directory=types.SimpleNamespace(path="runs/t"),
+    )
+
+
+def page_of(run) -> Page:
+    """A page with this section alone."""
+    section = page.Section("confusion", "Confusion", encoder_sections.confusion)
+    return Page(page.render("run.html.j2", run, [section]))
 
 
 def test_many_classes_are_their_ends_and_their_pairs():
@@ -32,21 +50,21 @@ def test_many_classes_are_their_ends_and_their_pairs():
     labels = np.repeat(np.arange(CLASSES), 10)
     predictions = labels.copy()
     predictions[70:74], predictions[80:82] = 9, 1
-    page = Page(confusion.section(run_of(labels, predictions)).content)
-    assert page.table("Classes found worst")[1:3] == [
+    found = page_of(run_of(labels, predictions))
+    assert found.table("Classes found worst")[1:3] == [
         ["class 7", "60.0 %", "10"],
         ["class 8", "80.0 %", "10"],
     ]
-    assert page.table("Classes found best")[1] == ["class 0", "100.0 %", "10"]
-    assert page.table("Most confused pairs")[1:] == [
+    assert found.table("Classes found best")[1] == ["class 0", "100.0 %", "10"]
+    assert found.table("Most confused pairs")[1:] == [
         ["class 7", "class 9", "4", "40.0 %"],
         ["class 8", "class 1", "2", "20.0 %"],
     ]
-    assert not any("Rows" in caption for caption in page.tables)
-    assert "98.0 % are right" in page.sections[""]
+    assert not any("Rows" in caption for caption in found.tables)
+    assert "98.0 % are right" in found.sections["confusion"]
 
 
 def test_nothing_confused_is_said():
     labels = np.arange(3)
-    content = confusion.section(run_of(labels, labels)).content
-    assert "Nothing was taken for anything else" in content
+    found = page_of(run_of(labels, labels))
+    assert "No query was taken for another class" in found.sections["confusion"]

@@ -14,7 +14,7 @@ class Page(HTMLParser):
         elements: (tag, attributes), in order.
         tables: By caption, rows of cells' texts, heads included.
         sections: All text, by the id of the section that it stands in; "" is
-            outside of all.
+            outside of all. Space is as a browser shows it, one between words.
         unclosed: Tags that were closed in another order than opened.
     """
 
@@ -31,6 +31,8 @@ class Page(HTMLParser):
         self.feed(text)
         self.close()
         self.unclosed += self._open
+        for name, text in self.sections.items():
+            self.sections[name] = " ".join(text.split())
 
     def handle_starttag(self, tag, attrs):
         attributes = dict(attrs)
@@ -52,7 +54,7 @@ class Page(HTMLParser):
         if tag == "section":
             self._section = ""
         elif tag == "table":
-            self.tables[self._caption] = self._rows
+            self.tables[" ".join(self._caption.split())] = self._rows
 
     def handle_data(self, data):
         if "style" in self._open:

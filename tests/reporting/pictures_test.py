@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from and_tf.figures.canvas import save_png
-from and_tf.reporting.pictures import LARGE, picture_uri, tile_uri
+from and_tf.reporting.pictures import LARGE, saved_picture, tile_uri
 
 
 def decoded(uri: str) -> Image.Image:
@@ -31,14 +31,14 @@ def test_a_large_one_is_a_small_square_jpeg(rng, shape):
 
 def test_pictures_of_a_sane_size_are_taken_as_they_are(tmp_path):
     save_png(np.zeros((40, 60, 3), np.uint8), tmp_path / "p.png")
-    uri, size = picture_uri(tmp_path / "p.png")
+    uri, *size = saved_picture(tmp_path / "p.png")
     content = base64.b64decode(uri.partition(",")[2])
-    assert content == (tmp_path / "p.png").read_bytes() and size == (60, 40)
+    assert content == (tmp_path / "p.png").read_bytes() and size == [60, 40]
 
 
 def test_large_pictures_are_made_smaller(tmp_path, rng):
     picture = rng.integers(0, 256, (300, 1500, 3), np.uint8)
     save_png(picture, tmp_path / "p.png")
-    uri, size = picture_uri(tmp_path / "p.png")
-    assert decoded(uri).format == "JPEG" and size == (1200, 240)
+    uri, *size = saved_picture(tmp_path / "p.png")
+    assert decoded(uri).format == "JPEG" and size == [1200, 240]
     assert len(uri) < LARGE < (tmp_path / "p.png").stat().st_size
