@@ -26,8 +26,8 @@ from and_tf.optimiser import CoupledSGD
 from and_tf.pretexts import building
 from and_tf.schedule import RoundSchedule
 from and_tf.team import Team
-from benchmarks.counting_ops import CountingOps
-from benchmarks.traffic import Exchange
+from benchmarks.speed.replicas import CountingOps
+from benchmarks.speed.traffic import Exchange
 
 N, BATCH, SIDE, D = 21, 8, 8, 4
 VIEW = ViewConfig(SIDE)

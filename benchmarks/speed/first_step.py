@@ -1,4 +1,4 @@
-"""`python -m and_tf.train`, which ends as soon as its first step is done."""
+"""Run `python -m and_tf.train`, and end when its first step is done."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from and_tf import cli, train
 from and_tf.config import TrainConfig, from_flags
-from benchmarks.speed import libraries
+from benchmarks.speed import sides
 
 
 def main(argv: Sequence[str]) -> None:
-    """Trains one step; see `and_tf.train.main`."""
+    """Train one step; see `and_tf.train.main`."""
     del argv
     config = from_flags(TrainConfig)
-    libraries.without_torch()
+    sides.without_torch()
     cli.import_tensorflow()
     import keras
 

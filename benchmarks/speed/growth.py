@@ -1,64 +1,122 @@
-"""How cost grows: with the bank's rows, with k, with replicas."""
+"""Measure how cost grows: with the bank's rows, k, replicas and epochs."""
 
 from __future__ import annotations
 
+import atexit
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.speed import inputs, libraries, memory, refresh, training_step
-from benchmarks.speed.comparison import Case, Comparison, Side, Work, rate
+from benchmarks.harness.comparison import Case, Comparison, Side, Work, rate
+from benchmarks.speed import refresh, sides, training_step
 
 SIZES = (10_000, 50_000, 100_000, 300_000, 1_000_000)
 REFRESHED = (10_000, 25_000, 50_000, 100_000)
 
 
 def step(threads: int, **arguments: Any) -> Work:
-    """A training step; milliseconds."""
+    """Prepare a training step; milliseconds."""
     work = training_step.ours(threads, **arguments)
     work.measure()
     return Work(lambda: 1e3 * arguments["batch"] / work.measure())
 
 
 def step_memory(threads: int, **arguments: Any) -> Work:
-    """The most that a process holds while it trains; MiB."""
+    """Prepare the most that a process holds while it trains; MiB."""
     work = training_step.ours(threads, **arguments)
 
     def mebibytes() -> float:
-        memory.restart_peak()
+        sides.restart_peak()
         for _ in range(3):
             work.measure()
-        return memory.peak() / 2**20
+        return sides.peak() / sides.MEBI
 
     return Work(mebibytes)
 
 
 def search(threads: int, n: int, k: int) -> Work:
-    """A refresh, compiled by a first one."""
+    """Prepare a refresh, compiled by a first one."""
     work = refresh.ours(threads, n, k)
     return Work(work.measure, lambda: work.answer() and {})
 
 
-def replicas(threads: int, **task: Any) -> Work:
-    """A step of `benchmarks.scaling`, with its exchanges; milliseconds."""
-    del threads
-    from benchmarks.scaling import measure
+def run_memory(
+    threads: int, dataset: str, backbone: str, steps: int, images: int
+) -> Work:
+    """Prepare a run as `and_tf.train` does; its epochs cut to some steps."""
+    sides.start_tensorflow(threads)
+    from and_tf import run
+    from and_tf.config import TrainConfig
+    from and_tf.data.pipeline import train_batches
+    from and_tf.run_directory import RunDirectory
+    from and_tf.team import Team
+    from and_tf.training import view_config
 
-    task = {"measure": "time", "backbone": "small", **task}
-    return Work(lambda: 1e3 * measure(**task)["seconds"])
+    place = pathlib.Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    config = TrainConfig(
+        dataset=dataset,
+        backbone=backbone,
+        max_test_examples=images,
+        run_dir=str(place / "run"),
+        baselines=False,
+    )
+    prepared = run.prepare(config, RunDirectory(place / "run"), None, Team())
+    split, epoch = prepared.images.train, 0
+
+    def one_epoch() -> float:
+        nonlocal epoch
+        sides.restart_peak()
+        prepared.model.fit(
+            train_batches(
+                split,
+                view_config(config, prepared.image_size),
+                batch_size=config.batch_size,
+                seed=0,
+                epochs=epoch + 1,
+                first_epoch=epoch,
+            ).take(steps),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+        )
+        prepared.knn.bank(prepared.model)
+        epoch += 1
+        return sides.peak() / sides.MEBI
+
+    return Work(one_epoch)
+
+
+def replicas(threads: int, alone: bool = False, **task: Any) -> Work:
+    """Prepare a step on several replicas; milliseconds.
+
+    Args:
+        threads: For all replicas of a CPU together.
+        alone: Whether replicas exchange nothing.
+        **task: See `replicas.Task`.
+    """
+    sides.start_tensorflow(threads)
+    from benchmarks.speed.replicas import Task, timed
+
+    return timed(Task(**task), alone)
 
 
 def product(threads: int, library: str, n: int) -> Work:
-    """A product of two square matrices of n rows."""
-    left, right = inputs.unit_rows(n, n, 0), inputs.unit_rows(n, n, 1)
+    """Prepare a product of two square matrices of n rows."""
+    left, right = sides.unit_rows(n, n, 0), sides.unit_rows(n, n, 1)
     flops = 2 * n**3 / 1e9
     if library == "torch":
-        libraries.torch(threads)
+        sides.start_torch(threads)
         import torch
 
         a, b = torch.from_numpy(left), torch.from_numpy(right)
         return Work(
             rate(lambda: a @ b, flops, 3), lambda: {"c": (a @ b).numpy()}
         )
-    libraries.tensorflow(threads)
+    sides.start_tensorflow(threads)
     import tensorflow as tf
 
     a, b = tf.constant(left), tf.constant(right)
@@ -76,11 +134,17 @@ def _steps(sizes: tuple[int, ...], batch: int, size: int) -> list[Case]:
     ]
 
 
-def _replicas(counts: tuple[int, ...], **task: int) -> list[Case]:
+def replica_cases(counts: Sequence[int], **task: Any) -> list[Case]:
+    """Make a case a number of replicas, and two of several: sharded too.
+
+    Args:
+        counts: The numbers.
+        **task: The rest of `replicas.Task`.
+    """
     return [
         Case(
             f"{r} replicas, bank {'sharded' if shard else 'whole'}",
-            {"replicas": r, "shard": shard, "embedding_dim": 128, **task},
+            {"replicas": r, "shard": shard, **task},
         )
         for r in counts
         for shard in (False, True)[: min(r, 2)]
@@ -147,11 +211,41 @@ REPLICAS = Comparison(
     ),
     unit="ms",
     sides=(Side("and_tf", replicas),),
-    cases=_replicas(
-        (1, 2, 4), image_size=32, num_examples=50_000, batch_size=32, steps=20
+    cases=replica_cases(
+        (1, 2, 4), backbone="small", image_size=32, num_examples=50_000,
+        batch_size=32, steps=20,
     ),
-    quick=_replicas(
-        (1,), image_size=8, num_examples=100, batch_size=4, steps=2
+    quick=replica_cases(
+        (1,), backbone="small", image_size=8, num_examples=100, batch_size=4,
+        steps=2,
     ),
     repeats=3,
-)
+)  # fmt: skip
+RUN_MEMORY = Comparison(
+    name="run_memory",
+    title="Memory of a CIFAR-10 run",
+    does=(
+        "The most that the whole process holds in each epoch: ResNet18, "
+        "batches of 128, all 50,000 images (154 MB) and their bank (26 MB) "
+        "in memory, TensorFlow itself included. Epochs are cut to a few "
+        "steps and an evaluation of a few test images."
+    ),
+    unit="MiB",
+    sides=(Side("and_tf", run_memory),),
+    cases=[
+        Case(
+            "epochs of 4 steps",
+            {"dataset": "cifar10", "backbone": "resnet18", "steps": 4,
+             "images": 512},
+        )
+    ],
+    quick=[
+        Case(
+            "epochs of 2 steps",
+            {"dataset": "digits", "backbone": "small", "steps": 2,
+             "images": 50},
+        )
+    ],
+    repeats=8,
+    series=True,
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""speed.png: how cost grows."""
+"""Draw speed.png: how cost grows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from and_tf.figures import axes_style, canvas
-from benchmarks.speed import targets
+from benchmarks.harness.comparison import best_of
 
-WIDTH, HEIGHT = 1200, 420  # Pixels, as all lengths here; of a panel's row.
-LEFT, GAP, TOP, BOTTOM, ROOM = 80, 230, 60, 70, 200
+WIDTH, HEIGHT = 1200, 420  # Pixels; HEIGHT of a panel's row.
+# Of the whole picture: the edges of the panels, and the room between two.
+LEFT, RIGHT, GAP = 80 / WIDTH, 1 - 200 / WIDTH, 0.9
 COLOURS = (canvas.BLUE, canvas.ORANGE, canvas.GREEN, canvas.VERMILION)
 SHOWN = (
     "growth_step",
@@ -32,20 +33,20 @@ Curves = dict[str, list[tuple[float, float]]]
 
 
 def panels(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The files that have a panel."""
+    """Return the files that have a panel."""
     by_name = {file["name"]: file for file in found}
     return [by_name[name] for name in SHOWN if name in by_name]
 
 
 def over(file: Mapping[str, Any]) -> str:
-    """What the cases of a file differ in, a key of `OVER`."""
+    """Return what the cases of a file differ in, a key of `OVER`."""
     title = file["cases"][0]["title"]
     return next(what for what, form in OVER.items() if re.match(form, title))
 
 
 def curves(file: Mapping[str, Any]) -> Curves:
-    """(N, best figure) by side, or by what a case has beside N."""
-    best, found = targets.best_of(file["unit"]), {}
+    """Return (N, best figure) by side, or by what a case has beside N."""
+    best, found = best_of(file["unit"]), {}
     for case in file["cases"]:
         number, other = re.match(OVER[over(file)], case["title"]).groups()
         for side in case["sides"]:
@@ -55,28 +56,18 @@ def curves(file: Mapping[str, Any]) -> Curves:
 
 
 def draw(found: Sequence[Mapping[str, Any]], path: pathlib.Path) -> bool:
-    """Draws what there is; says whether there was anything."""
+    """Draw what there is; return whether there was anything."""
     shown = panels(found)
     if not shown:
         return False
     rows = -(-len(shown) // 2)
-    height = rows * HEIGHT
-    figure = canvas.new_figure(WIDTH, height)
-    width = (WIDTH - 2 * LEFT - 2 * ROOM) / 2
-    for place, file in enumerate(shown):
-        row, column = divmod(place, 2)
-        left = LEFT + column * (width + ROOM + LEFT)
-        top = height - row * HEIGHT - TOP
-        bottom = top - (HEIGHT - TOP - BOTTOM)
-        axes = figure.add_axes(
-            (
-                left / WIDTH,
-                bottom / height,
-                width / WIDTH,
-                (top - bottom) / height,
-            )
-        )
-        _panel(axes, file)
+    figure = canvas.new_figure(WIDTH, rows * HEIGHT)
+    grid = figure.add_gridspec(
+        rows, 2, left=LEFT, right=RIGHT, bottom=70 / HEIGHT / rows,
+        top=1 - 60 / HEIGHT / rows, wspace=GAP, hspace=0.45,
+    )  # fmt: skip
+    for place, file in zip(grid, shown, strict=False):
+        _panel(figure.add_subplot(place), file)
     canvas.save_png(canvas.pixels(figure), path)
     return True
 

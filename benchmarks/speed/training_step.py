@@ -1,11 +1,10 @@
-"""A whole training step with the N-way loss over a memory bank."""
+"""Compare a whole training step, with the loss over a memory bank."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed import inputs, libraries
-from benchmarks.speed.comparison import (
+from benchmarks.harness.comparison import (
     Case,
     Comparison,
     Side,
@@ -13,6 +12,7 @@ from benchmarks.speed.comparison import (
     Work,
     rate,
 )
+from benchmarks.speed import sides
 
 TEMPERATURE, MOMENTUM, RATE = 0.1, 0.5, 0.03
 DIM = 128
@@ -24,17 +24,17 @@ QUARTER_LAST = "PyTorch, quarter-width ResNet18, channels last"
 
 
 def draw(n: int, batch: int, size: int) -> tuple[np.ndarray, ...]:
-    """Images float32 [b, S, S, 3], numbers [b] and the bank [N, D]."""
+    """Draw images float32 [b, S, S, 3], numbers [b] and the bank [N, D]."""
     numbers = np.random.default_rng(2).permutation(n)[:batch]
-    images = inputs.images(batch, size).astype(np.float32)
-    return images, numbers, inputs.unit_rows(n, DIM)
+    images = sides.images(batch, size).astype(np.float32)
+    return images, numbers, sides.unit_rows(n, DIM)
 
 
 def ours(
     threads: int, n: int, batch: int, size: int, backbone: str, width: float
 ) -> Work:
-    """`AND.train_step`, as `fit` traces it on a CPU."""
-    libraries.tensorflow(threads)
+    """Prepare `AND.train_step`, as `fit` traces it on a CPU."""
+    sides.start_tensorflow(threads)
     import tensorflow as tf
 
     from and_tf import AND, backbones
@@ -45,7 +45,7 @@ def ours(
     for layer in encoder.layers:
         if hasattr(layer, "kernel"):
             shape = tuple(layer.kernel.shape)
-            layer.kernel.assign(inputs.weights(layer.name, shape))
+            layer.kernel.assign(sides.weights(layer.name, shape))
     model = AND(encoder, n, temperature=TEMPERATURE, memory_momentum=MOMENTUM)
     model.bank.rows.assign(rows)
     model.compile(CoupledSGD(RATE))
@@ -77,8 +77,8 @@ def pytorch(
     width: float,
     channels_last: bool,
 ) -> Work:
-    """Eager PyTorch: a product with the bank, cross-entropy, SGD."""
-    libraries.torch(threads)
+    """Prepare eager PyTorch: product with the bank, cross-entropy, SGD."""
+    sides.start_torch(threads)
     import torch
     from torch.nn import functional
 

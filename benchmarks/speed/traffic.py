@@ -1,24 +1,27 @@
-"""What the replicas of a step send each other, in bytes."""
+"""Compute what the replicas of a step send each other, in bytes."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
+
+from and_tf import cli
 
 
 @dataclasses.dataclass(frozen=True)
 class Exchange:
-    """One collective operation.
+    """Describes one collective operation.
 
     Attributes:
         kind: "all-reduce", "gather" or "broadcast".
-        payload: Bytes of the tensor that each replica gives.
+        payload: Bytes of the tensor that each replica sends.
     """
 
     kind: str
     payload: float
 
     def received(self, replicas: int) -> float:
-        """Bytes that reach each replica, where a ring carries them."""
+        """Return the bytes that reach each replica in a ring."""
         return {
             "all-reduce": 2 * self.payload * (replicas - 1) / replicas,
             "gather": self.payload * (replicas - 1),
@@ -28,7 +31,7 @@ class Exchange:
 
 @dataclasses.dataclass(frozen=True)
 class Traffic:
-    """What a step exchanges, for any number of replicas.
+    """Describes the exchanges of a step, for any number of replicas.
 
     Attributes:
         fixed: Exchanges whose payload no number of replicas changes.
@@ -44,7 +47,7 @@ class Traffic:
         first: tuple[int, list[Exchange]],
         second: tuple[int, list[Exchange]],
     ) -> Traffic:
-        """Tells one from the other by counts with two numbers of replicas.
+        """Tell both kinds apart by counts with two numbers of replicas.
 
         Args:
             first: Replicas and what they exchanged.
@@ -70,7 +73,7 @@ class Traffic:
         return cls(tuple(fixed), tuple(growing))
 
     def received(self, replicas: int) -> tuple[float, float]:
-        """Bytes that reach each replica in a step.
+        """Return the bytes that reach each replica in a step.
 
         Returns:
             Those of the gradients, and of what else has one size, such as
@@ -86,3 +89,15 @@ class Traffic:
             sum(exchange.received(replicas) for exchange in of_network),
             sum(exchange.received(replicas) for exchange in of_batch),
         )
+
+
+def count(**task: Any) -> list[Exchange]:
+    """Trace a step and return its exchanges; for a process of its own.
+
+    Args:
+        **task: See `replicas.Task`.
+    """
+    cli.import_tensorflow()
+    from benchmarks.speed.replicas import Task, exchanges
+
+    return exchanges(Task(**task))
