@@ -27,7 +27,7 @@ from and_tf.sweeping.table import aligned
 from benchmarks.gpu.setting import find_gpus
 from benchmarks.harness import processes, tables, turns
 from benchmarks.harness.comparison import Comparison, Side
-from benchmarks.speed import growth, traffic
+from benchmarks.speed import growth, sides, traffic
 
 _REPLICAS = flags.DEFINE_multi_integer(
     "replicas", [1, 2, 4], "Numbers of replicas that are timed.", lower_bound=1
@@ -46,13 +46,11 @@ _OUTPUT = paths.define("output", "", "Where the figures go, as JSON.")
 DIM = 128
 BATCH = 128  # Images a replica, where bytes are computed.
 FEW, MANY = (2, 3), (8, 64, 512)
-MEBI = 2**20
 # Of the second table: its title, and what is trained.
 SETTINGS = {
     "cifar10": ("CIFAR-10, ResNet18", "resnet18", 32, 50_000),
     "imagenet": ("ImageNet, ResNet50", "resnet50", 224, 1_281_167),
 }
-BANK = {False: "whole", True: "sharded"}
 
 
 def main(argv: Sequence[str]) -> None:
@@ -79,33 +77,28 @@ def time_steps() -> dict[str, Any]:
     replicas = [r for r in _REPLICAS.value if r <= (gpus or r)]
     if len(replicas) < len(_REPLICAS.value):
         print(f"no more than {gpus} GPUs here")
+    task = {
+        "backbone": _BACKBONE.value,
+        "image_size": _IMAGE_SIZE.value,
+        "num_examples": _EXAMPLES.value,
+        "batch_size": _BATCH.value,
+        "steps": _STEPS.value,
+    }
+    told = ", ".join(f"{name} {value}" for name, value in task.items())
+    ours = Side("and_tf", growth.replicas)
+    alone = Side("without exchanges", growth.replicas, {"alone": True},
+                 alike=False, note="less work: a bound")  # fmt: skip
     comparison = Comparison(
         name="scaling",
         title="A step on several replicas",
-        does=(
-            f"{_BACKBONE.value}, {_IMAGE_SIZE.value} pixels, {_BATCH.value} "
-            f"images a replica, N = {_EXAMPLES.value:,}, median of "
-            f"{_STEPS.value} steps."
-        ),
+        does=f"The median of some steps: {told}; a batch is a replica's.",
         unit="ms",
-        sides=[
-            Side("and_tf", growth.replicas),
-            Side("without exchanges", growth.replicas, {"alone": True},
-                 alike=False, note="less work: a bound"),
-        ],
-        cases=growth.replica_cases(
-            replicas,
-            backbone=_BACKBONE.value,
-            image_size=_IMAGE_SIZE.value,
-            num_examples=_EXAMPLES.value,
-            batch_size=_BATCH.value,
-            steps=_STEPS.value,
-        ),
+        sides=[ours, alone],
+        cases=growth.replica_cases(replicas, **task),
         repeats=1,
-    )  # fmt: skip
+    )
     found = turns.measure(comparison, "python -m benchmarks.scaling")
-    print(f"{tables.machine(found['machine'])}\n\n{comparison.does}\n")
-    print(speeds(comparison, found))
+    print(f"{tables.section(found)}\n{speeds(comparison, found)}")
     if not gpus:
         print(
             "Replicas are parts of one CPU and share its cores: steps/s cannot "
@@ -118,16 +111,14 @@ def time_steps() -> dict[str, Any]:
 
 def speeds(comparison: Comparison, found: Mapping[str, Any]) -> str:
     """Write the first table."""
-    table = [["replicas", "bank", "steps/s", "images/s", "in communication"]]
+    table = [["", "steps/s", "images/s", "in communication"]]
     for case, measured in zip(comparison.cases, found["cases"], strict=True):
         (taken,), (alone,) = (side["figures"] for side in measured["sides"])
         replicas = case.arguments["replicas"]
-        images = replicas * case.arguments["batch_size"]
-        share = 1 - alone / taken if replicas > 1 else 0
-        table.append(
-            [str(replicas), BANK[case.arguments["shard"]], f"{1e3 / taken:.2f}",
-             f"{1e3 * images / taken:,.0f}", tables.share(share)]
-        )  # fmt: skip
+        speed = 1e3 / taken
+        images = speed * replicas * case.arguments["batch_size"]
+        share = tables.share(1 - alone / taken if replicas > 1 else 0)
+        table.append([case.title, f"{speed:.2f}", f"{images:,.0f}", share])
     return aligned(table)
 
 
@@ -161,12 +152,12 @@ def compute(
         both = row["gradient_bytes"], row["embedding_bytes"]
         bytes_ = *both, sum(both), row["bank_bytes"]
         table.append(
-            [str(row["replicas"]), BANK[row["sharded"]],
-             *(f"{one / MEBI:.1f}" for one in bytes_)]
+            [str(row["replicas"]), "sharded" if row["sharded"] else "whole",
+             *(f"{one / sides.MEBI:.1f}" for one in bytes_)]
         )  # fmt: skip
     print(
         f"Computed: {title}, {BATCH} images a replica, D = {DIM}, "
-        f"N = {num_examples:,}; MiB that each\nreplica receives in a step, and "
+        f"N = {num_examples:,};\nMiB that each replica receives in a step, and "
         f"MiB of the bank:\n\n{aligned(table)}",
         flush=True,
     )

@@ -84,29 +84,34 @@ def main(argv: Sequence[str]) -> None:
 
 def latencies(
     paths: Mapping[str, pathlib.Path], images: np.ndarray
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Return median milliseconds by mode, number of images and of threads."""
+) -> dict[str, dict[str, float]]:
+    """Return median milliseconds by mode, and by images and threads."""
     cases = [
         Case(
-            f"{size} image{'s' if size > 1 else ''}",
-            {"images": images[:size], "calls": _REPEATS.value},
+            f"{_count(size, 'image')}, {_count(threads, 'thread')}",
+            {
+                "threads": threads,
+                "images": images[:size],
+                "calls": _REPEATS.value,
+            },
         )
         for size in (1, len(images))
+        for threads in THREADS
     ]
     sides = [
         Side(mode, encoders.call_tflite, {"path": str(path)}, alike=False)
         for mode, path in paths.items()
     ]
     comparison = Comparison("tflite", "", "", "ms", sides, cases, repeats=1)
-    times = {mode: {case.title: {} for case in cases} for mode in paths}
-    for threads in THREADS:
-        found = turns.measure(comparison, "", threads=threads)
-        title = f"{threads} thread{'s' if threads > 1 else ''}"
-        for case in found["cases"]:
-            for side in case["sides"]:
-                (figure,) = side["figures"]
-                times[side["name"]][case["title"]][title] = figure
+    times: dict[str, dict[str, float]] = {mode: {} for mode in paths}
+    for case in turns.measure(comparison, "")["cases"]:
+        for side in case["sides"]:
+            (times[side["name"]][case["title"]],) = side["figures"]
     return times
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}"
 
 
 def protocol(rows: Mapping[str, Mapping[str, Any]]) -> str:
@@ -129,31 +134,20 @@ def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Write the figures in Markdown."""
     first = next(iter(rows.values()))
     heads = ["mode", "MB", "kNN top-1", "mean cosine", "min. cosine"]
-    heads += [
-        f"{images}, {threads}, ms"
-        for images, times in first["milliseconds"].items()
-        for threads in times
-    ]
+    heads += [f"{case}, ms" for case in first["milliseconds"]]
     lines = [heads]
     if first["original_knn_top1"] is not None:
         top1 = tables.share(first["original_knn_top1"], 2)
         lines.append(["original", "", top1, *[""] * (len(heads) - 3)])
     for mode, row in rows.items():
         top1 = row["knn_top1"]
+        cosines = row["mean_cosine"], row["minimum_cosine"]
         lines.append(
-            [
-                mode,
-                f"{row['bytes'] / 1e6:.2f}",
-                "" if top1 is None else tables.share(top1, 2),
-                f"{row['mean_cosine']:.6f}",
-                f"{row['minimum_cosine']:.6f}",
-                *(
-                    f"{time:.2f}"
-                    for by_threads in row["milliseconds"].values()
-                    for time in by_threads.values()
-                ),
-            ]
-        )
+            [mode, f"{row['bytes'] / 1e6:.2f}",
+             "" if top1 is None else tables.share(top1, 2),
+             *(f"{cosine:.6f}" for cosine in cosines),
+             *(f"{time:.2f}" for time in row["milliseconds"].values())]
+        )  # fmt: skip
     return aligned(lines)
 
 

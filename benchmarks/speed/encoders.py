@@ -211,7 +211,7 @@ def of_run(
         sides=[Side(form, embed, {"form": form}) for form in FORMS],
         cases=[
             Case(
-                "",
+                f"batches of {batch_size}",
                 {
                     "run_dir": run_dir,
                     "data_dir": data_dir,
