@@ -18,6 +18,7 @@ from benchmarks.speed import (
     knn,
     loss,
     refresh,
+    scaling,
     start,
     training_step,
     views,
@@ -39,7 +40,7 @@ COMPARISONS = (
     growth.STEP,
     growth.STEP_MEMORY,
     growth.REFRESH,
-    growth.REPLICAS,
+    scaling.REPLICAS,
 )
 BY_NAME = {comparison.name: comparison for comparison in COMPARISONS}
 

@@ -27,7 +27,8 @@ from and_tf.sweeping.table import aligned
 from benchmarks.gpu.setting import find_gpus
 from benchmarks.harness import processes, tables, turns
 from benchmarks.harness.comparison import Comparison, Side
-from benchmarks.speed import growth, sides, traffic
+from benchmarks.speed import scaling, sides
+from benchmarks.speed.traffic import Traffic
 
 _REPLICAS = flags.DEFINE_multi_integer(
     "replicas", [1, 2, 4], "Numbers of replicas that are timed.", lower_bound=1
@@ -85,8 +86,8 @@ def time_steps() -> dict[str, Any]:
         "steps": _STEPS.value,
     }
     told = ", ".join(f"{name} {value}" for name, value in task.items())
-    ours = Side("and_tf", growth.replicas)
-    alone = Side("without exchanges", growth.replicas, {"alone": True},
+    ours = Side("and_tf", scaling.step)
+    alone = Side("without exchanges", scaling.step, {"alone": True},
                  alike=False, note="less work: a bound")  # fmt: skip
     comparison = Comparison(
         name="scaling",
@@ -94,7 +95,7 @@ def time_steps() -> dict[str, Any]:
         does=f"The median of some steps: {told}; a batch is a replica's.",
         unit="ms",
         sides=[ours, alone],
-        cases=growth.replica_cases(replicas, **task),
+        cases=scaling.cases(replicas, **task),
         repeats=1,
     )
     found = turns.measure(comparison, "python -m benchmarks.scaling")
@@ -164,11 +165,11 @@ def compute(
     return rows
 
 
-def count(shard: bool, backbone: str, image_size: int) -> traffic.Traffic:
+def count(shard: bool, backbone: str, image_size: int) -> Traffic:
     """Return the traffic of a training, from steps that are traced."""
     counts = [
         processes.call(
-            traffic.count,
+            scaling.exchanges,
             replicas=replicas,
             shard=shard,
             backbone=backbone,
@@ -180,7 +181,7 @@ def count(shard: bool, backbone: str, image_size: int) -> traffic.Traffic:
         )
         for replicas in FEW
     ]
-    return traffic.Traffic.of_two(*zip(FEW, counts, strict=True))
+    return Traffic.of_two(*zip(FEW, counts, strict=True))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measure how cost grows: with the bank's rows, k, replicas and epochs."""
+"""Measure how cost grows: with the bank's rows, with k, with epochs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import atexit
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.harness.comparison import Case, Comparison, Side, Work, rate
@@ -90,20 +89,6 @@ def run_memory(
     return Work(one_epoch)
 
 
-def replicas(threads: int, alone: bool = False, **task: Any) -> Work:
-    """Prepare a step on several replicas; milliseconds.
-
-    Args:
-        threads: For all replicas of a CPU together.
-        alone: Whether replicas exchange nothing.
-        **task: See `replicas.Task`.
-    """
-    sides.start_tensorflow(threads)
-    from benchmarks.speed.replicas import Task, timed
-
-    return timed(Task(**task), alone)
-
-
 def product(threads: int, library: str, n: int) -> Work:
     """Prepare a product of two square matrices of n rows."""
     left, right = sides.unit_rows(n, n, 0), sides.unit_rows(n, n, 1)
@@ -131,23 +116,6 @@ def _steps(sizes: tuple[int, ...], batch: int, size: int) -> list[Case]:
     return [
         Case(f"N = {n:,}", {"n": n, "batch": batch, "size": size, **network})
         for n in sizes
-    ]
-
-
-def replica_cases(counts: Sequence[int], **task: Any) -> list[Case]:
-    """Make a case a number of replicas, and two of several: sharded too.
-
-    Args:
-        counts: The numbers.
-        **task: The rest of `replicas.Task`.
-    """
-    return [
-        Case(
-            f"{r} replicas, bank {'sharded' if shard else 'whole'}",
-            {"replicas": r, "shard": shard, **task},
-        )
-        for r in counts
-        for shard in (False, True)[: min(r, 2)]
     ]
 
 
@@ -200,27 +168,6 @@ REFRESH = Comparison(
     quick=[Case(f"N = {n}, k = 1", {"n": n, "k": 1}) for n in (300, 600)],
     repeats=2,
 )
-REPLICAS = Comparison(
-    name="growth_replicas",
-    title="A step on several replicas",
-    does=(
-        "`benchmarks.scaling`: a step with the backbone `small`, 32 images a "
-        "replica, N = 50,000. Replicas on a machine without GPUs are parts of "
-        "its CPU and share its cores: a perfect step takes as many times as "
-        "long as there are replicas."
-    ),
-    unit="ms",
-    sides=(Side("and_tf", replicas),),
-    cases=replica_cases(
-        (1, 2, 4), backbone="small", image_size=32, num_examples=50_000,
-        batch_size=32, steps=20,
-    ),
-    quick=replica_cases(
-        (1,), backbone="small", image_size=8, num_examples=100, batch_size=4,
-        steps=2,
-    ),
-    repeats=3,
-)  # fmt: skip
 RUN_MEMORY = Comparison(
     name="run_memory",
     title="Memory of a CIFAR-10 run",

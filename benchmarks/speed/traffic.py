@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
-
-from and_tf import cli
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,15 +86,3 @@ class Traffic:
             sum(exchange.received(replicas) for exchange in of_network),
             sum(exchange.received(replicas) for exchange in of_batch),
         )
-
-
-def count(**task: Any) -> list[Exchange]:
-    """Trace a step and return its exchanges; for a process of its own.
-
-    Args:
-        **task: See `replicas.Task`.
-    """
-    cli.import_tensorflow()
-    from benchmarks.speed.replicas import Task, exchanges
-
-    return exchanges(Task(**task))

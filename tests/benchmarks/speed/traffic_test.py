@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from and_tf import backbones
 from benchmarks.harness import processes
-from benchmarks.speed import traffic
+from benchmarks.speed import scaling
 from benchmarks.speed.replicas import CountingOps
 from benchmarks.speed.traffic import Exchange, Traffic
 
@@ -50,7 +50,7 @@ def exchanges(replicas: int, shard: bool, **changes: int) -> list[Exchange]:
         "replicas": replicas, "shard": shard, "backbone": "small",
         "image_size": 16, "num_examples": 301, "batch_size": 8, **changes,
     }  # fmt: skip
-    return processes.call(traffic.count, **task)
+    return processes.call(scaling.exchanges, **task)
 
 
 def test_of_a_step():
