@@ -169,7 +169,7 @@ def count(shard: bool, backbone: str, image_size: int) -> Traffic:
     """Return the traffic of a training, from steps that are traced."""
     counts = [
         processes.call(
-            scaling.exchanges,
+            scaling.count_exchanges,
             replicas=replicas,
             shard=shard,
             backbone=backbone,

@@ -25,7 +25,7 @@ def step(threads: int, alone: bool = False, **task: Any) -> Work:
     return timed(Task(**task), alone)
 
 
-def exchanges(**task: Any) -> list[Exchange]:
+def count_exchanges(**task: Any) -> list[Exchange]:
     """Trace a step and return its exchanges; for a process of its own.
 
     Args:

@@ -50,7 +50,7 @@ def exchanges(replicas: int, shard: bool, **changes: int) -> list[Exchange]:
         "replicas": replicas, "shard": shard, "backbone": "small",
         "image_size": 16, "num_examples": 301, "batch_size": 8, **changes,
     }  # fmt: skip
-    return processes.call(scaling.exchanges, **task)
+    return processes.call(scaling.count_exchanges, **task)
 
 
 def test_of_a_step():
