@@ -20,8 +20,8 @@ os.environ.setdefault(
 )
 
 _PLACES = {
-    "AND": "and_tf.model",
-    "Curriculum": "and_tf.curriculum",
+    "AND": "and_tf.method.model",
+    "Curriculum": "and_tf.method.curriculum",
     "backbones": None,
     "data": None,
 }

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
+from and_tf.utils import cli
 from benchmarks.harness import tables, turns
 from benchmarks.harness.comparison import Case
 from benchmarks.speed import views

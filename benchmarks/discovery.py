@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
+from and_tf.utils import cli
 from benchmarks.harness import processes
 from benchmarks.speed import refresh
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli, files
+from and_tf.utils import atomic_files, cli
 from benchmarks import trained_run
 from benchmarks.harness import tables, turns
 from benchmarks.speed import encoders
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> None:
     found = turns.measure(comparison, command, repeats=_REPEATS.value)
     print(tables.section(found))
     if output:
-        files.write_json(output, {"run_dir": run_dir, **found})
+        atomic_files.write_json(output, {"run_dir": run_dir, **found})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pathlib
 
-from and_tf import files
+from and_tf.utils import atomic_files
 from benchmarks import registry, result_files, results_page
 from benchmarks.gpu import page as gpu_page
 from benchmarks.harness import record
@@ -56,7 +56,7 @@ def write(
     """
     render, place = PAGES[name]
     place, page = results or place, page or record.HERE / name
-    files.write_text(page, render(place))
+    atomic_files.write_text(page, render(place))
     print(f"wrote {page}")
     if name == "SPEED.md":
         picture = page.with_name("speed.png")

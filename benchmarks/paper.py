@@ -11,10 +11,10 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from and_tf import config as configs
-from and_tf.config import RunConfig, TrainConfig
-from and_tf.errors import InputError
-from and_tf.sweeping.measures import gather
+from and_tf.sweeping.metrics import gather
+from and_tf.training import config as configs
+from and_tf.training.config import RunConfig, TrainConfig
+from and_tf.utils.errors import InputError
 from benchmarks import commands
 
 PATH = pathlib.Path(__file__).parent / "paper_rows.json"

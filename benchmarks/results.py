@@ -18,8 +18,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
-from and_tf.errors import InputError
+from and_tf.utils import cli
+from and_tf.utils.errors import InputError
 from benchmarks import pages, result_files
 from benchmarks.harness.record import HERE
 

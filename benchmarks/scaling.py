@@ -22,8 +22,8 @@ from typing import Any
 
 from absl import flags
 
-from and_tf import cli, files, paths
 from and_tf.sweeping.table import aligned
+from and_tf.utils import atomic_files, cli, paths
 from benchmarks.gpu.setting import find_gpus
 from benchmarks.harness import processes, tables, turns
 from benchmarks.harness.comparison import Comparison, Side
@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> None:
             computed += compute(*SETTINGS[name])
     if _OUTPUT.value:
         found = {"timed": timed, "computed": computed}
-        files.write_json(pathlib.Path(_OUTPUT.value), found)
+        atomic_files.write_json(pathlib.Path(_OUTPUT.value), found)
 
 
 def time_steps() -> dict[str, Any]:

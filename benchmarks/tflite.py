@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from and_tf import cli, files
 from and_tf.sweeping.table import aligned
+from and_tf.utils import atomic_files, cli
 from benchmarks import trained_run
 from benchmarks.harness import record, tables, turns
 from benchmarks.harness.comparison import Case, Comparison, Side
 from benchmarks.speed import encoders
-from export.tflite_format import MODES
+from export.tensor_names import MODES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,10 +45,10 @@ def main(argv: Sequence[str]) -> None:
     del argv
     run_dir, data_dir, output = trained_run.places()
     cli.import_tensorflow()
-    from and_tf import trained
-    from export import fidelity
+    from and_tf.training import trained
     from export.metadata import describe
-    from export.tflite_encoder import TFLiteEncoder
+    from export.serving import fidelity
+    from export.tflite.encoder import TFLiteEncoder
 
     run = trained.load_encoder(pathlib.Path(run_dir))
     data = trained.load_images(run.config, data_dir)
@@ -79,7 +79,7 @@ def main(argv: Sequence[str]) -> None:
         content = {"machine": machine, "run": describe(run),
                    "batch_size": _BATCH_SIZE.value,
                    "repeats": _REPEATS.value, "modes": rows}  # fmt: skip
-        files.write_json(output, content)
+        atomic_files.write_json(output, content)
 
 
 def latencies(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pathlib
 
-from and_tf import config as configs
-from and_tf import paths
-from and_tf.config import TrainConfig
-from and_tf.errors import InputError
+from and_tf.training import config as configs
+from and_tf.training.config import TrainConfig
+from and_tf.utils import paths
+from and_tf.utils.errors import InputError
 
 _RUN_DIR = paths.define("run_dir", "", "The run.")
 _DATA_DIR = paths.define(

@@ -32,8 +32,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
-from and_tf.errors import InputError, Interrupted
+from and_tf.utils import cli
+from and_tf.utils.errors import InputError, Interrupted
 from benchmarks import pages
 from benchmarks.gpu import cost, levels, record, setting
 from benchmarks.gpu.levels import LEVELS, Plan

@@ -12,9 +12,9 @@ import functools
 import pathlib
 from typing import Any
 
-from and_tf.config import TrainConfig
 from and_tf.sweeping import grid
 from and_tf.sweeping.grid import SweepRun
+from and_tf.training.config import TrainConfig
 from benchmarks import commands, paper
 from benchmarks.gpu.setting import Setting
 from benchmarks.gpu.trial import read_metrics

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from and_tf.sweeping.measures import NONE as MISSING
-from and_tf.sweeping.measures import percent
+from and_tf.sweeping.metrics import NONE as MISSING
+from and_tf.sweeping.metrics import percent
 from and_tf.sweeping.table import aligned
 from benchmarks import results_page
 from benchmarks.gpu.arithmetic import PEAKS, peak_of

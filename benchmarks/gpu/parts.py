@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from and_tf import cli
+from and_tf.utils import cli
 
 if TYPE_CHECKING:
-    from and_tf.trained import Trained
+    from and_tf.training.trained import Trained
 
 REPEATS = 3
 NEIGHBOURS = 200  # K of kNN.
@@ -52,8 +52,8 @@ def measure(run_dir: str) -> dict[str, Any]:
 def _load(path: pathlib.Path) -> Trained:
     import keras
 
-    from and_tf import trained
-    from and_tf.run_directory import RunDirectory
+    from and_tf.training import trained
+    from and_tf.training.run_directory import RunDirectory
 
     # As in training: otherwise the model would be built in float32.
     keras.config.set_dtype_policy(RunDirectory(path).config().precision)
@@ -64,11 +64,11 @@ def _parts(
     run: Trained, scratch: pathlib.Path
 ) -> dict[str, Callable[[], object]]:
     """Return the parts by their names, each to be called again and again."""
-    from and_tf.callbacks.recorder import state
-    from and_tf.checkpoint import Checkpoints
     from and_tf.evaluation.embeddings import embed
     from and_tf.evaluation.knn import weighted_knn
     from and_tf.search.nearest import nearest
+    from and_tf.training.callbacks.checkpointing import state
+    from and_tf.training.checkpoint import Checkpoints
 
     model, train, test = run.model, run.images.train, run.images.test
     rows = np.asarray(model.bank.rows)
@@ -116,8 +116,8 @@ def _flops(run: Trained) -> int:
 
 def _last_round(run: Trained) -> dict[str, Any]:
     """Return how long the last round took as a whole, by its checkpoints."""
-    from and_tf.checkpoint import Checkpoint
-    from and_tf.training import rounds_of
+    from and_tf.training.checkpoint import Checkpoint
+    from and_tf.training.experiment import rounds_of
 
     kept = run.directory.checkpoints.of_rounds(rounds_of(run.config))
     last, before = max(kept), max(kept) - 1

@@ -29,10 +29,10 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from and_tf import config as configs
-from and_tf import files
-from and_tf.config import TrainConfig
 from and_tf.sweeping.grid import SweepRun
+from and_tf.training import config as configs
+from and_tf.training.config import TrainConfig
+from and_tf.utils import atomic_files
 from benchmarks import paper, result_files
 from benchmarks.gpu.arithmetic import share_of_peak
 from benchmarks.gpu.levels import SMOKE, Plan
@@ -138,7 +138,7 @@ def write_smoke(smoke: Smoke, results: pathlib.Path) -> pathlib.Path:
     if setting.devices > 1:
         name += f"_x{setting.devices}"
     path = results / "gpu" / f"{name}.json"
-    files.write_json(path, of_smoke(smoke))
+    atomic_files.write_json(path, of_smoke(smoke))
     return path
 
 

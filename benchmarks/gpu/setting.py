@@ -8,8 +8,8 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from and_tf import cli, files
-from and_tf.errors import InputError
+from and_tf.utils import atomic_files, cli
+from and_tf.utils.errors import InputError
 from benchmarks.commands import ROOT
 from benchmarks.harness import processes
 
@@ -100,7 +100,7 @@ class Setting:
         # Data may move between two calls.
         own = dataclasses.asdict(self) | {"data_dir": ""}
         if not path.is_file():
-            files.write_json(path, own, _REMEDY)
+            atomic_files.write_json(path, own, _REMEDY)
             return
         before = json.loads(path.read_text("utf-8"))
         names = [name for name in own if before.get(name) != own[name]]
@@ -135,7 +135,7 @@ def find_gpus() -> list[str]:
 def name_gpus() -> list[str]:
     """Ask TensorFlow in this process."""
     cli.import_tensorflow()
-    from and_tf.devices import gpu_names
+    from and_tf.distribution.devices import gpu_names
 
     return gpu_names()
 

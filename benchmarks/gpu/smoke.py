@@ -16,8 +16,8 @@ import json
 import pathlib
 from typing import Any
 
-from and_tf import files
-from and_tf.terminal import duration
+from and_tf.utils import atomic_files
+from and_tf.utils.progress import duration
 from benchmarks.gpu import parts
 from benchmarks.gpu.setting import PRECISIONS, Setting
 from benchmarks.gpu.trial import Trial
@@ -127,7 +127,7 @@ class Smoke:
         if not self.parts.is_file():
             _say("the parts of an epoch")
             found = launcher.call(parts.measure, run_dir=str(self.run))
-            files.write_json(self.parts, found)
+            atomic_files.write_json(self.parts, found)
         left = [case for case in self.cases if not case.trial.done]
         for number, case in enumerate(left, start=1):
             began = launcher.clock()
@@ -166,7 +166,7 @@ def _train(case: Case, launcher: Launcher) -> None:
     try:
         case.trial.run(launcher)
     except Failed as error:
-        files.write_text(case.failure, f"{error}\n")
+        atomic_files.write_text(case.failure, f"{error}\n")
         _say(f"  {error}")
     else:
         case.trial.drop_checkpoints()

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 
 from absl import flags
 
-from and_tf import cli
+from and_tf.utils import cli
 from benchmarks.harness.comparison import Work
 
 _PIPE = flags.DEFINE_integer("pipe", None, "File descriptor.", required=True)

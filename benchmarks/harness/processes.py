@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from benchmarks.harness.comparison import Answer
 
 # Seconds before a turn: threads of the side before may still spin.

@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
-from and_tf.errors import InputError, Interrupted
-from and_tf.interruption import Interruption
+from and_tf.utils.errors import InputError, Interrupted
+from and_tf.utils.signals import Interruption
 from benchmarks.harness import processes
 
 POLL = 0.2  # Seconds.

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from and_tf.sweeping.measures import Values, known
+from and_tf.sweeping.metrics import Values, known
 from and_tf.sweeping.table import aligned
 from benchmarks.harness.comparison import best_of, times_as_fast
 

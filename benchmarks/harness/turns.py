@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from benchmarks.harness import record
 from benchmarks.harness.comparison import Case, Comparison, Side
 from benchmarks.harness.processes import MeasuringProcess

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli, files
+from and_tf.utils import atomic_files, cli
 from benchmarks import pages, registry
 from benchmarks.harness import tables, turns
 
@@ -72,7 +72,9 @@ def main(argv: Sequence[str]) -> None:
             )
             print(tables.section(found), flush=True)
             if written:
-                files.write_json(place / f"{comparison.name}.json", found)
+                atomic_files.write_json(
+                    place / f"{comparison.name}.json", found
+                )
     if written:
         pages.write("SPEED.md", place, None if own else place / "SPEED.md")
 

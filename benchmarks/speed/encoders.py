@@ -22,11 +22,11 @@ from benchmarks.harness.comparison import (
     seconds,
 )
 from benchmarks.speed import sides
-from export.tflite_format import INPUT, OUTPUT, SIGNATURE
+from export.tensor_names import INPUT, OUTPUT, SIGNATURE
 
 if TYPE_CHECKING:
     from and_tf.data.split import ImageData
-    from and_tf.trained import TrainedEncoder
+    from and_tf.training.trained import TrainedEncoder
 
 Encoder = Callable[[np.ndarray], np.ndarray]
 WARM_UP = 10  # Calls that do not count.
@@ -52,7 +52,7 @@ def embed(
         batch_size: Images a call; the last batch may be smaller.
     """
     sides.start_tensorflow(threads)
-    from and_tf import trained
+    from and_tf.training import trained
 
     run = trained.load_encoder(pathlib.Path(run_dir))
     data = trained.load_images(run.config, data_dir)
@@ -111,10 +111,10 @@ def _saved_model(
     del data
     import tensorflow as tf
 
-    from export import writing
-    from export.servable import Options
+    from export.serving import saved_model_writer
+    from export.serving.servable import Options
 
-    version = writing.export(run, place / "saved_model", Options())
+    version = saved_model_writer.export(run, place / "saved_model", Options())
     loaded = tf.saved_model.load(str(version))
 
     def encode(images: np.ndarray) -> np.ndarray:
@@ -129,7 +129,7 @@ def _saved_model(
 def _tflite(
     run: TrainedEncoder, data: ImageData, place: pathlib.Path, mode: str
 ) -> Encoder:
-    from export.tflite_encoder import TFLiteEncoder
+    from export.tflite.encoder import TFLiteEncoder
 
     return TFLiteEncoder(write_tflite(run, data, mode, place))
 
@@ -155,12 +155,12 @@ def write_tflite(
     Args:
         run: Its run.
         data: The run's data set.
-        mode: One of `export.tflite_format.MODES`.
+        mode: One of `export.tensor_names.MODES`.
         place: The file's directory.
         calibration_images: Training images for int8.
     """
-    from export import calibration
-    from export.tflite_conversion import convert
+    from export.tflite import calibration
+    from export.tflite.conversion import convert
 
     path = place / f"{mode}.tflite"
     if mode == "int8":
@@ -184,7 +184,7 @@ def call_tflite(
         images: uint8 [B, S, S, 3], the batch of every call.
         calls: Calls in a turn.
     """
-    from export.tflite_encoder import TFLiteEncoder
+    from export.tflite.encoder import TFLiteEncoder
 
     one = seconds(
         functools.partial(TFLiteEncoder(pathlib.Path(path), threads), images),

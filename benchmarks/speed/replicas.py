@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf import AND, backbones
-from and_tf.optimiser import CoupledSGD
+from and_tf.method.optimizers import CoupledSGD
 from benchmarks.harness.comparison import Work
 from benchmarks.speed.traffic import Exchange
 

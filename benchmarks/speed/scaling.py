@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from and_tf import cli
+from and_tf.utils import cli
 from benchmarks.harness.comparison import Case, Comparison, Side, Work
 from benchmarks.speed import sides
 from benchmarks.speed.traffic import Exchange

@@ -10,7 +10,7 @@ from importlib.abc import MetaPathFinder
 
 import numpy as np
 
-from and_tf import cli
+from and_tf.utils import cli
 
 MEBI = 2**20
 _CLEAR = pathlib.Path("/proc/self/clear_refs")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from benchmarks.gpu import cost, setting
 from benchmarks.gpu.levels import LEVELS, Plan
 from benchmarks.gpu.setting import Setting

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from benchmarks import pages, registry
 from benchmarks.harness import record, tables
 from benchmarks.harness.comparison import Case, Comparison, Side, Target
