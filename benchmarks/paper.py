@@ -98,20 +98,11 @@ def rows_of(config: TrainConfig, figure: str) -> list[str]:
 def differences(config: RunConfig, row_id: str) -> list[str]:
     """Return the flags in which a run differs from the recipe of a row."""
     row = paper_row(row_id)
-    names = _differing(config, commands.config_of(row["command"]))
+    names = config.differences(commands.config_of(row["command"]))
     if "on" in row:
         trained, start = trained_config(config), commands.config_of(row["on"])
-        names += _differing(trained, start) if trained else ["run_dir"]
-    return names
-
-
-def _differing(config: RunConfig, recipe: RunConfig) -> list[str]:
-    return [
-        name
-        for name in config.run_fields()
-        if name not in LEFT_OPEN
-        and getattr(config, name) != getattr(recipe, name)
-    ]
+        names += trained.differences(start) if trained else ["run_dir"]
+    return [name for name in names if name not in LEFT_OPEN]
 
 
 def trained_config(config: RunConfig) -> TrainConfig | None:

@@ -31,23 +31,21 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from and_tf.sweeping.command import CLUSTER, TRAIN, command_of
-from and_tf.sweeping.metrics import gather, is_clustering, linear_of
+from and_tf.sweeping.metrics import is_clustering, linear_of
 from and_tf.training import config as configs
 from and_tf.training import result_file
-from and_tf.training.config import RunConfig
 from and_tf.utils import atomic_files
 from and_tf.utils.errors import InputError
-from benchmarks import commands
+from benchmarks import commands, result_rows
 from benchmarks.harness.record import RESULTS
 from benchmarks.paper import (
     Run,
     check_recipe,
     check_rows,
-    differences,
     trained_config,
 )
 
@@ -135,8 +133,8 @@ def _shared(
     """Return all that a result file tells but what `add` was given."""
     first, result = found[0]
     _check_alike(found, source)
-    varied = _varied([config for config, _ in found])
-    shown = _Shown([config for config, _ in found])
+    varied = result_rows.varied([config for config, _ in found])
+    shown = result_rows.Shown([config for config, _ in found])
     vary = {
         name: sorted({shown.value(config, name) for config, _ in found})
         for name in varied
@@ -158,45 +156,8 @@ def _shared(
         "versions": result["versions"],
         "date": max(r["finished"] for _, r in found)[:10],
         "varied": varied,
-        "rows": _rows(found, varied, shown, reproduces),
+        "rows": result_rows.rows_of(found, varied, shown, reproduces),
     }
-
-
-def _varied(found: Sequence[RunConfig]) -> list[str]:
-    """Return the flags, but the seed, that runs differ in."""
-    first, command = found[0], command_of(found[0])
-    names = {n for one in found for n in command.differences(one, first)}
-    ordered = [*first.run_fields(), *command.inputs]
-    return [n for n in ordered if n in names and n != "seed"]
-
-
-class _Shown:
-    """Writes values of flags as they may be published.
-
-    A directory is a machine's; of it are shown as many of its last names as
-    tell it from the others.
-    """
-
-    def __init__(self, found: Sequence[RunConfig]) -> None:
-        self._names = {}
-        for name in CLUSTER.inputs:
-            paths = {getattr(one, name, "") for one in found}
-            self._names[name] = shortest(paths)
-
-    def value(self, config: RunConfig, name: str) -> Any:
-        """Return a flag's value, or the name of a directory that it is."""
-        value = getattr(config, name)
-        return self._names[name][value] if name in self._names else value
-
-
-def shortest(paths: Collection[str]) -> dict[str, str]:
-    """Return as many last parts of each path as tell all apart."""
-    parts = {path: pathlib.PurePath(path).parts for path in paths}
-    for count in range(1, max(map(len, parts.values()), default=0) + 1):
-        names = {path: "/".join(p[-count:]) for path, p in parts.items()}
-        if len(set(names.values())) == len(names):
-            return names
-    return {path: path for path in paths}
 
 
 def _baselines(found: Sequence[Run]) -> dict[str, list[float]]:
@@ -270,48 +231,3 @@ def _distinct(values: Sequence[Any]) -> list[Any]:
 def _one(values: set) -> Any:
     """Return the value that all share, None where they differ."""
     return values.pop() if len(values) == 1 else None
-
-
-def _rows(
-    found: Sequence[Run],
-    varied: Sequence[str],
-    shown: _Shown,
-    reproduces: Sequence[str],
-) -> list[dict[str, Any]]:
-    groups: dict[tuple, list[Run]] = {}
-    for config, result in found:
-        key = tuple(shown.value(config, name) for name in varied)
-        groups.setdefault(key, []).append((config, result))
-    _check_seeds(groups)
-    return [
-        {
-            "values": dict(zip(varied, key, strict=True)),
-            "seeds": [config.seed for config, _ in group],
-            "seconds": [result["seconds"] for _, result in group],
-            "images_per_second": [
-                result.get("train_images_per_second") for _, result in group
-            ],
-            "reproduces": [
-                row for row in reproduces if not differences(group[0][0], row)
-            ],
-            "figures": gather([result for _, result in group]),
-        }
-        for key, group in sorted(groups.items())
-    ]
-
-
-def _check_seeds(groups: Mapping[tuple, Sequence[Run]]) -> None:
-    """Check that the command of the sweep gives these seeds.
-
-    Raises:
-        InputError: If one is missing, or there twice.
-    """
-    first = min(group[0][0].seed for group in groups.values())
-    for key, group in groups.items():
-        seeds = [config.seed for config, _ in group]
-        wanted = list(range(first, first + len(seeds)))
-        if seeds != wanted:
-            raise InputError(
-                f"Expected the seeds {wanted} of each combination. Received: "
-                f"{seeds} of {key}."
-            )

@@ -17,17 +17,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
+from and_tf.sweeping.run_status import ASKED, error_in, tail
 from and_tf.utils.errors import InputError, Interrupted
 from and_tf.utils.signals import Interruption
 from benchmarks.harness import processes
 
 POLL = 0.2  # Seconds.
-# What a training ends with that was asked to end and has kept its state.
-KEPT = {
-    sign * number + offset
-    for number in (signal.SIGINT, signal.SIGTERM)
-    for sign, offset in ((1, 128), (-1, 0))
-}
 
 
 class Failed(InputError):
@@ -92,9 +87,9 @@ class Launcher:
                 process_group=0,
             )
             code = self._wait(child, interruption, enough)
-        if interruption.signal_number or (self.over and code in KEPT):
+        if interruption.signal_number or (self.over and code in ASKED):
             raise self._interrupted(interruption.signal_number)
-        if code and not (code in KEPT and enough()):
+        if code and not (code in ASKED and enough()):
             raise Failed(_failure(arguments, code, log))
 
     def call(self, function: Callable[..., Any], **arguments: Any) -> Any:
@@ -152,12 +147,7 @@ def _failure(
     arguments: Sequence[str], code: int, log: pathlib.Path | None
 ) -> str:
     """Say which process failed, and why as far as it said so itself."""
-    why = f"exit code {code}"
-    if code < 0:
-        why = f"killed by {signal.Signals(-code).name}"
-    elif log is not None:
-        lines = log.read_text(errors="replace").split("\n")
-        why = next((line for line in reversed(lines) if line.strip()), why)
+    why = error_in([*(tail(log) if log else []), ""], code)
     where = f"{log} tells more" if log else "its own output is above"
     return (
         f"Expected {arguments[1]} to end well. Received: {why.strip()} "

@@ -15,7 +15,14 @@ from and_tf.sweeping.command import CLUSTER
 from and_tf.sweeping.grid import runs_of, varied
 from and_tf.training.config import TrainConfig
 from and_tf.utils.errors import InputError
-from benchmarks import commands, pages, paper, result_files, results_page
+from benchmarks import (
+    commands,
+    pages,
+    paper,
+    result_files,
+    result_rows,
+    results_page,
+)
 from benchmarks.harness.record import HERE
 
 SCAN = "scan/cifar10/kmeans"
@@ -203,7 +210,7 @@ def test_a_figure_that_not_all_have_says_so(tmp_path, kept):
     ],
 )
 def test_directories_are_told_apart(paths, names):
-    assert result_files.shortest(paths) == dict(zip(paths, names, strict=True))
+    assert result_rows.shortest(paths) == dict(zip(paths, names, strict=True))
 
 
 def test_only_the_papers_recipe_stands_in_its_row(tmp_path, kept):
