@@ -18,7 +18,7 @@ from scipy.special import softmax
 from and_tf.data.split import Split
 from and_tf.evaluation import cluster_metrics
 from and_tf.evaluation.embeddings import embed
-from and_tf.scan.losses import consistency, entropy
+from and_tf.scan import losses as loss_functions
 from and_tf.scan.scan_model import SCAN
 
 NEAREST = 5  # Neighbours that an image is compared with.
@@ -115,12 +115,14 @@ def validation_losses(logits: tf.Tensor, neighbours: np.ndarray) -> np.ndarray:
     """
     own = np.arange(len(neighbours))
     consistency = [
-        tf.reduce_mean(consistency(logits, tf.gather(logits, of)), 0)
+        tf.reduce_mean(
+            loss_functions.consistency(logits, tf.gather(logits, of)), 0
+        )
         for of in (own, *neighbours[:, :NEAREST].T)
     ]  # [H] each
     mean = tf.reduce_mean(tf.nn.softmax(logits), axis=0)
     average = tf.add_n(consistency) / len(consistency)
-    return (average - entropy(mean)).numpy()
+    return (average - loss_functions.entropy(mean)).numpy()
 
 
 def lowest_loss(history: Sequence[Mapping[str, Any]]) -> int:
