@@ -1,4 +1,4 @@
-"""Commands as they stand in tables, read and written."""
+"""Read and write commands as they stand in tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MATTERS = ("evaluate_every",)
 
 
 def config_of(command: str) -> RunConfig:
-    """The config of "python -m and_tf.train --flagfile=… --flag=…".
+    """Return the config of "python -m and_tf.train --flagfile=… --flag=…".
 
     Of a sweep's command it is what all runs share.
 
@@ -56,13 +56,13 @@ def config_of(command: str) -> RunConfig:
 
 
 def _at_root(argument: str) -> str:
-    """Flagfiles are named from the project's own directory."""
+    """Name a flagfile from the project's own directory."""
     before, named, path = argument.partition("--flagfile=")
     return f"{before}{named}{ROOT / path}" if named else argument
 
 
 def run_command(config: RunConfig) -> str:
-    """The shortest command that runs a config, with the configs there are.
+    """Return the shortest command that runs a config.
 
     Directories are left out: they are a machine's.
     """
@@ -73,10 +73,10 @@ def run_command(config: RunConfig) -> str:
 def sweep_command(
     config: RunConfig, vary: Mapping[str, Sequence[Any]], seeds: int
 ) -> str:
-    """The same of a sweep.
+    """Return the shortest command of a sweep.
 
     Args:
-        config: Of its first run.
+        config: The config of its first run.
         vary: The values of each varied flag.
         seeds: How many there are.
     """
@@ -92,7 +92,7 @@ def sweep_command(
 
 
 def _shortest(config: RunConfig, besides: Sequence[str]) -> list[str]:
-    """A flagfile, if one helps, and the flags that it takes beside it."""
+    """Return a flagfile, if one helps, and the flags beside it."""
     command = command_of(config)
     matter = MATTERS if command is TRAIN else ()
     names = [n for n in (*config.run_fields(), *matter) if n not in besides]
@@ -107,7 +107,7 @@ def _shortest(config: RunConfig, besides: Sequence[str]) -> list[str]:
 
 
 def _flagfiles(command: Command) -> list[list[str]]:
-    """The configs of a command; those of clusterings are named for it."""
+    """Return the configs of a command, by their names."""
     paths = sorted((ROOT / "configs").glob("*.flags"))
     return [
         [f"--flagfile={path.relative_to(ROOT)}"]

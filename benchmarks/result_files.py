@@ -1,4 +1,4 @@
-"""Figures of finished runs, kept as small JSON files in benchmarks/results/.
+"""Keep figures of finished runs as small JSON files in benchmarks/results/.
 
     {
       "title": "CIFAR-10, `make demo`",
@@ -6,7 +6,7 @@
       "about": ["table6/one_off"], ids of rows that ask the same question
       "note": "",                  what is to be seen in it, in words
       "command": "python -m and_tf.train …",
-      "dataset", "backbone", "num_examples", "image_size", "rounds", "epochs",
+      "dataset", "backbone", "num_examples", "image_size", "epochs",
       "precision": "float32",
       "protocol": {"K": 200, …},
       "baselines": {"raw pixels": [0.4508, …], …},     a value a seed
@@ -31,37 +31,31 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from and_tf.sweeping.command import CLUSTER, TRAIN, command_of
-from and_tf.sweeping.metrics import gather, is_clustering, linear_of
+from and_tf.sweeping.metrics import is_clustering, linear_of
 from and_tf.training import result_file
-from and_tf.training.config import TrainConfig
 from and_tf.utils import atomic_files, flag_config
 from and_tf.utils.errors import InputError
-from and_tf.utils.flag_config import RunConfig
-from benchmarks import commands
+from benchmarks import commands, result_rows
+from benchmarks.harness.record import RESULTS
+from benchmarks.paper import (
+    Run,
+    check_recipe,
+    check_rows,
+    trained_config,
+)
 
-HERE = pathlib.Path(__file__).parent
-RESULTS = HERE / "results"
 SAME = ("dataset", "backbone", "num_examples", "image_size")
 # What makes the figures of two clusterings comparable.
 MATCHED = ("matched_on", "num_queries", "epoch")
-# What a run may have otherwise than the paper's recipe: neither the paper nor
-# its authors' code name a seed or a number format. The page says the latter.
-LEFT_OPEN = ("seed", "precision")
-PRETEXT = ("pretext", "backbone", "rounds", "epochs")
-Run = tuple[RunConfig, dict[str, Any]]
-
-
-def paper_rows() -> list[dict[str, Any]]:
-    """Every published figure; benchmarks/paper_rows.json."""
-    return json.loads((HERE / "paper_rows.json").read_text("utf-8"))
+PRETEXT = ("pretext", "epochs")
 
 
 def read_all(directory: pathlib.Path = RESULTS) -> dict[str, dict[str, Any]]:
-    """All result files by their names, in order."""
+    """Read all result files, by their names, in order."""
     paths = sorted(directory.glob("*.json"))
     return {path.stem: json.loads(path.read_text("utf-8")) for path in paths}
 
@@ -75,11 +69,11 @@ def add(
     note: str = "",
     directory: pathlib.Path = RESULTS,
 ) -> pathlib.Path:
-    """Takes the figures of a run or a sweep into a result file.
+    """Take the figures of a run or a sweep into a result file.
 
     Args:
         source: The directory of a finished run, or of a sweep.
-        name: The file's, without a suffix.
+        name: The name of the file, without a suffix.
         title: What it is, in words.
         reproduces: Rows of the paper whose very recipe it is; of a sweep,
             that of one of its combinations.
@@ -95,7 +89,7 @@ def add(
     found = _runs(source)
     check_rows([*about, *reproduces])
     for row in reproduces:
-        _check_recipe(found, row)
+        check_recipe(found, row)
     content = {
         "title": title,
         "reproduces": list(reproduces),
@@ -108,23 +102,8 @@ def add(
     return path
 
 
-def check_rows(ids: Sequence[str]) -> None:
-    """Refuses ids that no row of the paper has.
-
-    Raises:
-        InputError: If there is one.
-    """
-    known = [row["id"] for row in paper_rows()]
-    unknown = [one for one in ids if one not in known]
-    if unknown:
-        raise InputError(
-            f"Expected ids of benchmarks/paper_rows.json. Received: "
-            f"{', '.join(unknown)}. There are: {', '.join(known)}."
-        )
-
-
 def _runs(source: pathlib.Path) -> list[Run]:
-    """The finished runs of a directory, sorted by their seeds."""
+    """Read the finished runs of a directory, sorted by their seeds."""
     paths = [source, *sorted(source.glob("*/seed_*"))]
     runs = [_run(path) for path in paths if (path / "result.json").is_file()]
     if not runs:
@@ -150,11 +129,11 @@ def _run(path: pathlib.Path) -> Run:
 def _shared(
     found: Sequence[Run], source: pathlib.Path, reproduces: Sequence[str]
 ) -> dict[str, Any]:
-    """All that a result file says of runs, but title and rows."""
+    """Return all that a result file tells but what `add` was given."""
     first, result = found[0]
     _check_alike(found, source)
-    varied = _varied([config for config, _ in found])
-    shown = _Shown([config for config, _ in found])
+    varied = result_rows.varied([config for config, _ in found])
+    shown = result_rows.Shown([config for config, _ in found])
     vary = {
         name: sorted({shown.value(config, name) for config, _ in found})
         for name in varied
@@ -167,7 +146,6 @@ def _shared(
         if sweep
         else commands.run_command(first),
         **same,
-        "rounds": _one({r.get("rounds") for _, r in found}),
         "epochs": _one({r["epochs"] for _, r in found}),
         "precision": _one({config.precision for config, _ in found}),
         "protocol": _protocol(result),
@@ -177,49 +155,12 @@ def _shared(
         "versions": result["versions"],
         "date": max(r["finished"] for _, r in found)[:10],
         "varied": varied,
-        "rows": _rows(found, varied, shown, reproduces),
+        "rows": result_rows.rows_of(found, varied, shown, reproduces),
     }
 
 
-def _varied(found: Sequence[RunConfig]) -> list[str]:
-    """Flags, but the seed, that runs differ in."""
-    first, command = found[0], command_of(found[0])
-    names = {n for one in found for n in command.differences(one, first)}
-    ordered = [*first.run_fields(), *command.inputs]
-    return [n for n in ordered if n in names and n != "seed"]
-
-
-class _Shown:
-    """Values of flags as they may be published.
-
-    A directory is a machine's; of it are shown as many of its last names as
-    tell it from the others.
-    """
-
-    def __init__(self, found: Sequence[RunConfig]) -> None:
-        self._names = {}
-        for name in CLUSTER.inputs:
-            paths = {getattr(one, name, "") for one in found}
-            self._names[name] = shortest(paths)
-
-    def value(self, config: RunConfig, name: str) -> Any:
-        """A flag's, or the name of the directory that it is."""
-        value = getattr(config, name)
-        return self._names[name][value] if name in self._names else value
-
-
-def shortest(paths: Collection[str]) -> dict[str, str]:
-    """As many last parts of each path as no two have in common."""
-    parts = {path: pathlib.PurePath(path).parts for path in paths}
-    for count in range(1, max(map(len, parts.values()), default=0) + 1):
-        names = {path: "/".join(p[-count:]) for path, p in parts.items()}
-        if len(set(names.values())) == len(names):
-            return names
-    return {path: path for path in paths}
-
-
 def _baselines(found: Sequence[Run]) -> dict[str, list[float]]:
-    """What kNN gives without training, a value a seed."""
+    """Return what kNN gives without training, a value a seed."""
     of_seed = {
         config.seed: result["knn_baselines"]
         for config, result in found
@@ -233,7 +174,7 @@ def _baselines(found: Sequence[Run]) -> dict[str, list[float]]:
 
 
 def _protocol(result: dict[str, Any]) -> dict[str, Any] | None:
-    """How the figures came about; None without labels."""
+    """Return how the figures came about; None without labels."""
     if not is_clustering(result):
         return result["knn_protocol"]
     if result["acc"] is None:
@@ -242,29 +183,21 @@ def _protocol(result: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _clustered(found: Sequence[Run]) -> dict[str, Any]:
-    """Of clusterings, the runs that were clustered, and if labels helped."""
+    """Return which runs were clustered, and whether labels helped."""
     if not is_clustering(found[0][1]):
         return {}
     runs = []
     for config, result in found:
         pretext = {name: result["pretext"][name] for name in PRETEXT}
-        trained = _trained(config)
+        trained = trained_config(config)
         command = commands.run_command(trained) if trained else None
         runs.append({"command": command, **pretext})
     labels = any(result["uses_labels"] for _, result in found)
     return {"of": _distinct(runs), "uses_labels": labels}
 
 
-def _trained(config: RunConfig) -> TrainConfig | None:
-    """The config of the run that was clustered, if it still lies there."""
-    flagfile = pathlib.Path(config.run_dir) / "flags.cfg"
-    if not flagfile.is_file():
-        return None
-    return flag_config.from_run(TrainConfig, flagfile)
-
-
 def _check_alike(found: Sequence[Run], source: pathlib.Path) -> None:
-    """Refuses what is not to be averaged or compared.
+    """Check that runs may be averaged and compared.
 
     Raises:
         InputError: If runs differ in protocol or versions.
@@ -290,120 +223,10 @@ def _linear_protocols(results: Sequence[dict[str, Any]]) -> list[Any]:
 
 
 def _distinct(values: Sequence[Any]) -> list[Any]:
-    """Each value once, in order."""
+    """Return each value once, in order."""
     return [x for i, x in enumerate(values) if x not in values[:i]]
 
 
 def _one(values: set) -> Any:
-    """The value that all share, None where they differ."""
+    """Return the value that all share, None where they differ."""
     return values.pop() if len(values) == 1 else None
-
-
-def _rows(
-    found: Sequence[Run],
-    varied: Sequence[str],
-    shown: _Shown,
-    reproduces: Sequence[str],
-) -> list[dict[str, Any]]:
-    groups: dict[tuple, list[Run]] = {}
-    for config, result in found:
-        key = tuple(shown.value(config, name) for name in varied)
-        groups.setdefault(key, []).append((config, result))
-    _check_seeds(groups)
-    return [
-        {
-            "values": dict(zip(varied, key, strict=True)),
-            "seeds": [config.seed for config, _ in group],
-            "seconds": [result["seconds"] for _, result in group],
-            "images_per_second": [
-                result.get("train_images_per_second") for _, result in group
-            ],
-            "reproduces": [
-                row for row in reproduces if not _apart(group[0][0], row)
-            ],
-            "figures": gather([result for _, result in group]),
-        }
-        for key, group in sorted(groups.items())
-    ]
-
-
-def _check_seeds(groups: Mapping[tuple, Sequence[Run]]) -> None:
-    """Refuses seeds that the command of the sweep would not give.
-
-    Raises:
-        InputError: If one is missing, or there twice.
-    """
-    first = min(group[0][0].seed for group in groups.values())
-    for key, group in groups.items():
-        seeds = [config.seed for config, _ in group]
-        wanted = list(range(first, first + len(seeds)))
-        if seeds != wanted:
-            raise InputError(
-                f"Expected the seeds {wanted} of each combination. Received: "
-                f"{seeds} of {key}."
-            )
-
-
-def _check_recipe(found: Sequence[Run], row: str) -> None:
-    """Lets only the paper's own recipe stand in the paper's row.
-
-    Raises:
-        InputError: If no run has it.
-    """
-    wanted = _row(row)
-    have = gather([result for _, result in found])
-    if None in have.get(wanted["figure"], [None]):
-        raise InputError(
-            f"Expected runs with the figure that {row} asks for, "
-            f"{wanted['measure']}. Received: {', '.join(have) or 'none'}. "
-            "Evaluate it first, or give the row as --about."
-        )
-    names = min((_apart(config, row) for config, _ in found), key=len)
-    if names:
-        raise InputError(
-            f"Expected the recipe of {row} ({wanted['command']}). Received a "
-            f"run with another {', '.join(names)}. Give it as --about, which "
-            "tells it beside the row."
-        )
-
-
-def rows_of(config: TrainConfig, figure: str) -> list[str]:
-    """Finds the rows of the paper whose recipe a training has.
-
-    Args:
-        config: The training's.
-        figure: The name of the figure that the rows give.
-
-    Returns:
-        Their ids.
-    """
-    return [
-        row["id"]
-        for row in paper_rows()
-        if row["figure"] == figure
-        and "on" not in row
-        and not _apart(config, row["id"])
-    ]
-
-
-def _row(row_id: str) -> dict[str, Any]:
-    return next(row for row in paper_rows() if row["id"] == row_id)
-
-
-def _apart(config: RunConfig, row_id: str) -> list[str]:
-    """Flags in which a run is of another recipe than the paper's row."""
-    row = _row(row_id)
-    names = _differing(config, commands.config_of(row["command"]))
-    if "on" in row:
-        trained, start = _trained(config), commands.config_of(row["on"])
-        names += _differing(trained, start) if trained else ["run_dir"]
-    return names
-
-
-def _differing(config: RunConfig, recipe: RunConfig) -> list[str]:
-    return [
-        name
-        for name in config.run_fields()
-        if name not in LEFT_OPEN
-        and getattr(config, name) != getattr(recipe, name)
-    ]

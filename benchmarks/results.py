@@ -1,4 +1,4 @@
-"""Writes benchmarks/RESULTS.md from the result files beside it.
+"""Write benchmarks/RESULTS.md from the result files beside it.
 
     python -m benchmarks.results
     python -m benchmarks.results --add=runs/quick --name=quick \\
@@ -18,9 +18,10 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf.utils import atomic_files, cli
+from and_tf.utils import cli
 from and_tf.utils.errors import InputError
-from benchmarks import result_files, results_page
+from benchmarks import pages, result_files
+from benchmarks.harness.record import HERE
 
 _ADD = flags.DEFINE_string("add", "", "A run's or a sweep's directory.")
 _NAME = flags.DEFINE_string("name", "", "Of the file: letters, digits and _.")
@@ -35,12 +36,12 @@ _NOTE = flags.DEFINE_string(
     "note", "", "What is to be seen in it, as a sentence or two."
 )
 _PAGE = flags.DEFINE_string(
-    "page", str(result_files.HERE / "RESULTS.md"), "What is written."
+    "page", str(HERE / "RESULTS.md"), "What is written."
 )
 
 
 def main(argv: Sequence[str]) -> None:
-    """Adds what is to be added, then writes the page."""
+    """Add what is to be added, then write the page."""
     del argv
     if _ADD.value:
         if not re.fullmatch(r"\w+", _NAME.value) or not _TITLE.value:
@@ -57,12 +58,7 @@ def main(argv: Sequence[str]) -> None:
             _NOTE.value,
         )
         print(f"wrote {path}")
-    page = pathlib.Path(_PAGE.value)
-    text = results_page.render(
-        result_files.paper_rows(), result_files.read_all()
-    )
-    atomic_files.write_text(page, text)
-    print(f"wrote {page}")
+    pages.write("RESULTS.md", page=pathlib.Path(_PAGE.value))
 
 
 if __name__ == "__main__":

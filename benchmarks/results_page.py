@@ -1,9 +1,8 @@
-"""benchmarks/RESULTS.md: what was published, and what was had here."""
+"""Write benchmarks/RESULTS.md: what was published, and what was had here."""
 
 from __future__ import annotations
 
 import collections
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +10,12 @@ from and_tf.sweeping.metrics import (
     HOW_TO_READ,
     LABELS_USED,
     LINEAR,
-    known,
     measure,
     percent,
     tables,
 )
 from and_tf.sweeping.table import aligned
+from benchmarks.harness.tables import mean_minutes, mean_rate
 
 INTRODUCTION = """\
 # Results
@@ -39,21 +38,21 @@ Files = Mapping[str, Mapping[str, Any]]
 
 
 def render(rows: Rows, files: Files) -> str:
-    """The whole page.
+    """Write the whole page.
 
     Args:
-        rows: Of the paper, from paper_rows.json.
+        rows: The rows of the paper, from paper_rows.json.
         files: From `result_files.read_all`.
     """
     parts = [INTRODUCTION, "## Had here\n"]
-    parts += [_section(name, file, rows) for name, file in files.items()]
+    parts += [section(name, file, rows) for name, file in files.items()]
     parts += ["## Published\n", published(rows, files)]
     parts.append(_commands(rows))
     return "\n".join(parts)
 
 
 def published(rows: Rows, files: Files) -> str:
-    """The table of the paper's rows, each with ours or why there is none."""
+    """Write the paper's rows, each with ours or why there is none."""
     table = [["", "row", "measure", "published", "here"]]
     for row in rows:
         figure = row["published"]
@@ -80,8 +79,14 @@ def _here(row: Mapping[str, Any], files: Files) -> str:
     return row["missing"]
 
 
-def _section(name: str, file: Mapping[str, Any], rows: Rows) -> str:
-    """What one result file tells."""
+def section(name: str, file: Mapping[str, Any], rows: Rows) -> str:
+    """Write what one result file tells.
+
+    Args:
+        name: The file's name.
+        file: Its content.
+        rows: Rows of the paper, of which it names those that it is told by.
+    """
     told = ""
     for words, ids in (
         ("Told beside", file["about"]),
@@ -97,13 +102,13 @@ def _section(name: str, file: Mapping[str, Any], rows: Rows) -> str:
 
 
 def _published(row: Mapping[str, Any]) -> str:
-    """A row of the paper with its figure."""
+    """Write a row of the paper with its figure."""
     place = f"{row['where']}, {row['what']}, {row['measure']}"
     return f"{place}: {row['published']}"
 
 
 def _figures(file: Mapping[str, Any]) -> str:
-    """What labels tell, and of clusterings what is told without."""
+    """Write what labels tell, and of clusterings what is told without."""
     rows = file["rows"]
     shown = tables(name for row in rows for name in row["figures"])
     whole = [_table(file, names) for names in shown]
@@ -120,29 +125,24 @@ def _table(file: Mapping[str, Any], names: Sequence[str]) -> list[list[str]]:
     columns = [measure(name) for name in names]
     heads = [one.heading for one in columns]
     # Of clusterings it would be the speed of one of their stages.
-    timed = "of" not in file and any(map(_rate, file["rows"]))
+    rates = [mean_rate(r.get("images_per_second", ())) for r in file["rows"]]
+    timed = "of" not in file and any(rates)
     last = ["images/s", "minutes"] if timed else ["minutes"]
     table = [[*file["varied"], "seeds", *heads, *last]]
-    for row in file["rows"]:
+    for row, rate in zip(file["rows"], rates, strict=True):
         cells = [str(row["values"][name]) for name in file["varied"]]
         cells.append(str(len(row["seeds"])))
         for name, one in zip(names, columns, strict=True):
             cells.append(one.text(row["figures"].get(name, [])))
         if timed:
-            cells.append(_rate(row))
-        cells.append(f"{statistics.fmean(row['seconds']) / 60:.1f}")
+            cells.append(rate)
+        cells.append(mean_minutes(row["seconds"]))
         table.append(cells)
     return table
 
 
-def _rate(row: Mapping[str, Any]) -> str:
-    """The mean training speed of the seeds; "" where none was kept."""
-    rates = known(row.get("images_per_second", ()))
-    return f"{statistics.fmean(rates):,.0f}" if rates else ""
-
-
 def _linear(file: Mapping[str, Any]) -> str:
-    """A line a row whose layers a linear classifier was trained on."""
+    """Write a line a row whose layers have a linear classifier."""
     lines = []
     for row in file["rows"]:
         layers = [
@@ -158,13 +158,12 @@ def _linear(file: Mapping[str, Any]) -> str:
 
 
 def _baselines(file: Mapping[str, Any]) -> str:
-    told = [f"{n} {_spread(x)}" for n, x in file["baselines"].items()]
+    told = [
+        # Of pixels, which no seed changes, without a deviation.
+        f"{name} {percent(values if len(set(values)) > 1 else values[:1])}"
+        for name, values in file["baselines"].items()
+    ]
     return f"Without training: {', '.join(told)}.\n" if told else ""
-
-
-def _spread(values: Sequence[float]) -> str:
-    """In percent; of pixels, which no seed changes, without a deviation."""
-    return percent(values if len(set(values)) > 1 else values[:1])
 
 
 def _protocol(file: Mapping[str, Any]) -> str:
@@ -183,7 +182,7 @@ def _protocol(file: Mapping[str, Any]) -> str:
 
 
 def _clustered(file: Mapping[str, Any]) -> str:
-    """Which runs were clustered, and whether labels helped."""
+    """Write which runs were clustered, and whether labels helped."""
     told = "".join(
         f"On an encoder ({one['pretext']}, {one['epochs']} epochs)"
         + (f" of\n`{one['command']}`.\n" if one["command"] else ".\n")
@@ -195,12 +194,12 @@ def _clustered(file: Mapping[str, Any]) -> str:
 
 
 def _seen(file: Mapping[str, Any]) -> str:
-    """What whoever took the figures in has to say of them."""
+    """Write what whoever took the figures in has to say of them."""
     return f"{file['note']}\n\n" if file.get("note") else ""
 
 
 def _circumstances(name: str, file: Mapping[str, Any]) -> str:
-    """Of the data, the network, the machine and the day."""
+    """Write the data, the network, the machine and the day."""
     devices = "; ".join(map(_device, file["machines"]))
     parts = [
         _text(file, "num_examples", "{:,} images"),
@@ -216,12 +215,12 @@ def _circumstances(name: str, file: Mapping[str, Any]) -> str:
 
 
 def _text(file: Mapping[str, Any], name: str, form: str) -> str:
-    """What all runs have in common; "" where they differ in it."""
+    """Write what all runs have in common; "" where they differ in it."""
     return "" if file[name] is None else form.format(file[name])
 
 
 def _precision(file: Mapping[str, Any]) -> str:
-    """The number format of a file's runs, where it is not the usual one."""
+    """Return the number format of runs, where it is not the usual one."""
     precision = file.get("precision")
     return "" if precision in (None, "float32") else precision
 
@@ -240,7 +239,7 @@ def _device(machine: Mapping[str, Any]) -> str:
 
 
 def _commands(rows: Rows) -> str:
-    """The exact command of each row, those with the same one together."""
+    """Write the command of each row, those with the same one together."""
     groups: dict[str, list[str]] = {}
     for row in rows:
         if row["command"]:

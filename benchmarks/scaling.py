@@ -1,4 +1,4 @@
-"""What a training step costs on more replicas: time, bytes, memory.
+"""Tell what a training step costs on more replicas: time, bytes, memory.
 
     python -m benchmarks.scaling [--backbone=resnet18] [--output=scaling.json]
 
@@ -16,21 +16,19 @@ and the memory of the bank.
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
 import pathlib
-import platform
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import flags
 
+from and_tf.sweeping.table import aligned
 from and_tf.utils import atomic_files, cli, paths
-from and_tf.utils.errors import InputError
-from benchmarks.traffic import Exchange, Traffic
+from benchmarks.gpu.setting import find_gpus
+from benchmarks.harness import processes, tables, turns
+from benchmarks.harness.comparison import Comparison, Side
+from benchmarks.speed import scaling, sides
+from benchmarks.speed.traffic import Traffic
 
 _REPLICAS = flags.DEFINE_multi_integer(
     "replicas", [1, 2, 4], "Numbers of replicas that are timed.", lower_bound=1
@@ -49,176 +47,141 @@ _OUTPUT = paths.define("output", "", "Where the figures go, as JSON.")
 DIM = 128
 BATCH = 128  # Images a replica, where bytes are computed.
 FEW, MANY = (2, 3), (8, 64, 512)
-MEBI = 2**20
-
-
-@dataclasses.dataclass(frozen=True)
-class Setting:
-    """A training of the second table."""
-
-    title: str
-    backbone: str
-    image_size: int
-    num_examples: int
-
-
+# Of the second table: its title, and what is trained.
 SETTINGS = {
-    "cifar10": Setting("CIFAR-10, ResNet18", "resnet18", 32, 50_000),
-    "imagenet": Setting("ImageNet, ResNet50", "resnet50", 224, 1_281_167),
+    "cifar10": ("CIFAR-10, ResNet18", "resnet18", 32, 50_000),
+    "imagenet": ("ImageNet, ResNet50", "resnet50", 224, 1_281_167),
 }
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prints the tables, a line as soon as it is known."""
+    """Print the tables, each as soon as it is known."""
     del argv
     if _OUTPUT.value:
         paths.check_output("output", pathlib.Path(_OUTPUT.value))
-    figures = {"machine": machine(), "timed": [], "computed": []}
-    print(", ".join(f"{v}" for v in figures["machine"].values()))
-    figures["timed"] += timed()
+    timed, computed = time_steps(), []
     for name in _COUNTED.value:
         if name != "none":
-            figures["computed"] += computed(SETTINGS[name])
+            computed += compute(*SETTINGS[name])
     if _OUTPUT.value:
-        atomic_files.write_json(pathlib.Path(_OUTPUT.value), figures)
+        found = {"timed": timed, "computed": computed}
+        atomic_files.write_json(pathlib.Path(_OUTPUT.value), found)
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were had on."""
-    model = platform.processor() or platform.machine()
-    information = pathlib.Path("/proc/cpuinfo")
-    if information.exists():
-        lines = information.read_text(encoding="utf-8").splitlines()
-        names = [x.split(":")[1].strip() for x in lines if "model name" in x]
-        model = names[0] if names else model
-    return {"cpu": model, "cores": f"{os.cpu_count()} cores"}
+def time_steps() -> dict[str, Any]:
+    """Measure steps, with exchanges and without, and print the first table.
 
-
-def timed() -> Iterator[dict[str, Any]]:
-    """Prints and gives the rows of the first table."""
-    print(
-        f"\nmeasured: {_BACKBONE.value}, {_IMAGE_SIZE.value} pixels, "
-        f"{_BATCH.value} images a replica, N = {_EXAMPLES.value:,}, median of "
-        f"{_STEPS.value} steps\n"
-        "replicas  bank      steps/s  images/s  in communication",
-        flush=True,
+    Returns:
+        What the file of such a comparison has, see `harness.record`.
+    """
+    gpus = len(find_gpus())
+    replicas = [r for r in _REPLICAS.value if r <= (gpus or r)]
+    if len(replicas) < len(_REPLICAS.value):
+        print(f"no more than {gpus} GPUs here")
+    task = {
+        "backbone": _BACKBONE.value,
+        "image_size": _IMAGE_SIZE.value,
+        "num_examples": _EXAMPLES.value,
+        "batch_size": _BATCH.value,
+        "steps": _STEPS.value,
+    }
+    told = ", ".join(f"{name} {value}" for name, value in task.items())
+    ours = Side("and_tf", scaling.step)
+    alone = Side("without exchanges", scaling.step, {"alone": True},
+                 alike=False, note="less work: a bound")  # fmt: skip
+    comparison = Comparison(
+        name="scaling",
+        title="A step on several replicas",
+        does=f"The median of some steps: {told}; a batch is a replica's.",
+        unit="ms",
+        sides=[ours, alone],
+        cases=scaling.cases(replicas, **task),
+        repeats=1,
     )
-    on_cpu = False
-    for replicas in _REPLICAS.value:
-        for shard in (False, True)[: min(replicas, 2)]:
-            row = _time(replicas, shard)
-            print(_line(row), flush=True)
-            on_cpu = on_cpu or any("CPU" in name for name in row["devices"])
-            yield row
-    if on_cpu:
+    found = turns.measure(comparison, "python -m benchmarks.scaling")
+    print(f"{tables.section(found)}\n{speeds(comparison, found)}")
+    if not gpus:
         print(
             "Replicas are parts of one CPU and share its cores: steps/s cannot "
             "rise with\ntheir number. Shares are those of copies in memory and "
-            "of waiting, no network."
+            "of waiting, no network.\n",
+            flush=True,
         )
+    return found
 
 
-def _time(replicas: int, shard: bool) -> dict[str, Any]:
-    found = measure(
-        measure="time",
-        replicas=replicas,
-        shard=shard,
-        backbone=_BACKBONE.value,
-        image_size=_IMAGE_SIZE.value,
-        num_examples=_EXAMPLES.value,
-        batch_size=_BATCH.value,
-        steps=_STEPS.value,
-    )
-    row = {"replicas": replicas, "sharded": shard, **found}
-    if found["devices"]:
-        seconds, alone = found["seconds"], found["seconds_alone"]
-        row["steps_per_second"] = 1 / seconds
-        row["images_per_second"] = replicas * _BATCH.value / seconds
-        row["communication"] = 0.0 if replicas == 1 else 1 - alone / seconds
-    return row
+def speeds(comparison: Comparison, found: Mapping[str, Any]) -> str:
+    """Write the first table."""
+    table = [["", "steps/s", "images/s", "in communication"]]
+    for case, measured in zip(comparison.cases, found["cases"], strict=True):
+        (taken,), (alone,) = (side["figures"] for side in measured["sides"])
+        replicas = case.arguments["replicas"]
+        speed = 1e3 / taken
+        images = speed * replicas * case.arguments["batch_size"]
+        share = tables.share(1 - alone / taken if replicas > 1 else 0)
+        table.append([case.title, f"{speed:.2f}", f"{images:,.0f}", share])
+    return aligned(table)
 
 
-def _line(row: dict[str, Any]) -> str:
-    start = f"{row['replicas']:8}  {'sharded' if row['sharded'] else 'whole':7}"
-    if not row["devices"]:
-        return f"{start}  not so many GPUs here"
-    return (
-        f"{start} {row['steps_per_second']:9.2f} "
-        f"{row['images_per_second']:9,.0f} {100 * row['communication']:15.1f} %"
-    )
+def compute(
+    title: str, backbone: str, image_size: int, num_examples: int
+) -> list[dict[str, Any]]:
+    """Compute and print the second table of one training.
 
-
-def computed(setting: Setting) -> Iterator[dict[str, Any]]:
-    """Prints and gives the rows of the second table of one training."""
+    Returns:
+        A dict a row.
+    """
+    rows = []
+    for shard in (False, True):
+        found = count(shard, backbone, image_size)
+        for replicas in MANY:
+            gradients, embeddings = found.received(replicas)
+            held = -(-num_examples // (replicas if shard else 1))
+            rows.append(
+                {
+                    "setting": title,
+                    "replicas": replicas,
+                    "sharded": shard,
+                    "gradient_bytes": gradients,
+                    "embedding_bytes": embeddings,
+                    "bank_bytes": held * DIM * 4,
+                }
+            )
+    heads = ["gradients", "embeddings", "total", "bank on each"]
+    table = [["replicas", "bank", *heads]]
+    for row in rows:
+        both = row["gradient_bytes"], row["embedding_bytes"]
+        bytes_ = *both, sum(both), row["bank_bytes"]
+        table.append(
+            [str(row["replicas"]), "sharded" if row["sharded"] else "whole",
+             *(f"{one / sides.MEBI:.1f}" for one in bytes_)]
+        )  # fmt: skip
     print(
-        f"\ncomputed: {setting.title}, {BATCH} images a replica, D = {DIM}, "
-        f"N = {setting.num_examples:,}\n"
-        "replicas  bank     MiB received by each replica in a step   MiB of "
-        "the bank\n"
-        "                    gradients  embeddings         total    on each",
+        f"Computed: {title}, {BATCH} images a replica, D = {DIM}, "
+        f"N = {num_examples:,};\nMiB that each replica receives in a step, and "
+        f"MiB of the bank:\n\n{aligned(table)}",
         flush=True,
     )
-    for shard in (False, True):
-        traffic = count(setting, shard)
-        for replicas in MANY:
-            gradients, embeddings = traffic.received(replicas)
-            rows = -(-setting.num_examples // (replicas if shard else 1))
-            row = {
-                "setting": setting.title,
-                "replicas": replicas,
-                "sharded": shard,
-                "gradient_bytes": gradients,
-                "embedding_bytes": embeddings,
-                "bank_bytes": rows * DIM * 4,
-            }
-            print(
-                f"{replicas:8}  {'sharded' if shard else 'whole':7}"
-                f"{gradients / MEBI:12.1f}{embeddings / MEBI:12.1f}"
-                f"{(gradients + embeddings) / MEBI:14.1f}"
-                f"{row['bank_bytes'] / MEBI:11.1f}",
-                flush=True,
-            )
-            yield row
+    return rows
 
 
-def count(setting: Setting, shard: bool) -> Traffic:
-    """The traffic of a setting, from steps that were traced."""
-    counts = []
-    for replicas in FEW:
-        found = measure(
-            measure="bytes",
+def count(shard: bool, backbone: str, image_size: int) -> Traffic:
+    """Return the traffic of a training, from steps that are traced."""
+    counts = [
+        processes.call(
+            scaling.count_exchanges,
             replicas=replicas,
             shard=shard,
-            backbone=setting.backbone,
-            image_size=setting.image_size,
+            backbone=backbone,
+            image_size=image_size,
             # Nothing that is exchanged depends on it; a bank of ImageNet's
             # size would only take memory.
             num_examples=10_000,
             batch_size=BATCH,
-            steps=0,
         )
-        counts.append((replicas, [Exchange(*e) for e in found["exchanges"]]))
-    return Traffic.of_two(*counts)
-
-
-def measure(**task: Any) -> dict[str, Any]:
-    """Has a process measure something, see `scaling_process.Task`.
-
-    Raises:
-        InputError: If it fails, with what it said.
-    """
-    text = json.dumps({"embedding_dim": DIM, **task})
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.scaling_process", f"--task={text}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise InputError(
-            f"Expected to measure {text}. Received: {done.stderr[-2000:]}"
-        )
-    return json.loads(done.stdout.splitlines()[-1])
+        for replicas in FEW
+    ]
+    return Traffic.of_two(*zip(FEW, counts, strict=True))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Size, fidelity and latency of a run's encoder in each mode of TFLite.
+"""Tell size, fidelity and latency of a run's encoder in each mode of TFLite.
 
     python -m benchmarks.tflite --run_dir=runs/cifar100 [--output=table.json]
 
@@ -11,24 +11,23 @@ from __future__ import annotations
 
 import pathlib
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from and_tf.utils import cli
-from benchmarks import machine, trained_run
+from and_tf.sweeping.table import aligned
+from and_tf.utils import atomic_files, cli
+from benchmarks import trained_run
+from benchmarks.harness import record, tables, turns
+from benchmarks.harness.comparison import Case, Comparison, Side
+from benchmarks.speed import encoders
 from export.tensor_names import MODES
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from and_tf.data.split import ImageData
-    from and_tf.training.run import Run
-
 THREADS = (1, 2)
-WARM_UP = 10  # Calls that do not count.
 
 _CALIBRATION = flags.DEFINE_integer(
     "calibration_images", 500, "Training images for int8.", lower_bound=1
@@ -42,108 +41,81 @@ _REPEATS = flags.DEFINE_integer(
 
 
 def main(argv: Sequence[str]) -> None:
-    """Measures and prints the table."""
+    """Measure, and print the table."""
     del argv
-    output = trained_run.output()
-    run, data = trained_run.load()
-    from and_tf.utils import atomic_files
+    run_dir, data_dir, output = trained_run.places()
+    cli.import_tensorflow()
+    from and_tf.training.run import Run
     from export.metadata import describe
-
-    with tempfile.TemporaryDirectory() as place:
-        paths = export(run, data, pathlib.Path(place))
-        rows = measure(run, data, paths)
-    print(f"{run.directory.path}, seed {run.config.seed}, {machine.sentence()}")
-    print(protocol(rows))
-    print(table(rows))
-    if output:
-        atomic_files.write_json(
-            output,
-            {
-                "machine": machine.describe(),
-                "run": describe(run),
-                "batch_size": _BATCH_SIZE.value,
-                "repeats": _REPEATS.value,
-                "modes": rows,
-            },
-        )
-
-
-def export(
-    run: Run, data: ImageData, place: pathlib.Path
-) -> dict[str, pathlib.Path]:
-    """Writes a file for each mode."""
-    from export.tflite import calibration
-    from export.tflite.conversion import convert
-
-    seed = run.config.seed
-    split = calibration.draw(data.train, _CALIBRATION.value, seed)
-    paths = {mode: place / f"{mode}.tflite" for mode in MODES}
-    for mode, path in paths.items():
-        if mode == "int8":
-            path.write_bytes(calibration.convert_int8(run, split))
-        else:
-            path.write_bytes(convert(run.encoder, mode))
-    return paths
-
-
-def measure(
-    run: Run, data: ImageData, paths: dict[str, pathlib.Path]
-) -> dict[str, dict[str, Any]]:
-    """Size, fidelity and latencies in milliseconds by mode."""
-    from benchmarks.real_images import clean_views
     from export.serving import fidelity
     from export.tflite.encoder import TFLiteEncoder
 
-    fidelities = fidelity.measure(
-        run.encoder,
-        {mode: TFLiteEncoder(path) for mode, path in paths.items()},
-        data,
-        image_size=run.image_size,
-    )
-    images = clean_views(data, run.image_size, _BATCH_SIZE.value)
-    return {
-        mode: {
-            "bytes": path.stat().st_size,
-            **fidelities[mode],
-            "milliseconds": latencies(path, images),
+    run = Run(pathlib.Path(run_dir), data_dir=data_dir)
+    data = run.images
+    images = encoders.clean_views(data, run.image_size, _BATCH_SIZE.value)
+    with tempfile.TemporaryDirectory() as name:
+        place, calibration = pathlib.Path(name), _CALIBRATION.value
+        paths = {
+            mode: encoders.write_tflite(run, data, mode, place, calibration)
+            for mode in MODES
         }
-        for mode, path in paths.items()
-    }
+        found = {mode: TFLiteEncoder(path) for mode, path in paths.items()}
+        kept = fidelity.measure(
+            run.encoder, found, data, image_size=run.image_size
+        )
+        times = latencies(paths, images)
+        rows = {
+            mode: {
+                "bytes": path.stat().st_size,
+                **kept[mode],
+                "milliseconds": times[mode],
+            }
+            for mode, path in paths.items()
+        }
+    machine = record.machine()
+    print(f"{run_dir}, seed {run.config.seed}, {tables.machine(machine)}")
+    print(f"{protocol(rows)}\n\n{table(rows)}")
+    if output:
+        content = {"machine": machine, "run": describe(run),
+                   "batch_size": _BATCH_SIZE.value,
+                   "repeats": _REPEATS.value, "modes": rows}  # fmt: skip
+        atomic_files.write_json(output, content)
 
 
 def latencies(
-    path: pathlib.Path, images: np.ndarray
+    paths: Mapping[str, pathlib.Path], images: np.ndarray
 ) -> dict[str, dict[str, float]]:
-    """Median milliseconds by number of images and of threads."""
-    from export.tflite.encoder import TFLiteEncoder
-
-    sizes = (1, len(images))
-    return {
-        "1 image" if size == 1 else f"{size} images": {
-            "1 thread"
-            if threads == 1
-            else f"{threads} threads": _median_milliseconds(
-                TFLiteEncoder(path, threads), images[:size]
-            )
-            for threads in THREADS
-        }
-        for size in sizes
-    }
-
-
-def _median_milliseconds(encoder: Any, images: np.ndarray) -> float:
-    import numpy as np
-
-    seconds = []
-    for _ in range(WARM_UP + _REPEATS.value):
-        began = time.perf_counter()
-        encoder(images)
-        seconds.append(time.perf_counter() - began)
-    return 1000 * float(np.median(seconds[WARM_UP:]))
+    """Return median milliseconds by mode, and by images and threads."""
+    cases = [
+        Case(
+            f"{_count(size, 'image')}, {_count(threads, 'thread')}",
+            {
+                "threads": threads,
+                "images": images[:size],
+                "calls": _REPEATS.value,
+            },
+        )
+        for size in (1, len(images))
+        for threads in THREADS
+    ]
+    sides = [
+        Side(mode, encoders.call_tflite, {"path": str(path)}, alike=False)
+        for mode, path in paths.items()
+    ]
+    comparison = Comparison("tflite", "", "", "ms", sides, cases, repeats=1)
+    times: dict[str, dict[str, float]] = {mode: {} for mode in paths}
+    for case in turns.measure(comparison, "")["cases"]:
+        for side in case["sides"]:
+            (times[side["name"]][case["title"]],) = side["figures"]
+    return times
 
 
-def protocol(rows: dict[str, dict[str, Any]]) -> str:
-    """What the figures have to be read with."""
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}"
+
+
+def protocol(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Tell what the figures have to be read with."""
     row = next(iter(rows.values()))
     cosines = (
         f"cosines to the original over {row['query_images']:,} queries and "
@@ -158,34 +130,25 @@ def protocol(rows: dict[str, dict[str, Any]]) -> str:
     )
 
 
-def table(rows: dict[str, dict[str, Any]]) -> str:
-    """The figures in Markdown."""
+def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write the figures in Markdown."""
     first = next(iter(rows.values()))
     heads = ["mode", "MB", "kNN top-1", "mean cosine", "min. cosine"]
-    heads += [
-        f"{images}, {threads}, ms"
-        for images, times in first["milliseconds"].items()
-        for threads in times
-    ]
-    lines = [heads, ["---"] * len(heads)]
+    heads += [f"{case}, ms" for case in first["milliseconds"]]
+    lines = [heads]
     if first["original_knn_top1"] is not None:
-        top1 = _percent(first["original_knn_top1"])
+        top1 = tables.share(first["original_knn_top1"], 2)
         lines.append(["original", "", top1, *[""] * (len(heads) - 3)])
     for mode, row in rows.items():
-        times = [
-            f"{time:.2f}"
-            for by_threads in row["milliseconds"].values()
-            for time in by_threads.values()
-        ]
-        cosines = f"{row['mean_cosine']:.6f}", f"{row['minimum_cosine']:.6f}"
-        megabytes = f"{row['bytes'] / 1e6:.2f}"
-        top1 = _percent(row["knn_top1"])
-        lines.append([mode, megabytes, top1, *cosines, *times])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f}"
+        top1 = row["knn_top1"]
+        cosines = row["mean_cosine"], row["minimum_cosine"]
+        lines.append(
+            [mode, f"{row['bytes'] / 1e6:.2f}",
+             "" if top1 is None else tables.share(top1, 2),
+             *(f"{cosine:.6f}" for cosine in cosines),
+             *(f"{time:.2f}" for time in row["milliseconds"].values())]
+        )  # fmt: skip
+    return aligned(lines)
 
 
 if __name__ == "__main__":

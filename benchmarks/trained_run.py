@@ -1,16 +1,12 @@
-"""What benchmarks of a trained run are told, and where their figures go."""
+"""Read the flags of benchmarks of a trained run."""
 
 from __future__ import annotations
 
 import pathlib
-from typing import TYPE_CHECKING
 
-from and_tf.utils import cli, paths
+from and_tf.training.config import TrainConfig
+from and_tf.utils import flag_config, paths
 from and_tf.utils.errors import InputError
-
-if TYPE_CHECKING:
-    from and_tf.data.split import ImageData
-    from and_tf.training.run import Run
 
 _RUN_DIR = paths.define("run_dir", "", "The run.")
 _DATA_DIR = paths.define(
@@ -19,31 +15,25 @@ _DATA_DIR = paths.define(
 _OUTPUT = paths.define("output", "", "A .json file for the figures.")
 
 
-def output() -> pathlib.Path | None:
-    """Where the figures go, None for nowhere.
+def places() -> tuple[str, str, pathlib.Path | None]:
+    """Return the directories of run and data, and the file for figures.
 
     Raises:
-        InputError: If it is there already, or no run is named.
+        InputError: If no run is named, or the file is there already.
     """
     if not _RUN_DIR.value:
         raise InputError(
             "Expected --run_dir, the directory of a run. Received none."
         )
-    path = pathlib.Path(_OUTPUT.value) if _OUTPUT.value else None
-    if path and path.exists():
+    flag_config.from_run(
+        TrainConfig, pathlib.Path(_RUN_DIR.value) / "flags.cfg"
+    )
+    output = pathlib.Path(_OUTPUT.value) if _OUTPUT.value else None
+    if output and output.exists():
         raise InputError(
-            f"Expected a new --output. Received: {path}, which is there "
+            f"Expected a new --output. Received: {output}, which is there "
             "already."
         )
-    if path:
-        paths.check_output("output", path)
-    return path
-
-
-def load() -> tuple[Run, ImageData]:
-    """The run's encoder and its data set."""
-    cli.import_tensorflow()
-    from and_tf.training.run import Run
-
-    run = Run(pathlib.Path(_RUN_DIR.value), data_dir=_DATA_DIR.value)
-    return run, run.images
+    if output:
+        paths.check_output("output", output)
+    return _RUN_DIR.value, _DATA_DIR.value, output

@@ -13,7 +13,7 @@ from and_tf.sweeping.command import command_of
 from and_tf.sweeping.grid import runs_of, varied
 from and_tf.training.config import TrainConfig
 from and_tf.utils.flag_config import from_flagfile
-from benchmarks import commands, result_files
+from benchmarks import commands, paper
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"
 README = (CONFIGS / "README.md").read_text("utf-8")
@@ -65,14 +65,14 @@ def test_given_commands_can_be_given(arguments, tmp_path):
 
 def test_the_papers_rows_have_the_commands_of_the_readme():
     given = set(GIVEN)
-    for row in result_files.paper_rows():
+    for row in paper.paper_rows():
         if row["command"] and "on" not in row:
             arguments = row["command"].partition("--flagfile=configs/")[2]
             assert arguments in given, row["id"]
 
 
 def test_the_papers_clusterings_start_from_what_was_trained():
-    rows = [row for row in result_files.paper_rows() if "on" in row]
+    rows = [row for row in paper.paper_rows() if "on" in row]
     assert rows
     for row in rows:
         trained = commands.config_of(row["on"])

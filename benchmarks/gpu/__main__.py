@@ -1,4 +1,4 @@
-"""Shows what this project does on a GPU, and writes it down.
+"""Show what this project does on a GPU, and write it down.
 
     python -m benchmarks.gpu --level=smoke       # minutes: speed
     python -m benchmarks.gpu --level=published   # 50 epochs a round
@@ -26,19 +26,21 @@ benchmarks/RESULTS.md. Those of --tiny or --device=cpu stay in --output_dir.
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf.utils import atomic_files, cli
+from and_tf.utils import cli
 from and_tf.utils.errors import InputError, Interrupted
-from benchmarks import machine, result_files, results_page
-from benchmarks.gpu import cost, devices, levels, page, record
+from benchmarks import pages
+from benchmarks.gpu import cost, levels, record, setting
 from benchmarks.gpu.levels import LEVELS, Plan
-from benchmarks.gpu.process import Launcher
 from benchmarks.gpu.setting import PRECISIONS, Setting
 from benchmarks.gpu.smoke import Smoke
+from benchmarks.harness.programs import Launcher
+from benchmarks.harness.record import HERE, RESULTS, machine
 
 _LEVEL = flags.DEFINE_enum(
     "level", levels.SMOKE, levels.NAMES, "What is measured or trained."
@@ -74,13 +76,13 @@ _MEASURE = flags.DEFINE_bool(
 
 
 def main(argv: Sequence[str]) -> None:
-    """Measures or trains, then writes the pages."""
+    """Measure or train, then write the pages."""
     del argv
     if not _MEASURE.value:
-        _write_pages(result_files.RESULTS, result_files.HERE)
+        _write_pages(RESULTS, HERE)
         return
     on_cpu = _DEVICE.value == "cpu"
-    setting = Setting(
+    shared = Setting(
         level=_LEVEL.value,
         card=_card(on_cpu),
         devices=_DEVICES.value,
@@ -90,19 +92,19 @@ def main(argv: Sequence[str]) -> None:
         data_dir=_DATA_DIR.value,
     )
     place = pathlib.Path(_OUTPUT_DIR.value or f"runs/gpu/{_LEVEL.value}")
-    setting.claim(place)
-    launcher = Launcher(
-        devices.environment(setting.devices, on_cpu), _MINUTES.value
-    )
-    count = f"{setting.devices} × " if setting.devices > 1 else ""
-    print(f"{setting.level} on {count}{setting.card}", flush=True)
-    results = result_files.RESULTS if setting.counts else place / "results"
-    pages = result_files.HERE if setting.counts else place
-    if setting.level == levels.SMOKE:
-        _smoke(Smoke(setting, place), launcher, results, pages)
+    shared.claim(place)
+    # Processes that are started from here see the wanted devices alone.
+    os.environ.update(setting.environment(shared.devices, on_cpu))
+    launcher = Launcher(_MINUTES.value)
+    count = f"{shared.devices} × " if shared.devices > 1 else ""
+    print(f"{shared.level} on {count}{shared.card}", flush=True)
+    results = RESULTS if shared.counts else place / "results"
+    into = HERE if shared.counts else place
+    if shared.level == levels.SMOKE:
+        _smoke(Smoke(shared, place), launcher, results, into)
     else:
-        plan = Plan(LEVELS[setting.level], setting, place)
-        _train(plan, launcher, results, pages)
+        plan = Plan(LEVELS[shared.level], shared, place)
+        _train(plan, launcher, results, into)
 
 
 def _card(on_cpu: bool) -> str:
@@ -112,17 +114,17 @@ def _card(on_cpu: bool) -> str:
                 "Expected --devices=1 with --device=cpu. Received: "
                 f"{_DEVICES.value}."
             )
-        return str(machine.describe()["processor"])
-    return devices.check(devices.find_names(), _DEVICES.value)
+        return str(machine()["processor"])
+    return setting.check_gpus(setting.find_gpus(), _DEVICES.value)
 
 
 def _smoke(
     smoke: Smoke,
     launcher: Launcher,
     results: pathlib.Path,
-    pages: pathlib.Path,
+    into: pathlib.Path,
 ) -> None:
-    """Measures; what there is when it ends early is written too."""
+    """Measure; what there is when it ends early is written too."""
     print(
         f"{len(smoke.cases) + 2} processes: a few minutes on an H100, longer "
         f"on smaller cards; up to a GiB in {smoke.place}",
@@ -134,17 +136,17 @@ def _smoke(
         smoke.measure(launcher)
     finally:
         if smoke.read_run():
-            print(f"wrote {record.write_smoke(smoke, results / 'gpu')}")
-            _write_pages(results, pages)
+            print(f"wrote {record.write_smoke(smoke, results)}")
+            _write_pages(results, into)
 
 
 def _train(
     plan: Plan,
     launcher: Launcher,
     results: pathlib.Path,
-    pages: pathlib.Path,
+    into: pathlib.Path,
 ) -> None:
-    """Says what it costs, trains, and writes what came of it."""
+    """Say what it costs, train, and write what came of it."""
     if plan.epochs_left:
         needed = cost.estimate(plan, launcher)
         print(needed.sentence(plan.place, _MINUTES.value), flush=True)
@@ -157,19 +159,12 @@ def _train(
         print(f"{plan.epochs_left:,} epochs are left", flush=True)
         raise
     print(f"wrote {record.add_runs(plan, results)}")
-    _write_pages(results, pages)
+    _write_pages(results, into)
 
 
-def _write_pages(results: pathlib.Path, place: pathlib.Path) -> None:
-    gpu, whole = place / page.PAGE.name, place / "RESULTS.md"
-    page.write(results, gpu)
-    atomic_files.write_text(
-        whole,
-        results_page.render(
-            result_files.paper_rows(), result_files.read_all(results)
-        ),
-    )
-    print(f"wrote {gpu} and {whole}")
+def _write_pages(results: pathlib.Path, into: pathlib.Path) -> None:
+    for name in ("GPU.md", "RESULTS.md"):
+        pages.write(name, results, into / name)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Estimates the minutes and the room on the disk that a level takes."""
+"""Estimate the minutes and the room on the disk that a level takes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import shutil
 
 from and_tf.utils.errors import InputError
 from benchmarks.gpu.levels import Plan
-from benchmarks.gpu.process import Launcher
 from benchmarks.gpu.trial import Pace, Trial, measure_pace
+from benchmarks.harness.programs import Launcher
 
 TRIAL_EPOCHS = 3
 # Beside checkpoints a run has pictures, neighbourhoods and event files, whose
@@ -22,7 +22,7 @@ _GIBI = 2**30
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """The work that is left.
+    """Tells the work that is left.
 
     Attributes:
         epochs: To be trained.
@@ -36,7 +36,7 @@ class Cost:
     bytes: int
 
     def sentence(self, place: pathlib.Path, minutes: float) -> str:
-        """Says it to people.
+        """Say it to people.
 
         Args:
             place: Where the runs are.
@@ -56,7 +56,7 @@ class Cost:
 
 
 def estimate(plan: Plan, launcher: Launcher) -> Cost:
-    """Trains a few epochs, if that was not done before, and reckons.
+    """Train a few epochs, if that was not done before, and reckon.
 
     Args:
         plan: The trainings.
@@ -78,13 +78,13 @@ def estimate(plan: Plan, launcher: Launcher) -> Cost:
 
 
 def reckon(plan: Plan, pace: Pace) -> Cost:
-    """Returns the cost at a known pace.
+    """Return the cost at a known pace.
 
     Args:
         plan: The trainings.
         pace: Of one of them.
     """
-    left = [run for run in plan.runs if not run.done]
+    left = plan.runs_left
     checkpoints = _CHECKPOINTS + 1 + plan.rounds
     whole = checkpoints * pace.checkpoint_bytes + _BESIDE
     return Cost(
@@ -96,7 +96,7 @@ def reckon(plan: Plan, pace: Pace) -> Cost:
 
 
 def check_disk(cost: Cost, place: pathlib.Path) -> None:
-    """Refuses to begin what the disk has no room for.
+    """Check that the disk has room for what is left.
 
     Args:
         cost: Of what is left.
@@ -115,13 +115,13 @@ def check_disk(cost: Cost, place: pathlib.Path) -> None:
 
 
 def _size(directory: pathlib.Path) -> int:
-    """Bytes of all files in a directory, which need not exist."""
+    """Return the bytes of all files in a directory, which need not exist."""
     paths = directory.rglob("*")
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 
 def _minutes(count: float) -> str:
-    """Returns "1 minute", "12 minutes" or "4.5 hours"."""
+    """Return "1 minute", "12 minutes" or "4.5 hours"."""
     if count < 1.5:
         return "1 minute"
     if count < 100:

@@ -1,30 +1,35 @@
-"""The levels that train to the paper's own lengths, and their runs."""
+"""Train to the paper's own lengths: AND, and instance learning alone.
+
+A level is a sweep over --selection. Each training has a process of its own, the
+same command goes on after an interruption, and both selections share their
+instance learning, since until the first discovery they do the same steps.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
+from and_tf.sweeping import grid
+from and_tf.sweeping.grid import SweepRun
 from and_tf.training.config import TrainConfig
-from and_tf.utils import flag_config
-from benchmarks import commands, result_files
-from benchmarks.gpu.process import Launcher
+from benchmarks import commands, paper
 from benchmarks.gpu.setting import Setting
 from benchmarks.gpu.trial import read_metrics
+from benchmarks.harness.programs import Launcher
 
-AND, NONE = "curriculum", "none"
+SELECTIONS = ["curriculum", "none"]  # AND, and instance learning alone.
 _TINY_EPOCHS = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Level:
-    """AND and instance learning at equal cost, as long as the paper trains.
+    """Describes trainings that are as long as the paper's.
 
     Attributes:
-        name: Of the flag --level.
+        name: Its value of the flag --level.
         row_id: The paper's row, in benchmarks/paper_rows.json. Its command
             says how long is trained.
         seeds: How many, from 0 on.
@@ -36,14 +41,18 @@ class Level:
 
     @functools.cached_property
     def row(self) -> dict[str, Any]:
-        """The paper's row."""
-        rows = result_files.paper_rows()
-        return next(row for row in rows if row["id"] == self.row_id)
+        """Return the paper's row."""
+        return paper.paper_row(self.row_id)
 
     @functools.cached_property
     def recipe(self) -> TrainConfig:
-        """The config of the paper's row."""
+        """Return the config of the paper's row."""
         return commands.config_of(self.row["command"])
+
+    @property
+    def file_name(self) -> str:
+        """Return the name of the result file of its runs."""
+        return f"gpu_{self.name}"
 
 
 LEVELS = {
@@ -59,7 +68,7 @@ NAMES = (SMOKE, *LEVELS)
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """The trainings of a level in one directory.
+    """Holds the trainings of a level in one directory.
 
     Args:
         level: Which.
@@ -73,123 +82,76 @@ class Plan:
 
     @property
     def rounds(self) -> int:
-        """R."""
+        """Return R."""
         return 1 if self.setting.tiny else self.level.recipe.rounds
 
     @property
     def epochs_per_round(self) -> int:
-        """Epochs of a round, and of instance learning before the first."""
+        """Return the epochs of a round, and of instance learning."""
         if self.setting.tiny:
             return _TINY_EPOCHS
         return self.level.recipe.epochs_per_round
 
     @property
-    def runs(self) -> list[Run]:
-        """All of them, a seed after the other, AND first."""
-        seeds = 1 if self.setting.tiny else self.level.seeds
+    def seeds(self) -> int:
+        """Return how many seeds each selection has."""
+        return 1 if self.setting.tiny else self.level.seeds
+
+    @property
+    def flags(self) -> list[str]:
+        """Return the flags of `and_tf.train` that all have."""
         return [
-            Run(self, selection, seed)
-            for seed in range(seeds)
-            for selection in (AND, NONE)
+            *self.setting.flags(),
+            f"--rounds={self.rounds}",
+            f"--epochs_per_round={self.epochs_per_round}",
+            "--initial_epochs=-1",
+            "--keep_rounds",
         ]
 
     @property
+    def runs(self) -> list[SweepRun]:
+        """Return all trainings, a seed after the other, AND first."""
+        command = f"python -m and_tf.train {' '.join(self.flags)}"
+        base = commands.config_of(command)
+        vary = {"selection": SELECTIONS}
+        return grid.runs_of(base, vary, self.seeds, self.place)
+
+    @property
+    def runs_left(self) -> list[SweepRun]:
+        """Return those that have not come to their end."""
+        return [r for r in self.runs if not (r.path / "result.json").is_file()]
+
+    @property
     def epochs_left(self) -> int:
-        """Returns how many are still to be trained."""
-        return sum(run.epochs_left for run in self.runs)
+        """Return how many are still to be trained."""
+        each, left = self.epochs_per_round, 0
+        for run in self.runs:
+            trained = len(read_metrics(run.path))
+            if run.config.selection != SELECTIONS[0]:  # It takes these over.
+                trained = max(trained, each)
+            left += (1 + self.rounds) * each - trained
+        return left
 
     def train(self, launcher: Launcher) -> None:
-        """Trains whatever is not done.
+        """Train whatever is not done.
 
         Args:
-            launcher: Starts the processes.
+            launcher: Starts the sweep.
 
         Raises:
             Failed: If a training ends with an error.
             Interrupted: If it was asked to end.
         """
-        for number, run in enumerate(self.runs, start=1):
-            done = "done before" if run.done else f"in {run.path}"
-            count = f"{number}/{len(self.runs)}"
-            print(f"\n{count}  {run.title}: {done}", flush=True)
-            if not run.done:
-                launcher.run(["-m", "and_tf.train", *run.flags])
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One training.
-
-    Attributes:
-        plan: What it is part of.
-        selection: The flag.
-        seed: The flag.
-    """
-
-    plan: Plan
-    selection: str
-    seed: int
-
-    @property
-    def title(self) -> str:
-        """Returns what people read."""
-        what = "AND" if self.selection == AND else "instance learning alone"
-        return f"{what}, seed {self.seed}"
-
-    @property
-    def path(self) -> pathlib.Path:
-        """Its directory, named as those of a sweep over --selection are."""
-        name = f"selection={self.selection}"
-        return self.plan.place / name / f"seed_{self.seed}"
-
-    @property
-    def done(self) -> bool:
-        """Returns whether it has come to its end."""
-        return (self.path / "result.json").is_file()
-
-    def config(self) -> TrainConfig:
-        """Reads the flags that it was trained with.
-
-        Raises:
-            InputError: If it was not begun.
-        """
-        return flag_config.from_flagfile(TrainConfig, self.path / "flags.cfg")
-
-    @property
-    def shared(self) -> Run | None:
-        """The run whose instance learning this one takes over, if any.
-
-        Until the first discovery both selections do the same steps, so that
-        the second one would only repeat them.
-        """
-        if self.selection == AND:
-            return None
-        return dataclasses.replace(self, selection=AND)
-
-    @property
-    def epochs_left(self) -> int:
-        """Returns how many are left to train once the runs before are done."""
-        each = self.plan.epochs_per_round
-        trained = len(read_metrics(self.path))
-        if self.shared:
-            trained = max(trained, each)
-        return (1 + self.plan.rounds) * each - trained
-
-    @property
-    def flags(self) -> Sequence[str]:
-        """The flags of `and_tf.train`."""
-        plan = self.plan
-        flags = [
-            *plan.setting.flags(),
-            f"--rounds={plan.rounds}",
-            f"--epochs_per_round={plan.epochs_per_round}",
-            "--initial_epochs=-1",
-            f"--selection={self.selection}",
-            f"--seed={self.seed}",
-            "--keep_rounds",
-            "--resume",
-            f"--run_dir={self.path}",
-        ]
-        if self.shared:
-            flags.append(f"--start_from={self.shared.path}")
-        return flags
+        devices = self.setting.devices
+        own = [f"--gpus_per_run={devices}"] if devices > 1 else []
+        launcher.run(
+            [
+                "-m",
+                "and_tf.sweep",
+                *self.flags,
+                f"--vary=selection={','.join(SELECTIONS)}",
+                f"--seeds={self.seeds}",
+                f"--sweep_dir={self.place}",
+                *own,
+            ]
+        )

@@ -1,22 +1,18 @@
-"""benchmarks/GPU.md, from the files of figures."""
+"""Write benchmarks/GPU.md from the files of figures."""
 
 from __future__ import annotations
 
-import pathlib
-import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from and_tf.sweeping.metrics import NONE as MISSING
-from and_tf.sweeping.metrics import known, percent
+from and_tf.sweeping.metrics import percent
 from and_tf.sweeping.table import aligned
-from and_tf.utils import atomic_files
-from benchmarks import result_files
-from benchmarks.gpu import record
-from benchmarks.gpu.levels import AND, LEVELS, Level
-from benchmarks.gpu.peaks import PEAKS, peak_of
+from benchmarks import results_page
+from benchmarks.gpu.arithmetic import PEAKS, peak_of
+from benchmarks.gpu.levels import LEVELS, Level
+from benchmarks.harness import tables
+from benchmarks.harness.tables import File
 
-PAGE = result_files.HERE / "GPU.md"
 INTRODUCTION = """\
 # On a GPU
 
@@ -43,48 +39,35 @@ PARTS = {
     "discovery": "a refresh: every image's neighbour, k = 1, and entropy",
     "checkpoint": "writing a checkpoint",
 }
-File = Mapping[str, Any]
-
-
-def write(results: pathlib.Path, page: pathlib.Path) -> None:
-    """Writes the page.
-
-    Args:
-        results: The directory of result files, as benchmarks/results.
-        page: The page's file.
-    """
-    cards = record.read_all(results / record.RESULTS.name)
-    atomic_files.write_text(page, render(cards, result_files.read_all(results)))
 
 
 def render(cards: Sequence[File], results: Mapping[str, File]) -> str:
-    """Returns the whole page.
+    """Write the whole page.
 
     Args:
-        cards: From `record.read_all`.
-        results: From `result_files.read_all`.
+        cards: The files of cards.
+        results: The result files of runs, by their names.
     """
     parts = [INTRODUCTION, "## Speed, `smoke`\n"]
     parts += [_card(card) for card in cards] or [NOT_RUN]
     for level in LEVELS.values():
         parts.append(f"## Accuracy, `{level.name}`\n")
-        parts.append(_level(level, results.get(record.file_name(level.name))))
+        parts.append(_level(level, results.get(level.file_name)))
     return "\n".join([*parts, _peaks()])
 
 
 def _card(card: File) -> str:
-    """Writes the section of one kind of card."""
+    """Write the section of one kind of card."""
     count = f"{card['devices']} × " if card["devices"] > 1 else ""
-    versions = ", ".join(f"{n} {v}" for n, v in card["versions"].items())
-    machine = card["machine"]
     return "\n".join(
         [
             f"### {count}{card['card']}\n",
             _rates(card),
             _losses(card),
             _epoch(card),
-            f"{machine['cores']} cores of {machine['processor']}; {versions}; "
-            f"seed {card['seed']}; {card['date']}; `{card['command']}`.\n",
+            f"{tables.machine(card['machine'])}; "
+            f"{tables.versions(card['versions'])}; seed {card['seed']}; "
+            f"{card['date']}; `{card['command']}`.\n",
         ]
     )
 
@@ -99,7 +82,7 @@ def _rates(card: File) -> str:
                 row["precision"],
                 str(row["batch_size"]),
                 f"{rate:,.0f}" if rate else "not measured",
-                MISSING if share is None else f"{100 * share:.1f} %",
+                MISSING if share is None else tables.share(share),
             ]
         )
         if row["failure"]:
@@ -119,7 +102,7 @@ def _rates(card: File) -> str:
 
 
 def _losses(card: File) -> str:
-    """Returns how far the losses of the two precisions lie apart."""
+    """Write how far the losses of the two precisions lie apart."""
     usual = card["rates"][0]["batch_size"]
     losses = {
         row["precision"]: row["losses"]
@@ -135,7 +118,7 @@ def _losses(card: File) -> str:
     for name, values in losses.items():
         table.append([name, *(f"{value:.4f}" for value in values)])
     apart = [max(x) / min(x) - 1 for x in zip(*losses.values(), strict=True)]
-    table.append(["apart", *(f"{100 * value:.2f} %" for value in apart)])
+    table.append(["apart", *(tables.share(value, 2) for value in apart)])
     return (
         f"The same images, views and first weights, {usual} a step:\n\n"
         f"{aligned(table)}"
@@ -143,7 +126,7 @@ def _losses(card: File) -> str:
 
 
 def _epoch(card: File) -> str:
-    """Returns where the time of an epoch goes."""
+    """Write where the time of an epoch goes."""
     run, parts = card["run"], card["parts"]
     if run is None:
         return "A whole run: not measured.\n"
@@ -163,8 +146,8 @@ def _epoch(card: File) -> str:
     return told + (
         f"The run of {run['epochs']} epochs took {run['seconds']:.0f} s with "
         f"compilation, at {run['images_per_second']:,.0f} images/s, and ends "
-        f"at kNN {_accuracy(run)} (K = {run['protocol']['K']}, clean "
-        "gallery).\n"
+        f"at kNN {percent([run['knn_top1_last']])} "
+        f"(K = {run['protocol']['K']}, clean gallery).\n"
     )
 
 
@@ -177,52 +160,14 @@ def _round(run: File) -> str:
     )
 
 
-def _accuracy(run: File) -> str:
-    return percent([run["knn_top1_last"]])
-
-
 def _level(level: Level, file: File | None) -> str:
-    """The runs of a level beside the paper's figure."""
+    """Write the runs of a level below the paper's figure."""
     row = level.row
     figure = f"{row['published']} {row['measure']}"
-    paper = f"{row['where']}, {row['what']}: {figure}.\n\n"
+    published = f"{row['where']}, {row['what']}: {figure}.\n\n"
     if file is None:
-        return paper + NOT_RUN
-    heads = ["best epoch, bank", "last epoch, clean", "images/s", "minutes"]
-    table = [["", "seeds", *heads]]
-    table += [_runs(one) for one in file["rows"]]
-    published = [f"published, {row['where']}", "", str(row["published"])]
-    table.append([*published, "", "", ""])
-    return f"{paper}{aligned(table)}\n{_circumstances(file)}"
-
-
-def _runs(row: Mapping[str, Any]) -> list[str]:
-    """The cells of what was trained with all seeds alike."""
-    figures = row["figures"]
-    rates = known(row["images_per_second"])
-    return [
-        "AND" if row["values"]["selection"] == AND else "instance learning",
-        ", ".join(map(str, row["seeds"])),
-        percent(figures.get("knn_top1_best", [])),
-        percent(figures.get("knn_top1_last", [])),
-        f"{statistics.fmean(rates):,.0f}" if rates else MISSING,
-        f"{statistics.fmean(row['seconds']) / 60:.1f}",
-    ]
-
-
-def _circumstances(file: File) -> str:
-    cards = {
-        name: None
-        for machine in file["machines"]
-        for name in machine.get("gpu_names", ["no GPU"])
-    }
-    protocol = file["protocol"]
-    return (
-        f"{file['note']}\n\n{', '.join(cards)}, {file['precision']}; "
-        f"{protocol['classifier']}, K = {protocol['K']}, "
-        f"τ = {protocol['temperature']:g}, queries {protocol['queries']}; "
-        f"TensorFlow {file['versions']['tensorflow']}; {file['date']}.\n"
-    )
+        return published + NOT_RUN
+    return published + results_page.section(level.file_name, file, ())
 
 
 def _peaks() -> str:

@@ -1,10 +1,9 @@
-"""Times the parts of an epoch beside its steps, in a process of its own.
+"""Time the parts of an epoch beside its steps.
 
-    python -m benchmarks.gpu.parts --run_dir=… --output=parts.json
-
-takes up a finished run and does with its model and its images what happens
-around the steps of a training: embedding, kNN, the search for neighbours, a
-checkpoint. Everything is done once to compile and then timed several times.
+A finished run is taken up, and with its model and its images is done what
+happens around the steps of a training: embedding, kNN, the search for
+neighbours, a checkpoint. Everything is done once to compile and then timed
+several times.
 """
 
 from __future__ import annotations
@@ -13,44 +12,41 @@ import pathlib
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from absl import flags
 
-from and_tf.utils import atomic_files, cli
+from and_tf.utils import cli
 
 if TYPE_CHECKING:
     from and_tf.training.run import Run
-
-_RUN_DIR = flags.DEFINE_string(
-    "run_dir", None, "A finished run.", required=True
-)
-_OUTPUT = flags.DEFINE_string(
-    "output", None, "A .json file for the figures.", required=True
-)
 
 REPEATS = 3
 NEIGHBOURS = 200  # K of kNN.
 
 
-def main(argv: Sequence[str]) -> None:
-    """Times everything, then writes the file."""
-    del argv
+def measure(run_dir: str) -> dict[str, Any]:
+    """Time everything; for a process of its own.
+
+    Args:
+        run_dir: A finished run with test images, labels and a bank.
+
+    Returns:
+        `seconds` by the part's name, `training_flops_an_image`, and the last
+        round's `round_epochs` and `round_seconds`.
+    """
     cli.import_tensorflow()
-    path, output = pathlib.Path(_RUN_DIR.value), pathlib.Path(_OUTPUT.value)
+    path = pathlib.Path(run_dir)
     run = _load(path)
-    with tempfile.TemporaryDirectory(dir=output.parent) as scratch:
-        found = {
+    # Checkpoints are written to the disk of the runs.
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        parts = _parts(run, pathlib.Path(scratch))
+        return {
             "training_flops_an_image": _flops(run),
-            "seconds": {
-                name: _timed(part)
-                for name, part in _parts(run, pathlib.Path(scratch)).items()
-            },
+            "seconds": {name: _timed(part) for name, part in parts.items()},
             **_last_round(run),
         }
-    atomic_files.write_json(output, found)
 
 
 def _load(path: pathlib.Path) -> Run:
@@ -65,12 +61,7 @@ def _load(path: pathlib.Path) -> Run:
 
 
 def _parts(run: Run, scratch: pathlib.Path) -> dict[str, Callable[[], object]]:
-    """Returns the parts by their names, each to be called again and again.
-
-    Args:
-        run: With test images, labels and a bank.
-        scratch: A directory for checkpoints, on the disk of the runs.
-    """
+    """Return the parts by their names, each to be called again and again."""
     from and_tf.evaluation.embeddings import embed
     from and_tf.evaluation.knn import weighted_knn
     from and_tf.search.nearest import nearest
@@ -101,7 +92,7 @@ def _parts(run: Run, scratch: pathlib.Path) -> dict[str, Callable[[], object]]:
 
 
 def _timed(part: Callable[[], object]) -> float:
-    """Returns the median of several times, after a first one that compiles."""
+    """Return the median of several times, after a first one that compiles."""
     part()
     seconds = []
     for _ in range(REPEATS):
@@ -112,17 +103,17 @@ def _timed(part: Callable[[], object]) -> float:
 
 
 def _flops(run: Run) -> int:
-    """Returns the operations of an image in a training step."""
+    """Return the operations of an image in a training step."""
     import keras
 
-    from benchmarks.gpu.flops import training_flops
+    from benchmarks.gpu.arithmetic import training_flops
 
     # A copy, for layers that two models share have two output shapes.
     return training_flops(keras.models.clone_model(run.model.view_encoder))
 
 
 def _last_round(run: Run) -> dict[str, Any]:
-    """Returns how long the last round took as a whole, by its checkpoints."""
+    """Return how long the last round took as a whole, by its checkpoints."""
     from and_tf.training.checkpoint import Checkpoint
     from and_tf.training.experiment import rounds_of
 
@@ -133,7 +124,3 @@ def _last_round(run: Run) -> dict[str, Any]:
         "round_epochs": run.config.epochs_per_round,
         "round_seconds": seconds[1] - seconds[0],
     }
-
-
-if __name__ == "__main__":
-    cli.run(main)

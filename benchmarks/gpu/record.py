@@ -1,4 +1,4 @@
-"""Keeps the figures of a card as a small JSON file in results/gpu/.
+"""Keep the figures of a card as a small JSON file in results/gpu/.
 
 {
   "card": "NVIDIA H100 80GB HBM3", "devices": 1, "precision": "mixed_bfloat16",
@@ -23,26 +23,25 @@ of any run are: `benchmarks.result_files`.
 
 from __future__ import annotations
 
-import datetime
-import json
 import pathlib
 import re
 import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from and_tf.utils import atomic_files
-from benchmarks import machine, result_files
+from and_tf.sweeping.grid import SweepRun
+from and_tf.training.config import TrainConfig
+from and_tf.utils import atomic_files, flag_config
+from benchmarks import paper, result_files
+from benchmarks.gpu.arithmetic import share_of_peak
 from benchmarks.gpu.levels import SMOKE, Plan
-from benchmarks.gpu.peaks import share_of_peak
 from benchmarks.gpu.smoke import Case, Smoke
 from benchmarks.gpu.trial import read_metrics
-
-RESULTS = result_files.RESULTS / "gpu"
+from benchmarks.harness.record import RESULTS, circumstances
 
 
 def of_smoke(smoke: Smoke) -> dict[str, Any]:
-    """Collects what there is; what was not measured is null.
+    """Collect what there is; what was not measured is null.
 
     Args:
         smoke: Whole, or as far as it came.
@@ -55,11 +54,8 @@ def of_smoke(smoke: Smoke) -> dict[str, Any]:
         "card": setting.card,
         "devices": setting.devices,
         "precision": setting.precision,
-        "command": _command(smoke),
         "seed": 0,
-        "machine": machine.describe(),
-        "versions": result.get("versions", {}),
-        "date": datetime.date.today().isoformat(),
+        **circumstances(_command(smoke), result.get("versions", {})),
         "rates": [_rate(case, smoke, flops) for case in smoke.cases],
         "steps_an_epoch": -(-smoke.images // usual),
         "training_flops_an_image": flops,
@@ -125,41 +121,28 @@ def _run(
 
 
 def _without_places(text: str, place: pathlib.Path) -> str:
-    """Leaves directories out of a text: they are a machine's."""
+    """Leave directories out of a text: they are a machine's."""
     return text.replace(f"{place}/", "").replace(str(place), "…")
 
 
-def write_smoke(smoke: Smoke, results: pathlib.Path = RESULTS) -> pathlib.Path:
-    """Writes the card's file.
+def write_smoke(smoke: Smoke, results: pathlib.Path) -> pathlib.Path:
+    """Write the card's file.
 
     Args:
         smoke: Whole, or as far as it came.
-        results: The directory of all such files.
+        results: The directory of result files; cards have one in it.
     """
     setting = smoke.setting
     name = re.sub(r"\W+", "_", setting.card.lower()).strip("_")
     if setting.devices > 1:
         name += f"_x{setting.devices}"
-    path = results / f"{name}.json"
+    path = results / "gpu" / f"{name}.json"
     atomic_files.write_json(path, of_smoke(smoke))
     return path
 
 
-def read_all(results: pathlib.Path = RESULTS) -> list[dict[str, Any]]:
-    """Reads the files of all cards, in the order of their names."""
-    paths = sorted(results.glob("*.json"))
-    return [json.loads(path.read_text("utf-8")) for path in paths]
-
-
-def file_name(level: str) -> str:
-    """Returns the name of the file that a level's runs are kept in."""
-    return f"gpu_{level}"
-
-
-def add_runs(
-    plan: Plan, results: pathlib.Path = result_files.RESULTS
-) -> pathlib.Path:
-    """Takes the figures of a level's finished runs into a result file.
+def add_runs(plan: Plan, results: pathlib.Path = RESULTS) -> pathlib.Path:
+    """Take the figures of a level's finished runs into a result file.
 
     Args:
         plan: Whose runs are all done.
@@ -169,12 +152,12 @@ def add_runs(
         InputError: If the runs do not belong together.
     """
     level = plan.level
-    config = plan.runs[0].config()
-    reproduced = result_files.rows_of(config, level.row["figure"])
+    config = _trained(plan.runs[0])
+    reproduced = paper.rows_of(config, level.row["figure"])
     about = [] if level.row_id in reproduced else [level.row_id]
     return result_files.add(
         plan.place,
-        file_name(level.name),
+        level.file_name,
         f"{config.dataset}, {config.backbone} on a GPU, AND and instance "
         f"learning, {plan.epochs_per_round} epochs a round",
         reproduced,
@@ -185,8 +168,8 @@ def add_runs(
 
 
 def _note(plan: Plan) -> str:
-    """Says how the runs hang together."""
-    shared = any(run.config().start_from for run in plan.runs)
+    """Say how the runs hang together."""
+    shared = any(_trained(run).start_from for run in plan.runs)
     text = (
         "Instance learning alone (`none`) has the epochs and the schedule of "
         "AND (`curriculum`)"
@@ -198,3 +181,8 @@ def _note(plan: Plan) -> str:
         "of AND with the same seed (`--start_from`). They are the same steps; "
         "the minutes count them in both."
     )
+
+
+def _trained(run: SweepRun) -> TrainConfig:
+    """Return the flags that a run was trained with."""
+    return flag_config.from_flagfile(TrainConfig, run.path / "flags.cfg")

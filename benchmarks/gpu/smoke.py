@@ -1,4 +1,4 @@
-"""The level `smoke`: how fast a card trains, in a few minutes.
+"""Measure how fast a card trains, in a few minutes: the level `smoke`.
 
 1. A whole small run: two epochs of instance learning and a round of two.
 2. The parts of its epochs, see `parts`.
@@ -18,9 +18,10 @@ from typing import Any
 
 from and_tf.utils import atomic_files
 from and_tf.utils.progress import duration
-from benchmarks.gpu.process import Failed, Launcher
+from benchmarks.gpu import parts
 from benchmarks.gpu.setting import PRECISIONS, Setting
 from benchmarks.gpu.trial import Trial
+from benchmarks.harness.programs import Failed, Launcher
 
 BATCHES = (128, 256, 512)  # Images a step on each device.
 _TINY_BATCHES = (100,)
@@ -32,7 +33,7 @@ _ROUND_EPOCHS, _TINY_ROUND_EPOCHS = 2, 1
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A short training with one precision and batch size.
+    """Describes a short training with one precision and batch size.
 
     Attributes:
         precision: Keras' precision policy.
@@ -46,13 +47,13 @@ class Case:
 
     @property
     def failure(self) -> pathlib.Path:
-        """The file that says why it failed, if it did."""
+        """Return the file that says why it failed, if it did."""
         return self.trial.path.with_name(f"{self.trial.path.name}.failed")
 
 
 @dataclasses.dataclass(frozen=True)
 class Smoke:
-    """The measurements in one directory.
+    """Holds the measurements in one directory.
 
     Args:
         setting: On what, and how large.
@@ -64,17 +65,17 @@ class Smoke:
 
     @property
     def run(self) -> pathlib.Path:
-        """The directory of the small whole run."""
+        """Return the directory of the small whole run."""
         return self.place / "run"
 
     @property
     def parts(self) -> pathlib.Path:
-        """The file with the times of an epoch's parts."""
+        """Return the file with the times of an epoch's parts."""
         return self.place / "parts.json"
 
     @property
     def images(self) -> int:
-        """Returns how many training images the cases have.
+        """Return how many training images the cases have.
 
         A multiple of each batch: a smaller last one would be compiled apart.
         """
@@ -90,7 +91,7 @@ class Smoke:
 
     @property
     def cases(self) -> list[Case]:
-        """All pairs of a batch size and a precision, the usual batch first."""
+        """Return all pairs of a batch size and a precision."""
         return [
             self._case(precision, batch)
             for batch in self._batches
@@ -109,14 +110,14 @@ class Smoke:
         return Case(precision, batch_size, Trial(path, flags, epochs))
 
     def measure(self, launcher: Launcher) -> None:
-        """Does what has not been done.
+        """Do what has not been done.
 
         Args:
             launcher: Starts the processes.
 
         Raises:
-            Failed: If the whole run, or the timing of its parts, ends with an
-                error. A case that does, as for want of memory with a large
+            InputError: If the whole run, or the timing of its parts, ends with
+                an error. A case that does, as for want of memory with a large
                 batch, has a file that says so, and the others go on.
             Interrupted: If a process was asked to end.
         """
@@ -125,7 +126,8 @@ class Smoke:
             launcher.run(self._run_command(), self.place / "run.log")
         if not self.parts.is_file():
             _say("the parts of an epoch")
-            launcher.run(self._parts_command(), self.place / "parts.log")
+            found = launcher.call(parts.measure, run_dir=str(self.run))
+            atomic_files.write_json(self.parts, found)
         left = [case for case in self.cases if not case.trial.done]
         for number, case in enumerate(left, start=1):
             began = launcher.clock()
@@ -149,25 +151,17 @@ class Smoke:
             f"--run_dir={self.run}",
         ]
 
-    def _parts_command(self) -> list[str]:
-        return [
-            "-m",
-            "benchmarks.gpu.parts",
-            f"--run_dir={self.run}",
-            f"--output={self.parts}",
-        ]
-
     def read_run(self) -> dict[str, Any] | None:
-        """Returns the whole run's result.json, None before its end."""
+        """Return the whole run's result.json, None before its end."""
         return _read(self.run / "result.json")
 
     def read_parts(self) -> dict[str, Any] | None:
-        """Returns the times of an epoch's parts, None before they are there."""
+        """Return the times of an epoch's parts, None before they are there."""
         return _read(self.parts)
 
 
 def _train(case: Case, launcher: Launcher) -> None:
-    """Trains a case, or keeps the reason why it cannot be."""
+    """Train a case, or keep the reason why it cannot be."""
     case.failure.unlink(missing_ok=True)
     try:
         case.trial.run(launcher)

@@ -1,4 +1,4 @@
-"""A training that is ended after a few epochs, for the sake of its speed."""
+"""Train a few epochs, for the sake of their speed, and end there."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from and_tf.utils import atomic_files
-from benchmarks.gpu.process import Launcher
+from benchmarks.harness.programs import Launcher
 
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """A training of which a few epochs are wanted.
+    """Describes a training of which a few epochs are wanted.
 
     Args:
         path: Its run directory.
@@ -32,35 +32,35 @@ class Trial:
 
     @property
     def log(self) -> pathlib.Path:
-        """The file with what the training printed, beside its directory."""
+        """Return the file with what the training printed."""
         return self.path.with_name(f"{self.path.name}.log")
 
     @property
     def rows(self) -> list[dict[str, str]]:
-        """The wanted epochs' rows of metrics.csv, as many as there are."""
+        """Return the wanted epochs' rows of metrics.csv that are there."""
         return read_metrics(self.path)[: self.epochs]
 
     @property
     def done(self) -> bool:
-        """Returns whether all wanted epochs have been trained."""
+        """Return whether all wanted epochs have been trained."""
         return len(self.rows) == self.epochs
 
     @property
     def images_per_second(self) -> float:
-        """The median over the epochs after the first."""
+        """Return the median over the epochs after the first."""
         return statistics.median(
             float(row["images_per_second"]) for row in self.rows[1:]
         )
 
     @property
     def losses(self) -> list[float]:
-        """The mean loss of each epoch."""
+        """Return the mean loss of each epoch."""
         return [float(row["loss"]) for row in self.rows]
 
     def run(
         self, launcher: Launcher, seen: Callable[[int], None] = lambda _: None
     ) -> None:
-        """Trains until the wanted epochs are there.
+        """Train until the wanted epochs are there.
 
         To train on to a regular end would take longer than what is wanted:
         figures are drawn there, and all images are embedded.
@@ -90,12 +90,12 @@ class Trial:
         launcher.run(["-m", "and_tf.train", *flags], self.log, enough)
 
     def drop_checkpoints(self) -> None:
-        """Removes what would only serve to train on."""
+        """Remove what would only serve to train on."""
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
 
 def read_metrics(run: pathlib.Path) -> list[dict[str, str]]:
-    """Reads the metrics.csv of a run, a dict an epoch; none if there is none.
+    """Read the metrics.csv of a run, a dict an epoch; none if there is none.
 
     Args:
         run: Its directory.
@@ -109,7 +109,7 @@ def read_metrics(run: pathlib.Path) -> list[dict[str, str]]:
 
 @dataclasses.dataclass(frozen=True)
 class Pace:
-    """The pace of a short training, from which a long one is estimated.
+    """Holds the pace of a short training, from which a long one is estimated.
 
     Attributes:
         start_seconds: From the start of the process to the end of the first
@@ -129,7 +129,7 @@ def measure_pace(
     launcher: Launcher,
     clock: Callable[[], float] = time.monotonic,
 ) -> Pace:
-    """Runs a trial and looks at the clock, or takes what it found before.
+    """Run a trial and look at the clock, or take what was found before.
 
     Args:
         trial: What is trained.
@@ -164,7 +164,7 @@ def measure_pace(
 
 
 def _epoch_seconds(trial: Trial, moments: dict[int, float]) -> float:
-    """Returns the seconds of a whole epoch, evaluation included.
+    """Return the seconds of a whole epoch, evaluation included.
 
     Args:
         trial: Done.

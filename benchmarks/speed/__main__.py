@@ -1,4 +1,4 @@
-"""This project beside what people would otherwise use, on the same work.
+"""Compare this project with what people would otherwise use, on the same work.
 
     python -m benchmarks.speed                       # all, about an hour
     python -m benchmarks.speed --only=loss,refresh
@@ -18,14 +18,13 @@ from __future__ import annotations
 
 import os
 import pathlib
-import sys
 from collections.abc import Sequence
 
 from absl import flags
 
 from and_tf.utils import atomic_files, cli
-from benchmarks.speed import page, processes, record, registry
-from benchmarks.speed.comparison import Comparison
+from benchmarks import pages, registry
+from benchmarks.harness import tables, turns
 
 _ONLY = flags.DEFINE_list(
     "only", [], "Names of comparisons; none runs all. See --list."
@@ -49,61 +48,35 @@ _MEASURE = flags.DEFINE_bool(
 
 
 def main(argv: Sequence[str]) -> None:
-    """Measures what is asked for, then writes the page."""
+    """Measure what is asked for, then write the page."""
     del argv
     chosen = registry.choose(_ONLY.value)
     if _LIST.value:
         for comparison in registry.COMPARISONS:
             print(f"{comparison.name:<20}{comparison.title}")
         return
-    place = pathlib.Path(_OUTPUT_DIR.value or record.RESULTS)
-    written = bool(_OUTPUT_DIR.value) or not _QUICK.value
+    own = not _OUTPUT_DIR.value
+    written = _OUTPUT_DIR.value or not _QUICK.value
+    place = pathlib.Path(_OUTPUT_DIR.value or pages.SPEED)
     if _MEASURE.value:
         for comparison in chosen:
-            processes.check_installed(list(comparison.sides))
+            turns.check_installed(comparison.sides)
         for comparison in chosen:
-            found = measure(comparison)
-            print(page.section(found), flush=True)
+            quick = " --quick" if _QUICK.value else ""
+            found = turns.measure(
+                comparison,
+                f"python -m benchmarks.speed --only={comparison.name}{quick}",
+                threads=_THREADS.value,
+                repeats=_REPEATS.value,
+                quick=_QUICK.value,
+            )
+            print(tables.section(found), flush=True)
             if written:
                 atomic_files.write_json(
                     place / f"{comparison.name}.json", found
                 )
     if written:
-        own = not _OUTPUT_DIR.value
-        for path in page.write(place, record.PAGE.parent if own else place):
-            print(f"wrote {path}")
-
-
-def measure(comparison: Comparison) -> dict:
-    """Runs all cases of a comparison; gives what its file holds."""
-    repeats = _REPEATS.value or (2 if _QUICK.value else comparison.repeats)
-    cases = comparison.quick if _QUICK.value else comparison.cases
-    load = os.getloadavg()[0]
-    found = []
-    for number, case in enumerate(cases):
-
-        def tell(what: str, title: str = case.title) -> None:
-            print(f"{comparison.name}, {title}: {what}", file=sys.stderr)
-
-        found.append(
-            processes.compare(
-                comparison,
-                number,
-                quick=_QUICK.value,
-                threads=_THREADS.value,
-                repeats=repeats,
-                tell=tell,
-            )
-        )
-    return record.of(
-        comparison,
-        cases,
-        found,
-        threads=_THREADS.value,
-        repeats=repeats,
-        quick=_QUICK.value,
-        load=load,
-    )
+        pages.write("SPEED.md", place, None if own else place / "SPEED.md")
 
 
 if __name__ == "__main__":

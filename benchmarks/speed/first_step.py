@@ -1,4 +1,4 @@
-"""`python -m and_tf.train`, which ends as soon as its first step is done."""
+"""Run `python -m and_tf.train`, and end when its first step is done."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 
 from and_tf.training.config import TrainConfig
 from and_tf.utils import cli
-from benchmarks.speed import libraries
+from benchmarks.speed import sides
 
 
 def main(config: TrainConfig) -> None:
-    """Trains one step; see `and_tf.train.main`."""
-    libraries.without_torch()
+    """Train one step; see `and_tf.train.main`."""
+    sides.without_torch()
     cli.import_tensorflow()
     import keras
 

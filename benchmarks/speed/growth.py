@@ -1,64 +1,109 @@
-"""How cost grows: with the bank's rows, with k, with replicas."""
+"""Measure how cost grows: with the bank's rows, with k, with epochs."""
 
 from __future__ import annotations
 
+import atexit
+import pathlib
+import shutil
+import tempfile
 from typing import Any
 
-from benchmarks.speed import inputs, libraries, memory, refresh, training_step
-from benchmarks.speed.comparison import Case, Comparison, Side, Work, rate
+from benchmarks.harness.comparison import Case, Comparison, Side, Work, rate
+from benchmarks.speed import refresh, sides, training_step
 
 SIZES = (10_000, 50_000, 100_000, 300_000, 1_000_000)
 REFRESHED = (10_000, 25_000, 50_000, 100_000)
 
 
 def step(threads: int, **arguments: Any) -> Work:
-    """A training step; milliseconds."""
+    """Prepare a training step; milliseconds."""
     work = training_step.ours(threads, **arguments)
     work.measure()
     return Work(lambda: 1e3 * arguments["batch"] / work.measure())
 
 
 def step_memory(threads: int, **arguments: Any) -> Work:
-    """The most that a process holds while it trains; MiB."""
+    """Prepare the most that a process holds while it trains; MiB."""
     work = training_step.ours(threads, **arguments)
 
     def mebibytes() -> float:
-        memory.restart_peak()
+        sides.restart_peak()
         for _ in range(3):
             work.measure()
-        return memory.peak() / 2**20
+        return sides.peak() / sides.MEBI
 
     return Work(mebibytes)
 
 
 def search(threads: int, n: int, k: int) -> Work:
-    """A refresh, compiled by a first one."""
+    """Prepare a refresh, compiled by a first one."""
     work = refresh.ours(threads, n, k)
     return Work(work.measure, lambda: work.answer() and {})
 
 
-def replicas(threads: int, **task: Any) -> Work:
-    """A step of `benchmarks.scaling`, with its exchanges; milliseconds."""
-    del threads
-    from benchmarks.scaling import measure
+def run_memory(
+    threads: int, dataset: str, backbone: str, steps: int, images: int
+) -> Work:
+    """Prepare a run as `and_tf.train` does; its epochs cut to some steps."""
+    sides.start_tensorflow(threads)
+    from and_tf.data.pipeline import train_batches
+    from and_tf.distribution.process_group import Team
+    from and_tf.training import trainer
+    from and_tf.training.config import TrainConfig
+    from and_tf.training.experiment import view_config
+    from and_tf.training.run_directory import RunDirectory
 
-    task = {"measure": "time", "backbone": "small", **task}
-    return Work(lambda: 1e3 * measure(**task)["seconds"])
+    place = pathlib.Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    config = TrainConfig(
+        dataset=dataset,
+        backbone=backbone,
+        max_test_examples=images,
+        run_dir=str(place / "run"),
+        baselines=False,
+    )
+    prepared = trainer.prepare(
+        config, RunDirectory(place / "run"), None, Team()
+    )
+    split, epoch = prepared.images.train, 0
+
+    def one_epoch() -> float:
+        nonlocal epoch
+        sides.restart_peak()
+        prepared.model.fit(
+            train_batches(
+                split,
+                view_config(config, prepared.image_size),
+                batch_size=config.batch_size,
+                seed=0,
+                epochs=epoch + 1,
+                first_epoch=epoch,
+            ).take(steps),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+        )
+        prepared.knn.bank(prepared.model)
+        epoch += 1
+        return sides.peak() / sides.MEBI
+
+    return Work(one_epoch)
 
 
 def product(threads: int, library: str, n: int) -> Work:
-    """A product of two square matrices of n rows."""
-    left, right = inputs.unit_rows(n, n, 0), inputs.unit_rows(n, n, 1)
+    """Prepare a product of two square matrices of n rows."""
+    left, right = sides.unit_rows(n, n, 0), sides.unit_rows(n, n, 1)
     flops = 2 * n**3 / 1e9
     if library == "torch":
-        libraries.torch(threads)
+        sides.start_torch(threads)
         import torch
 
         a, b = torch.from_numpy(left), torch.from_numpy(right)
         return Work(
             rate(lambda: a @ b, flops, 3), lambda: {"c": (a @ b).numpy()}
         )
-    libraries.tensorflow(threads)
+    sides.start_tensorflow(threads)
     import tensorflow as tf
 
     a, b = tf.constant(left), tf.constant(right)
@@ -73,17 +118,6 @@ def _steps(sizes: tuple[int, ...], batch: int, size: int) -> list[Case]:
     return [
         Case(f"N = {n:,}", {"n": n, "batch": batch, "size": size, **network})
         for n in sizes
-    ]
-
-
-def _replicas(counts: tuple[int, ...], **task: int) -> list[Case]:
-    return [
-        Case(
-            f"{r} replicas, bank {'sharded' if shard else 'whole'}",
-            {"replicas": r, "shard": shard, "embedding_dim": 128, **task},
-        )
-        for r in counts
-        for shard in (False, True)[: min(r, 2)]
     ]
 
 
@@ -136,22 +170,31 @@ REFRESH = Comparison(
     quick=[Case(f"N = {n}, k = 1", {"n": n, "k": 1}) for n in (300, 600)],
     repeats=2,
 )
-REPLICAS = Comparison(
-    name="growth_replicas",
-    title="A step on several replicas",
+RUN_MEMORY = Comparison(
+    name="run_memory",
+    title="Memory of a CIFAR-10 run",
     does=(
-        "`benchmarks.scaling`: a step with the backbone `small`, 32 images a "
-        "replica, N = 50,000. Replicas on a machine without GPUs are parts of "
-        "its CPU and share its cores: a perfect step takes as many times as "
-        "long as there are replicas."
+        "The most that the whole process holds in each epoch: ResNet18, "
+        "batches of 128, all 50,000 images (154 MB) and their bank (26 MB) "
+        "in memory, TensorFlow itself included. Epochs are cut to a few "
+        "steps and an evaluation of a few test images."
     ),
-    unit="ms",
-    sides=(Side("and_tf", replicas),),
-    cases=_replicas(
-        (1, 2, 4), image_size=32, num_examples=50_000, batch_size=32, steps=20
-    ),
-    quick=_replicas(
-        (1,), image_size=8, num_examples=100, batch_size=4, steps=2
-    ),
-    repeats=3,
-)
+    unit="MiB",
+    sides=(Side("and_tf", run_memory),),
+    cases=[
+        Case(
+            "epochs of 4 steps",
+            {"dataset": "cifar10", "backbone": "resnet18", "steps": 4,
+             "images": 512},
+        )
+    ],
+    quick=[
+        Case(
+            "epochs of 2 steps",
+            {"dataset": "digits", "backbone": "small", "steps": 2,
+             "images": 50},
+        )
+    ],
+    repeats=8,
+    series=True,
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""ImageNet on 1, 8 and 64 GPUs, on paper, from what was measured here."""
+"""Compute ImageNet on 1, 8 and 64 GPUs from what was measured here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from and_tf.sweeping.table import aligned
-from benchmarks.speed import targets
+from benchmarks.harness.comparison import best_of
+from benchmarks.harness.tables import number
 
 ROWS, DIM, BATCH, K = 1_281_167, 128, 128, 1  # Batch: images a GPU.
 # Multiplications and additions of an image's forward pass, and twice as many
@@ -43,7 +44,7 @@ are magnitudes.
 
 
 def section(found: Sequence[Mapping[str, Any]]) -> str:
-    """The page's last part; empty where a figure that it needs is missing."""
+    """Write the page's last part; "" where a figure it needs is missing."""
     shares = efficiencies(found)
     if shares is None:
         return ""
@@ -57,7 +58,7 @@ def section(found: Sequence[Mapping[str, Any]]) -> str:
         search = 2 * ROWS**2 * DIM / shares["search"] / FLOPS / gpus
         figures = (1e3 * step, 100 * exchange / step, speed,
                    ROWS / speed / 60, search / 60)  # fmt: skip
-        step_, share, *others = map(targets.number, figures)
+        step_, share, *others = map(number, figures)
         bank = f"{ROWS * DIM * 4 / 1e6:,.0f}"
         if gpus > 1:
             bank += f"; sharded {ROWS * DIM * 4 / gpus / 1e6:,.0f}"
@@ -74,7 +75,7 @@ def section(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def step_seconds(gpus: int, shares: Mapping[str, float]) -> tuple[float, float]:
-    """A step's seconds, and those of its exchange."""
+    """Return a step's seconds, and those of its exchange."""
     work = RESNET50 / shares["network"] + 4 * ROWS * DIM / shares["loss"]
     received = 2 * (gpus - 1) / gpus * 4 * PARAMETERS
     received += (gpus - 1) * BATCH * 4 * (DIM + 1)
@@ -85,7 +86,7 @@ def step_seconds(gpus: int, shares: Mapping[str, float]) -> tuple[float, float]:
 def efficiencies(
     found: Sequence[Mapping[str, Any]],
 ) -> dict[str, float] | None:
-    """Shares of a product's speed that step, loss and refresh come to."""
+    """Return the shares of a product's speed that the others come to."""
     by_name = {file["name"]: file for file in found}
     needed = ("product", "training_step", "loss", "refresh")
     if not all(name in by_name for name in needed):
@@ -95,7 +96,7 @@ def efficiencies(
         """Of the first case."""
         file = by_name[name]
         figures = file["cases"][0]["sides"][side]["figures"]
-        return targets.best_of(file["unit"])(figures)
+        return best_of(file["unit"])(figures)
 
     peak = 1e9 * best("product", 0)
     return {

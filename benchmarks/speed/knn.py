@@ -1,11 +1,10 @@
-"""The weighted kNN evaluation."""
+"""Compare the weighted kNN evaluation."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed import inputs, libraries
-from benchmarks.speed.comparison import (
+from benchmarks.harness.comparison import (
     Case,
     Comparison,
     Side,
@@ -13,6 +12,7 @@ from benchmarks.speed.comparison import (
     Work,
     seconds,
 )
+from benchmarks.speed import sides
 
 TEMPERATURE = 0.1
 DIM, CLASSES = 128, 10
@@ -22,16 +22,16 @@ FAISS = "faiss, IndexFlatIP, and NumPy"
 
 
 def draw(queries: int, gallery: int) -> tuple[np.ndarray, ...]:
-    """Queries, their labels, the gallery and its labels."""
+    """Draw queries, their labels, the gallery and its labels."""
     return (
-        *inputs.clustered_rows(queries, DIM, CLASSES, 1),
-        *inputs.clustered_rows(gallery, DIM, CLASSES, 3),
+        *sides.clustered_rows(queries, DIM, CLASSES, 1),
+        *sides.clustered_rows(gallery, DIM, CLASSES, 3),
     )
 
 
 def ours(threads: int, queries: int, gallery: int, k: int) -> Work:
-    """`and_tf.evaluation.knn.weighted_knn`."""
-    libraries.tensorflow(threads)
+    """Prepare `and_tf.evaluation.knn.weighted_knn`."""
+    sides.start_tensorflow(threads)
     from and_tf.evaluation.knn import weighted_knn
 
     arrays = draw(queries, gallery)
@@ -45,8 +45,8 @@ def ours(threads: int, queries: int, gallery: int, k: int) -> Work:
 
 
 def pytorch(threads: int, queries: int, gallery: int, k: int) -> Work:
-    """All similarities of some queries, topk, and votes by scatter."""
-    libraries.torch(threads)
+    """Prepare all similarities of some queries, topk, votes by scatter."""
+    sides.start_torch(threads)
     import torch
 
     asked, _, rows, labels = map(torch.from_numpy, draw(queries, gallery))
@@ -64,8 +64,8 @@ def pytorch(threads: int, queries: int, gallery: int, k: int) -> Work:
 
 
 def faiss(threads: int, queries: int, gallery: int, k: int) -> Work:
-    """A search, and votes counted by NumPy."""
-    libraries.faiss(threads)
+    """Prepare a search, and votes counted by NumPy."""
+    sides.start_faiss(threads)
     import faiss
 
     asked, _, rows, labels = draw(queries, gallery)

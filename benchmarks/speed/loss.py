@@ -1,4 +1,4 @@
-"""The N-way loss alone: forward, and the gradient of the embeddings."""
+"""Compare the N-way loss alone: forward, and the embeddings' gradient."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import inputs, libraries, memory
-from benchmarks.speed.comparison import (
+from benchmarks.harness.comparison import (
     Case,
     Comparison,
     Side,
@@ -16,6 +15,7 @@ from benchmarks.speed.comparison import (
     Work,
     seconds,
 )
+from benchmarks.speed import sides
 
 TEMPERATURE = 0.1
 DIM = 128
@@ -29,14 +29,14 @@ SIZES = (10_000, 50_000, 100_000, 300_000, 1_000_000)
 
 
 def draw(n: int, batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Embeddings [b, D], their numbers [b] and the bank [N, D]."""
+    """Draw embeddings [b, D], their numbers [b] and the bank [N, D]."""
     numbers = np.random.default_rng(2).permutation(n)[:batch]
-    return inputs.unit_rows(batch, DIM, 1), numbers, inputs.unit_rows(n, DIM)
+    return sides.unit_rows(batch, DIM, 1), numbers, sides.unit_rows(n, DIM)
 
 
 def ours(threads: int, n: int, batch: int, calls: int) -> Work:
-    """`and_tf.method.loss.losses`, no sample an anchor yet."""
-    libraries.tensorflow(threads)
+    """Prepare `and_tf.method.loss.losses`, no sample an anchor yet."""
+    sides.start_tensorflow(threads)
     import tensorflow as tf
 
     from and_tf.method import loss as loss_functions
@@ -56,8 +56,8 @@ def ours(threads: int, n: int, batch: int, calls: int) -> Work:
 
 
 def plain_tensorflow(threads: int, n: int, batch: int, calls: int) -> Work:
-    """All logits at once, and TensorFlow's own cross-entropy."""
-    libraries.tensorflow(threads)
+    """Prepare all logits at once, and TensorFlow's own cross-entropy."""
+    sides.start_tensorflow(threads)
     import tensorflow as tf
 
     x, numbers, rows = map(tf.constant, draw(n, batch))
@@ -72,12 +72,12 @@ def plain_tensorflow(threads: int, n: int, batch: int, calls: int) -> Work:
 
 
 def gemm(threads: int, n: int, batch: int, calls: int, block: int = 0) -> Work:
-    """The two products that no exact loss can do without.
+    """Prepare the two products that no exact loss can do without.
 
     Args:
         block: Rows at a time, which stay in the cache; 0 takes all at once.
     """
-    libraries.tensorflow(threads)
+    sides.start_tensorflow(threads)
     import tensorflow as tf
 
     x, _, rows = map(tf.constant, draw(n, batch))
@@ -100,8 +100,8 @@ def gemm(threads: int, n: int, batch: int, calls: int, block: int = 0) -> Work:
 
 
 def pytorch(threads: int, n: int, batch: int, calls: int) -> Work:
-    """A product with the bank, cross-entropy, and autograd."""
-    libraries.torch(threads)
+    """Prepare a product with the bank, cross-entropy, and autograd."""
+    sides.start_torch(threads)
     import torch
 
     x, numbers, rows = map(torch.from_numpy, draw(n, batch))
@@ -118,7 +118,7 @@ def pytorch(threads: int, n: int, batch: int, calls: int) -> Work:
 
 
 def _with_gradient(loss: Callable, x: Any) -> Callable[[], tuple]:
-    """A traced function that gives the loss and its gradient, as NumPy."""
+    """Trace a function that returns the loss and its gradient, as NumPy."""
     import tensorflow as tf
 
     @tf.function(autograph=False)
@@ -133,17 +133,17 @@ def _with_gradient(loss: Callable, x: Any) -> Callable[[], tuple]:
 
 
 def _work(step: Callable[[], tuple], calls: int) -> Work:
-    """Times steps; of none, says what memory the first one takes."""
+    """Time steps; with `calls` 0, measure the memory of the first one."""
 
     def answer() -> dict[str, np.ndarray]:
         loss, gradient = step()
         return {"loss": np.asarray(loss), "gradient": gradient}
 
     def mebibytes() -> float:
-        before = memory.held()
-        memory.restart_peak()
+        before = sides.held()
+        sides.restart_peak()
         step()
-        return (memory.peak() - before) / 2**20
+        return (sides.peak() - before) / sides.MEBI
 
     return Work(seconds(step, calls, 1e3) if calls else mebibytes, answer)
 

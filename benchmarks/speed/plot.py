@@ -1,4 +1,4 @@
-"""speed.png: how cost grows."""
+"""Draw speed.png: how cost grows."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from and_tf.figures import canvas
 from and_tf.figures.panels import add_panel, draw_line, name_ends
-from benchmarks.speed import targets
+from benchmarks.harness.comparison import best_of
 
 WIDTH, HEIGHT = 1200, 420  # Pixels, as all lengths here; of a panel's row.
-LEFT, GAP, TOP, BOTTOM, ROOM = 80, 230, 60, 70, 200
+LEFT, TOP, BOTTOM, ROOM = 80, 60, 70, 200
 SHOWN = (
     "growth_step",
     "growth_memory",
@@ -32,20 +32,20 @@ Curves = dict[str, list[tuple[float, float]]]
 
 
 def panels(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The files that have a panel."""
+    """Return the files that have a panel."""
     by_name = {file["name"]: file for file in found}
     return [by_name[name] for name in SHOWN if name in by_name]
 
 
 def over(file: Mapping[str, Any]) -> str:
-    """What the cases of a file differ in, a key of `OVER`."""
+    """Return what the cases of a file differ in, a key of `OVER`."""
     title = file["cases"][0]["title"]
     return next(what for what, form in OVER.items() if re.match(form, title))
 
 
 def curves(file: Mapping[str, Any]) -> Curves:
-    """(N, best figure) by side, or by what a case has beside N."""
-    best, found = targets.best_of(file["unit"]), {}
+    """Return (N, best figure) by side, or by what a case has beside N."""
+    best, found = best_of(file["unit"]), {}
     for case in file["cases"]:
         number, other = re.match(OVER[over(file)], case["title"]).groups()
         for side in case["sides"]:
@@ -55,13 +55,12 @@ def curves(file: Mapping[str, Any]) -> Curves:
 
 
 def draw(found: Sequence[Mapping[str, Any]], path: pathlib.Path) -> bool:
-    """Draws what there is; says whether there was anything."""
+    """Draw what there is; return whether there was anything."""
     shown = panels(found)
     if not shown:
         return False
     rows = -(-len(shown) // 2)
-    height = rows * HEIGHT
-    figure = canvas.new_figure(WIDTH, height)
+    figure = canvas.new_figure(WIDTH, rows * HEIGHT)
     width = (WIDTH - 2 * LEFT - 2 * ROOM) / 2
     for place, file in enumerate(shown):
         row, column = divmod(place, 2)

@@ -1,11 +1,10 @@
-"""The refresh of a bank: every row's entropy and nearest neighbours."""
+"""Compare the refresh of a bank: all rows' entropies and neighbours."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed import inputs, libraries
-from benchmarks.speed.comparison import (
+from benchmarks.harness.comparison import (
     Case,
     Comparison,
     Side,
@@ -13,6 +12,7 @@ from benchmarks.speed.comparison import (
     Work,
     seconds,
 )
+from benchmarks.speed import sides
 
 TEMPERATURE = 0.1
 DIM = 128
@@ -23,13 +23,13 @@ BLOCK = 1024
 
 
 def ours(threads: int, n: int, k: int, dim: int = DIM) -> Work:
-    """`nearest`, as discovery calls it."""
-    libraries.tensorflow(threads)
+    """Prepare `nearest`, as discovery calls it."""
+    sides.start_tensorflow(threads)
     import tensorflow as tf
 
     from and_tf.search.nearest import nearest
 
-    rows = tf.constant(inputs.unit_rows(n, dim))
+    rows = tf.constant(sides.unit_rows(n, dim))
 
     def search():
         return nearest(
@@ -43,12 +43,32 @@ def ours(threads: int, n: int, k: int, dim: int = DIM) -> Work:
     return Work(seconds(search), answer)
 
 
+def look(
+    threads: int, n: int, k: int, dim: int, repeats: int
+) -> tuple[float, float]:
+    """Return the best seconds of a refresh, and the MiB that it takes.
+
+    Args:
+        threads: To compute with.
+        n: N.
+        k: Neighbours of a row.
+        dim: D.
+        repeats: Of which the best counts. A first one, which compiles, counts
+            for the memory alone.
+    """
+    work = ours(threads, n, k, dim)
+    before = sides.peak()
+    work.measure()
+    best = min(work.measure() for _ in range(repeats))
+    return best, (sides.peak() - before) / sides.MEBI
+
+
 def faiss(threads: int, n: int, k: int) -> Work:
-    """One neighbour more, since a row is its own nearest."""
-    libraries.faiss(threads)
+    """Prepare one neighbour more, since a row is its own nearest."""
+    sides.start_faiss(threads)
     import faiss
 
-    rows = inputs.unit_rows(n, DIM)
+    rows = sides.unit_rows(n, DIM)
     index = faiss.IndexFlatIP(DIM)
     index.add(rows)
 
@@ -63,12 +83,12 @@ def faiss(threads: int, n: int, k: int) -> Work:
 
 
 def gemm(threads: int, n: int, k: int) -> Work:
-    """All similarities, block by block, and nothing made of them."""
-    libraries.tensorflow(threads)
+    """Prepare all similarities, block by block, and nothing made of them."""
+    sides.start_tensorflow(threads)
     import tensorflow as tf
 
     del k
-    rows = tf.constant(inputs.unit_rows(n, DIM))
+    rows = tf.constant(sides.unit_rows(n, DIM))
 
     @tf.function(autograph=False)
     def product(block: tf.Tensor) -> tf.Tensor:
@@ -82,7 +102,7 @@ def gemm(threads: int, n: int, k: int) -> Work:
     return Work(seconds(all_blocks))
 
 
-COMPARISON = Comparison(
+SPEED = Comparison(
     name="refresh",
     title="Refresh of a bank",
     does=(

@@ -1,4 +1,4 @@
-"""How long it takes until something happens, in fresh processes."""
+"""Measure how long it takes until something happens, in new processes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import subprocess
 import sys
 import tempfile
 
-from benchmarks.speed import libraries
-from benchmarks.speed.comparison import (
+from benchmarks.harness.comparison import (
     Case,
     Comparison,
     Side,
@@ -17,6 +16,7 @@ from benchmarks.speed.comparison import (
     Work,
     seconds,
 )
+from benchmarks.speed import sides
 
 IMPORT = "TensorFlow's own import"
 
@@ -24,10 +24,10 @@ IMPORT = "TensorFlow's own import"
 def first_batch(
     threads: int, dataset: str, memory_gib: float, first: bool
 ) -> Work:
-    """Loads a prepared data set and augments a batch."""
+    """Prepare to load a prepared data set and to augment a batch."""
     if first:
         _forget_copies()
-    libraries.tensorflow(threads)
+    sides.start_tensorflow(threads)
     from and_tf import data
     from and_tf.augmentation import ViewConfig
     from and_tf.data.pipeline import train_batches
@@ -43,13 +43,13 @@ def first_batch(
 
 
 def import_alone(threads: int, dataset: str, first: bool) -> Work:
-    """A Python that does nothing else."""
+    """Prepare a Python that does nothing else."""
     del threads, dataset, first
-    return _process("-c", "import tensorflow")
+    return Work(seconds(lambda: run("-c", "import tensorflow")))
 
 
 def training(threads: int, dataset: str, first: bool) -> Work:
-    """`python -m and_tf.train` until its first step is done."""
+    """Prepare `python -m and_tf.train` until its first step is done."""
     del threads
 
     def begin() -> None:
@@ -69,7 +69,7 @@ def training(threads: int, dataset: str, first: bool) -> Work:
 
 
 def _forget_copies() -> None:
-    """Has this process, and those that it starts, find no decoded images."""
+    """Make this process, and those it starts, find no decoded images."""
     cache = os.path.expanduser("~/.cache")
     os.environ.setdefault("MPLCONFIGDIR", os.path.join(cache, "matplotlib"))
     place = tempfile.TemporaryDirectory()
@@ -77,12 +77,8 @@ def _forget_copies() -> None:
     os.environ["XDG_CACHE_HOME"] = place.name
 
 
-def _process(*arguments: str) -> Work:
-    return Work(seconds(lambda: run(*arguments)))
-
-
 def run(*arguments: str) -> None:
-    """A Python of its own; what it prints is shown if it fails."""
+    """Run a Python of its own; what it prints is shown if it fails."""
     subprocess.run(
         [sys.executable, *arguments],
         check=True,

@@ -1,30 +1,35 @@
-"""Whether figures reach what they are to reach."""
+"""Hold figures against their targets."""
 
 from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.speed.comparison import more_is_better
-
-Choose = Callable[[Sequence[float]], float]
+from benchmarks.harness.comparison import (
+    Choose,
+    best_of,
+    more_is_better,
+    times_as_fast,
+)
+from benchmarks.harness.tables import number
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a case stands to its target, by the best turns and by the medians.
+    """Tells whether a case reaches its target.
 
     Attributes:
-        side: Whose figure it is.
         beside: The fastest of the sides that it is held against, or "".
-        best, median: Times as fast, or the figure itself, or what is left.
-        text: What is to be reached.
-        reached: "yes", "no", or "by the best turns alone", or the medians.
+        best: By the best turns: times as fast, or the figure itself, or what
+            is left of it.
+        median: The same by the medians.
+        text: What has to be reached.
+        reached: "yes", "no", "by the best turns alone" or "by the medians
+            alone".
     """
 
-    side: str
     beside: str
     best: str
     median: str
@@ -32,22 +37,12 @@ class Outcome:
     reached: str
 
 
-def best_of(unit: str) -> Choose:
-    """The better end of figures of this unit."""
-    return max if more_is_better(unit) else min
-
-
-def times_as_fast(ours: float, theirs: float, unit: str) -> float:
-    """A ratio that is above 1 where ours is better, whatever the unit."""
-    return ours / theirs if more_is_better(unit) else theirs / ours
-
-
 def outcome(case: Mapping[str, Any], unit: str) -> Outcome:
-    """Holds a case that has a target against it.
+    """Hold a case against its target.
 
     Args:
-        case: As `record` writes it.
-        unit: Of its figures.
+        case: A case that has one, from a file; see `record`.
+        unit: The unit of its figures.
     """
     target = case["target"]
     figures = {side["name"]: side["figures"] for side in case["sides"]}
@@ -77,7 +72,6 @@ def outcome(case: Mapping[str, Any], unit: str) -> Outcome:
     times = " ×" if beside and not target["more"] else f" {unit}"
     words = " beyond it" if target["more"] else ""
     return Outcome(
-        own,
         beside,
         *(f"{number(v)}{times}" for v in values),
         f"{sign} {target['least']:g}{times}{words}",
@@ -89,10 +83,3 @@ def _word(best: bool, median: bool) -> str:
     if best == median:
         return "yes" if best else "no"
     return f"by the {'best turns' if best else 'medians'} alone"
-
-
-def number(value: float) -> str:
-    """Three digits or more: "0.0123", "1.23", "12.3", "1,234"."""
-    if value == 0:
-        return "0"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"

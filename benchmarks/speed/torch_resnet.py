@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from and_tf.backbones import MEAN, STD
-from benchmarks.speed import inputs
+from benchmarks.speed import sides
 
 
 class Block(nn.Module):
@@ -79,7 +79,7 @@ class ResNet18(nn.Module):
             layer = name.removesuffix(".weight").replace(".", "")
             axes = (2, 3, 1, 0) if value.ndim == 4 else (1, 0)
             shape = tuple(value.shape[axis] for axis in axes)
-            drawn = torch.from_numpy(inputs.weights(layer, shape))
+            drawn = torch.from_numpy(sides.weights(layer, shape))
             value.copy_(
                 drawn.permute(3, 2, 0, 1) if value.ndim == 4 else drawn.T
             )

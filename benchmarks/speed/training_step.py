@@ -1,11 +1,10 @@
-"""A whole training step with the N-way loss over a memory bank."""
+"""Compare a whole training step, with the loss over a memory bank."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed import inputs, libraries
-from benchmarks.speed.comparison import (
+from benchmarks.harness.comparison import (
     Case,
     Comparison,
     Side,
@@ -13,28 +12,24 @@ from benchmarks.speed.comparison import (
     Work,
     rate,
 )
+from benchmarks.speed import sides
 
 TEMPERATURE, MOMENTUM, RATE = 0.1, 0.5, 0.03
 DIM = 128
-SMALL_NET = "and_tf, small"
-CHANNELS_FIRST = "PyTorch"
-CHANNELS_LAST = "PyTorch, channels last"
-QUARTER_FIRST = "PyTorch, quarter-width ResNet18"
-QUARTER_LAST = "PyTorch, quarter-width ResNet18, channels last"
 
 
 def draw(n: int, batch: int, size: int) -> tuple[np.ndarray, ...]:
-    """Images float32 [b, S, S, 3], numbers [b] and the bank [N, D]."""
+    """Draw images float32 [b, S, S, 3], numbers [b] and the bank [N, D]."""
     numbers = np.random.default_rng(2).permutation(n)[:batch]
-    images = inputs.images(batch, size).astype(np.float32)
-    return images, numbers, inputs.unit_rows(n, DIM)
+    images = sides.images(batch, size).astype(np.float32)
+    return images, numbers, sides.unit_rows(n, DIM)
 
 
 def ours(
     threads: int, n: int, batch: int, size: int, backbone: str, width: float
 ) -> Work:
-    """`AND.train_step`, as `fit` traces it on a CPU."""
-    libraries.tensorflow(threads)
+    """Prepare `AND.train_step`, as `fit` traces it on a CPU."""
+    sides.start_tensorflow(threads)
     import tensorflow as tf
 
     from and_tf import AND, backbones
@@ -45,7 +40,7 @@ def ours(
     for layer in encoder.layers:
         if hasattr(layer, "kernel"):
             shape = tuple(layer.kernel.shape)
-            layer.kernel.assign(inputs.weights(layer.name, shape))
+            layer.kernel.assign(sides.weights(layer.name, shape))
     model = AND(encoder, n, temperature=TEMPERATURE, memory_momentum=MOMENTUM)
     model.bank.rows.assign(rows)
     model.compile(CoupledSGD(RATE))
@@ -77,8 +72,8 @@ def pytorch(
     width: float,
     channels_last: bool,
 ) -> Work:
-    """Eager PyTorch: a product with the bank, cross-entropy, SGD."""
-    libraries.torch(threads)
+    """Prepare eager PyTorch: product with the bank, cross-entropy, SGD."""
+    sides.start_torch(threads)
     import torch
     from torch.nn import functional
 
@@ -126,8 +121,22 @@ def _case(
     )
 
 
+def _torch(name: str, **network: str | float) -> list[Side]:
+    """Make PyTorch's two sides, one for each layout of images."""
+    return [
+        Side(
+            f"{name}{', channels last' if last else ''}",
+            pytorch,
+            {**network, "channels_last": last},
+            needs="torch",
+        )
+        for last in (False, True)
+    ]
+
+
 _FULL = {"backbone": "resnet18", "width": 1.0}
-_TARGET = Target(1.25, (CHANNELS_FIRST, CHANNELS_LAST))
+_FULL_PEERS = _torch("PyTorch")
+_FULL_TARGET = Target(1.25, tuple(side.name for side in _FULL_PEERS))
 RESNET18 = Comparison(
     name="training_step",
     title="Training step, ResNet18",
@@ -136,22 +145,23 @@ RESNET18 = Comparison(
         "and the bank's update, D = 128."
     ),
     unit="images/s",
-    sides=(
-        Side("and_tf", ours),
-        Side(CHANNELS_FIRST, pytorch, {"channels_last": False}, needs="torch"),
-        Side(CHANNELS_LAST, pytorch, {"channels_last": True}, needs="torch"),
-    ),
-    cases=[_case(50_000, 128, 32, _TARGET, **_FULL)],
-    quick=[
-        _case(200, 4, 8, _TARGET, backbone="resnet18", width=0.125),
-    ],
+    sides=(Side("and_tf", ours), *_FULL_PEERS),
+    cases=[_case(50_000, 128, 32, _FULL_TARGET, **_FULL)],
+    quick=[_case(200, 4, 8, _FULL_TARGET, backbone="resnet18", width=0.125)],
     # A second step, from weights that a first one moved.
     tolerance=2e-3,
 )
 
 _QUARTER = {"backbone": "resnet18", "width": 0.25}
-_ANOTHER = "another network, chosen for these cores"
-_SMALL_TARGET = Target(1.1, (QUARTER_FIRST, QUARTER_LAST), of=SMALL_NET)
+_SMALL = Side(
+    "and_tf, small",
+    ours,
+    {"backbone": "small", "width": 1.0},
+    alike=False,
+    note="another network, chosen for these cores",
+)
+_PEERS = _torch("PyTorch, quarter-width ResNet18", **_QUARTER)
+_TARGET = Target(1.1, tuple(side.name for side in _PEERS), of=_SMALL.name)
 SMALL = Comparison(
     name="small_training_step",
     title="Training step, a small backbone",
@@ -160,33 +170,9 @@ SMALL = Comparison(
         "of the width."
     ),
     unit="images/s",
-    sides=(
-        Side(
-            "and_tf, quarter-width ResNet18",
-            ours,
-            _QUARTER,
-        ),
-        Side(
-            SMALL_NET,
-            ours,
-            {"backbone": "small", "width": 1.0},
-            alike=False,
-            note=_ANOTHER,
-        ),
-        Side(
-            QUARTER_FIRST,
-            pytorch,
-            {**_QUARTER, "channels_last": False},
-            needs="torch",
-        ),
-        Side(
-            QUARTER_LAST,
-            pytorch,
-            {**_QUARTER, "channels_last": True},
-            needs="torch",
-        ),
-    ),
-    cases=[_case(50_000, 128, 32, _SMALL_TARGET)],
-    quick=[_case(200, 4, 8, _SMALL_TARGET)],
+    sides=(Side("and_tf, quarter-width ResNet18", ours, _QUARTER), _SMALL,
+           *_PEERS),
+    cases=[_case(50_000, 128, 32, _TARGET)],
+    quick=[_case(200, 4, 8, _TARGET)],
     tolerance=2e-3,
-)
+)  # fmt: skip

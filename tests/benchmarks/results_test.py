@@ -15,10 +15,17 @@ from and_tf.sweeping.command import CLUSTER
 from and_tf.sweeping.grid import runs_of, varied
 from and_tf.training.config import TrainConfig
 from and_tf.utils.errors import InputError
-from benchmarks import commands, result_files, results_page
+from benchmarks import (
+    commands,
+    pages,
+    paper,
+    result_files,
+    result_rows,
+    results_page,
+)
+from benchmarks.harness.record import HERE
 
 SCAN = "scan/cifar10/kmeans"
-PAGE = result_files.HERE / "RESULTS.md"
 RESULT = json.dumps(
     {
         "dataset": "cifar10",
@@ -66,24 +73,30 @@ def add(source, kept, **changes) -> dict:
     return json.loads(path.read_text())
 
 
-def test_the_page_is_what_the_committed_files_say():
-    written = results_page.render(
-        result_files.paper_rows(), result_files.read_all()
-    )
-    assert PAGE.read_text("utf-8") == written, (
-        "Run python -m benchmarks.results."
+@pytest.mark.parametrize(
+    "name, command",
+    [
+        ("RESULTS.md", "results"),
+        ("SPEED.md", "speed --nomeasure"),
+        ("GPU.md", "gpu --nomeasure"),
+    ],
+)
+def test_pages_are_what_the_committed_files_say(name, command):
+    render, results = pages.PAGES[name]
+    assert (HERE / name).read_text("utf-8") == render(results), (
+        f"Run python -m benchmarks.{command}."
     )
 
 
 def test_committed_files_name_rows_that_there_are_and_no_places():
     for file in result_files.read_all().values():
-        result_files.check_rows([*file["about"], *file["reproduces"]])
+        paper.check_rows([*file["about"], *file["reproduces"]])
         assert "/home" not in str(file) and "/tmp" not in str(file)
         commands.config_of(file["command"].replace("…", "images"))
 
 
 def test_every_row_has_a_name_of_its_own_and_a_command_that_is_one():
-    rows = result_files.paper_rows()
+    rows = paper.paper_rows()
     assert len({row["id"] for row in rows}) == len(rows)
     for row in rows:
         if row["command"]:
@@ -120,9 +133,7 @@ def test_a_run_is_taken_in_without_its_places(tmp_path, kept):
         "round_0": [0.5],
     }
     assert str(tmp_path) not in json.dumps(file)
-    page = results_page.render(
-        result_files.paper_rows(), result_files.read_all(kept)
-    )
+    page = results_page.render(paper.paper_rows(), result_files.read_all(kept))
     assert "Table 4, CIFAR10, ResNet18, kNN top-1: 86.3" in page
     assert "needs a GPU; beside it: `new`" in page
 
@@ -199,14 +210,14 @@ def test_a_figure_that_not_all_have_says_so(tmp_path, kept):
     ],
 )
 def test_directories_are_told_apart(paths, names):
-    assert result_files.shortest(paths) == dict(zip(paths, names, strict=True))
+    assert result_rows.shortest(paths) == dict(zip(paths, names, strict=True))
 
 
 def test_only_the_papers_recipe_stands_in_its_row(tmp_path, kept):
     recipe = "python -m x --flagfile=configs/cifar10.flags --selection=one_off"
     finished(tmp_path / "run", commands.config_of(recipe))
     file = add(tmp_path / "run", kept, reproduces=["table6/one_off"])
-    page = results_page.render(result_files.paper_rows(), {"new": file})
+    page = results_page.render(paper.paper_rows(), {"new": file})
     assert "84.2" in page and "25.0 (`new`)" in page
 
     finished(tmp_path / "other", commands.config_of(f"{recipe} --rounds=3"))
@@ -225,7 +236,7 @@ def test_one_run_stands_in_the_rows_of_knn_and_of_linear(tmp_path, kept):
     evaluated = {"evaluation": {"linear": linear}}
     finished(tmp_path / "again", commands.config_of(recipe), **evaluated)
     file = add(tmp_path / "again", kept, reproduces=rows, note="As it should.")
-    page = results_page.render(result_files.paper_rows(), {"new": file})
+    page = results_page.render(paper.paper_rows(), {"new": file})
     assert "25.0 (`new`)" in page and "75.0 (`new`)" in page
     assert "Linear, SGD: conv5 75.0." in page and "As it should." in page
 
@@ -271,7 +282,7 @@ def test_clusterings_of_several_runs_are_taken_in(tmp_path, kept):
     assert [row["values"] for row in file["rows"]] == [
         {"run_dir": "and"}, {"run_dir": "gone"},
     ]  # fmt: skip
-    page = results_page.render(result_files.paper_rows(), {"new": file})
+    page = results_page.render(paper.paper_rows(), {"new": file})
     assert f"On an encoder (and, 2 epochs) of\n`{trained}`." in page
     assert "37.5 ± 0.0" in page and "0.625 ± 0.000" in page
     assert "matched on cifar10/test, 10,000 images" in page
@@ -281,7 +292,7 @@ def test_clusterings_of_several_runs_are_taken_in(tmp_path, kept):
 def test_a_clustering_stands_in_a_row_with_the_run_that_it_is_of(
     tmp_path, kept
 ):
-    row = next(r for r in result_files.paper_rows() if r["id"] == SCAN)
+    row = next(r for r in paper.paper_rows() if r["id"] == SCAN)
     place = str(tmp_path / "run")
     recipe = dataclasses.replace(
         commands.config_of(row["command"]), run_dir=place
@@ -295,7 +306,7 @@ def test_a_clustering_stands_in_a_row_with_the_run_that_it_is_of(
     shutil.rmtree(place)
     finished(tmp_path / "run", commands.config_of(row["on"]))
     file = add(tmp_path / "scan", kept, reproduces=[SCAN])
-    page = results_page.render(result_files.paper_rows(), {"new": file})
+    page = results_page.render(paper.paper_rows(), {"new": file})
     assert "37.5 (`new`)" in page
 
     with pytest.raises(InputError, match="figure that scan/cifar10/kmeans"):

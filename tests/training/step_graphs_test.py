@@ -26,8 +26,8 @@ from and_tf.scan.scan_model import SCAN
 from and_tf.scan.self_label_model import SelfLabeller
 from and_tf.training import building, fit_loop, placement
 from and_tf.training.config import TrainConfig
-from benchmarks.counting_ops import CountingOps
-from benchmarks.traffic import Exchange
+from benchmarks.speed.replicas import CountingOps
+from benchmarks.speed.traffic import Exchange
 
 N, BATCH, SIDE, D = 21, 8, 8, 4
 VIEW = ViewConfig(SIDE)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import csv
 import dataclasses
 import pathlib
+from types import SimpleNamespace
 
 import pytest
 
 from and_tf.utils.errors import InputError
-from benchmarks import commands
 from benchmarks.gpu import cost, setting
-from benchmarks.gpu.levels import LEVELS, Plan, Run
-from benchmarks.gpu.process import Launcher
+from benchmarks.gpu.levels import LEVELS, Plan
 from benchmarks.gpu.setting import Setting
 from benchmarks.gpu.trial import Pace, Trial, measure_pace
+from benchmarks.harness.programs import Launcher
 
 GIBI = 2**30
 
@@ -33,15 +33,10 @@ def trained(path: pathlib.Path, epochs: int, seconds: float = 2.0) -> None:
         rows.writerows([i, 8.0 - i, 100.0 + i, seconds] for i in range(epochs))
 
 
-def config(run: Run, without: str = "--checkpoint_epochs"):
-    kept = [flag for flag in run.flags if not flag.startswith(without)]
-    return commands.config_of(f"python -m and_tf.train {' '.join(kept)}")
-
-
 def test_the_levels_have_the_lengths_of_the_papers_rows(tmp_path):
     published, paper = plan(tmp_path), plan(tmp_path, "paper")
     assert len(published.runs) == 2 and len(paper.runs) == 6
-    assert [run.seed for run in paper.runs] == [0, 0, 1, 1, 2, 2]
+    assert [run.config.seed for run in paper.runs] == [0, 0, 1, 1, 2, 2]
     # Instance learning is done once a seed: 250 + 200, and 1,000 + 800.
     assert published.epochs_left == 450
     assert paper.epochs_left == 3 * 1800
@@ -51,22 +46,27 @@ def test_the_levels_have_the_lengths_of_the_papers_rows(tmp_path):
 def test_the_runs_are_the_papers_recipe(level, tmp_path, monkeypatch):
     monkeypatch.setattr(setting, "_CONFIGS", ("cifar10.flags",))
     both = plan(tmp_path, level)
-    first, second = map(config, both.runs[:2])
+    first, second = (run.config for run in both.runs[:2])
     assert first.differences(both.level.recipe) == ["precision"]
     assert first.precision == "mixed_bfloat16"
     assert first.differences(second) == ["selection"]
-    assert not first.start_from
-    assert second.start_from == first.run_dir
     assert not second.instance_differences(first)
     # The best of all epochs is what was published.
     assert first.evaluate_every == 5 and first.keep_rounds and first.resume
 
 
 def test_several_devices_train_mirrored(tmp_path):
-    run = plan(tmp_path, devices=8, tiny=True, data_dir="data").runs[0]
-    assert config(run).strategy == "mirrored"
-    assert config(run).data_dir == "data"
-    assert config(plan(tmp_path, tiny=True).runs[0]).strategy == "default"
+    spread = plan(tmp_path, devices=8, tiny=True, data_dir="data")
+    config = spread.runs[0].config
+    assert (config.strategy, config.data_dir) == ("mirrored", "data")
+    sweeps = []
+    launcher = SimpleNamespace(run=sweeps.append)
+    spread.train(launcher)
+    alone = plan(tmp_path, tiny=True)
+    alone.train(launcher)
+    assert "--gpus_per_run=8" in sweeps[0]
+    assert not any("gpus" in flag for flag in sweeps[1])
+    assert alone.runs[0].config.strategy == "default"
 
 
 def test_what_is_trained_is_not_counted_again(tmp_path):

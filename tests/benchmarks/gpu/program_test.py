@@ -74,4 +74,4 @@ def test_published(tmp_path):
     rows = [path.joinpath("metrics.csv").read_text().split() for path in both]
     assert rows[0][:2] == rows[1][:2] and rows[0][2] != rows[1][2]
     assert [Run(path).checkpoint.epochs for path in both] == [2, 2]
-    assert "| AND " in (tmp_path / "GPU.md").read_text("utf-8")
+    assert "| curriculum | 1 " in (tmp_path / "GPU.md").read_text("utf-8")

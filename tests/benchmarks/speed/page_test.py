@@ -7,8 +7,10 @@ import json
 import pytest
 
 from and_tf.utils.errors import InputError
-from benchmarks.speed import imagenet, page, plot, record, registry, targets
-from benchmarks.speed.comparison import Case, Comparison, Side, Target
+from benchmarks import pages, registry
+from benchmarks.harness import record, tables
+from benchmarks.harness.comparison import Case, Comparison, Side, Target
+from benchmarks.speed import imagenet, page, plot, targets
 
 OURS, PEER, BOUND = "ours", "peer", "bound"
 
@@ -25,9 +27,7 @@ def made(
     """A file's content, as if it had been measured."""
     case = Case(title, {}, target)
     sides = tuple(Side(n, dict) for n in figures)
-    comparison = Comparison(
-        name, "T", "D.", unit, sides, [case], [], series=series
-    )
+    comparison = Comparison(name, "T", "D.", unit, sides, [case], series=series)
     found = {
         "versions": {"numpy": "2.4"},
         "sides": [
@@ -35,24 +35,17 @@ def made(
             for n, values in figures.items()
         ],
     }
-    content = record.of(
+    content = record.of_comparison(
         comparison, [case], [found],
-        threads=2, repeats=3, quick=False, load=0.5,
+        command="python", threads=2, repeats=3, load=0.5,
     )  # fmt: skip
     return json.loads(json.dumps(content))
 
 
-def test_the_page_is_what_the_committed_files_say():
-    found = record.read_all(list(registry.BY_NAME), record.RESULTS)
-    assert record.PAGE.read_text("utf-8") == page.render(found), (
-        "Run python -m benchmarks.speed --nomeasure."
-    )
-
-
 def test_committed_files_are_of_comparisons_in_full_size():
-    names = {path.stem for path in record.RESULTS.glob("*.json")}
+    names = {path.stem for path in pages.SPEED.glob("*.json")}
     assert names <= {*registry.BY_NAME}
-    for file in record.read_all(list(registry.BY_NAME), record.RESULTS):
+    for file in record.read_all(pages.SPEED):
         cases = [case.title for case in registry.BY_NAME[file["name"]].cases]
         assert [case["title"] for case in file["cases"]] == cases
         assert "--quick" not in file["command"]
@@ -89,12 +82,12 @@ def test_a_page_tells_ratios_differences_and_circumstances():
     (row,) = (line for line in text.splitlines() if "| 30.0 " in line)
     cells = [cell.strip() for cell in row.split("|")[1:-1]]
     assert cells[2:] == ["30.0", "31.5", "3.00", "2.86", "3e-07"]
-    for words in ("numpy 2.4", "2 threads", "load 0.5", "--only=loss`"):
+    for words in ("numpy 2.4", "2 threads", "load 0.5", "`python`"):
         assert words in text
 
 
 def test_turns_that_follow_one_another_are_told_one_by_one():
-    text = page.section(
+    text = tables.section(
         made({OURS: [900.0, 1000.0, 1005.0, 1010.0]}, series=True)
     )
     assert "900, 1,000, 1,005, 1,010 ms" in text
@@ -168,7 +161,7 @@ def test_imagenet_on_paper():
      (1234.5, "1,234")],
 )  # fmt: skip
 def test_numbers_have_three_digits(value, text):
-    assert targets.number(value) == text
+    assert tables.number(value) == text
 
 
 def test_unknown_names_are_refused():

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from and_tf.utils.errors import Interrupted
-from benchmarks.gpu.process import Failed, Launcher
+from benchmarks.harness.programs import Failed, Launcher
 
 # Keeps its step when it is asked to end, as a training does.
 SCRIPT = """\
@@ -95,10 +95,3 @@ def test_a_failure_is_told_with_its_last_line(tmp_path, log):
     path.write_text("import os; os.kill(os.getpid(), 9)")
     with pytest.raises(Failed, match="killed by SIGKILL"):
         Launcher().run([str(path), "-"], log)
-
-
-def test_processes_have_the_environment(tmp_path, log):
-    path = tmp_path / "script.py"
-    path.write_text("import os; print(os.environ['CUDA_VISIBLE_DEVICES'])")
-    Launcher({"CUDA_VISIBLE_DEVICES": "3,5"}).run([str(path)], log)
-    assert log.read_text() == "3,5\n"

@@ -1,47 +1,55 @@
-"""All comparisons, in the order in which they run and stand in the page."""
+"""Name everything that is measured, and the pages that tell of it.
+
+Comparisons run in the order in which they stand here and on the page. The
+programs beside this file, such as `benchmarks.inference`, measure comparisons
+whose sizes or whose run their flags name; these have no file and no page. What
+`benchmarks.gpu` measures are whole trainings, which are taken up again after an
+interruption: `benchmarks.gpu.levels` names them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from and_tf.utils.errors import InputError
+from benchmarks.harness.comparison import Comparison
 from benchmarks.speed import (
-    augmentation,
     growth,
     knn,
     loss,
     refresh,
-    run_memory,
+    scaling,
     start,
     training_step,
+    views,
 )
-from benchmarks.speed.comparison import Comparison
 
 COMPARISONS = (
     training_step.RESNET18,
     training_step.SMALL,
     loss.SPEED,
     loss.MEMORY,
-    refresh.COMPARISON,
+    refresh.SPEED,
     knn.COMPARISON,
-    augmentation.COMPARISON,
+    views.PAPER,
+    views.STRONG,
     start.DATA,
     start.TRAINING,
-    run_memory.COMPARISON,
+    growth.RUN_MEMORY,
     growth.PRODUCT,
     growth.STEP,
     growth.STEP_MEMORY,
     growth.REFRESH,
-    growth.REPLICAS,
+    scaling.REPLICAS,
 )
 BY_NAME = {comparison.name: comparison for comparison in COMPARISONS}
 
 
 def choose(names: Sequence[str]) -> list[Comparison]:
-    """The comparisons of these names, in the registry's order; of none, all.
+    """Return the comparisons of these names, or all where there is no name.
 
     Raises:
-        InputError: If there is none of a name.
+        InputError: If a name is unknown.
     """
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:

@@ -1,4 +1,4 @@
-"""Starts the trainings, each in a process of its own, and ends them in time.
+"""Run trainings, each in a process of its own, and end them in time.
 
 Nothing in this process uses the GPU: TensorFlow takes most of a card's memory
 for the process that first touches it, and the trainings need it.
@@ -14,23 +14,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any
 
+from and_tf.sweeping.run_status import ASKED, error_in, tail
 from and_tf.utils.errors import InputError, Interrupted
 from and_tf.utils.signals import Interruption
+from benchmarks.harness import processes
 
 POLL = 0.2  # Seconds.
-# What a training ends with that was asked to end and has kept its state.
-KEPT = {
-    sign * number + offset
-    for number in (signal.SIGINT, signal.SIGTERM)
-    for sign, offset in ((1, 128), (-1, 0))
-}
 
 
 class Failed(InputError):
-    """A process that ended with an error of its own."""
+    """Reports a process that ended with an error of its own."""
 
 
 @dataclasses.dataclass
@@ -38,13 +34,11 @@ class Launcher:
     """Runs Python modules one after another, until there is no time left.
 
     Args:
-        environment: Variables beside those of this process.
         minutes: The time limit of everything together, from now on; 0 is
             none.
         clock: Returns seconds from any fixed moment.
     """
 
-    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     minutes: float = 0.0
     clock: Callable[[], float] = time.monotonic
 
@@ -53,7 +47,7 @@ class Launcher:
 
     @property
     def over(self) -> bool:
-        """Returns whether the time limit has been reached."""
+        """Return whether the time limit has been reached."""
         spent = self.clock() - self._began
         return bool(self.minutes) and spent >= 60 * self.minutes
 
@@ -63,7 +57,7 @@ class Launcher:
         log: pathlib.Path | None = None,
         enough: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Runs `python <arguments>` and waits for its end.
+        """Run `python <arguments>` and wait for its end.
 
         A signal that this process receives is handed on, and so is the end
         of the time: a training then keeps its very step.
@@ -87,20 +81,27 @@ class Launcher:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT if log else None,
-                env={
-                    **os.environ,
-                    **self.environment,
-                    "PYTHONUNBUFFERED": "1",
-                },
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
                 # Else Ctrl-C would reach it twice, from the terminal and from
                 # here, and a training obeys the second one at once.
                 process_group=0,
             )
             code = self._wait(child, interruption, enough)
-        if interruption.signal_number or (self.over and code in KEPT):
+        if interruption.signal_number or (self.over and code in ASKED):
             raise self._interrupted(interruption.signal_number)
-        if code and not (code in KEPT and enough()):
+        if code and not (code in ASKED and enough()):
             raise Failed(_failure(arguments, code, log))
+
+    def call(self, function: Callable[..., Any], **arguments: Any) -> Any:
+        """Call a function in a process of its own; see `processes.call`.
+
+        Raises:
+            Interrupted: If the time is up already.
+            InputError: If it fails.
+        """
+        if self.over:
+            raise self._interrupted(0)
+        return processes.call(function, **arguments)
 
     def _wait(
         self,
@@ -108,7 +109,7 @@ class Launcher:
         interruption: Interruption,
         enough: Callable[[], bool],
     ) -> int:
-        """Waits for the exit code; asks the process to end at most once."""
+        """Wait for the exit code; ask the process to end at most once."""
         asked = False
         try:
             while True:
@@ -145,13 +146,8 @@ def _output(log: pathlib.Path | None) -> Iterator[IO[str] | None]:
 def _failure(
     arguments: Sequence[str], code: int, log: pathlib.Path | None
 ) -> str:
-    """Says which process failed, and why as far as it said so itself."""
-    why = f"exit code {code}"
-    if code < 0:
-        why = f"killed by {signal.Signals(-code).name}"
-    elif log is not None:
-        lines = log.read_text(errors="replace").split("\n")
-        why = next((line for line in reversed(lines) if line.strip()), why)
+    """Say which process failed, and why as far as it said so itself."""
+    why = error_in([*(tail(log) if log else []), ""], code)
     where = f"{log} tells more" if log else "its own output is above"
     return (
         f"Expected {arguments[1]} to end well. Received: {why.strip()} "

@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 
 from and_tf import backbones
-from benchmarks.counting_ops import CountingOps
-from benchmarks.scaling import measure
-from benchmarks.traffic import Exchange, Traffic
+from benchmarks.harness import processes
+from benchmarks.speed import scaling
+from benchmarks.speed.replicas import CountingOps
+from benchmarks.speed.traffic import Exchange, Traffic
 
 
 def test_every_exchange_is_noted_once():
@@ -46,11 +47,10 @@ def test_every_exchange_is_noted_once():
 
 def exchanges(replicas: int, shard: bool, **changes: int) -> list[Exchange]:
     task = {
-        "measure": "bytes", "replicas": replicas, "shard": shard,
-        "backbone": "small", "image_size": 16, "num_examples": 301,
-        "batch_size": 8, "steps": 0, **changes,
+        "replicas": replicas, "shard": shard, "backbone": "small",
+        "image_size": 16, "num_examples": 301, "batch_size": 8, **changes,
     }  # fmt: skip
-    return [Exchange(*e) for e in measure(**task)["exchanges"]]
+    return processes.call(scaling.count_exchanges, **task)
 
 
 def test_of_a_step():
@@ -60,13 +60,13 @@ def test_of_a_step():
     of_network = 4 * sum(math.prod(v.shape) for v in encoder.variables)
     whole = exchanges(2, False)
     larger = exchanges(3, False, num_examples=999)
-    traffic = Traffic.of_two((2, whole), (3, larger))
-    fixed = sum(e.payload for e in traffic.fixed if e.kind == "all-reduce")
+    found = Traffic.of_two((2, whole), (3, larger))
+    fixed = sum(e.payload for e in found.fixed if e.kind == "all-reduce")
     assert fixed == of_network + 4  # And how many images there are.
-    gathered = [e.payload for e in traffic.fixed if e.kind == "gather"]
+    gathered = [e.payload for e in found.fixed if e.kind == "gather"]
     # Embeddings, numbers in two float32 each, and losses, all at once.
     assert gathered == [8 * (128 + 2 + 1) * 4]
-    assert not traffic.growing
+    assert not found.growing
 
     sharded, whole = Counter(exchanges(2, True)), Counter(whole)
     # The losses follow when the rest has been heard.
@@ -88,8 +88,8 @@ def test_what_reaches_a_replica():
     first = [Exchange("all-reduce", 100), Exchange("all-reduce", 20)]
     second = [Exchange("all-reduce", 100), Exchange("all-reduce", 30)]
     gather = [Exchange("gather", 7)]
-    traffic = Traffic.of_two((2, first + gather), (3, second + gather))
-    assert traffic.received(1) == (0, 0)
-    assert traffic.received(4) == (150, 2 * 40 * 3 / 4 + 3 * 7)
+    found = Traffic.of_two((2, first + gather), (3, second + gather))
+    assert found.received(1) == (0, 0)
+    assert found.received(4) == (150, 2 * 40 * 3 / 4 + 3 * 7)
     with pytest.raises(ValueError, match="constant or in proportion"):
         Traffic.of_two((2, first), (4, second))

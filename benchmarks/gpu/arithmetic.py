@@ -1,6 +1,12 @@
-"""Peak arithmetic rates of NVIDIA cards, by the names their drivers give.
+"""Count a training step's arithmetic, and tell what share of a peak it is.
 
-The rates are those of dense products on the tensor cores with float32
+Counted are the products of convolutions and dense layers, a multiplication
+and an addition as two operations, as is usual for the share of a peak rate.
+Batch normalisation, activations, pooling, augmentation, the loss against the
+memory bank and the optimiser are left out: together they are a small part of
+the operations, though not of the time.
+
+Peaks are those of dense products on the tensor cores with float32
 accumulation, from NVIDIA's data sheets and architecture white papers. Where a
 sheet gives the rate "with sparsity", half of it stands here. They hold for the
 whole card at its highest clock and power limit, so a share of 100 % is out of
@@ -9,12 +15,16 @@ reach.
 
 from __future__ import annotations
 
+import math
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import keras
 
 
 class Peak(NamedTuple):
-    """The peak rates of a card, in TFLOP/s (10^12 operations a second).
+    """Holds the peak rates of a card, in TFLOP/s (10^12 operations a second).
 
     Attributes:
         bfloat16: Of bfloat16 products; None on a card without them.
@@ -55,7 +65,7 @@ _NO_PART_OF_A_MODEL = re.compile(r"NVIDIA|GEFORCE|TESLA|\d+GB", re.IGNORECASE)
 
 
 def peak_of(card: str) -> Peak | None:
-    """Looks up a card.
+    """Look up a card.
 
     The name has to fit as a whole: "RTX 4090 Laptop GPU", "RTX 4080 SUPER" or
     a MIG slice of an H100 are other devices than the cards they are named
@@ -78,7 +88,7 @@ _BY_MODEL = {model.upper(): peak for model, peak in PEAKS.items()}
 def share_of_peak(
     card: str, precision: str, flops_per_second: float, devices: int = 1
 ) -> float | None:
-    """Returns the share of the cards' peak that a training reaches.
+    """Return the share of the cards' peak that a training reaches.
 
     Args:
         card: The name of each of them.
@@ -94,3 +104,52 @@ def share_of_peak(
         return None
     most = peak.float32 if precision == "float32" else peak.bfloat16
     return flops_per_second / (most * 1e12 * devices) if most else None
+
+
+def forward_flops(encoder: keras.Model) -> int:
+    """Return the operations that embedding one image takes.
+
+    Args:
+        encoder: A functional model from images `[B, S, S, 3]`.
+
+    Raises:
+        ValueError: If it has a layer with a kernel that is neither a plain
+            convolution nor a dense layer.
+    """
+    return sum(_of_layer(layer) for layer in encoder.layers)
+
+
+def training_flops(encoder: keras.Model) -> int:
+    """Return the operations that one image takes in a training step.
+
+    The backward pass has two products for each one of the forward pass: the
+    gradient of the weights and that of the input. The first layer needs no
+    gradient of its input, for images are not trained.
+
+    Args:
+        encoder: As it is trained, so for images of the size of the views.
+
+    Raises:
+        ValueError: See `forward_flops`.
+    """
+    counts = [count for layer in encoder.layers if (count := _of_layer(layer))]
+    return 3 * sum(counts) - counts[0]
+
+
+def _of_layer(layer: keras.Layer) -> int:
+    from keras import layers  # The pages, which have the peaks, need no Keras.
+
+    if type(layer) is layers.Conv2D:
+        _, height, width, filters = layer.output.shape
+        # A kernel is [k, k, input channels of a group, filters].
+        products = math.prod(layer.kernel.shape[:3])
+        return 2 * height * width * filters * products
+    if type(layer) is layers.Dense:
+        return 2 * math.prod(layer.kernel.shape)
+    if getattr(layer, "kernel", None) is not None:
+        raise ValueError(
+            f"Expected plain convolutions and dense layers. Received: "
+            f"{layer.name}, a {type(layer).__name__}, whose operations are not "
+            "known here."
+        )
+    return 0

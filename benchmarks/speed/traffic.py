@@ -1,4 +1,4 @@
-"""What the replicas of a step send each other, in bytes."""
+"""Compute what the replicas of a step send each other, in bytes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Exchange:
-    """One collective operation.
+    """Describes one collective operation.
 
     Attributes:
         kind: "all-reduce", "gather" or "broadcast".
-        payload: Bytes of the tensor that each replica gives.
+        payload: Bytes of the tensor that each replica sends.
     """
 
     kind: str
     payload: float
 
     def received(self, replicas: int) -> float:
-        """Bytes that reach each replica, where a ring carries them."""
+        """Return the bytes that reach each replica in a ring."""
         return {
             "all-reduce": 2 * self.payload * (replicas - 1) / replicas,
             "gather": self.payload * (replicas - 1),
@@ -28,7 +28,7 @@ class Exchange:
 
 @dataclasses.dataclass(frozen=True)
 class Traffic:
-    """What a step exchanges, for any number of replicas.
+    """Describes the exchanges of a step, for any number of replicas.
 
     Attributes:
         fixed: Exchanges whose payload no number of replicas changes.
@@ -44,7 +44,7 @@ class Traffic:
         first: tuple[int, list[Exchange]],
         second: tuple[int, list[Exchange]],
     ) -> Traffic:
-        """Tells one from the other by counts with two numbers of replicas.
+        """Tell both kinds apart by counts with two numbers of replicas.
 
         Args:
             first: Replicas and what they exchanged.
@@ -70,7 +70,7 @@ class Traffic:
         return cls(tuple(fixed), tuple(growing))
 
     def received(self, replicas: int) -> tuple[float, float]:
-        """Bytes that reach each replica in a step.
+        """Return the bytes that reach each replica in a step.
 
         Returns:
             Those of the gradients, and of what else has one size, such as

@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 
 from and_tf.utils.errors import InputError
-from benchmarks.speed import memory, processes
-from benchmarks.speed.comparison import (
+from benchmarks.harness import processes, turns
+from benchmarks.harness.comparison import (
     Comparison,
     Side,
     Work,
-    difference,
-    largest_difference,
     rate,
+    relative_difference,
     seconds,
 )
+from benchmarks.speed import sides, views
 
 CALLS: list[str] = []
 
 
 class Fake(contextlib.nullcontext):
-    """What a `SideProcess` is to those who ask it."""
+    """What a `MeasuringProcess` is to those who ask it."""
 
     versions = {"numpy": "2"}
 
@@ -47,14 +47,17 @@ def side(name: str, value: float, **options) -> Side:
     return Side(name, lambda: Work(lambda: value, lambda: answer), **options)
 
 
-def turns(take_turns, *sides: Side):
+def compared(*sides: Side, **options) -> Comparison:
+    return Comparison("c", "T", "D.", "s", sides, (), tolerance=0.1, **options)
+
+
+def take(take_turns, *sides: Side):
     CALLS.clear()
-    comparison = Comparison("c", "T", "D.", "s", sides, [], [], tolerance=0.1)
-    return take_turns(comparison, list(sides), Fake, 2, lambda words: None)
+    return take_turns(compared(*sides), Fake, 2, lambda words: None)
 
 
 def test_sides_take_turns_after_all_are_ready():
-    found = turns(processes._turns, side("a", 1.0), side("b", 1.05))
+    found = take(turns._turns, side("a", 1.0), side("b", 1.05))
     assert CALLS == ["start a", "start b", "a", "b", "a", "b"]
     assert [s["figures"] for s in found["sides"]] == [[1.0] * 2, [1.05] * 2]
     first, second = (s["difference"] for s in found["sides"])
@@ -63,52 +66,53 @@ def test_sides_take_turns_after_all_are_ready():
 
 def test_who_does_other_work_is_not_timed():
     with pytest.raises(InputError, match="c, b: .*same work: x within 0.1"):
-        turns(processes._turns, side("a", 1.0), side("b", 3.0))
+        take(turns._turns, side("a", 1.0), side("b", 3.0))
     assert CALLS == ["start a", "start b"]
     other = side("b", 3.0, alike=False, note="less")
-    found = turns(processes._turns, side("a", 1.0), other)
+    found = take(turns._turns, side("a", 1.0), other)
     assert found["sides"][1]["difference"] is None
 
 
 def test_fresh_turns_have_a_process_each_and_the_first_does_not_count():
-    found = turns(processes._fresh_turns, side("a", 1.0), side("b", 2.0))
+    found = take(turns._fresh_turns, side("a", 1.0), side("b", 2.0))
     assert CALLS == ["start a", "a", "start b", "b"] * 3
     assert [s["figures"] for s in found["sides"]] == [[1.0] * 2, [2.0] * 2]
 
 
 def test_a_side_gets_ready_answers_and_measures_in_its_process():
-    name = "Pillow, one image at a time"
-    task = {"comparison": "augmentation", "case": 0, "quick": True}
-    with processes.SideProcess({**task, "side": name}, 2) as process:
+    arguments = {"threads": 2, "count": 256}
+    with processes.MeasuringProcess(views.pillow, arguments, 2) as process:
         assert {"numpy", "pillow"} <= {*process.versions}
         assert "tensorflow" not in process.versions
-        views = process.answer()["views"]
+        found = process.answer()["views"]
         assert process.turn() > 0
-    assert views.shape == (256, 32, 32, 3)
+    assert found.shape == (256, 32, 32, 3)
 
 
 def test_a_side_that_fails_says_why():
-    task = {"comparison": "augmentation", "case": 7, "quick": True, "side": ""}
-    with pytest.raises(InputError, match="(?s)Received: .*index out of"):
-        processes.SideProcess(task, 1)
+    message = r"views\.draw\(count=-1\).*Received: .*negative dimensions"
+    with pytest.raises(InputError, match=f"(?s){message}"):
+        processes.call(views.draw, count=-1)
 
 
 def test_what_is_not_installed_is_asked_for():
-    sides = [side("a", 1.0, needs="a_library_that_there_is_not")]
+    missing = side("a", 1.0, needs="a_library_that_there_is_not")
     with pytest.raises(InputError, match="a_library.*make bench"):
-        processes.check_installed(sides)
+        turns.measure(compared(missing), "command")
 
 
 def test_differences():
     integers = np.array([1, 2, 3, 4]), np.array([1, 2, 4, 3])
-    assert difference(*integers) == 0.5
-    assert difference(np.array([3.0, 4.0]), np.array([3.0, 4.5])) == 0.1
+    assert relative_difference(*integers) == 0.5
+    apart = relative_difference(np.array([3.0, 4.0]), np.array([3.0, 4.5]))
+    assert apart == 0.1
+    difference = compared().difference
     with pytest.raises(InputError, match=r"shape \(2,\). Received: \(3,\)"):
-        difference(np.ones(2), np.ones(3))
+        difference({"x": np.ones(2)}, {"x": np.ones(3)})
     with pytest.raises(InputError, match="can be compared"):
-        largest_difference({"x": np.ones(2)}, {"y": np.ones(2)}, 1.0)
+        difference({"x": np.ones(2)}, {"y": np.ones(2)})
     with pytest.raises(InputError, match="nan apart"):
-        largest_difference({"x": np.ones(1)}, {"x": np.full(1, np.nan)}, 1.0)
+        difference({"x": np.ones(1)}, {"x": np.full(1, np.nan)})
 
 
 def test_seconds_and_rates(monkeypatch):
@@ -119,12 +123,12 @@ def test_seconds_and_rates(monkeypatch):
 
 
 def test_peak_memory_forgets_what_was_before():
-    before = memory.peak()
+    before = sides.peak()
     held = np.ones(8_000_000)  # 64 MB
-    assert memory.peak() >= memory.held() >= held.nbytes
+    assert sides.peak() >= sides.held() >= held.nbytes
     del held
-    memory.restart_peak()
-    assert memory.peak() < before + 64_000_000
+    sides.restart_peak()
+    assert sides.peak() < before + 64_000_000
 
 
 def test_bad_flags_end_in_a_sentence():
