@@ -15,7 +15,7 @@ WORKERS ?= 2
 GPU ?=
 CUDA := $(if $(GPU),$(VENV)/installed-gpu)
 
-.PHONY: demo test bench build clean
+.PHONY: demo test bench docs build clean
 
 # Trains on CIFAR-10 for about ten minutes on two cores. A second call goes on
 # with an interrupted run, or shows a finished one.
@@ -29,6 +29,11 @@ test: $(VENV)/installed-dev $(CUDA)
 # hour or two on a machine that does nothing else. Writes benchmarks/SPEED.md.
 bench: $(VENV)/installed-bench $(CUDA)
 	$(BIN)/python -m benchmarks.speed
+
+# The pages of docs/ as a site that opens without a network: site/index.html.
+# What cannot be resolved, a link or a name of the API, is an error.
+docs: $(VENV)/installed-docs
+	$(BIN)/python -m mkdocs build --strict --quiet
 
 # Writes BUILD anew from the imports that the files have.
 build: $(VENV)/installed-dev

@@ -1,13 +1,30 @@
 """Unsupervised image representation learning by neighbourhood discovery.
 
-`AND` is a `keras.Model` around any encoder, `Curriculum` the callback that
-discovers neighbourhoods between rounds, `backbones.build` makes encoders.
+`AND` is a `keras.Model` around any encoder, and `Curriculum` is the callback
+that discovers neighbourhoods between rounds. `backbones.build` makes encoders,
+`data.load` reads data sets. `train_run` does what the command `and_tf.train`
+does, for a `TrainConfig`, and `load_encoder` takes the encoder out of a run.
+`discover`, `nearest` and `weighted_knn` work on arrays.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # For type checkers and the documentation, see `_PLACES`.
+    from and_tf import backbones, data
+    from and_tf.config import TrainConfig
+    from and_tf.curriculum import Curriculum
+    from and_tf.discovery import discover
+    from and_tf.errors import InputError
+    from and_tf.evaluation.knn import weighted_knn
+    from and_tf.memory_bank import MemoryBank
+    from and_tf.model import AND
+    from and_tf.run import train as train_run
+    from and_tf.search.nearest import nearest
+    from and_tf.trained import load_encoder
 
 # The one place of the version; the build reads it from here.
 __version__ = "0.1.0"
@@ -19,19 +36,42 @@ os.environ.setdefault(
     "TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG") else "2"
 )
 
+__all__ = [
+    "AND",
+    "Curriculum",
+    "InputError",
+    "MemoryBank",
+    "TrainConfig",
+    "backbones",
+    "data",
+    "discover",
+    "load_encoder",
+    "nearest",
+    "train_run",
+    "weighted_knn",
+]
+# Where each is defined; a package stands for itself. A test holds this against
+# the imports above.
 _PLACES = {
-    "AND": "and_tf.model",
-    "Curriculum": "and_tf.curriculum",
-    "backbones": None,
-    "data": None,
+    "AND": "and_tf.model:AND",
+    "Curriculum": "and_tf.curriculum:Curriculum",
+    "InputError": "and_tf.errors:InputError",
+    "MemoryBank": "and_tf.memory_bank:MemoryBank",
+    "TrainConfig": "and_tf.config:TrainConfig",
+    "backbones": "and_tf.backbones",
+    "data": "and_tf.data",
+    "discover": "and_tf.discovery:discover",
+    "load_encoder": "and_tf.trained:load_encoder",
+    "nearest": "and_tf.search.nearest:nearest",
+    "train_run": "and_tf.run:train",
+    "weighted_knn": "and_tf.evaluation.knn:weighted_knn",
 }
-__all__ = sorted(_PLACES)
 
 
 def __getattr__(name: str) -> object:
     """Imports on first use, so that `import and_tf` itself is quick."""
     if name not in _PLACES:
         raise AttributeError(f"module 'and_tf' has no attribute {name!r}")
-    if _PLACES[name] is None:
-        return importlib.import_module(f"and_tf.{name}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    module, _, attribute = _PLACES[name].partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import pathlib
 
 import keras
@@ -110,17 +111,32 @@ class Trained:
         return embed(self.model, self.images.test, self.image_size)
 
 
-def load_encoder(path: pathlib.Path, which: str = "last") -> TrainedEncoder:
+def load_encoder(
+    path: str | os.PathLike[str], which: str = "last"
+) -> TrainedEncoder:
     """Restores a run's encoder from a checkpoint; needs no data.
 
     Args:
         path: The run's directory.
-        which: See `checkpoint_name.round_of`.
+        which: The checkpoint: "last", "best" or "round_<r>".
+
+    Returns:
+        The encoder, with the run's flags and the checkpoint it came from.
 
     Raises:
         InputError: If it is no run, or has no such checkpoint.
+
+    Examples:
+        >>> import numpy as np
+        >>> import and_tf
+        >>> trained = and_tf.load_encoder("runs/digits")
+        >>> size = trained.image_size
+        >>> images = np.zeros((2, size, size, 3), np.uint8)
+        >>> embeddings = trained.encoder.predict(images, verbose=0)
+        >>> embeddings.shape == (2, trained.embedding_dim)
+        True
     """
-    directory, config, checkpoint = _open(path, which)
+    directory, config, checkpoint = _open(pathlib.Path(path), which)
     encoder = backbones.build(**checkpoint.notes["encoder"])
     checkpoint.restore("encoder", encoder.variables)
     return TrainedEncoder(directory, config, checkpoint, encoder)
