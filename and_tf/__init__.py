@@ -11,20 +11,6 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # For type checkers and the documentation, see `_PLACES`.
-    from and_tf import backbones, data
-    from and_tf.config import TrainConfig
-    from and_tf.curriculum import Curriculum
-    from and_tf.discovery import discover
-    from and_tf.errors import InputError
-    from and_tf.evaluation.knn import weighted_knn
-    from and_tf.memory_bank import MemoryBank
-    from and_tf.model import AND
-    from and_tf.run import train as train_run
-    from and_tf.search.nearest import nearest
-    from and_tf.trained import load_encoder
 
 # The one place of the version; the build reads it from here.
 __version__ = "0.1.0"
@@ -36,22 +22,8 @@ os.environ.setdefault(
     "TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG") else "2"
 )
 
-__all__ = [
-    "AND",
-    "Curriculum",
-    "InputError",
-    "MemoryBank",
-    "TrainConfig",
-    "backbones",
-    "data",
-    "discover",
-    "load_encoder",
-    "nearest",
-    "train_run",
-    "weighted_knn",
-]
-# Where each is defined; a package stands for itself. A test holds this against
-# the imports above.
+# Where each name is defined; a package stands for itself. Type checkers read it
+# in __init__.pyi.
 _PLACES = {
     "AND": "and_tf.model:AND",
     "Curriculum": "and_tf.curriculum:Curriculum",
@@ -66,6 +38,7 @@ _PLACES = {
     "train_run": "and_tf.run:train",
     "weighted_knn": "and_tf.evaluation.knn:weighted_knn",
 }
+__all__ = sorted(_PLACES)
 
 
 def __getattr__(name: str) -> object:

@@ -33,21 +33,17 @@ def test_examples_run(name, directory, monkeypatch):
 
 
 def test_type_checkers_see_the_same_names_as_python():
-    tree = ast.parse(pathlib.Path(and_tf.__file__).read_text("utf-8"))
-    (checked,) = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.If) and node.test.id == "TYPE_CHECKING"
-    ]
-    places = {}
-    for line in checked.body:
-        for alias in line.names:
-            module = f"{line.module}:{alias.name}"
-            if line.module == "and_tf":
-                module = f"and_tf.{alias.name}"
-            places[alias.asname or alias.name] = module
+    stub = pathlib.Path(and_tf.__file__).with_suffix(".pyi")
+    places: dict[str, str] = {}
+    for line in ast.parse(stub.read_text("utf-8")).body:
+        if isinstance(line, ast.ImportFrom):
+            dot = "." if line.module == "and_tf" else ":"
+            for alias in line.names:
+                name = alias.asname or alias.name
+                places[name] = f"{line.module}{dot}{alias.name}"
+        elif isinstance(line, ast.Assign):
+            assert ast.literal_eval(line.value) == and_tf.__all__
     assert places == and_tf._PLACES
-    assert sorted(places) == and_tf.__all__
 
 
 def test_importing_it_imports_nothing_else():
