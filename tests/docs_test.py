@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 
+import ipykernel  # noqa: F401  Which the notebooks' client starts.
 import keras
 import nbformat
 import numpy as np
