@@ -15,7 +15,7 @@ WORKERS ?= 2
 GPU ?=
 CUDA := $(if $(GPU),$(VENV)/installed-gpu)
 
-.PHONY: demo test bench docs build clean
+.PHONY: demo test bench docs lock clean
 
 # Trains on CIFAR-10 for about ten minutes on two cores. A second call goes on
 # with an interrupted run, or shows a finished one.
@@ -35,9 +35,13 @@ bench: $(VENV)/installed-bench $(CUDA)
 docs: $(VENV)/installed-docs
 	$(BIN)/python -m mkdocs build --strict --quiet
 
-# Writes BUILD anew from the imports that the files have.
-build: $(VENV)/installed-dev
-	$(BIN)/python -m tests.build_targets
+# Chooses the versions of all packages anew, for Bazel. Wants uv.
+lock:
+	{ sed -n '1,/make lock/p' requirements_lock.txt; \
+	  uv pip compile --quiet --python-version 3.11 --no-header --no-annotate \
+	    --no-emit-index-url requirements.txt requirements-dev.txt \
+	    requirements-bench.txt requirements-docs.txt; } > requirements_lock.new
+	mv requirements_lock.new requirements_lock.txt
 
 # Ends with 0 in a Python that the project runs on.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))

@@ -25,17 +25,17 @@ os.environ.setdefault(
 # Where each name is defined; a package stands for itself. Type checkers read it
 # in __init__.pyi.
 _PLACES = {
-    "AND": "and_tf.model:AND",
-    "Curriculum": "and_tf.curriculum:Curriculum",
-    "InputError": "and_tf.errors:InputError",
-    "MemoryBank": "and_tf.memory_bank:MemoryBank",
-    "TrainConfig": "and_tf.config:TrainConfig",
+    "AND": "and_tf.method.model:AND",
+    "Curriculum": "and_tf.method.curriculum:Curriculum",
+    "InputError": "and_tf.utils.errors:InputError",
+    "MemoryBank": "and_tf.method.memory_bank:MemoryBank",
+    "TrainConfig": "and_tf.training.config:TrainConfig",
     "backbones": "and_tf.backbones",
     "data": "and_tf.data",
-    "discover": "and_tf.discovery:discover",
-    "load_encoder": "and_tf.trained:load_encoder",
+    "discover": "and_tf.method.discovery:discover",
+    "load_encoder": "and_tf.training.trained:load_encoder",
     "nearest": "and_tf.search.nearest:nearest",
-    "train_run": "and_tf.run:train",
+    "train_run": "and_tf.training.trainer:train",
     "weighted_knn": "and_tf.evaluation.knn:weighted_knn",
 }
 __all__ = sorted(_PLACES)

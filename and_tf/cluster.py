@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from and_tf import cli
-from and_tf.clustering.config import ClusterConfig
-from and_tf.config import define_flags, from_flags
+from and_tf.scan.config import ClusterConfig
+from and_tf.training.config import define_flags, from_flags
+from and_tf.utils import cli
 
 define_flags(ClusterConfig)
 
@@ -22,9 +22,9 @@ def main(argv: Sequence[str]) -> None:
     del argv
     config = from_flags(ClusterConfig)
     cli.import_tensorflow()
-    from and_tf.clustering import run
+    from and_tf.scan import trainer
 
-    run.cluster(config)
+    trainer.cluster(config)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli, paths
-from and_tf.config import define_flags, from_flags
-from and_tf.errors import InputError
-from and_tf.evaluation import protocols
-from and_tf.evaluation.options import Options
+from and_tf import protocols
+from and_tf.protocols.config import Options
+from and_tf.training.config import define_flags, from_flags
+from and_tf.utils import cli, paths
+from and_tf.utils.errors import InputError
 
 _RUN_DIR = paths.define("run_dir", "", "The run.")
 _DATA_DIR = paths.define(
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
     path = pathlib.Path(_RUN_DIR.value)
     paths.check_output("run_dir", path)  # What is found is written there.
     cli.import_tensorflow()
-    from and_tf import trained
+    from and_tf.training import trained
 
     run = trained.load(path, _DATA_DIR.value, _CHECKPOINT.value)
     protocols.evaluate(run, _PROTOCOLS.value, options)

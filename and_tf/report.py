@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli, paths
-from and_tf.errors import InputError
+from and_tf.utils import cli, paths
+from and_tf.utils.errors import InputError
 
 _RUN_DIR = paths.define(
     "run_dir",
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
         )
     paths.check_output("output", output)
     cli.import_tensorflow()
-    from and_tf.clustering.classifier import is_clustering
+    from and_tf.scan.classifier import is_clustering
 
     if is_clustering(path):
         _write_clustering(path, output)
@@ -82,10 +82,10 @@ def _write_run(path: pathlib.Path, output: pathlib.Path) -> None:
 
 
 def _write_clustering(path: pathlib.Path, output: pathlib.Path) -> None:
-    from and_tf import checkpoint_name
     from and_tf.reporting import cluster_page, reported_clustering
+    from and_tf.utils import checkpoint_names
 
-    if _CHECKPOINT.value != checkpoint_name.LAST:
+    if _CHECKPOINT.value != checkpoint_names.LAST:
         raise InputError(
             f"Expected --checkpoint=last of a clustering, {path}. Received: "
             f"{_CHECKPOINT.value}."

@@ -34,21 +34,17 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import bounds, cli, nvidia, paths
-from and_tf.config import define_flags, from_flags
-from and_tf.errors import InputError
+from and_tf.distribution import nvidia
 from and_tf.figures import comparison
 from and_tf.sweeping import command, grid, table
 from and_tf.sweeping.gpu_slots import GpuSlots
 from and_tf.sweeping.grid import SweepRun
-from and_tf.sweeping.measures import (
-    HOW_TO_READ,
-    gather,
-    headline,
-    is_clustering,
-)
-from and_tf.sweeping.outcome import Outcome, outcome_of
-from and_tf.sweeping.work import Work
+from and_tf.sweeping.metrics import HOW_TO_READ, gather, headline, is_clustering
+from and_tf.sweeping.run_status import Outcome, outcome_of
+from and_tf.sweeping.scheduler import Work
+from and_tf.training.config import define_flags, from_flags
+from and_tf.utils import bounds, cli, paths
+from and_tf.utils.errors import InputError
 
 _COMMAND = flags.DEFINE_enum(
     "command",

@@ -11,8 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from and_tf import cli
-from and_tf.config import TrainConfig, define_flags, from_flags
+from and_tf.training.config import (
+    TrainConfig,
+    define_flags,
+    from_flags,
+)
+from and_tf.utils import cli
 
 define_flags(TrainConfig)
 
@@ -22,9 +26,9 @@ def main(argv: Sequence[str]) -> None:
     del argv
     config = from_flags(TrainConfig)
     cli.import_tensorflow()
-    from and_tf import run
+    from and_tf.training import trainer
 
-    run.train(config)
+    trainer.train(config)
 
 
 if __name__ == "__main__":

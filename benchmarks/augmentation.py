@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from and_tf import cli
+from and_tf.utils import cli
 
 cli.import_tensorflow()
 

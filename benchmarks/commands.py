@@ -9,9 +9,6 @@ from typing import Any
 
 from absl import flags
 
-from and_tf import config as configs
-from and_tf.config import RunConfig
-from and_tf.errors import InputError
 from and_tf.sweeping.command import (
     CLUSTER,
     TRAIN,
@@ -19,6 +16,9 @@ from and_tf.sweeping.command import (
     command_of,
     named_in,
 )
+from and_tf.training import config as configs
+from and_tf.training.config import RunConfig
+from and_tf.utils.errors import InputError
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Of what does not make a run another run, this changes a figure nevertheless:

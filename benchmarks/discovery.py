@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli
+from and_tf.utils import cli
 from benchmarks.speed import memory, refresh
 
 _ROWS = flags.DEFINE_integer("rows", 50_000, "N.", lower_bound=2)

@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from and_tf import cli
+from and_tf.utils import cli
 from benchmarks import machine, trained_run
-from export.tflite_format import INPUT, OUTPUT, SIGNATURE
+from export.tensor_names import INPUT, OUTPUT, SIGNATURE
 
 if TYPE_CHECKING:
     import numpy as np
 
     from and_tf.data.split import ImageData
-    from and_tf.trained import TrainedEncoder
+    from and_tf.training.trained import TrainedEncoder
 
 Encoder = Callable[["np.ndarray"], "np.ndarray"]
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     output = trained_run.output()
     run, data = trained_run.load()
-    from and_tf import files
+    from and_tf.utils import atomic_files
     from benchmarks.real_images import clean_views
 
     images = clean_views(data, run.image_size, _IMAGES.value)
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
     )
     print(table(rows))
     if output:
-        files.write_json(
+        atomic_files.write_json(
             output,
             {
                 "machine": machine.describe(),
@@ -79,9 +79,9 @@ def make(
     run: TrainedEncoder, data: ImageData, place: pathlib.Path
 ) -> dict[str, Encoder]:
     """The encoder in each form; the first is what it is held against."""
-    from export import calibration
-    from export.tflite_conversion import convert
-    from export.tflite_encoder import TFLiteEncoder
+    from export.tflite import calibration
+    from export.tflite.conversion import convert
+    from export.tflite.encoder import TFLiteEncoder
 
     split = calibration.draw(data.train, 500, run.config.seed)
     contents = {
@@ -115,11 +115,13 @@ def saved_model(run: TrainedEncoder, place: pathlib.Path) -> Encoder:
     """Exports the run and loads what was written."""
     import tensorflow as tf
 
-    from export import writing
-    from export.servable import Options
+    from export.serving import saved_model_writer
+    from export.serving.servable import Options
 
     with contextlib.redirect_stdout(io.StringIO()):
-        version = writing.export(run, place / "saved_model", Options())
+        version = saved_model_writer.export(
+            run, place / "saved_model", Options()
+        )
     loaded = tf.saved_model.load(str(version))
 
     def encode(images: np.ndarray) -> np.ndarray:

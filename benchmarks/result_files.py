@@ -34,12 +34,13 @@ import pathlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from and_tf import config as configs
-from and_tf import files, result_file
-from and_tf.config import RunConfig, TrainConfig
-from and_tf.errors import InputError
 from and_tf.sweeping.command import CLUSTER, TRAIN, command_of
-from and_tf.sweeping.measures import gather, is_clustering, linear_of
+from and_tf.sweeping.metrics import gather, is_clustering, linear_of
+from and_tf.training import config as configs
+from and_tf.training import result_file
+from and_tf.training.config import RunConfig, TrainConfig
+from and_tf.utils import atomic_files
+from and_tf.utils.errors import InputError
 from benchmarks import commands
 
 HERE = pathlib.Path(__file__).parent
@@ -103,7 +104,7 @@ def add(
         **_shared(found, source, reproduces),
     }
     path = directory / f"{name}.json"
-    files.write_json(path, content)
+    atomic_files.write_json(path, content)
     return path
 
 

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli, files
-from and_tf.errors import InputError
+from and_tf.utils import atomic_files, cli
+from and_tf.utils.errors import InputError
 from benchmarks import result_files, results_page
 
 _ADD = flags.DEFINE_string("add", "", "A run's or a sweep's directory.")
@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> None:
     text = results_page.render(
         result_files.paper_rows(), result_files.read_all()
     )
-    files.write_text(page, text)
+    atomic_files.write_text(page, text)
     print(f"wrote {page}")
 
 

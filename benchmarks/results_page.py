@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from and_tf.sweeping.measures import (
+from and_tf.sweeping.metrics import (
     HOW_TO_READ,
     LABELS_USED,
     LINEAR,

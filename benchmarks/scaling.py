@@ -28,8 +28,8 @@ from typing import Any
 
 from absl import flags
 
-from and_tf import cli, files, paths
-from and_tf.errors import InputError
+from and_tf.utils import atomic_files, cli, paths
+from and_tf.utils.errors import InputError
 from benchmarks.traffic import Exchange, Traffic
 
 _REPLICAS = flags.DEFINE_multi_integer(
@@ -80,7 +80,7 @@ def main(argv: Sequence[str]) -> None:
         if name != "none":
             figures["computed"] += computed(SETTINGS[name])
     if _OUTPUT.value:
-        files.write_json(pathlib.Path(_OUTPUT.value), figures)
+        atomic_files.write_json(pathlib.Path(_OUTPUT.value), figures)
 
 
 def machine() -> dict[str, Any]:

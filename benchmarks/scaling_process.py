@@ -17,7 +17,7 @@ from unittest import mock
 
 from absl import flags
 
-from and_tf import cli
+from and_tf.utils import cli
 
 cli.import_tensorflow()
 
@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from and_tf import AND, backbones  # noqa: E402
-from and_tf.optimiser import CoupledSGD  # noqa: E402
+from and_tf.method.optimizers import CoupledSGD  # noqa: E402
 from benchmarks.counting_ops import CountingOps  # noqa: E402
 
 _TASK = flags.DEFINE_string(

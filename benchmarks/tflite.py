@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from and_tf import cli
+from and_tf.utils import cli
 from benchmarks import machine, trained_run
-from export.tflite_format import MODES
+from export.tensor_names import MODES
 
 if TYPE_CHECKING:
     import numpy as np
 
     from and_tf.data.split import ImageData
-    from and_tf.trained import TrainedEncoder
+    from and_tf.training.trained import TrainedEncoder
 
 THREADS = (1, 2)
 WARM_UP = 10  # Calls that do not count.
@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     output = trained_run.output()
     run, data = trained_run.load()
-    from and_tf import files
+    from and_tf.utils import atomic_files
     from export.metadata import describe
 
     with tempfile.TemporaryDirectory() as place:
@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> None:
     print(protocol(rows))
     print(table(rows))
     if output:
-        files.write_json(
+        atomic_files.write_json(
             output,
             {
                 "machine": machine.describe(),
@@ -72,8 +72,8 @@ def export(
     run: TrainedEncoder, data: ImageData, place: pathlib.Path
 ) -> dict[str, pathlib.Path]:
     """Writes a file for each mode."""
-    from export import calibration
-    from export.tflite_conversion import convert
+    from export.tflite import calibration
+    from export.tflite.conversion import convert
 
     seed = run.config.seed
     split = calibration.draw(data.train, _CALIBRATION.value, seed)
@@ -91,8 +91,8 @@ def measure(
 ) -> dict[str, dict[str, Any]]:
     """Size, fidelity and latencies in milliseconds by mode."""
     from benchmarks.real_images import clean_views
-    from export import fidelity
-    from export.tflite_encoder import TFLiteEncoder
+    from export.serving import fidelity
+    from export.tflite.encoder import TFLiteEncoder
 
     fidelities = fidelity.measure(
         run.encoder,
@@ -115,7 +115,7 @@ def latencies(
     path: pathlib.Path, images: np.ndarray
 ) -> dict[str, dict[str, float]]:
     """Median milliseconds by number of images and of threads."""
-    from export.tflite_encoder import TFLiteEncoder
+    from export.tflite.encoder import TFLiteEncoder
 
     sizes = (1, len(images))
     return {

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pathlib
 from typing import TYPE_CHECKING
 
-from and_tf import cli, paths
-from and_tf.errors import InputError
+from and_tf.utils import cli, paths
+from and_tf.utils.errors import InputError
 
 if TYPE_CHECKING:
     from and_tf.data.split import ImageData
-    from and_tf.trained import TrainedEncoder
+    from and_tf.training.trained import TrainedEncoder
 
 _RUN_DIR = paths.define("run_dir", "", "The run.")
 _DATA_DIR = paths.define(
@@ -43,7 +43,7 @@ def output() -> pathlib.Path | None:
 def load() -> tuple[TrainedEncoder, ImageData]:
     """The run's encoder and its data set."""
     cli.import_tensorflow()
-    from and_tf import trained
+    from and_tf.training import trained
 
     run = trained.load_encoder(pathlib.Path(_RUN_DIR.value))
     return run, trained.load_images(run.config, _DATA_DIR.value)

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import bounds, cli, paths
-from and_tf.errors import InputError
+from and_tf.utils import bounds, cli, paths
+from and_tf.utils.errors import InputError
 
 _ADDRESS = flags.DEFINE_string(
     "address",
@@ -67,13 +67,15 @@ def main(argv: Sequence[str]) -> None:
     # What gRPC logs of a connection, the error says in a sentence.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     cli.import_tensorflow()
-    from export import asking
+    from export.serving import client_lib
 
-    names = asking.listed(_IMAGES.value)
-    client = asking.connect(_ADDRESS.value, _MODEL_NAME.value, _TIMEOUT.value)
-    outputs = asking.ask(client, _SIGNATURE.value, names, _BATCH_SIZE.value)
+    names = client_lib.listed(_IMAGES.value)
+    client = client_lib.connect(
+        _ADDRESS.value, _MODEL_NAME.value, _TIMEOUT.value
+    )
+    outputs = client_lib.ask(client, _SIGNATURE.value, names, _BATCH_SIZE.value)
     if _OUTPUT.value:
-        asking.write(pathlib.Path(_OUTPUT.value), outputs)
+        client_lib.write(pathlib.Path(_OUTPUT.value), outputs)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import bounds, cli, paths
-from and_tf.errors import InputError
-from and_tf.escaping import for_console
-from and_tf.terminal import duration
-from export import outputs
+from and_tf.utils import bounds, cli, paths
+from and_tf.utils.errors import InputError
+from and_tf.utils.escaping import for_console
+from and_tf.utils.progress import duration
+from export.embeddings import outputs
 
 _NAMED = 3  # Images that could not be read and are named on the console.
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> None:
     outputs.check(output)
     cli.import_tensorflow()
     from and_tf.data.skipped import summaries
-    from export import encoders, extraction, sources
+    from export.embeddings import encoders, extraction, sources
 
     encoder = encoders.load(_MODEL.value)
     source = sources.open_source(

@@ -9,14 +9,15 @@ import pathlib
 import keras
 import numpy as np
 
-from and_tf import checkpoint_name, trained
-from and_tf.checkpoint import Checkpoint
-from and_tf.clustering import classifier, origin
-from and_tf.clustering.classifier import Classifier
-from and_tf.config import TrainConfig
-from and_tf.errors import InputError
-from and_tf.trained import TrainedEncoder
-from export.tflite_format import OUTPUT, PROBABILITIES
+from and_tf.scan import classifier, pretrained
+from and_tf.scan.classifier import Classifier
+from and_tf.training import trained
+from and_tf.training.checkpoint import Checkpoint
+from and_tf.training.config import TrainConfig
+from and_tf.training.trained import TrainedEncoder
+from and_tf.utils import checkpoint_names
+from and_tf.utils.errors import InputError
+from export.tensor_names import OUTPUT, PROBABILITIES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ class ClusteredEncoder:
         Raises:
             InputError: If that run cannot be found.
         """
-        return origin.training_config(
+        return pretrained.training_config(
             self.clustering.directory, self.clustering.config
         )
 
@@ -114,7 +115,7 @@ def load(path: pathlib.Path, which: str = "last") -> Exportable:
     """
     if not classifier.is_clustering(path):
         return trained.load_encoder(path, which)
-    if which != checkpoint_name.LAST:
+    if which != checkpoint_names.LAST:
         raise InputError(
             f"Expected --checkpoint=last of a clustering, {path}, whose heads "
             f"were chosen after its last epoch. Received: {which}."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from and_tf.run_directory import versions
-from and_tf.trained import TrainedEncoder
+from and_tf.training.run_directory import versions
+from and_tf.training.trained import TrainedEncoder
 from export.exportable import ClusteredEncoder, Exportable, keeps_projection
 
 

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import bounds, cli, paths
-from and_tf.errors import InputError
+from and_tf.utils import bounds, cli, paths
+from and_tf.utils.errors import InputError
 
 _RUN_DIR = paths.define("run_dir", "", "The run, or the clustering.")
 _OUTPUT_DIR = paths.define(
@@ -75,9 +75,10 @@ def main(argv: Sequence[str]) -> None:
         )
     paths.check_output("output_dir", pathlib.Path(_OUTPUT_DIR.value))
     cli.import_tensorflow()
-    from export import exportable, servable, writing
+    from export import exportable
+    from export.serving import saved_model_writer, servable
 
-    writing.export(
+    saved_model_writer.export(
         exportable.load(pathlib.Path(_RUN_DIR.value), _CHECKPOINT.value),
         pathlib.Path(_OUTPUT_DIR.value),
         servable.Options(

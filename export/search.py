@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import flags
 
-from and_tf import bounds, cli, paths
-from and_tf.errors import InputError
-from and_tf.escaping import for_console
+from and_tf.utils import bounds, cli, paths
+from and_tf.utils.errors import InputError
+from and_tf.utils.escaping import for_console
 
 if TYPE_CHECKING:
-    from export.retrieve import Index, Query
+    from export.embeddings.index import Index, Query
 
 _INDEX = paths.define(
     "index", "", "The embeddings, as export.embed wrote them."
@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
             )
     output = _output()
     cli.import_tensorflow()
-    from export.retrieve import Index
+    from export.embeddings.index import Index
 
     index = Index.read(pathlib.Path(_INDEX.value))
     # Not read as a path: it may be the name of a row, whatever that is.
@@ -110,9 +110,9 @@ def _draw(
     output: pathlib.Path,
 ) -> None:
     """Writes the picture, or says in a line why there is none."""
-    from and_tf import files
     from and_tf.figures import encode_png
     from and_tf.figures.retrieval import MOST, Found, retrieval_array
+    from and_tf.utils import atomic_files
 
     table = index.table
     wanted = [*rows[:MOST]]
@@ -135,7 +135,7 @@ def _draw(
         found,
         searched=len(table.file_names),
     )
-    files.write(
+    atomic_files.write(
         output,
         lambda file: file.write(encode_png(picture)),
         "Make room, or name another place with --output.",

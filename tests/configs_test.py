@@ -8,10 +8,10 @@ import re
 
 import pytest
 
-from and_tf.clustering.config import ClusterConfig
-from and_tf.config import TrainConfig, from_flagfile
+from and_tf.scan.config import ClusterConfig
 from and_tf.sweeping.command import command_of
 from and_tf.sweeping.grid import runs_of, varied
+from and_tf.training.config import TrainConfig, from_flagfile
 from benchmarks import commands, result_files
 
 CONFIGS = pathlib.Path(__file__).parents[1] / "configs"

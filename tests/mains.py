@@ -64,7 +64,7 @@ def _own_flags(module: str, arguments: Sequence[str]) -> Iterator[None]:
     that other tests have imported are put aside; those of this main, which
     have its file for a place, are gone afterwards.
     """
-    from and_tf import cli  # noqa: F401  Its flags are those of every main.
+    from and_tf.utils import cli  # noqa: F401  Its flags are those of every main.
 
     others = list(_flags(lambda place: place.startswith(_PACKAGES)))
     for _, flag in others:

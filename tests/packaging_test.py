@@ -16,8 +16,8 @@ import pytest
 from packaging.requirements import Requirement
 
 import and_tf
-from export import warmup
-from tests.build_targets import expected
+from export.serving import warmup
+from tests.build_test import FILES, targets_of
 
 ROOT = pathlib.Path(__file__).parents[1]
 EXTRAS = ("gpu", "bench", "dev", "docs")
@@ -130,9 +130,11 @@ def test_dependencies_are_those_that_pip_is_told_in_the_checkout(installed):
 def test_everything_that_the_packages_import_is_a_dependency():
     imported = {
         label.removeprefix("@pip//").replace("_", "-")
-        for target in expected()
-        if target.name.startswith(("and_tf", "export"))
-        for label in target.deps
+        for build in FILES
+        if build.is_relative_to(ROOT / "and_tf")
+        or build.is_relative_to(ROOT / "export")
+        for target in targets_of(build)
+        for label in target.get("deps", ())
         if label.startswith("@pip//")
     }
     named = {r.name for r in _requirements("requirements.txt")}

@@ -23,7 +23,7 @@ if __name__ == "__main__":  # Before anything uses a device.
 
 import and_tf  # noqa: E402
 from and_tf import backbones  # noqa: E402
-from tests.model_test import blobs, epochs_of  # noqa: E402
+from tests.method.model_test import blobs, epochs_of  # noqa: E402
 
 EPOCHS = 4
 NORMS = ("none", "local", "synchronised", "ghost")

@@ -10,17 +10,17 @@ import shutil
 import numpy as np
 import pytest
 
-from and_tf import run, trained
-from and_tf.config import TrainConfig, from_flagfile
-from and_tf.errors import InputError
-from and_tf.evaluation import protocols
-from and_tf.evaluation.options import Options
-from and_tf.evaluation.protocols import embedding
+from and_tf import protocols
+from and_tf.protocols import embedding
+from and_tf.protocols.config import Options
 from and_tf.reporting import reported_run, run_page
 from and_tf.reporting.completion import complete
-from tests.cli_test import call
+from and_tf.training import trained, trainer
+from and_tf.training.config import TrainConfig, from_flagfile
+from and_tf.utils.errors import InputError
 from tests.reporting.parsed_page import Page
 from tests.small_run import digits, folder, interrupted
+from tests.utils.cli_test import call
 
 HOSTILE = '<b>&"'
 
@@ -59,7 +59,7 @@ def finished(tmp_path_factory) -> pathlib.Path:
     """A run, and its page."""
     path = tmp_path_factory.mktemp("finished") / "run"
     changes = {"epochs_per_round": 1, "neighbourhood_size": 2}
-    run.train(digits(path.parent, **changes))
+    trainer.train(digits(path.parent, **changes))
     report(path)
     return path
 
@@ -71,7 +71,7 @@ def hostile(tmp_path_factory) -> pathlib.Path:
     photos = pathlib.Path(folder(path / "photos", labelled=True, test=True))
     for place in photos.glob("*/dark"):
         place.rename(place.with_name(HOSTILE))
-    run.train(
+    trainer.train(
         digits(
             path, dataset="folder", data_dir=str(photos), image_size=8,
             batch_size=8, rounds=1, epochs_per_round=1,
@@ -85,7 +85,7 @@ def hostile(tmp_path_factory) -> pathlib.Path:
 def unlabelled(tmp_path_factory) -> pathlib.Path:
     path = tmp_path_factory.mktemp("unlabelled")
     photos = folder(path / "photos", labelled=False, test=False)
-    run.train(
+    trainer.train(
         digits(
             path, dataset="folder", data_dir=photos, image_size=8,
             batch_size=8, rounds=1, epochs_per_round=1,
@@ -246,7 +246,7 @@ def test_a_run_without_labels_has_all_else(unlabelled):
 
 @pytest.mark.parametrize("pretext", ["supervised", "rotation"])
 def test_a_pretext_without_rounds(tmp_path, capsys, pretext):
-    run.train(digits(tmp_path, pretext=pretext, rounds=0, initial_epochs=2))
+    trainer.train(digits(tmp_path, pretext=pretext, rounds=0, initial_epochs=2))
     page = report(tmp_path / "run")
     assert "left out: Expected a run with a memory" in capsys.readouterr().out
     assert not {"neighbourhoods", "attention"} & set(page.sections)
@@ -327,7 +327,7 @@ def test_what_was_evaluated_is_not_again(finished, capsys):
 
 def test_another_checkpoint_is_evaluated_anew(tmp_path, capsys):
     """And what was found of the last one stays what it was."""
-    run.train(digits(tmp_path, epochs_per_round=1))
+    trainer.train(digits(tmp_path, epochs_per_round=1))
     path = tmp_path / "run"
     report(path)
     before = result_of(path)["evaluation"]
@@ -347,7 +347,7 @@ def test_another_checkpoint_is_evaluated_anew(tmp_path, capsys):
 
 def test_figures_of_an_earlier_end_say_so(tmp_path):
     """As of a run that went on since it was evaluated."""
-    run.train(digits(tmp_path, epochs_per_round=1))
+    trainer.train(digits(tmp_path, epochs_per_round=1))
     path = tmp_path / "run"
     report(path)
     result = result_of(path)

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
 
-from and_tf.run_directory import RunDirectory
-from and_tf.training import rounds_of
+from and_tf.training.experiment import rounds_of
+from and_tf.training.run_directory import RunDirectory
 
 TIMED = {"seconds", "images_per_second"}
 RESULT_TIMED = {*TIMED, "train_images_per_second", "finished", "evaluation"}

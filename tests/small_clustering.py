@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pathlib
 
-from and_tf.clustering import run
-from and_tf.clustering.config import ClusterConfig
+from and_tf.scan import trainer
+from and_tf.scan.config import ClusterConfig
 
 
 def cluster(
     run_dir: pathlib.Path, output: pathlib.Path, **changes
 ) -> pathlib.Path:
     """Clusters a run of digits; returns the clustering's directory."""
-    run.cluster(
+    trainer.cluster(
         ClusterConfig(
             **{
                 "run_dir": str(run_dir),

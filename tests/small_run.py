@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from and_tf import fitting, run, trained
-from and_tf.config import TrainConfig
-from and_tf.evaluation import protocols
+from and_tf import protocols
+from and_tf.training import train_callbacks, trained, trainer
+from and_tf.training.config import TrainConfig
 
 
 def digits(tmp_path, name="run", **changes) -> TrainConfig:
@@ -77,6 +77,8 @@ def interrupted(
 ) -> None:
     """Trains up to an epoch, or a step of it, then ends as if killed."""
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "Progress", lambda *_, **__: Stop(epoch, step))
+        patch.setattr(
+            train_callbacks, "Progress", lambda *_, **__: Stop(epoch, step)
+        )
         with pytest.raises(Stop.Interruption):
-            run.train(config)
+            trainer.train(config)

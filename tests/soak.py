@@ -31,7 +31,7 @@ from absl import app, flags
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from and_tf.run_directory import RunDirectory
+from and_tf.training.run_directory import RunDirectory
 from tests import soak_jobs
 from tests.same_run import assert_same_run
 

@@ -20,11 +20,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from and_tf.clustering.directory import ClusterDirectory
-from and_tf.run_directory import RunDirectory
+from and_tf.scan.directory import ClusterDirectory
 from and_tf.sweeping import claims
-from tests.clustering.same_clustering import assert_same
+from and_tf.training.run_directory import RunDirectory
 from tests.same_run import assert_same_run
+from tests.scan.same_clustering import assert_same
 
 ROOT = pathlib.Path(__file__).parents[1]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
@@ -238,7 +238,7 @@ def _sweep(inputs: pathlib.Path, output: pathlib.Path) -> list[str]:
 
 def _same_export(whole: pathlib.Path, parts: pathlib.Path) -> None:
     """One version, nothing half-written, and the same embeddings."""
-    from export import encoders
+    from export.embeddings import encoders
 
     assert os.listdir(whole) == os.listdir(parts) == ["1"]
     names = [

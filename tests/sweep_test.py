@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from and_tf.sweeping import claims
-from and_tf.sweeping.outcome import ENDED, MARK
+from and_tf.sweeping.run_status import ENDED, MARK
 from tests.sweeping.table_test import result
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -91,10 +91,10 @@ gpu.unlink()
 """
 MAIN = f"""
 import runpy, sys
-from and_tf.sweeping import child
+from and_tf.sweeping import worker
 code = [sys.executable, "-c", {TRAINING!r}]
 content = {json.dumps(result(0, 0.5, 0.25, []))!r}
-child._command = lambda run: [*code, str(run.path), content]
+worker._command = lambda run: [*code, str(run.path), content]
 runpy.run_module("and_tf.sweep", run_name="__main__")
 """
 

@@ -15,11 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 import and_tf
-from and_tf import fit_loop, strategy
 from and_tf.data.step_batches import HostBatches
+from and_tf.distribution import strategy
+from and_tf.distribution.process_group import Team, part
 from and_tf.search import nearest as module
 from and_tf.search.nearest import nearest
-from and_tf.team import Team, part
+from and_tf.training import fit_loop
 
 EPOCHS, BATCH, NUM = 4, 32, 115  # The last batch is odd.
 

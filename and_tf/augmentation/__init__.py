@@ -5,7 +5,7 @@ The layers are plain Keras layers. Those of keras-cv can stand in their place
 imports keras-cv, whose last release does not load beside newer Keras.
 """
 
-from and_tf.augmentation.keyed import KeyedView, Recipe
+from and_tf.augmentation.stateless import KeyedView, Recipe
 from and_tf.augmentation.strong import StrongConfig, StrongView
 from and_tf.augmentation.view import DRAWS, RandomView, ViewConfig, draw
 from and_tf.augmentation.views import SeveralViews, Views

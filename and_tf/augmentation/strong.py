@@ -17,15 +17,15 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from and_tf.augmentation import crop, cutout, enhance, geometry, levels
-from and_tf.augmentation.keyed import KeyedView, Recipe, columns
+from and_tf.augmentation import affine_ops, blend_ops, crop, tone_ops
+from and_tf.augmentation.stateless import KeyedView, Recipe, columns
 
 _FAMILIES = (
-    (geometry.OPERATIONS, geometry.transform),
-    (levels.OPERATIONS, levels.change),
-    (("equalise",), levels.equalise),
-    (enhance.OPERATIONS, enhance.blend),
-    (("sharpness",), enhance.sharpen),
+    (affine_ops.OPERATIONS, affine_ops.transform),
+    (tone_ops.OPERATIONS, tone_ops.change),
+    (("equalise",), tone_ops.equalise),
+    (blend_ops.OPERATIONS, blend_ops.blend),
+    (("sharpness",), blend_ops.sharpen),
 )
 OPERATIONS = ("identity", *(name for names, _ in _FAMILIES for name in names))
 
@@ -96,7 +96,7 @@ class StrongConfig(Recipe):
         low, high = self.posterise
         return (
             dict.fromkeys(OPERATIONS, (0.0, 0.0))
-            | dict.fromkeys(enhance.OPERATIONS, self.enhance)
+            | dict.fromkeys(blend_ops.OPERATIONS, self.enhance)
             | {"sharpness": self.enhance}
             | {
                 "rotate": (-self.rotate, self.rotate),
@@ -154,7 +154,7 @@ class StrongView(KeyedView):
             images = apply(images, operations[:, index], amounts[:, index])
         low, high = config.cutout
         half = (low + draws["cutout_side"][:, 0] * (high - low)) / 2
-        return cutout.erase(
+        return crop.cut_out(
             tf.cast(images, tf.float32),
             tf.cast(draws["cutout_centre"] * config.image_size, tf.int32),
             2 * tf.cast(tf.round(half * config.image_size), tf.int32),

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from and_tf.augmentation import colour, crop
-from and_tf.augmentation.keyed import KeyedView, Recipe, columns, uniforms
+from and_tf.augmentation.stateless import KeyedView, Recipe, columns, uniforms
 
 # Uniforms of one view, by what they decide. A crop has as many tries as
 # torchvision's.

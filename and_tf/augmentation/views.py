@@ -7,7 +7,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from and_tf.augmentation.keyed import KeyedView, Recipe
+from and_tf.augmentation.stateless import KeyedView, Recipe
 
 
 @keras.saving.register_keras_serializable(package="and_tf")

@@ -23,10 +23,9 @@ import keras
 from keras import layers
 
 from and_tf.backbones import alexnet, resnet, small
-from and_tf.backbones.conv_norm import INITIALISER
-from and_tf.backbones.plain import plain
-from and_tf.data.normalisation import IMAGENET
-from and_tf.errors import InputError
+from and_tf.backbones.blocks import INITIALISER, plain
+from and_tf.data.preprocessing import IMAGENET
+from and_tf.utils.errors import InputError
 
 __all__ = [
     "NAMES",

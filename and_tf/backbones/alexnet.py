@@ -20,8 +20,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from and_tf.backbones.conv_norm import INITIALISER, conv_norm, scaled
-from and_tf.errors import InputError
+from and_tf.backbones.blocks import INITIALISER, conv_norm, scaled
+from and_tf.utils.errors import InputError
 
 _SMALLEST = 63  # pixels of the ImageNet layout: pool5 then leaves one
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from and_tf.data.classes import renumbered
-from and_tf.data.holding import hold
+from and_tf.data.in_memory import hold
+from and_tf.data.labels import renumbered
 from and_tf.data.split import ImageData, Split, subset
 from and_tf.data.verifying import verified
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds

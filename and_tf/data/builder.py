@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from and_tf.data.builder import announce, try_download
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds

@@ -10,18 +10,17 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data import (
-    decoded,
+    decode_cache,
     image_endings,
     image_file,
     split_folders,
     walking,
 )
 from and_tf.data.image_depth import NARROW
-from and_tf.data.names import composed, utf8
 from and_tf.data.skipped import Skipped, summaries
 from and_tf.data.split import ImageData, Seed, Split, Stream, shuffled_numbers
-from and_tf.data.walking import Parts
-from and_tf.errors import InputError
+from and_tf.data.walking import Parts, composed, utf8
+from and_tf.utils.errors import InputError
 
 _DEEP_SAMPLE = 16  # Images of 16 bits whose values are looked at.
 
@@ -262,7 +261,7 @@ def _stream(files: list[str]) -> Stream:
         return tf.ensure_shape(image, (None, None, 3))
 
     def identity() -> str | None:
-        return decoded.identity(table.tolist())
+        return decode_cache.identity(table.tolist())
 
     return Stream(encoded, decode, identity=identity)
 

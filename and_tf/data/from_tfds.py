@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from and_tf import damage
-from and_tf.data import decoded, parallelism
-from and_tf.data.records import Records
+from and_tf.data import decode_cache, parallelism
 from and_tf.data.split import Split, Stream
-from and_tf.errors import InputError
+from and_tf.data.tfds_records import Records
+from and_tf.utils import damage
+from and_tf.utils.errors import InputError
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -49,7 +49,7 @@ def read(
 
     def identity() -> str | None:
         parts = records.skip.tolist(), records.take.tolist()
-        return decoded.identity(records.files.tolist(), image_key, *parts)
+        return decode_cache.identity(records.files.tolist(), image_key, *parts)
 
     names = getattr(features[label_key], "names", None) if label_key else None
     name = f"{builder.name}/{split}"

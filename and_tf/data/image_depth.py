@@ -2,8 +2,8 @@
 
 Cameras and scanners of 10, 12 or 14 bits save their values in 16 bits as they
 are. Read as 16 bits, such an image is nearly black. Where its header says how
-many bits there are, it is scaled by that; `export.decoding` does the same in a
-graph.
+many bits there are, it is scaled by that; `export.serving.decoding` does the
+same in a graph.
 """
 
 from __future__ import annotations

@@ -12,10 +12,13 @@ pixels, which is decoded alone, takes 1.2 gigabytes, or 3.3.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
+import threading
 import warnings
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +26,46 @@ from PIL import Image, ImageOps
 
 from and_tf.data import image_depth, image_endings
 from and_tf.data.image_depth import Source, opened
-from and_tf.data.pixel_budget import PixelBudget
 from and_tf.data.skipped import UNREADABLE
+
+
+class PixelBudget:
+    """Has decoders wait until their pixels fit beside those of the others.
+
+    Threads decode beside each other, as many as there are cores. What one
+    image takes is bounded by its own size; what all take together, by this.
+
+    Args:
+        most: How many pixels may be in flight. An image of more is let in
+            when there is no other.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._in_flight = 0
+        self._turn = threading.Lock()  # Who comes first is let in first.
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """Waits until there is room, and takes it for as long as the block.
+
+        Args:
+            pixels: Of the image that is decoded in the block.
+        """
+        with self._turn, self._changed:
+            self._changed.wait_for(lambda: self._has_room(pixels))
+            self._in_flight += pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._in_flight -= pixels
+                self._changed.notify_all()
+
+    def _has_room(self, pixels: int) -> bool:
+        return not self._in_flight or self._in_flight + pixels <= self._most
+
 
 # What has more pixels than the largest cameras give is taken as unreadable.
 # Pillow's own limit is near, but is the process' to lift, and warns first.

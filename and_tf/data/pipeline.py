@@ -17,11 +17,11 @@ import tensorflow as tf
 
 from and_tf.augmentation import Recipe
 from and_tf.data import parallelism
-from and_tf.data.sharing import captured
+from and_tf.data.preprocessing import centre_square
 from and_tf.data.split import Split
-from and_tf.errors import InputError
-from and_tf.preprocessing import centre_square
-from and_tf.team import part
+from and_tf.data.zero_copy import captured
+from and_tf.distribution.process_group import part
+from and_tf.utils.errors import InputError
 
 # Up to this side a whole batch of views is computed at once. Larger ones fall
 # out of the cache and are faster one by one: at 224 pixels by half the time.

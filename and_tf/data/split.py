@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data.sharing import captured, shareable
 from and_tf.data.skipped import Skipped
+from and_tf.data.zero_copy import captured, shareable
 
 Seed = tf.Tensor | None
 Keep = Callable[[tf.Tensor], tf.Tensor]

@@ -13,9 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from and_tf.data.names import utf8
-from and_tf.data.walking import folders_in, has_loose_image, holds_image
-from and_tf.errors import InputError
+from and_tf.data.walking import folders_in, has_loose_image, holds_image, utf8
+from and_tf.utils.errors import InputError
 
 TRAIN, TEST, VALIDATION = "train", "test", "validation"
 _WORDS = {

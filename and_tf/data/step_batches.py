@@ -15,7 +15,7 @@ import tensorflow as tf
 from and_tf.augmentation import Recipe
 from and_tf.data.pipeline import order_of_epoch
 from and_tf.data.split import Split
-from and_tf.team import Team, part
+from and_tf.distribution.process_group import Team, part
 
 
 class StepBatches(Protocol):

@@ -13,10 +13,10 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data import decoded, parallelism
-from and_tf.data.holding import entry_name, without
+from and_tf.data import decode_cache, parallelism
+from and_tf.data.in_memory import entry_name, without
 from and_tf.data.split import Split, take
-from and_tf.terminal import Counted
+from and_tf.utils.progress import Counted
 
 _GROUP = 64
 LEAST = 1_000  # Files; of fewer, nothing is kept, and no progress shown.
@@ -43,13 +43,13 @@ def verified(split: Split) -> Split:
         broken = tried[_broken(take(split, tried))]
     if name is not None and split.size >= LEAST:
         counted = np.array([len(broken), *broken], np.int64)
-        decoded.keep(name, counted.view(np.uint8), least=0)
+        decode_cache.keep(name, counted.view(np.uint8), least=0)
     return without(split, broken)
 
 
 def _recall(name: str | None) -> np.ndarray | None:
     """The numbers of the broken files, int64 `[b]`; None where unknown."""
-    entry = None if name is None else decoded.recall(name)
+    entry = None if name is None else decode_cache.recall(name)
     return None if entry is None else entry.view(np.int64)[1:]
 
 

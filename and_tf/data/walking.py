@@ -1,14 +1,18 @@
-"""Finds the image files below a folder, and says what it leaves out."""
+"""Finds the image files below a folder, and says what it leaves out.
+
+Names of files and classes are compared and shown in Unicode's composed form
+(NFC), whatever form a file system gives them in.
+"""
 
 from __future__ import annotations
 
 import os
+import unicodedata
 from typing import NamedTuple
 
 from and_tf.data import image_endings
-from and_tf.data.names import utf8
 from and_tf.data.skipped import Skipped
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 
 Parts = tuple[str, ...]
 
@@ -147,3 +151,20 @@ def _kind(entry: os.DirEntry[str]) -> str:
         return _NOTHING if entry.is_symlink() else _SPECIAL
     except OSError:  # A link to itself.
         return _NOTHING
+
+
+def utf8(name: str) -> str:
+    """Returns a file's name with escapes for the bytes that are no UTF-8.
+
+    Such a name opens its file, but can be neither printed nor written.
+    """
+    return name.encode(errors="backslashreplace").decode()
+
+
+def composed(name: str) -> str:
+    """Returns a name in Unicode's composed form, NFC.
+
+    Some systems and archives store "é" as one character, others as "e" and an
+    accent. Two folders whose names look alike are one class.
+    """
+    return unicodedata.normalize("NFC", name)

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import Split
-from and_tf.inference import shared_embeddings
+from and_tf.distribution.predict import shared_embeddings
+from and_tf.distribution.process_group import Team
 from and_tf.search.device import on_cpu
-from and_tf.team import Team
 
 BATCH = 512
 

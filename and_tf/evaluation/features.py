@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data.pipeline import clean_batches, finish
+from and_tf.data.preprocessing import centre_square
 from and_tf.data.split import Split
-from and_tf.preprocessing import centre_square
 
 MOST_FEATURES = 9000  # Of AlexNet's layers in the literature, about.
 BATCH = 512

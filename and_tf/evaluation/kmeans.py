@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import silhouette_score
 
-from and_tf.errors import InputError
-from and_tf.evaluation import clustering
+from and_tf.evaluation import cluster_metrics
 from and_tf.search import kmeans
+from and_tf.utils.errors import InputError
 
 RESTARTS = 3  # Of a seed; the one with the least inertia is kept.
 # Samples that the silhouette is taken of; it asks for all their distances.
@@ -61,9 +61,9 @@ def partitions(
 
 def score(
     partition: Partition, labels: np.ndarray, clusters: int, classes: int
-) -> clustering.Scores:
+) -> cluster_metrics.Scores:
     """Holds the asked samples' clusters against their labels, int64 [Q]."""
-    return clustering.score(
+    return cluster_metrics.score(
         partition.asked, labels, clusters, classes, -partition.distances
     )
 
@@ -91,7 +91,7 @@ def silhouette(rows: np.ndarray, assigned: np.ndarray) -> float | None:
     return float(silhouette_score(rows[chosen], assigned[chosen]))
 
 
-def spread(scores: Sequence[clustering.Scores]) -> dict[str, Any]:
+def spread(scores: Sequence[cluster_metrics.Scores]) -> dict[str, Any]:
     """Mean and standard deviation over seeds, by name.
 
     Returns:

@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 
-from and_tf.errors import InputError
+from and_tf.distribution.process_group import Team
 from and_tf.evaluation.votes import FIVE, Votes
 from and_tf.search.nearest import summarise_nearest
-from and_tf.team import Team
+from and_tf.utils.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)

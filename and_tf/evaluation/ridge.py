@@ -18,7 +18,7 @@ from and_tf.evaluation.linear_classifier import (
     Standardisation,
     top1,
 )
-from and_tf.full_precision import full_precision
+from and_tf.utils.full_precision import full_precision
 
 # λ / N; a standardised feature has the variance 1.
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)

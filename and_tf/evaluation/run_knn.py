@@ -6,10 +6,10 @@ import keras
 import numpy as np
 
 from and_tf.data.split import ImageData
+from and_tf.distribution.process_group import Team
 from and_tf.evaluation.embeddings import embed, pixels
 from and_tf.evaluation.knn import Knn, most_neighbours, weighted_knn
-from and_tf.pretexts.pretext import Pretext
-from and_tf.team import Team
+from and_tf.method.encoder_model import Pretext
 
 PIXEL_SIDE = 16
 

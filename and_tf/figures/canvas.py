@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import IdentityTransform
 from PIL import Image
 
-from and_tf import files
+from and_tf.utils import atomic_files
 
 DPI = 100
 
@@ -120,4 +120,4 @@ def encode_png(image: np.ndarray) -> bytes:
 def save_png(image: np.ndarray, path: str | os.PathLike[str]) -> None:
     """Writes `image`, uint8 [H, W, 3], making the folder it goes into."""
     content = encode_png(image)
-    files.write(pathlib.Path(path), lambda file: file.write(content))
+    atomic_files.write(pathlib.Path(path), lambda file: file.write(content))

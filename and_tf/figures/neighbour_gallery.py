@@ -23,7 +23,7 @@ from and_tf.figures.gallery_layout import (
 from and_tf.figures.tiles import Images, take, tile
 
 if TYPE_CHECKING:
-    from and_tf.discovery import Neighbourhoods
+    from and_tf.method.discovery import Neighbourhoods
 
 ANCHOR = (canvas.INK, "")
 SAME = (canvas.GREEN, "✓")
@@ -163,7 +163,7 @@ def _head(
     reading += "neighbour" if single else "neighbours"
     if labels is not None:
         # Here, so that figures without neighbours need no TensorFlow.
-        from and_tf.discovery import consistency
+        from and_tf.method.discovery import consistency
 
         agree = consistency(found.neighbours, labels)[found.selected]
         if not np.isnan(agree).all():

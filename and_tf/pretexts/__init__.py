@@ -1,1 +1,1 @@
-"""What an encoder may be trained by: AND, and what AND is held against."""
+"""Trains an encoder by other means than AND, for comparison."""

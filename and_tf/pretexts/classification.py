@@ -1,4 +1,7 @@
-"""Training by telling classes of views apart, whatever the classes are."""
+"""Trains an encoder to tell classes of views apart, whatever the classes are.
+
+The classifier is linear on the unit sphere, where embeddings are compared.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from and_tf import replicas
-from and_tf.pretexts.cosine_classifier import CosineClassifier
-from and_tf.pretexts.pretext import Pretext
+from and_tf.distribution import collectives
+from and_tf.method.encoder_model import Pretext
+from and_tf.method.memory_bank import initial_rows
 
 
 class Classification(Pretext):
@@ -53,7 +56,7 @@ class Classification(Pretext):
             temperature=temperature,
             seed=seed,
         )
-        self._accuracy = replicas.MeanOfAll(name="accuracy")
+        self._accuracy = collectives.MeanOfAll(name="accuracy")
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -93,7 +96,7 @@ class Classification(Pretext):
     ) -> dict[str, tf.Tensor]:
         """One step on (images, numbers of the samples [b])."""
         images, numbers = self.samples(data)
-        count = replicas.total(tf.reduce_sum(self.view_weights(numbers)))
+        count = collectives.total(tf.reduce_sum(self.view_weights(numbers)))
         counted, losses, right, gradients = self.differentiated(
             images, numbers, count
         )
@@ -101,8 +104,8 @@ class Classification(Pretext):
             zip(gradients, self.trainable_variables, strict=True)
         )
 
-        replicas.agree(self.encoder.non_trainable_variables)
-        counted, losses, right = replicas.gather_together(
+        collectives.agree(self.encoder.non_trainable_variables)
+        counted, losses, right = collectives.gather_together(
             counted, losses, right
         )
         self._loss.update_state(losses, counted)
@@ -128,7 +131,7 @@ class Classification(Pretext):
         with tf.GradientTape() as tape:
             counted, losses, right = self._told(views, classes, training=True)
             loss = tf.math.divide_no_nan(tf.reduce_sum(counted * losses), count)
-            loss += replicas.share(self.losses)
+            loss += collectives.share(self.losses)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_variables)
         return counted, losses, right, gradients
@@ -138,7 +141,7 @@ class Classification(Pretext):
     ) -> dict[str, tf.Tensor]:
         """Loss and accuracy of (images, numbers); nothing is changed."""
         views, classes = self.task(*self.samples(data, training=False))
-        counted, losses, right = replicas.gather_together(
+        counted, losses, right = collectives.gather_together(
             *self._told(views, classes, training=False)
         )
         self._loss.update_state(losses, counted)
@@ -165,3 +168,61 @@ class Classification(Pretext):
         right = tf.argmax(logits, 1, classes.dtype) == classes
         counted = tf.cast(classes >= 0, tf.float32)
         return counted, losses, tf.cast(right, tf.float32)
+
+
+@keras.saving.register_keras_serializable(package="and_tf")
+class CosineClassifier(keras.layers.Layer):
+    """Logits w_c · x / τ of unit-norm embeddings, with unit-norm w_c [1].
+
+    The parametric twin of AND's equation 2: a direction learned for a class
+    stands where the memory bank has a row for a sample.
+
+    Args:
+        num_classes: C.
+        embedding_dim: D.
+        temperature: τ.
+        seed: Of the first directions, uniform on the unit sphere.
+
+    Attributes:
+        directions: float32 [C, D], trainable; only where a row points counts.
+
+    References:
+        [1] NormFace, https://arxiv.org/abs/1704.06369
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        embedding_dim: int,
+        *,
+        temperature: float = 0.1,
+        seed: int | None = None,
+        name: str = "classifier",
+    ) -> None:
+        super().__init__(name=name, dtype="float32")
+        self.temperature, self.seed = temperature, seed
+        self.directions = self.add_weight(
+            name="directions",
+            shape=(num_classes, embedding_dim),
+            initializer=initial_rows("unit", seed),
+            autocast=False,
+        )
+        self.built = True
+
+    def call(self, embeddings: tf.Tensor) -> tf.Tensor:
+        """Unit-norm embeddings, float32 [B, D], to logits [B, C]."""
+        directions = tf.math.l2_normalize(self.directions.value, axis=1)
+        return tf.matmul(embeddings, directions, transpose_b=True) / (
+            self.temperature
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        num_classes, embedding_dim = self.directions.shape
+        return {
+            "num_classes": num_classes,
+            "embedding_dim": embedding_dim,
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "name": self.name,
+        }

@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from and_tf.errors import InputError
-from and_tf.labels import as_labels
+from and_tf.data.labels import as_labels
 from and_tf.pretexts.classification import Classification
+from and_tf.utils.errors import InputError
 
 
 @keras.saving.register_keras_serializable(package="and_tf")

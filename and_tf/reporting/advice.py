@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 
-from and_tf.checkpoint_name import LAST, moment
 from and_tf.reporting.completion import is_current
 from and_tf.reporting.markup import Html, block, join, note, paragraph
 from and_tf.reporting.reported_run import ReportedRun
+from and_tf.utils.checkpoint_names import LAST, moment
 
 
 def command(module: str, run: ReportedRun, **flags: str) -> str:

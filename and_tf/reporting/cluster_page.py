@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pathlib
 
-from and_tf import result_file
 from and_tf.reporting.cluster_sections import SECTIONS
 from and_tf.reporting.cluster_sections.outcome import notices
 from and_tf.reporting.reported_clustering import ReportedClustering
 from and_tf.reporting.run_page import write_page
+from and_tf.training import result_file
 
 
 def write(found: ReportedClustering, output: pathlib.Path) -> None:

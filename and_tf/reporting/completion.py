@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from and_tf.errors import InputError
-from and_tf.evaluation import protocols
+from and_tf import protocols
 from and_tf.reporting.reported_run import ReportedRun
+from and_tf.utils.errors import InputError
 
 # Those that need nothing chosen; linear classifiers take long, and are shown
 # where they were asked for.

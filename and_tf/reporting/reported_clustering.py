@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from and_tf import trained
-from and_tf.clustering import classifier, origin
-from and_tf.clustering.config import ClusterConfig
-from and_tf.clustering.directory import ClusterDirectory
 from and_tf.data.split import Split
-from and_tf.errors import InputError
 from and_tf.evaluation.embeddings import embed
 from and_tf.reporting.reported_run import read_metrics
-from and_tf.terminal import Counted
+from and_tf.scan import classifier, pretrained
+from and_tf.scan.config import ClusterConfig
+from and_tf.scan.directory import ClusterDirectory
+from and_tf.training import trained
+from and_tf.utils.errors import InputError
+from and_tf.utils.progress import Counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +119,7 @@ def load(
     try:
         model = classifier.load(path)
         images = trained.load_images(
-            origin.training_config(directory, config), data_dir
+            pretrained.training_config(directory, config), data_dir
         )
         split = images.test or images.train
     except InputError as error:

@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from and_tf import checkpoint_name, records, trained
-from and_tf.checkpoint import Checkpoint
-from and_tf.config import TrainConfig
 from and_tf.data.split import Split
-from and_tf.errors import InputError
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import Knn
 from and_tf.evaluation.run_knn import RunKnn
-from and_tf.run_directory import RunDirectory
-from and_tf.terminal import Counted
-from and_tf.trained import Trained
-from and_tf.training import rounds_of
+from and_tf.training import trained
+from and_tf.training.checkpoint import Checkpoint
+from and_tf.training.config import TrainConfig
+from and_tf.training.experiment import rounds_of
+from and_tf.training.run_directory import RunDirectory
+from and_tf.training.trained import Trained
+from and_tf.utils import checkpoint_names, records
+from and_tf.utils.errors import InputError
+from and_tf.utils.progress import Counted
 
 COUNTS = ("epoch", "round", "anchors")  # The others are no whole numbers.
 
@@ -48,7 +49,7 @@ class ReportedRun:
     trained: Trained | None
     missing: str
     evaluates: bool
-    which: str = checkpoint_name.LAST
+    which: str = checkpoint_names.LAST
 
     @property
     def name(self) -> str:
@@ -76,7 +77,7 @@ class ReportedRun:
     @property
     def moment(self) -> str:
         """The same in words."""
-        return checkpoint_name.moment(self.epochs, self.step)
+        return checkpoint_names.moment(self.epochs, self.step)
 
     @property
     def epochs_planned(self) -> int:

@@ -6,13 +6,14 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from and_tf import files, result_file
 from and_tf.reporting.markup import Html
 from and_tf.reporting.page import render
 from and_tf.reporting.reported_run import ReportedRun
 from and_tf.reporting.section import Provider
 from and_tf.reporting.sections import SECTIONS
 from and_tf.reporting.sections.outcome import notices
+from and_tf.training import result_file
+from and_tf.utils import atomic_files
 
 REMEDY = "Make room or choose another --output, then run it again."
 
@@ -43,5 +44,5 @@ def write_page(
     found = (provider(shown) for provider in providers)
     sections = [section for section in found if section is not None]
     page = render(shown.name, head, sections)
-    files.write_text(output, page, REMEDY)
+    atomic_files.write_text(output, page, REMEDY)
     print(f"\nwrote {output} ({output.stat().st_size / 2**20:.1f} MiB)")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from and_tf.data.names import utf8
-from and_tf.data.pictures import pictures
+from and_tf.data.preprocessing import pictures
 from and_tf.data.split import Split
+from and_tf.data.walking import utf8
 from and_tf.reporting.markup import Html, element
 from and_tf.reporting.pictures import LOSSLESS, SIDE, tile_uri
 

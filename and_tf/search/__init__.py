@@ -1,1 +1,1 @@
-"""Exact nearest neighbours, with entropies: `nearest.nearest`."""
+"""Finds exact nearest neighbours, with entropies, and k-means clusters."""

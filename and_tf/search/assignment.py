@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from and_tf.search import device, slices
+from and_tf.search import device
 
 
 def block_rows(num_rows: int, clusters: int, dimension: int) -> int:
@@ -20,10 +20,10 @@ def block_rows(num_rows: int, clusters: int, dimension: int) -> int:
     Of each row it holds the numbers of itself, of its products with the
     centres, and of its line of the one-hot matrix.
     """
-    return slices.rows_at_a_time(
+    return device.rows_at_a_time(
         num_rows,
         4 * (dimension + 2 * clusters),
-        slices.budget(device.current()),
+        device.budget(device.current()),
     )
 
 

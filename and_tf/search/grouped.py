@@ -16,12 +16,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from and_tf.errors import InputError
-from and_tf.full_precision import full_precision
-from and_tf.search import device, slices
+from and_tf.search import device
 from and_tf.search.highest import GROUP, highest, numbers_beside
 from and_tf.search.packing import Packing, fetched
 from and_tf.search.summary import Summary
+from and_tf.utils.errors import InputError
+from and_tf.utils.full_precision import full_precision
 
 # Queries of a slice, at most: as many fill any device, and several slices let
 # the host fetch one while the next is computed.
@@ -41,7 +41,7 @@ def search(
     The device holds, beside the arguments, a copy of the rows where N is no
     multiple of 16, a copy of the queries, cuBLAS' workspace (some 32 MiB) and
     one slice: `bytes_each` for each of its queries, within
-    `slices.budget`, plus the results of two slices. For N = 1,281,167 and
+    `device.budget`, plus the results of two slices. For N = 1,281,167 and
     k = 10 that are 6.1 MB a query, with entropies; of an H100's memory a
     slice of 700 queries then takes 4 GiB.
 
@@ -64,19 +64,19 @@ def search(
     if own is None:
         own = np.full(queries.shape[0], -1)
     each = bytes_each(rows.shape[0], k, temperature is not None, summary)
-    step = slices.rows_at_a_time(
+    step = device.rows_at_a_time(
         queries.shape[0],
         each,
-        min(slices.budget(device.current()), QUERIES * each),
+        min(device.budget(device.current()), QUERIES * each),
     )
     while True:
         try:
             return _search(queries, own, rows, k, temperature, summary, step)
         except tf.errors.ResourceExhaustedError as error:
             # The memory may be there and not in one piece.
-            if step <= slices.ALIGNED:
+            if step <= device.ALIGNED:
                 raise InputError(_no_room(rows.shape, step * each)) from error
-            step = max(slices.ALIGNED, step // 2)
+            step = max(device.ALIGNED, step // 2)
 
 
 def _no_room(shape: tuple[int, int], size: int) -> str:

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from and_tf.full_precision import full_precision
 from and_tf.search import assignment
 from and_tf.search.packing import fetch
 from and_tf.search.seeding import first_centres
+from and_tf.utils.full_precision import full_precision
 
 # Of the mean variance of a dimension: centres that together moved by no more,
 # squared, have arrived. That is scikit-learn's.
@@ -43,7 +43,7 @@ def fit(
 
     The device holds the rows three times (as they are, less their mean, and
     that in blocks), what `seeding` holds, and what one block takes, within
-    `slices.budget`.
+    `device.budget`.
 
     Args:
         rows: float32 [N, D].

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from and_tf.errors import InputError
-from and_tf.full_precision import full_precision
+from and_tf.distribution.process_group import Team
 from and_tf.search import blockwise, device, grouped
 from and_tf.search.summary import Summary
-from and_tf.team import Team
+from and_tf.utils.errors import InputError
+from and_tf.utils.full_precision import full_precision
 
 SHARED = 1024  # Queries that members of a team have at a time.
 

@@ -30,7 +30,7 @@ import tempfile
 import time
 import uuid
 
-from and_tf import files, records, schemas
+from and_tf.utils import atomic_files, records, schemas
 
 try:
     import fcntl
@@ -106,13 +106,13 @@ def take(run: pathlib.Path, gpus: str = "") -> Claim | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise files.unwritable(path, error.strerror, _REMEDY) from error
+        raise atomic_files.unwritable(path, error.strerror, _REMEDY) from error
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
         return None
     except OSError as error:
-        raise files.unwritable(path, error.strerror, _REMEDY) from error
+        raise atomic_files.unwritable(path, error.strerror, _REMEDY) from error
     # The lock first: once the file says whose it is, no lock means dead.
     locked = _lock(descriptor)
     text = {

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from absl import flags
 
-from and_tf import flagfile_arguments
-from and_tf.clustering.config import ClusterConfig
-from and_tf.config import RunConfig, TrainConfig
-from and_tf.errors import InputError
+from and_tf.scan.config import ClusterConfig
+from and_tf.training.config import RunConfig, TrainConfig
+from and_tf.utils import flag_files
+from and_tf.utils.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,7 @@ def named_in(arguments: Sequence[str]) -> Command:
     values.set_gnu_getopt(True)  # Else --seeds 3 would hide what follows.
     flags.DEFINE_string("command", TRAIN.name, "", flag_values=values)
     try:
-        read = flagfile_arguments.expand(arguments[1:])
+        read = flag_files.expand(arguments[1:])
         values([arguments[0], *read], known_only=True)
     except (flags.Error, InputError, OSError):
         return TRAIN

@@ -12,10 +12,10 @@ import pathlib
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 
-from and_tf.archives import DAMAGE
-from and_tf.checkpoint_name import file_name
-from and_tf.config import TrainConfig
 from and_tf.sweeping.grid import SweepRun
+from and_tf.training.config import TrainConfig
+from and_tf.utils.archives import DAMAGE
+from and_tf.utils.checkpoint_names import file_name
 
 
 def started(run: SweepRun, runs: Sequence[SweepRun]) -> SweepRun:

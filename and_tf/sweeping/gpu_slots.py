@@ -17,9 +17,9 @@ import time
 import urllib.parse
 from collections.abc import Sequence
 
-from and_tf import nvidia
-from and_tf.errors import InputError
+from and_tf.distribution import nvidia
 from and_tf.sweeping import slot_files
+from and_tf.utils.errors import InputError
 
 TOUCH = 3600.0  # Seconds. Systems remove temporary files after some days.
 _GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"

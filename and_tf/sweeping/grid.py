@@ -11,10 +11,10 @@ from typing import Any
 
 from absl import flags
 
-from and_tf import config as configs
-from and_tf.config import RunConfig
-from and_tf.errors import InputError
 from and_tf.sweeping.command import TRAIN, Command, command_of
+from and_tf.training import config as configs
+from and_tf.training.config import RunConfig
+from and_tf.utils.errors import InputError
 
 LONGEST = 255  # Bytes of a name, in nearly all file systems.
 ALONE = "default"  # The combination's name where nothing is varied.

@@ -14,9 +14,9 @@ from typing import TextIO
 
 from and_tf.sweeping.gpu_slots import GpuSlots, in_words
 from and_tf.sweeping.grid import SweepRun
-from and_tf.sweeping.measures import headline
-from and_tf.sweeping.outcome import Outcome, log_of, outcome_of, tail
-from and_tf.terminal import REFRESH, TransientLine, duration
+from and_tf.sweeping.metrics import headline
+from and_tf.sweeping.run_status import Outcome, log_of, outcome_of, tail
+from and_tf.utils.progress import REFRESH, TransientLine, duration
 
 TURN = 3.0  # Seconds for which each of several runs in progress is shown.
 

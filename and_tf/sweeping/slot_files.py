@@ -19,7 +19,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 
 try:
     import fcntl

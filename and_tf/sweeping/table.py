@@ -10,13 +10,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from and_tf import files
-from and_tf.config import RunConfig
-from and_tf.escaping import for_csv
-from and_tf.sweeping import measures
+from and_tf.sweeping import metrics
 from and_tf.sweeping.command import command_of
 from and_tf.sweeping.grid import SweepRun, label
-from and_tf.sweeping.measures import (
+from and_tf.sweeping.metrics import (
     NONE,
     Values,
     caption,
@@ -25,7 +22,10 @@ from and_tf.sweeping.measures import (
     mean_deviation,
     measure,
 )
-from and_tf.sweeping.outcome import Outcome
+from and_tf.sweeping.run_status import Outcome
+from and_tf.training.config import RunConfig
+from and_tf.utils import atomic_files
+from and_tf.utils.escaping import for_csv
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ def lines(rows: Sequence[Row]) -> str:
     what is told without labels.
     """
     gathered = [gather(row.results) for row in rows]
-    shown = measures.tables(n for figures in gathered for n in figures)
+    shown = metrics.tables(n for figures in gathered for n in figures)
     return "\n".join(
         aligned(_table(rows, gathered, names, whole=not place))
         for place, names in enumerate(shown)
@@ -154,8 +154,8 @@ def write(
         f"# {directory.name}\n\n{lines(rows)}\n{caption(results)}"
         f"{_failures(rows)}\nThe same in all runs:\n\n{same}"
     )
-    files.write_text(directory / "table.md", text)
-    files.write_text(directory / "table.csv", _csv(rows))
+    atomic_files.write_text(directory / "table.md", text)
+    atomic_files.write_text(directory / "table.csv", _csv(rows))
 
 
 def _failures(rows: Sequence[Row]) -> str:
@@ -171,7 +171,7 @@ def _failures(rows: Sequence[Row]) -> str:
 def _csv(rows: Sequence[Row]) -> str:
     """Fractions in full, and the seeds of which they are."""
     gathered = [gather(row.results) for row in rows]
-    shown = measures.tables(n for figures in gathered for n in figures)
+    shown = metrics.tables(n for figures in gathered for n in figures)
     names = [name for columns in shown for name in columns]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

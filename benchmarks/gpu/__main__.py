@@ -31,8 +31,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli, files
-from and_tf.errors import InputError, Interrupted
+from and_tf.utils import atomic_files, cli
+from and_tf.utils.errors import InputError, Interrupted
 from benchmarks import machine, result_files, results_page
 from benchmarks.gpu import cost, devices, levels, page, record
 from benchmarks.gpu.levels import LEVELS, Plan
@@ -163,7 +163,7 @@ def _train(
 def _write_pages(results: pathlib.Path, place: pathlib.Path) -> None:
     gpu, whole = place / page.PAGE.name, place / "RESULTS.md"
     page.write(results, gpu)
-    files.write_text(
+    atomic_files.write_text(
         whole,
         results_page.render(
             result_files.paper_rows(), result_files.read_all(results)

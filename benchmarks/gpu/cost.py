@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 import shutil
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from benchmarks.gpu.levels import Plan
 from benchmarks.gpu.process import Launcher
 from benchmarks.gpu.trial import Pace, Trial, measure_pace

@@ -12,8 +12,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from and_tf import cli
-from and_tf.errors import InputError
+from and_tf.utils import cli
+from and_tf.utils.errors import InputError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _NONE = "-1"
@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> None:
     """Prints the names."""
     del argv
     cli.import_tensorflow()
-    from and_tf.devices import gpu_names
+    from and_tf.distribution.devices import gpu_names
 
     print(json.dumps(gpu_names()))
 

@@ -8,8 +8,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from and_tf import config as configs
-from and_tf.config import TrainConfig
+from and_tf.training import config as configs
+from and_tf.training.config import TrainConfig
 from benchmarks import commands, result_files
 from benchmarks.gpu.process import Launcher
 from benchmarks.gpu.setting import Setting

@@ -7,10 +7,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from and_tf import files
-from and_tf.sweeping.measures import NONE as MISSING
-from and_tf.sweeping.measures import known, percent
+from and_tf.sweeping.metrics import NONE as MISSING
+from and_tf.sweeping.metrics import known, percent
 from and_tf.sweeping.table import aligned
+from and_tf.utils import atomic_files
 from benchmarks import result_files
 from benchmarks.gpu import record
 from benchmarks.gpu.levels import AND, LEVELS, Level
@@ -54,7 +54,7 @@ def write(results: pathlib.Path, page: pathlib.Path) -> None:
         page: The page's file.
     """
     cards = record.read_all(results / record.RESULTS.name)
-    files.write_text(page, render(cards, result_files.read_all(results)))
+    atomic_files.write_text(page, render(cards, result_files.read_all(results)))
 
 
 def render(cards: Sequence[File], results: Mapping[str, File]) -> str:

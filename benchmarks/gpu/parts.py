@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import flags
 
-from and_tf import cli, files
+from and_tf.utils import atomic_files, cli
 
 if TYPE_CHECKING:
-    from and_tf.trained import Trained
+    from and_tf.training.trained import Trained
 
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "A finished run.", required=True
@@ -50,14 +50,14 @@ def main(argv: Sequence[str]) -> None:
             },
             **_last_round(run),
         }
-    files.write_json(output, found)
+    atomic_files.write_json(output, found)
 
 
 def _load(path: pathlib.Path) -> Trained:
     import keras
 
-    from and_tf import trained
-    from and_tf.run_directory import RunDirectory
+    from and_tf.training import trained
+    from and_tf.training.run_directory import RunDirectory
 
     # As in training: otherwise the model would be built in float32.
     keras.config.set_dtype_policy(RunDirectory(path).config().precision)
@@ -73,11 +73,11 @@ def _parts(
         run: With test images, labels and a bank.
         scratch: A directory for checkpoints, on the disk of the runs.
     """
-    from and_tf.callbacks.recorder import state
-    from and_tf.checkpoint import Checkpoints
     from and_tf.evaluation.embeddings import embed
     from and_tf.evaluation.knn import weighted_knn
     from and_tf.search.nearest import nearest
+    from and_tf.training.callbacks.checkpointing import state
+    from and_tf.training.checkpoint import Checkpoints
 
     model, train, test = run.model, run.images.train, run.images.test
     rows = np.asarray(model.bank.rows)
@@ -125,8 +125,8 @@ def _flops(run: Trained) -> int:
 
 def _last_round(run: Trained) -> dict[str, Any]:
     """Returns how long the last round took as a whole, by its checkpoints."""
-    from and_tf.checkpoint import Checkpoint
-    from and_tf.training import rounds_of
+    from and_tf.training.checkpoint import Checkpoint
+    from and_tf.training.experiment import rounds_of
 
     kept = run.directory.checkpoints.of_rounds(rounds_of(run.config))
     last, before = max(kept), max(kept) - 1

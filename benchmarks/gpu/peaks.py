@@ -62,7 +62,7 @@ def peak_of(card: str) -> Peak | None:
     after.
 
     Args:
-        card: A name from `and_tf.devices.gpu_names`.
+        card: A name from `and_tf.distribution.devices.gpu_names`.
 
     Returns:
         None for a card that the table does not have.

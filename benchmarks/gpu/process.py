@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO
 
-from and_tf.errors import InputError, Interrupted
-from and_tf.interruption import Interruption
+from and_tf.utils.errors import InputError, Interrupted
+from and_tf.utils.signals import Interruption
 
 POLL = 0.2  # Seconds.
 # What a training ends with that was asked to end and has kept its state.

@@ -31,7 +31,7 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from and_tf import files
+from and_tf.utils import atomic_files
 from benchmarks import machine, result_files
 from benchmarks.gpu.levels import SMOKE, Plan
 from benchmarks.gpu.peaks import share_of_peak
@@ -141,7 +141,7 @@ def write_smoke(smoke: Smoke, results: pathlib.Path = RESULTS) -> pathlib.Path:
     if setting.devices > 1:
         name += f"_x{setting.devices}"
     path = results / f"{name}.json"
-    files.write_json(path, of_smoke(smoke))
+    atomic_files.write_json(path, of_smoke(smoke))
     return path
 
 

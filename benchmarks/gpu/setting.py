@@ -6,8 +6,8 @@ import dataclasses
 import json
 import pathlib
 
-from and_tf import files
-from and_tf.errors import InputError
+from and_tf.utils import atomic_files
+from and_tf.utils.errors import InputError
 from benchmarks.commands import ROOT
 
 PRECISIONS = ("mixed_bfloat16", "float32")
@@ -95,7 +95,7 @@ class Setting:
         # Data may move between two calls.
         own = dataclasses.asdict(self) | {"data_dir": ""}
         if not path.is_file():
-            files.write_json(path, own, _REMEDY)
+            atomic_files.write_json(path, own, _REMEDY)
             return
         before = json.loads(path.read_text("utf-8"))
         names = [name for name in own if before.get(name) != own[name]]

@@ -16,8 +16,8 @@ import json
 import pathlib
 from typing import Any
 
-from and_tf import files
-from and_tf.terminal import duration
+from and_tf.utils import atomic_files
+from and_tf.utils.progress import duration
 from benchmarks.gpu.process import Failed, Launcher
 from benchmarks.gpu.setting import PRECISIONS, Setting
 from benchmarks.gpu.trial import Trial
@@ -172,7 +172,7 @@ def _train(case: Case, launcher: Launcher) -> None:
     try:
         case.trial.run(launcher)
     except Failed as error:
-        files.write_text(case.failure, f"{error}\n")
+        atomic_files.write_text(case.failure, f"{error}\n")
         _say(f"  {error}")
     else:
         case.trial.drop_checkpoints()

@@ -11,7 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-from and_tf import files
+from and_tf.utils import atomic_files
 from benchmarks.gpu.process import Launcher
 
 
@@ -158,7 +158,7 @@ def measure_pace(
             default=0,
         ),
     )
-    files.write_json(kept, dataclasses.asdict(pace))
+    atomic_files.write_json(kept, dataclasses.asdict(pace))
     trial.drop_checkpoints()
     return pace
 

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from and_tf import cli, files
+from and_tf.utils import atomic_files, cli
 from benchmarks.speed import page, processes, record, registry
 from benchmarks.speed.comparison import Comparison
 
@@ -65,7 +65,9 @@ def main(argv: Sequence[str]) -> None:
             found = measure(comparison)
             print(page.section(found), flush=True)
             if written:
-                files.write_json(place / f"{comparison.name}.json", found)
+                atomic_files.write_json(
+                    place / f"{comparison.name}.json", found
+                )
     if written:
         own = not _OUTPUT_DIR.value
         for path in page.write(place, record.PAGE.parent if own else place):

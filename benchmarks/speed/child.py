@@ -16,7 +16,7 @@ from typing import TextIO
 import numpy as np
 from absl import flags
 
-from and_tf import cli
+from and_tf.utils import cli
 from benchmarks.speed import registry
 from benchmarks.speed.comparison import Work
 

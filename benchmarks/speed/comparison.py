@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 
 Answer = dict[str, np.ndarray]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from and_tf import cli, train
-from and_tf.config import TrainConfig, from_flags
+from and_tf import train
+from and_tf.training.config import TrainConfig, from_flags
+from and_tf.utils import cli
 from benchmarks.speed import libraries
 
 
@@ -18,14 +19,14 @@ def main(argv: Sequence[str]) -> None:
     cli.import_tensorflow()
     import keras
 
-    from and_tf import fitting, run
+    from and_tf.training import train_callbacks, trainer
 
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: dict) -> None:
             os._exit(0)
 
-    fitting.callbacks = lambda *_: [Stop()]
-    run.train(config)
+    train_callbacks.callbacks = lambda *_: [Stop()]
+    trainer.train(config)
 
 
 if __name__ == "__main__":

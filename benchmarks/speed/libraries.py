@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.abc import MetaPathFinder
 
-from and_tf import cli
+from and_tf.utils import cli
 
 
 class _NoTorch(MetaPathFinder):

@@ -35,11 +35,11 @@ def draw(n: int, batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def ours(threads: int, n: int, batch: int, calls: int) -> Work:
-    """`and_tf.objective.losses`, no sample an anchor yet."""
+    """`and_tf.method.loss.losses`, no sample an anchor yet."""
     libraries.tensorflow(threads)
     import tensorflow as tf
 
-    from and_tf import objective
+    from and_tf.method import loss as loss_functions
 
     x, numbers, rows = map(tf.constant, draw(n, batch))
     neighbours = tf.zeros([n, 1], tf.int32)
@@ -47,7 +47,7 @@ def ours(threads: int, n: int, batch: int, calls: int) -> Work:
 
     def loss(x: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(
-            objective.losses(
+            loss_functions.losses(
                 x, numbers, rows, neighbours, selected, TEMPERATURE
             )
         )

@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from and_tf import files
 from and_tf.sweeping.table import aligned
+from and_tf.utils import atomic_files
 from benchmarks.speed import imagenet, plot, record, registry, targets
 
 File = Mapping[str, Any]
@@ -37,7 +37,7 @@ def write(place: pathlib.Path, into: pathlib.Path) -> list[pathlib.Path]:
     found = record.read_all(list(registry.BY_NAME), place)
     picture, page = into / "speed.png", into / record.PAGE.name
     drawn = plot.draw(found, picture)
-    files.write_text(page, render(found))
+    atomic_files.write_text(page, render(found))
     return [page, picture] if drawn else [page]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from benchmarks.speed.comparison import (
     Answer,
     Comparison,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from benchmarks.speed import (
     augmentation,
     growth,

@@ -16,12 +16,12 @@ def training(
 ) -> Work:
     """A run as `and_tf.train` prepares it; its epochs cut to some steps."""
     libraries.tensorflow(threads)
-    from and_tf import run
-    from and_tf.config import TrainConfig
     from and_tf.data.pipeline import train_batches
-    from and_tf.run_directory import RunDirectory
-    from and_tf.team import Team
-    from and_tf.training import view_config
+    from and_tf.distribution.process_group import Team
+    from and_tf.training import trainer
+    from and_tf.training.config import TrainConfig
+    from and_tf.training.experiment import view_config
+    from and_tf.training.run_directory import RunDirectory
 
     place = pathlib.Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, place, ignore_errors=True)
@@ -32,7 +32,9 @@ def training(
         run_dir=str(place / "run"),
         baselines=False,
     )
-    prepared = run.prepare(config, RunDirectory(place / "run"), None, Team())
+    prepared = trainer.prepare(
+        config, RunDirectory(place / "run"), None, Team()
+    )
     split, epoch = prepared.images.train, 0
 
     def one_epoch() -> float:

@@ -38,7 +38,7 @@ def ours(
     import tensorflow as tf
 
     from and_tf import AND, backbones
-    from and_tf.optimiser import CoupledSGD
+    from and_tf.method.optimizers import CoupledSGD
 
     images, numbers, rows = draw(n, batch, size)
     encoder = backbones.build(backbone, size, DIM, width=width)

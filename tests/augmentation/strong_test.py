@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageEnhance, ImageOps
 
-from and_tf.augmentation import StrongConfig, geometry
+from and_tf.augmentation import StrongConfig, affine_ops
 from and_tf.augmentation.strong import OPERATIONS, apply
 
 SIZE = 32
@@ -109,7 +109,7 @@ def test_operations_match_pillow(run, name, shape):
     ]
     result = _apply(run, images, [name] * 12, amounts)
     difference = np.abs(result - np.array(expected, int))
-    if name in geometry.OPERATIONS:
+    if name in affine_ops.OPERATIONS:
         # Pillow reckons in 65536ths of a pixel, so a few take the next one.
         assert np.mean(difference > 0) < 0.003
     else:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from and_tf import backbones
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 
 TORCHVISION = 61_100_840  # with 1,000 classes
 

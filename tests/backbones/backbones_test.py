@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from and_tf import backbones
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 
 NARROW = 0.125
 # A ResNet101 is a ResNet50 with more of the same.

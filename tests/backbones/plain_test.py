@@ -11,8 +11,15 @@ import numpy as np
 import pytest
 
 from and_tf import backbones
-from and_tf.errors import InputError
-from tests.python_api_test import DIM, IMAGES, LAYERS, SIDE, Subclassed, called
+from and_tf.utils.errors import InputError
+from tests.method.python_api_test import (
+    DIM,
+    IMAGES,
+    LAYERS,
+    SIDE,
+    Subclassed,
+    called,
+)
 
 OPENING = """
 import sys

@@ -10,11 +10,11 @@ import shutil
 import numpy as np
 import pytest
 
-from and_tf.clustering.config import ClusterConfig
-from and_tf.config import TrainConfig
-from and_tf.errors import InputError
+from and_tf.scan.config import ClusterConfig
 from and_tf.sweeping.command import CLUSTER
 from and_tf.sweeping.grid import runs_of, varied
+from and_tf.training.config import TrainConfig
+from and_tf.utils.errors import InputError
 from benchmarks import commands, result_files, results_page
 
 SCAN = "scan/cifar10/kmeans"

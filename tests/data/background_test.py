@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from and_tf.data import background
+from and_tf.data import parallelism
 
 
 def test_goes_on_beside_its_caller_and_is_done_once() -> None:
@@ -19,7 +19,7 @@ def test_goes_on_beside_its_caller_and_is_done_once() -> None:
         done.append(1)
         return "a"
 
-    result = background.begin(compute)
+    result = parallelism.begin(compute)
     assert not done
     go.set()
     assert (result(), result()) == ("a", "a")
@@ -27,7 +27,7 @@ def test_goes_on_beside_its_caller_and_is_done_once() -> None:
 
 
 def test_errors_are_raised_where_the_result_is_asked_for() -> None:
-    result = background.begin(lambda: 1 // 0)
+    result = parallelism.begin(lambda: 1 // 0)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             result()
@@ -35,12 +35,12 @@ def test_errors_are_raised_where_the_result_is_asked_for() -> None:
 
 def test_a_process_that_ends_is_told() -> None:
     program = (
-        "from and_tf.data import background\n"
+        "from and_tf.data import parallelism\n"
         "def forever():\n"
-        "    while not background.abandoned():\n"
+        "    while not parallelism.abandoned():\n"
         "        pass\n"
         "    print('told', flush=True)\n"
-        "background.begin(forever)\n"
+        "parallelism.begin(forever)\n"
     )
     command = [sys.executable, "-c", program]
     found = subprocess.run(command, capture_output=True, text=True, check=True)

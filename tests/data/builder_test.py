@@ -9,7 +9,7 @@ import requests
 import tensorflow_datasets as tfds
 
 from and_tf.data.builder import download, open_builder
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from tests.data import tiny_tfds
 
 

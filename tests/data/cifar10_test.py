@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from and_tf.data import cifar10
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 
 BATCH = 2  # Images in a file, 10,000 in the real package.
 LINK = b""

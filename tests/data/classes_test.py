@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from and_tf import data, run_state
-from and_tf.data.classes import renumbered
+from and_tf import data
+from and_tf.data.labels import renumbered
 from and_tf.data.split import ImageData, Split
+from and_tf.training import restore
 
 ImageAndLabel = dict[str, object]
 
@@ -90,6 +91,6 @@ def test_a_data_set_of_tfds_whose_labels_begin_with_1(tmp_path: pathlib.Path):
     plain = data.read_tfds_split("onebased", "train", str(tmp_path))
     assert set(plain.labels.tolist()) == {1, 2, 3}
     # A run that began when these had no names can be gone on with.
-    before = run_state.fingerprint(plain)
-    assert before == run_state.fingerprint(loaded.train, named=False)
-    assert before != run_state.fingerprint(loaded.train)
+    before = restore.fingerprint(plain)
+    assert before == restore.fingerprint(loaded.train, named=False)
+    assert before != restore.fingerprint(loaded.train)

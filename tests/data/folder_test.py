@@ -13,10 +13,10 @@ import tensorflow as tf
 from PIL import Image
 
 from and_tf.data import folder, image_file
-from and_tf.data.holding import hold, readable_batches
+from and_tf.data.in_memory import hold, readable_batches
 from and_tf.data.skipped import summaries
 from and_tf.data.split import Split
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from tests.hostile import bomb
 
 

@@ -12,8 +12,8 @@ import tensorflow_datasets as tfds
 
 from and_tf.data import from_tfds
 from and_tf.data.builder import open_builder
-from and_tf.data.holding import hold
-from and_tf.errors import InputError
+from and_tf.data.in_memory import hold
+from and_tf.utils.errors import InputError
 from tests.data import tiny_tfds
 
 

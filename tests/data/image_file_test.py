@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from and_tf.data import image_endings, image_file
-from and_tf.data.pixel_budget import PixelBudget
+from and_tf.data.image_file import PixelBudget
 from tests.hostile import bomb, many_scans
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from and_tf import data
 from and_tf.data import cifar10
 from and_tf.data.split import Split, in_memory
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from tests.data import tiny_tfds
 
 

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from and_tf.augmentation import DRAWS, RandomView, ViewConfig, draw
 from and_tf.data.pipeline import clean_batches, steps_per_epoch, train_batches
+from and_tf.data.preprocessing import centre_square
 from and_tf.data.split import Split, Stream, in_memory, shuffled_numbers
-from and_tf.errors import InputError
-from and_tf.preprocessing import centre_square
+from and_tf.utils.errors import InputError
 
 N = 10
 VIEW = ViewConfig(8)

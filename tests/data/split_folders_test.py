@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from and_tf.data import split_folders
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf.data.holding import hold
+from and_tf.data.in_memory import hold
 from and_tf.data.split import Split, in_memory, subset, take
 from tests.data.streamed import BROKEN, H, N, W, streamed
 

@@ -10,7 +10,7 @@ from and_tf.augmentation import RandomView, ViewConfig
 from and_tf.data.pipeline import train_batches
 from and_tf.data.split import Split, in_memory
 from and_tf.data.step_batches import DeviceBatches, HostBatches, split_batches
-from and_tf.team import Team
+from and_tf.distribution.process_group import Team
 
 N, BATCH, SEED, EPOCHS = 23, 5, 7, 3  # The last batch has three images.
 STEPS = 5

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from and_tf import data
-from and_tf.data import decoded, folder, image_file, verifying
+from and_tf.data import decode_cache, folder, image_file, verifying
 from and_tf.data.split import ImageData, Split, subset
 from and_tf.data.verifying import verified
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from tests.data.streamed import streamed
 
 N, BROKEN = 9, (0, 4, 5)
@@ -104,7 +104,7 @@ def test_a_file_that_breaks_later_is_found(photos):
 def test_nothing_is_kept_of_few(photos, monkeypatch):
     monkeypatch.setattr(verifying, "LEAST", N + 1)
     kept = []
-    monkeypatch.setattr(decoded, "keep", lambda *_, **__: kept.append(1))
+    monkeypatch.setattr(decode_cache, "keep", lambda *_, **__: kept.append(1))
     assert verified(folder.read(str(photos)).train).size == N - len(BROKEN)
     assert not kept
 

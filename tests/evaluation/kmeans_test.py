@@ -7,8 +7,8 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
-from and_tf.errors import InputError
 from and_tf.evaluation import kmeans
+from and_tf.utils.errors import InputError
 
 
 def blobs(rng, count=90, kinds=3):

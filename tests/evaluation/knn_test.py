@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from and_tf.errors import InputError
 from and_tf.evaluation import knn, votes
 from and_tf.evaluation.knn import weighted_knn
-from and_tf.search import device, slices
+from and_tf.search import device
+from and_tf.utils.errors import InputError
 from tests.conftest import unit
 
 
@@ -157,7 +157,7 @@ def test_an_accelerator_says_what_a_cpu_says(
     arguments = (queries, truth, gallery, labels)
     expected = weighted_knn(*arguments, **options)
     monkeypatch.setattr(device, "on_cpu", lambda: False)
-    monkeypatch.setattr(slices, "UNKNOWN_BYTES", 300 * 4 * 2500)
+    monkeypatch.setattr(device, "UNKNOWN_BYTES", 300 * 4 * 2500)
     found = weighted_knn(*arguments, **options)
     np.testing.assert_array_equal(found.predictions, expected.predictions)
     np.testing.assert_array_equal(found.nearest, expected.nearest)

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from and_tf import trained
 from and_tf.data.image_file import read_image
-from and_tf.errors import InputError
-from and_tf.preprocessing import centre_square
-from export import asking, serving_client
-from export.serving_client import (
+from and_tf.data.preprocessing import centre_square
+from and_tf.training import trained
+from and_tf.utils.errors import InputError
+from export.serving import answers_client, client_lib
+from export.serving.answers_client import (
     GrpcClient,
     Refusal,
     RestClient,
     UndecodableError,
 )
-from tests.cli_test import call
 from tests.export import exports, model_server
+from tests.utils.cli_test import call
 
 PROTOCOLS = ("grpc", "rest")
 
@@ -65,7 +65,7 @@ def photos(tmp_path, rng):
 
 
 def connect(address, model_name="and", timeout=30.0):
-    return asking.connect(address, model_name, timeout)
+    return client_lib.connect(address, model_name, timeout)
 
 
 def test_an_address_tells_the_protocol():
@@ -99,9 +99,9 @@ def test_outputs_are_those_of_the_model(address, model, test_images, signature):
 def test_files_of_every_format_are_answered(
     address, model, photos, digits_run, capsys
 ):
-    paths = asking.listed(str(photos))
+    paths = client_lib.listed(str(photos))
     model.batches.clear()
-    outputs = asking.ask(connect(address), "serving_bytes", paths, 3)
+    outputs = client_lib.ask(connect(address), "serving_bytes", paths, 3)
     assert model.batches == [3, 3, 1]
     assert list(outputs["file_name"]) == paths == sorted(paths)
     squares = [centre_square(read_image(path), 8) for path in paths]
@@ -114,10 +114,10 @@ def test_files_of_every_format_are_answered(
 
 
 def test_lines_say_class_and_neighbours(address, photos, capsys):
-    paths = asking.listed(str(photos / "*.png"))
+    paths = client_lib.listed(str(photos / "*.png"))
     client = connect(address)
-    found = asking.ask(client, "classify_bytes", paths, 8)
-    near = asking.ask(client, "neighbours_bytes", paths, 8)
+    found = client_lib.ask(client, "classify_bytes", paths, 8)
+    near = client_lib.ask(client, "neighbours_bytes", paths, 8)
     lines = capsys.readouterr().out.splitlines()
     share = found["score"].max(axis=1)[0]
     assert lines[0].split() == [
@@ -137,15 +137,15 @@ def test_broken_files_are_named(address, photos):
     for name in ("a.jpg", "g.png"):
         data = (photos / name).read_bytes()
         (photos / name).write_bytes(data[:-60])
-    paths = asking.listed(str(photos))
+    paths = client_lib.listed(str(photos))
     with pytest.raises(InputError) as error:
-        asking.ask(connect(address), "serving_bytes", paths, 4)
+        client_lib.ask(connect(address), "serving_bytes", paths, 4)
     assert str(error.value) == (
         "Expected images that the server can decode. Received: "
         f"{photos / 'a.jpg'}. Mend or remove it."
     )
     with pytest.raises(InputError) as error:
-        asking.ask(connect(address), "serving_bytes", paths, 32)
+        client_lib.ask(connect(address), "serving_bytes", paths, 32)
     assert f"{photos / 'a.jpg'}, {photos / 'g.png'}. Mend or remove them" in (
         str(error.value)
     )
@@ -161,7 +161,9 @@ def test_a_batch_of_another_client_is_not_blamed_on_ours(photos):
             return {"embedding": np.zeros((1, 2))}
 
     with pytest.raises(UndecodableError, match=r"positions \[9\]"):
-        asking.ask(Merged(), "serving_bytes", asking.listed(str(photos)), 4)
+        client_lib.ask(
+            Merged(), "serving_bytes", client_lib.listed(str(photos)), 4
+        )
 
 
 def test_positions_reach_whoever_asks_directly(address, test_images):
@@ -177,9 +179,9 @@ def test_positions_reach_whoever_asks_directly(address, test_images):
 def test_a_file_that_is_no_image_is_named_before_it_is_sent(photos):
     (photos / "a.jpg").write_text("text")
     with pytest.raises(InputError, match=r"Received: .*a\.jpg: it is no image"):
-        asking.encoded(str(photos / "a.jpg"))
+        client_lib.encoded(str(photos / "a.jpg"))
     with pytest.raises(InputError, match="No such file"):
-        asking.encoded(str(photos / "x.jpg"))
+        client_lib.encoded(str(photos / "x.jpg"))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +223,7 @@ def test_a_silent_server_is_not_waited_for_for_ever(scheme):
 
 def test_an_answer_too_long_is_said(addresses, monkeypatch):
     lengths = [("grpc.max_receive_message_length", 64)]
-    monkeypatch.setattr(serving_client, "_LENGTHS", lengths)
+    monkeypatch.setattr(answers_client, "_LENGTHS", lengths)
     with pytest.raises(InputError, match="64 MiB from .*smaller --batch_size"):
         connect(addresses["grpc"]).embed([b""])
 
@@ -246,7 +248,7 @@ def test_other_errors_are_the_servers_own(address, model, monkeypatch):
 @pytest.mark.parametrize("pattern", ["nothing/*.jpg", "nothing.jpg", "[", ""])
 def test_no_files_are_said(tmp_path, pattern):
     with pytest.raises(InputError, match="Expected"):
-        asking.listed(str(tmp_path / pattern))
+        client_lib.listed(str(tmp_path / pattern))
 
 
 def test_command_writes_what_it_was_told(addresses, photos, tmp_path):

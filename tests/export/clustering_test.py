@@ -12,17 +12,19 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from and_tf import trained
-from and_tf.clustering import classifier
-from and_tf.errors import InputError
-from export import asking, encoders, exportable, writing
-from export.cluster_fidelity import accuracy
+from and_tf.scan import classifier
+from and_tf.training import trained
+from and_tf.utils.errors import InputError
+from export import exportable
+from export.embeddings import encoders
 from export.metadata import describe
-from export.servable import Options
-from tests.cli_test import call
+from export.serving import client_lib, saved_model_writer
+from export.serving.cluster_fidelity import accuracy
+from export.serving.servable import Options
 from tests.export import exports
 from tests.export.saved_model_test import elsewhere
 from tests.small_clustering import cluster
+from tests.utils.cli_test import call
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def exported(clustering, tmp_path_factory) -> pathlib.Path:
     path = tmp_path_factory.mktemp("exported")
     # That it was asked for by kNN changes nothing: clusters classify.
     options = Options(neighbours=3, classify=True)
-    return writing.export(exportable.load(clustering), path, options)
+    return saved_model_writer.export(exportable.load(clustering), path, options)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,7 @@ def test_an_image_of_training_is_its_own_neighbour(digits_run, exported):
 
 
 def test_metadata_say_what_the_outputs_are(clustering, frozen, exported):
-    text = (exported / writing.EXTRA / "encoder.json").read_text()
+    text = (exported / saved_model_writer.EXTRA / "encoder.json").read_text()
     described = json.loads(text)
     assert described["kind"] == "scan"
     assert described["embedding"].startswith("the features that the heads")
@@ -146,7 +148,7 @@ def test_the_client_prints_a_cluster_by_its_name():
         "name": "cat",
         "probabilities": np.array([0.25, 0.75]),
     }
-    assert asking._row_text(row) == "cat  0.750"
+    assert client_lib._row_text(row) == "cat  0.750"
 
 
 def test_tflite_gives_both_and_says_how_close(clustering, images, tmp_path):
@@ -193,10 +195,12 @@ def test_a_run_that_is_gone_is_needed_for_images_alone(clustering, tmp_path):
     flags = [f for f in flags if not f.startswith("--run_dir=")]
     (path / "flags.cfg").write_text("\n".join([*flags, "--run_dir=gone"]))
     run = exportable.load(path)
-    version = writing.export(run, tmp_path / "exported", Options())
+    version = saved_model_writer.export(run, tmp_path / "exported", Options())
     assert "classify_bytes" in exports.signatures(version)
     with pytest.raises(InputError, match="Received: gone, which is not there"):
-        writing.export(run, tmp_path / "exported", Options(neighbours=2))
+        saved_model_writer.export(
+            run, tmp_path / "exported", Options(neighbours=2)
+        )
 
 
 @pytest.mark.parametrize(

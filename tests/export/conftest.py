@@ -6,15 +6,15 @@ import pathlib
 
 import pytest
 
-from and_tf import run
-from and_tf.config import TrainConfig
+from and_tf.training import trainer
+from and_tf.training.config import TrainConfig
 
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The directory of a run of seconds on scikit-learn's digits, 8×8."""
     path = tmp_path_factory.mktemp("runs") / "digits"
-    run.train(
+    trainer.train(
         TrainConfig(
             dataset="digits",
             backbone="small",

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from export import tables
-from tests.cli_test import ROOT, call
+from export.embeddings import tables
 from tests.export import stand_in
+from tests.utils.cli_test import ROOT, call
 
 DEADLINE = 120  # Seconds, of what takes a few.
 

@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from and_tf import trained
 from and_tf.data.split import Split
-from export import writing
-from export.servable import Options
+from and_tf.training import trained
+from export.serving import saved_model_writer
+from export.serving.servable import Options
 
 OPTIONS = Options(
     neighbours=3, classify=True, knn_neighbours=20, knn_temperature=0.2
@@ -23,7 +23,9 @@ def exported(run_dir: pathlib.Path) -> pathlib.Path:
     """Version 1 of the run's encoder, with every signature."""
     output = run_dir.parent / "exported"
     if not output.exists():
-        writing.export(trained.load_encoder(run_dir), output, OPTIONS)
+        saved_model_writer.export(
+            trained.load_encoder(run_dir), output, OPTIONS
+        )
     return output / "1"
 
 

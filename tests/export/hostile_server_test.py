@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
-from and_tf.errors import InputError
-from export import asking, bounded_request
-from export.serving_client import GrpcClient, RestClient
+from and_tf.utils.errors import InputError
+from export.serving import bounded_request, client_lib
+from export.serving.answers_client import GrpcClient, RestClient
 from tests.export import model_server
 
 
@@ -131,7 +131,7 @@ def test_other_answers_are_one_sentence(about, answer, tmp_path):
     with server(about, answer) as address:
         client = RestClient(address)
         with pytest.raises(InputError) as caught:
-            asking.ask(client, "serving_bytes", [str(photo)], 1)
+            client_lib.ask(client, "serving_bytes", [str(photo)], 1)
         assert "\n" not in str(caught.value)
 
 
@@ -142,7 +142,7 @@ def test_an_answer_that_fits_passes_with_its_names_made_visible(
     photo.write_bytes(b"\x89PNG\r\n\x1a\n")
     outputs = {"label": [0], "score": [[0.5]], "class_name": ["\x1b[2Jcat"]}
     with server(CLASSIFIES, {"outputs": outputs}) as address:
-        found = asking.ask(
+        found = client_lib.ask(
             RestClient(address), "serving_bytes", [str(photo)], 1
         )
     assert "\\x1b[2Jcat  0.500" in capsys.readouterr().out

@@ -11,13 +11,13 @@ import sys
 import numpy as np
 import pytest
 
-from and_tf import trained
 from and_tf.evaluation.embeddings import embed
-from and_tf.run_directory import RunDirectory
-from export import writing
-from export.servable import Options
-from tests.cli_test import ROOT, call
+from and_tf.training import trained
+from and_tf.training.run_directory import RunDirectory
+from export.serving import saved_model_writer
+from export.serving.servable import Options
 from tests.export import exports
+from tests.utils.cli_test import ROOT, call
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,9 @@ def test_command_says_what_it_wrote(digits_run, tmp_path):
 
 
 def test_encoder_is_described(digits_run):
-    path = exports.exported(digits_run) / writing.EXTRA / "encoder.json"
+    path = (
+        exports.exported(digits_run) / saved_model_writer.EXTRA / "encoder.json"
+    )
     described = json.loads(path.read_text())
     result = RunDirectory(digits_run).read_result()
     assert described["image_size"] == 8
@@ -81,7 +83,7 @@ def test_encoder_is_described(digits_run):
 
 def test_next_version_is_beside_the_last(digits_run, tmp_path, capsys):
     (tmp_path / "4").mkdir()
-    version = writing.export(
+    version = saved_model_writer.export(
         trained.load_encoder(digits_run), tmp_path, Options()
     )
     assert version == tmp_path / "5"

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from and_tf.errors import InputError
-from export import encoders, outputs
-from export.extraction import extract
-from export.retrieve import Index
-from export.sources import open_source
-from tests.cli_test import call
+from and_tf.utils.errors import InputError
+from export.embeddings import encoders, outputs
+from export.embeddings.extraction import extract
+from export.embeddings.index import Index
+from export.embeddings.sources import open_source
 from tests.export import stand_in
+from tests.utils.cli_test import call
 
 IMAGES = stand_in.images(12)
 

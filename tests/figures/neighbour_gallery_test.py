@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from and_tf.discovery import Neighbourhoods
 from and_tf.figures import gallery, gallery_array
 from and_tf.figures.neighbour_gallery import spread_anchors
+from and_tf.method.discovery import Neighbourhoods
 
 N = 40
 GREEN, RED = (0, 158, 115), (213, 94, 0)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from hypothesis import strategies as st
 
-from and_tf.checkpoint import Checkpoint, Checkpoints
+from and_tf.training.checkpoint import Checkpoint, Checkpoints
 from tests.fuzz.arrays import ARRAYS, Drawn
 from tests.fuzz.json_edits import Edited, edited
 from tests.fuzz.mutations import Damaged, damaged

@@ -9,16 +9,16 @@ import pathlib
 from absl import flags
 from hypothesis import strategies as st
 
-from and_tf import config as configs
-from and_tf.clustering.config import ClusterConfig
-from and_tf.config import TrainConfig
-from and_tf.errors import InputError
+from and_tf.scan.config import ClusterConfig
+from and_tf.training import config as configs
+from and_tf.training.config import TrainConfig
+from and_tf.utils.errors import InputError
 from tests.fuzz.target import LONGEST, Target, answer
 
 MAINS = (
     "and_tf.train", "and_tf.cluster", "and_tf.evaluate", "and_tf.sweep",
     "and_tf.report", "export.client", "export.embed", "export.saved_model",
-    "export.search", "export.tflite",
+    "export.search", "export.tflite.__main__",
 )  # fmt: skip
 _CONFIGS = {"and_tf.train": TrainConfig, "and_tf.cluster": ClusterConfig}
 _TEXTS = (

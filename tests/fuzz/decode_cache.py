@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-from and_tf.data import decoded
+from and_tf.data import decode_cache
 from tests.fuzz.mutations import Damaged, damaged
 from tests.fuzz.target import Target
 
@@ -22,14 +22,14 @@ def make(directory: pathlib.Path) -> Target:
         for name, shape in _SHAPES.items()
     }
     for name, array in arrays.items():
-        decoded.keep(name, array, least=1)
+        decode_cache.keep(name, array, least=1)
     place = directory / "and_tf"
     files = {name: (place / name).read_bytes() for name in arrays}
 
     def check(value: Damaged) -> None:
         content = value.content(files)
         (place / "entry").write_bytes(content)
-        found = decoded.recall("entry")
+        found = decode_cache.recall("entry")
         if content == files[value.name]:
             np.testing.assert_array_equal(found, arrays[value.name])
         else:

@@ -6,10 +6,10 @@ import pathlib
 
 from hypothesis import strategies as st
 
-from and_tf.clustering.config import ClusterConfig
-from and_tf.clustering.directory import ClusterDirectory
-from and_tf.config import TrainConfig
-from and_tf.run_directory import RunDirectory
+from and_tf.scan.config import ClusterConfig
+from and_tf.scan.directory import ClusterDirectory
+from and_tf.training.config import TrainConfig
+from and_tf.training.run_directory import RunDirectory
 from tests.fuzz.mutations import Damaged, damaged
 from tests.fuzz.target import Target, answer
 

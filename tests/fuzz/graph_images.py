@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data import image_file
-from export import decoding
-from export.decoding import JPEG, PNG
+from export.serving import decoding
+from export.serving.decoding import JPEG, PNG
 from tests.fuzz import valid_images
 from tests.fuzz.mutations import Damaged, damaged
 from tests.fuzz.target import Target

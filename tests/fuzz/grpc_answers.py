@@ -11,8 +11,8 @@ from google.protobuf import message
 from hypothesis import strategies as st
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
-from export import asking
-from export.serving_client import GrpcClient
+from export.serving import client_lib
+from export.serving.answers_client import GrpcClient
 from tests.fuzz import valid_images
 from tests.fuzz.mutations import Damaged, damaged
 from tests.fuzz.rest_answers import SIGNATURE
@@ -55,7 +55,7 @@ def make(directory: pathlib.Path) -> Target:
         client = GrpcClient("localhost:1")
         client._stub = _Stub(metadata, response)
         answer(lambda: client.embed([b"x"]))
-        answer(lambda: asking.ask(client, SIGNATURE, [str(photo)], 1))
+        answer(lambda: client_lib.ask(client, SIGNATURE, [str(photo)], 1))
 
     return Target(
         st.tuples(damaged(abouts), st.one_of(damaged(answers), tensor)), check

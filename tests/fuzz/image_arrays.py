@@ -10,8 +10,8 @@ import zipfile
 import numpy as np
 from hypothesis import strategies as st
 
-from and_tf import archives
-from export import array_file
+from and_tf.utils import archives
+from export.embeddings import array_file
 from tests.fuzz.arrays import ARRAYS, Drawn
 from tests.fuzz.mutations import Damaged, damaged
 from tests.fuzz.target import Target, answer

@@ -8,7 +8,7 @@ import signal
 
 from hypothesis import strategies as st
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from tests.fuzz.target import Target, answer
 
 FROM = 1000  # The smallest input that the fault is in.

@@ -6,14 +6,14 @@ import pathlib
 
 from hypothesis import strategies as st
 
-from and_tf.clustering.config import ClusterConfig
-from and_tf.config import TrainConfig
 from and_tf.reporting import (
     cluster_page,
     reported_clustering,
     reported_run,
     run_page,
 )
+from and_tf.scan.config import ClusterConfig
+from and_tf.training.config import TrainConfig
 from tests.fuzz.json_edits import Edited, edited
 from tests.fuzz.mutations import Damaged, damaged
 from tests.fuzz.target import Target, answer

@@ -8,9 +8,9 @@ from unittest import mock
 
 from hypothesis import strategies as st
 
-from export import asking, bounded_request
-from export.bounded_request import Answer
-from export.serving_client import RestClient
+from export.serving import bounded_request, client_lib
+from export.serving.answers_client import RestClient
+from export.serving.bounded_request import Answer
 from tests.fuzz import valid_images
 from tests.fuzz.json_edits import Edited, edited
 from tests.fuzz.target import Target, answer
@@ -63,7 +63,7 @@ def make(directory: pathlib.Path) -> Target:
             client = RestClient("http://localhost:1")
             answer(lambda: client.embed([b"x"]))
             found = answer(
-                lambda: asking.ask(client, SIGNATURE, [str(photo)], 1)
+                lambda: client_lib.ask(client, SIGNATURE, [str(photo)], 1)
             )
         if found is not None:
             lengths = {len(array) for array in found.values()}

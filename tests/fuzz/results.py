@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pathlib
 
-from and_tf import summary
-from and_tf.clustering import lines
-from and_tf.clustering.directory import ClusterDirectory
-from and_tf.run_directory import RunDirectory
-from and_tf.sweeping import measures
+from and_tf.scan import console
+from and_tf.scan.directory import ClusterDirectory
+from and_tf.sweeping import metrics
+from and_tf.training import results
+from and_tf.training.run_directory import RunDirectory
 from tests.fuzz.json_edits import Edited, edited
 from tests.fuzz.target import Target, answer
 from tests.fuzz.valid_results import RESULTS
@@ -24,15 +24,15 @@ def make(directory: pathlib.Path) -> Target:
         found.evaluations("round_1")
         if result is None:
             return
-        names = measures.gather([result, result])
-        for column in (c for table in measures.tables(names) for c in table):
-            measures.measure(column).text(names[column])
-        measures.caption([result])
-        measures.headline(result)
-        if measures.is_clustering(result):
-            lines.show(ClusterDirectory(directory), result)
+        names = metrics.gather([result, result])
+        for column in (c for table in metrics.tables(names) for c in table):
+            metrics.measure(column).text(names[column])
+        metrics.caption([result])
+        metrics.headline(result)
+        if metrics.is_clustering(result):
+            console.show(ClusterDirectory(directory), result)
         else:
-            summary.show(found, result)
+            results.show(found, result)
 
     def add() -> None:
         found.add_evaluation("knn", {"top1": 0.5})

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from and_tf.clustering import choosing, mining
-from and_tf.evaluation import rounds
-from and_tf.evaluation.protocols import neighbourhoods
-from and_tf.run_directory import RunDirectory
-from export.parts import Parts
+from and_tf.evaluation.neighbourhoods import (
+    agreement,
+    anchors_kept,
+    neighbours_kept,
+)
+from and_tf.protocols import neighbourhoods
+from and_tf.scan import mining, unsupervised_metrics
+from and_tf.training.run_directory import RunDirectory
+from export.embeddings.resumable_parts import Parts
 from tests.fuzz.arrays import ARRAYS, Drawn
 from tests.fuzz.mutations import Damaged, damaged
 from tests.fuzz.target import Target, answer
@@ -73,9 +77,9 @@ def _content(arrays: dict[str, np.ndarray]) -> bytes:
 def _use_rounds(directory: pathlib.Path) -> None:
     labels = np.arange(N) % 3
     for found in neighbourhoods.read_rounds(RunDirectory(directory), N):
-        rounds.agreement(found, labels)
-        rounds.anchors_kept(found.selected, found.selected)
-        rounds.neighbours_kept(found.neighbours, found.neighbours)
+        agreement(found, labels)
+        anchors_kept(found.selected, found.selected)
+        neighbours_kept(found.neighbours, found.neighbours)
 
 
 def _use_mined(directory: pathlib.Path) -> None:
@@ -84,9 +88,9 @@ def _use_mined(directory: pathlib.Path) -> None:
 
 
 def _use_sample(directory: pathlib.Path) -> None:
-    sample = choosing.read(directory / "sample.npz", N)
+    sample = unsupervised_metrics.read(directory / "sample.npz", N)
     if sample is not None:
-        choosing.silhouette(sample, np.arange(N) % 2)
+        unsupervised_metrics.silhouette(sample, np.arange(N) % 2)
 
 
 def _use_part(directory: pathlib.Path) -> None:

@@ -7,8 +7,8 @@ import pathlib
 
 from hypothesis import strategies as st
 
-from and_tf.errors import InputError
-from and_tf.sweeping import claims, outcome
+from and_tf.sweeping import claims, run_status
+from and_tf.utils.errors import InputError
 from tests.fuzz.json_edits import edited
 from tests.fuzz.mutations import damaged
 from tests.fuzz.target import Target, answer
@@ -46,8 +46,8 @@ def make(directory: pathlib.Path) -> Target:
         if claim is not None:
             path = directory / f"run.claim_{number}"
             path.write_bytes(claim.content(_CLAIMS))
-        outcome.log_of(run).write_bytes(log.content(_LOGS))
-        found = answer(lambda: outcome.outcome_of(run))
+        run_status.log_of(run).write_bytes(log.content(_LOGS))
+        found = answer(lambda: run_status.outcome_of(run))
         if found is not None:
             assert found.state in _STATES
             json.dumps(found.note)

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from and_tf import escaping
-from export import outputs, tables
-from export.formats import Rows
-from export.retrieve import Index
+from and_tf.utils import escaping
+from export.embeddings import outputs, tables
+from export.embeddings.formats import Rows
+from export.embeddings.index import Index
 from tests.fuzz.arrays import ARRAYS, Drawn
 from tests.fuzz.json_edits import Edited, edited
 from tests.fuzz.mutations import Damaged, damaged

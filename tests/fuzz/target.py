@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 
 T = TypeVar("T")
 LONGEST = 4_000  # Characters of a sentence; the longest lists all signatures.

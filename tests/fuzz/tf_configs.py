@@ -6,8 +6,8 @@ import pathlib
 
 from hypothesis import strategies as st
 
-from and_tf import tf_config
-from and_tf.tf_config import Cluster
+from and_tf.distribution import tf_config
+from and_tf.distribution.tf_config import Cluster
 from tests.fuzz.json_edits import Edited, edited
 from tests.fuzz.target import Target, answer
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf.errors import InputError
 from and_tf.pretexts.classification import Classification
 from and_tf.pretexts.rotation import Rotation, turned
 from and_tf.pretexts.supervised import Supervised
+from and_tf.utils.errors import InputError
 from tests.conftest import unit
 from tests.on_replicas import on_replicas
 

@@ -10,13 +10,13 @@ import shutil
 import numpy as np
 import pytest
 
-from and_tf import run
-from and_tf.clustering import classifier
 from and_tf.reporting import cluster_page, reported_clustering
-from tests.cli_test import call
+from and_tf.scan import classifier
+from and_tf.training import trainer
 from tests.reporting.parsed_page import Page
 from tests.small_clustering import cluster
 from tests.small_run import digits, folder
+from tests.utils.cli_test import call
 
 
 def report(path: pathlib.Path, **options) -> Page:
@@ -34,7 +34,7 @@ def percent(share: float) -> str:
 def finished(tmp_path_factory) -> pathlib.Path:
     """A clustering in its run."""
     path = tmp_path_factory.mktemp("finished")
-    run.train(digits(path, rounds=0, baselines=False))
+    trainer.train(digits(path, rounds=0, baselines=False))
     return cluster(path / "run", path / "run" / "scan")
 
 
@@ -46,7 +46,7 @@ def unlabelled(tmp_path_factory) -> pathlib.Path:
         path, dataset="folder", data_dir=photos, image_size=8, batch_size=8,
         rounds=0, epochs_per_round=1, baselines=False,
     )  # fmt: skip
-    run.train(config)
+    trainer.train(config)
     return cluster(
         path / "run", path / "scan", clusters=3, neighbours=3, batch_size=8,
         epochs=1, heads=1,

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf.errors import InputError
 from and_tf.evaluation.votes import Votes
-from and_tf.full_precision import full_precision
+from and_tf.search import device
 from and_tf.search import grouped as module
-from and_tf.search import slices
+from and_tf.utils.errors import InputError
+from and_tf.utils.full_precision import full_precision
 from tests.conftest import unit
 
 SIZES = {"f32": 4, "s32": 4, "u32": 4, "f64": 8, "s64": 8, "pred": 1}
@@ -21,7 +21,7 @@ SIZES = {"f32": 4, "s32": 4, "u32": 4, "f64": 8, "s64": 8, "pred": 1}
 def few_at_a_time(monkeypatch, num_rows, k, temperature, queries):
     """Has slices of so many queries."""
     each = module.bytes_each(num_rows, k, temperature is not None)
-    monkeypatch.setattr(slices, "UNKNOWN_BYTES", queries * each)
+    monkeypatch.setattr(device, "UNKNOWN_BYTES", queries * each)
 
 
 @pytest.mark.parametrize("temperature", [None, 0.1])
@@ -99,7 +99,7 @@ def test_a_million_rows_need_little_more_than_their_products(k):
     """With an H100's 4 GiB, some 750 queries at a time."""
     each = module.bytes_each(1_281_167, k, True)
     assert 4 * 1_281_167 < each < 1.25 * 4 * 1_281_167
-    step = slices.rows_at_a_time(1_281_167, each, slices.MOST_BYTES)
+    step = device.rows_at_a_time(1_281_167, each, device.MOST_BYTES)
     assert 600 < step < 840
     assert step * 1_281_167 < 2**31
 

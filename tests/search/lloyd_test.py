@@ -8,7 +8,7 @@ import tensorflow as tf
 from sklearn.cluster import KMeans
 from sklearn.metrics.pairwise import euclidean_distances
 
-from and_tf.search import assignment, lloyd, seeding, slices
+from and_tf.search import assignment, device, lloyd, seeding
 from tests.conftest import unit
 
 
@@ -26,7 +26,7 @@ def oracle(rows, centres, iterations=300):
 def blocks(request, monkeypatch):
     """Blocks of all rows, or of 40."""
     if request.param == "several blocks":
-        monkeypatch.setattr(slices, "UNKNOWN_BYTES", 40 * 4 * (6 + 2 * 7))
+        monkeypatch.setattr(device, "UNKNOWN_BYTES", 40 * 4 * (6 + 2 * 7))
 
 
 @pytest.mark.parametrize("iterations", [1, 3, 300])

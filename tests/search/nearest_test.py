@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from and_tf.errors import InputError
-from and_tf.search import blockwise, device, grouped, highest, slices
+from and_tf.search import blockwise, device, grouped, highest
 from and_tf.search.nearest import nearest
+from and_tf.utils.errors import InputError
 from tests.conftest import unit
 
 
@@ -51,7 +51,7 @@ def way(request, monkeypatch):
     if request.param == "grouped":
         monkeypatch.setattr(device, "on_cpu", lambda: False)
         # Two or three slices of 1,500 queries, and groups of groups.
-        monkeypatch.setattr(slices, "UNKNOWN_BYTES", 600 * 4 * 1500)
+        monkeypatch.setattr(device, "UNKNOWN_BYTES", 600 * 4 * 1500)
         monkeypatch.setattr(highest, "DIRECT", 64)
         grouped._compiled.cache_clear()
     yield request.param

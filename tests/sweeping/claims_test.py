@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from and_tf.errors import InputError
 from and_tf.sweeping import claims
+from and_tf.utils.errors import InputError
 
 ROOT = pathlib.Path(__file__).parents[2]
 

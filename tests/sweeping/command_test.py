@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from and_tf.clustering.config import ClusterConfig
-from and_tf.config import TrainConfig
-from and_tf.errors import InputError
+from and_tf.scan.config import ClusterConfig
 from and_tf.sweeping import command
 from and_tf.sweeping.grid import check_directories, runs_of, varied
+from and_tf.training.config import TrainConfig
+from and_tf.utils.errors import InputError
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import pathlib
 import numpy as np
 import pytest
 
-from and_tf.checkpoint_name import file_name
-from and_tf.clustering.config import ClusterConfig
-from and_tf.config import TrainConfig
+from and_tf.scan.config import ClusterConfig
 from and_tf.sweeping.command import CLUSTER
 from and_tf.sweeping.donors import in_order, started
 from and_tf.sweeping.grid import SweepRun, runs_of, varied
+from and_tf.training.config import TrainConfig
+from and_tf.utils.checkpoint_names import file_name
 
 BASE = TrainConfig(dataset="digits", initial_epochs=3)
 

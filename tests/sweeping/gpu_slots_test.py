@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-from and_tf import nvidia
-from and_tf.errors import InputError
+from and_tf.distribution import nvidia
 from and_tf.sweeping.gpu_slots import GpuSlots, Lease, in_words
+from and_tf.utils.errors import InputError
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from and_tf.config import TrainConfig
-from and_tf.errors import InputError
 from and_tf.sweeping.grid import check_directories, runs_of, varied
+from and_tf.training.config import TrainConfig
+from and_tf.utils.errors import InputError
 
 
 def test_every_combination_with_every_seed(tmp_path):

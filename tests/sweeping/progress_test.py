@@ -6,13 +6,13 @@ import io
 
 import pytest
 
-from and_tf import nvidia
-from and_tf.config import TrainConfig
+from and_tf.distribution import nvidia
 from and_tf.sweeping import claims
 from and_tf.sweeping.gpu_slots import GpuSlots
 from and_tf.sweeping.grid import SweepRun, runs_of
-from and_tf.sweeping.outcome import log_of, outcome_of
 from and_tf.sweeping.progress import TURN, Progress
+from and_tf.sweeping.run_status import log_of, outcome_of
+from and_tf.training.config import TrainConfig
 from tests.sweeping.table_test import result
 
 

@@ -8,8 +8,8 @@ import tempfile
 
 import pytest
 
-from and_tf.errors import InputError
 from and_tf.sweeping import slot_files
+from and_tf.utils.errors import InputError
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import pathlib
 import numpy as np
 import pytest
 
-from and_tf.clustering.config import ClusterConfig
-from and_tf.config import TrainConfig
+from and_tf.scan.config import ClusterConfig
 from and_tf.sweeping import table
 from and_tf.sweeping.command import CLUSTER
 from and_tf.sweeping.grid import runs_of, varied
-from and_tf.sweeping.outcome import Outcome
+from and_tf.sweeping.run_status import Outcome
+from and_tf.training.config import TrainConfig
 
 PROTOCOL = {
     "K": 200,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from and_tf.clustering import validation
 from and_tf.reporting import markup
 from and_tf.reporting.markup import (
     Html,
@@ -23,7 +22,8 @@ from and_tf.reporting.markup import (
 from and_tf.reporting.reported_clustering import ReportedClustering
 from and_tf.reporting.section import Section
 from and_tf.reporting.sections.outcome import moment
-from and_tf.terminal import duration
+from and_tf.scan import validation
+from and_tf.utils.progress import duration
 
 FIGURES = ("acc", "nmi", "ari", "acc_top5")
 

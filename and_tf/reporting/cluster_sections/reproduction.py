@@ -8,7 +8,7 @@ from and_tf.reporting.markup import block, code, details, element, join, table
 from and_tf.reporting.reported_clustering import ReportedClustering
 from and_tf.reporting.section import Section
 from and_tf.reporting.sections.reproduction import config_command
-from and_tf.run_directory import versions
+from and_tf.training.run_directory import versions
 
 
 def section(found: ReportedClustering) -> Section:

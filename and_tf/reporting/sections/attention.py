@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from and_tf.evaluation import protocols
+from and_tf import protocols
 from and_tf.reporting.advice import not_evaluated, staleness
 from and_tf.reporting.markup import join
 from and_tf.reporting.reported_run import ReportedRun

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from and_tf.evaluation.protocols.embedding import PICTURE
+from and_tf.protocols.embedding import PICTURE
 from and_tf.reporting.advice import not_evaluated, staleness
 from and_tf.reporting.markup import Html, element, join, number, percent, table
 from and_tf.reporting.reported_run import ReportedRun

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from and_tf.discovery import Neighbourhoods, consistency
-from and_tf.errors import InputError
-from and_tf.evaluation.protocols.neighbourhoods import read_rounds
 from and_tf.figures.neighbour_gallery import spread_anchors
+from and_tf.method.discovery import Neighbourhoods, consistency
+from and_tf.protocols.neighbourhoods import read_rounds
 from and_tf.reporting.advice import needs_encoder, not_evaluated
 from and_tf.reporting.line_chart import Curve, line_chart
 from and_tf.reporting.markup import (
@@ -30,6 +29,7 @@ from and_tf.reporting.reported_run import ReportedRun
 from and_tf.reporting.saved_pictures import saved_picture
 from and_tf.reporting.section import Section
 from and_tf.reporting.tiles import Tile, found_beside, groups
+from and_tf.utils.errors import InputError
 
 TILES = 40  # Of a round's gallery, about.
 FEWEST = 6  # Groups of a gallery.

@@ -23,7 +23,7 @@ from and_tf.reporting.markup import (
 )
 from and_tf.reporting.reported_run import ReportedRun
 from and_tf.reporting.section import Section
-from and_tf.terminal import duration
+from and_tf.utils.progress import duration
 
 
 def section(run: ReportedRun) -> Section:

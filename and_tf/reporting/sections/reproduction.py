@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shlex
 
-from and_tf.config import RunConfig
 from and_tf.reporting.advice import command
 from and_tf.reporting.markup import (
     Html,
@@ -18,7 +17,8 @@ from and_tf.reporting.markup import (
 )
 from and_tf.reporting.reported_run import ReportedRun
 from and_tf.reporting.section import Section
-from and_tf.run_directory import versions
+from and_tf.training.config import RunConfig
+from and_tf.training.run_directory import versions
 
 
 def section(run: ReportedRun) -> Section:

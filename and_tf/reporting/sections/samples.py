@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from and_tf.errors import InputError
 from and_tf.evaluation.knn import Knn
-from and_tf.evaluation.protocols.neighbourhoods import read_rounds
+from and_tf.protocols.neighbourhoods import read_rounds
 from and_tf.reporting.advice import needs_encoder
 from and_tf.reporting.markup import Html, element, join, paragraph
 from and_tf.reporting.reported_run import ReportedRun
 from and_tf.reporting.section import Section
 from and_tf.reporting.tiles import Tile, class_name, found_beside, groups
+from and_tf.utils.errors import InputError
 
 GROUPS = 6  # Of each kind.
 SHOWN = 5  # Neighbours of each.

@@ -9,9 +9,9 @@ import sys
 import pytest
 import tensorflow as tf
 
-from and_tf import devices as seen
-from and_tf import summary
-from and_tf.errors import InputError
+from and_tf.distribution import devices as seen
+from and_tf.training import results
+from and_tf.utils.errors import InputError
 from benchmarks.gpu import devices
 
 
@@ -64,7 +64,7 @@ def test_names_come_from_the_drivers(monkeypatch):
         tf.config.experimental, "get_device_details", details.__getitem__
     )
     assert seen.gpu_names() == ["NVIDIA L4", "GPU"]
-    machine = summary.machine()
+    machine = results.machine()
     assert machine["gpus"] == 2
     assert machine["gpu_names"] == ["NVIDIA L4", "GPU"]
 

@@ -8,7 +8,7 @@ import pathlib
 
 import pytest
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from benchmarks import commands
 from benchmarks.gpu import cost, setting
 from benchmarks.gpu.levels import LEVELS, Plan, Run

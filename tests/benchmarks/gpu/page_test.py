@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from benchmarks import result_files, results_page
 from benchmarks.gpu import page, record
 from benchmarks.gpu.levels import LEVELS, Plan

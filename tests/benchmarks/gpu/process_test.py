@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from and_tf.errors import Interrupted
+from and_tf.utils.errors import Interrupted
 from benchmarks.gpu.process import Failed, Launcher
 
 # Keeps its step when it is asked to end, as a training does.

@@ -11,8 +11,8 @@ import os
 import subprocess
 import sys
 
-from and_tf.config import TrainConfig, from_flagfile
-from and_tf.trained import load_encoder
+from and_tf.training.config import TrainConfig, from_flagfile
+from and_tf.training.trained import load_encoder
 
 
 def gpu(*arguments: str, **environment: str) -> subprocess.CompletedProcess:

@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from and_tf.errors import Interrupted
+from and_tf.utils.errors import Interrupted
 from benchmarks import commands
 from benchmarks.gpu import record
 from benchmarks.gpu.process import Failed, Launcher

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from benchmarks.speed import imagenet, page, plot, record, registry, targets
 from benchmarks.speed.comparison import Case, Comparison, Side, Target
 

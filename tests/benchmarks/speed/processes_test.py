@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from and_tf.errors import InputError
+from and_tf.utils.errors import InputError
 from benchmarks.speed import memory, processes
 from benchmarks.speed.comparison import (
     Comparison,

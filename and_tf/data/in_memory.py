@@ -1,0 +1,215 @@
+"""Splits whose images are decoded once and held in memory."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from and_tf.data import decode_cache, parallelism
+from and_tf.data.preprocessing import centre_square
+from and_tf.data.skipped import UNREADABLE, Skipped
+from and_tf.data.split import Split, in_memory, take
+from and_tf.data.walking import utf8
+from and_tf.data.zero_copy import empty
+from and_tf.utils import damage
+from and_tf.utils.errors import InputError
+
+_GROUP = 64  # Images decoded as one element of a data set.
+_COPIED_BYTES = 4 * 2**20  # Of images that come to Python at once.
+
+
+def hold(split: Split, side: int | None, later: bool = False) -> Split:
+    """Decodes a streamed split once and keeps its images in memory.
+
+    Files that cannot be read are left out, and named in `skipped`. Images
+    that are no files of their own have to be whole, all of them, so that
+    their number is known before they are decoded: that goes on in the
+    background, and `images` waits for its end.
+
+    Args:
+        split: A split whose stream is a `Stream`.
+        side: Keep the centre square resized to side x side; None keeps the
+            images as they are, of the shape that they all share.
+        later: Decode images that are no files of their own when they are
+            first needed, and leave the cores to others until then.
+
+    Raises:
+        InputError: An image that is no file of its own cannot be read;
+            raised where images are first needed.
+    """
+    shape = (*((side, side) if side else split.image_shape), 3)
+    fields = dict(class_names=split.class_names, file_names=split.file_names)
+    labels = lambda: split.labels  # noqa: E731
+    if split.file_names is None:
+        whole = functools.partial(_whole, split, shape, side)
+        images = functools.cache(whole) if later else parallelism.begin(whole)
+        all_images = split.size, *shape
+        return in_memory(split.name, images, labels, all_images, **fields)
+    images, readable, keep = _decoded(split, shape, side)
+    keep()
+    held = in_memory(
+        split.name, images, labels, skipped=split.skipped, **fields
+    )
+    return without(held, np.flatnonzero(~readable))
+
+
+def without(split: Split, broken: np.ndarray) -> Split:
+    """Leaves files out that cannot be read, and names them in `skipped`.
+
+    Args:
+        split: A split of files.
+        broken: int64 `[b]`, the numbers of those files.
+    """
+    if not len(broken):
+        return split
+    names = (utf8(split.file_names[number]) for number in broken)
+    skipped = {*split.skipped, *(Skipped(name, UNREADABLE) for name in names)}
+    good = np.delete(np.arange(split.size), broken)
+    return take(split, good, tuple(sorted(skipped)))
+
+
+def _whole(
+    split: Split, shape: tuple[int, int, int], side: int | None
+) -> np.ndarray:
+    """All images of a split that has nothing to leave out."""
+    try:
+        images, readable, keep = _decoded(split, shape, side)
+    except (tf.errors.OpError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"Expected {split.name} in files that are whole. Received: "
+            f"{damage.brief(error)}. Get the data set anew."
+        ) from error
+    if not readable.all():
+        raise InputError(
+            f"Expected {split.size} images in {split.name}. Received "
+            f"{readable.sum()}. Get the data set anew."
+        )
+    parallelism.begin(keep)  # Whoever waits for images need not wait for this.
+    return images
+
+
+def entry_name(split: Split, *more: object) -> str | None:
+    """Names what is kept in the cache of a split, see `decoded.identity`.
+
+    Args:
+        split: A split whose stream is a `Stream`.
+        *more: What else decides it.
+    """
+    name, renumber = split.stream.identity(), split.stream.renumber
+    if name is None:
+        return None
+    chosen = None if renumber is None else renumber.tobytes()
+    return decode_cache.identity([], name, *more, chosen)
+
+
+@tf.autograph.experimental.do_not_convert
+def readable_batches(
+    split: Split,
+    shape: tuple[int, int, int],
+    side: int | None,
+    *,
+    batch_size: int,
+    first: int = 0,
+) -> tf.data.Dataset:
+    """Decodes a stream's images, those too that may not be readable.
+
+    Args:
+        split: A split whose stream is a `Stream`.
+        shape: `[H, W, 3]` of all images given.
+        side: Give the centre square resized to side x side, which `shape`
+            is; None gives the images as they are.
+        batch_size: b; the last batch may be smaller.
+        first: How many images to pass over; none of them is decoded.
+
+    Returns:
+        In order of number, batches of (images uint8 `[b, *shape]`, readable
+        bool `[b]`, numbers int64 `[b]`). An image that cannot be read is all
+        zeros.
+    """
+
+    def shaped(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = centre_square(image, side) if side else image
+        return tf.ensure_shape(image, shape), tf.constant(True)
+
+    @tf.function(autograph=False)
+    def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = split.stream.decode(encoded)
+        if image.shape.is_fully_defined():  # Then it has pixels.
+            return shaped(image)
+        return tf.cond(
+            tf.size(image) > 0,
+            lambda: shaped(image),
+            lambda: (tf.zeros(shape, tf.uint8), tf.constant(False)),
+        )
+
+    def each(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        types = tf.uint8, tf.bool
+        return tf.map_fn(decode, encoded, fn_output_signature=types)
+
+    def all_at_once(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images, readable = zip(*map(decode, tf.unstack(encoded, _GROUP)))
+        return tf.stack(images), tf.stack(readable)
+
+    def decode_group(encoded: tf.Tensor, numbers: tf.Tensor) -> tuple:
+        encoded = split.stream.unpack(encoded)
+        images, readable = tf.cond(
+            tf.size(encoded) == _GROUP,
+            lambda: all_at_once(encoded),
+            lambda: each(encoded),
+        )
+        return images, readable, numbers
+
+    # Of small images, tf.data's own work for every element would take as long
+    # as the decoding. So a group is one element, and without a loop, which
+    # took a tenth longer.
+    groups = split.stream.kept(None).skip(first).batch(_GROUP)
+    return parallelism.fixed(
+        groups.map(decode_group, num_parallel_calls=tf.data.AUTOTUNE)
+        .rebatch(batch_size)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def _decoded(
+    split: Split, shape: tuple[int, int, int], side: int | None
+) -> tuple[np.ndarray, np.ndarray, Callable[[], None]]:
+    """Recalls all images of a split, or decodes them.
+
+    What could not be read is tried again by the next process.
+
+    Returns:
+        uint8 `[N, *shape]`, which could be read, bool `[N]`, and what keeps
+        the images for other processes.
+    """
+
+    def keep() -> None:
+        if name is not None and fresh and readable.all():
+            decode_cache.keep(name, images)
+
+    name = entry_name(split, shape, side)
+    images = None if name is None else decode_cache.recall(name)
+    readable = np.ones(split.size, bool)
+    if fresh := images is None:
+        images, readable = _decode_all(split, shape, side)
+    return images, readable, keep
+
+
+def _decode_all(
+    split: Split, shape: tuple[int, int, int], side: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decodes all images of a split: uint8 `[N, *shape]`, readable `[N]`."""
+    images = empty((split.size, *shape))
+    readable = np.zeros(split.size, bool)
+    at_once = max(1, _COPIED_BYTES // math.prod(shape))
+    batches = readable_batches(split, shape, side, batch_size=at_once)
+    for batch, good, numbers in batches.as_numpy_iterator():
+        if parallelism.abandoned():
+            raise SystemExit
+        those = slice(numbers[0], numbers[0] + len(numbers))
+        images[those] = batch
+        readable[those] = good
+    return images, readable

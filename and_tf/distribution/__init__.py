@@ -1,0 +1,1 @@
+"""Spreads work over GPUs, processes and machines, and gathers the results."""

@@ -1,0 +1,60 @@
+"""`predict` of Keras under a strategy of several processes, made to work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from and_tf.distribution.process_group import Team
+
+
+class MultiWorkerModel(keras.Model):
+    """A model that is built when it is made, and can predict by processes.
+
+    To train it by several processes is the work of `fit_loop`. Elsewhere it
+    is a `keras.Model`.
+    """
+
+    def make_predict_function(self, force: bool = False) -> None:
+        """Makes the function that predicts what this process has.
+
+        Keras' own would gather the predictions of all processes.
+        """
+        strategy = self.distribute_strategy
+        if not Team(strategy).several:
+            super().make_predict_function(force)
+        elif self.predict_function is None or force:
+            self.predict_function = _prediction(strategy, self.predict_step)
+
+
+class Predictor(MultiWorkerModel):
+    """Any model, to predict with by processes.
+
+    Args:
+        model: Made under the same strategy, and built.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__()
+        self._model = model
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """What the model says."""
+        return self._model(inputs, training=training)
+
+
+def _prediction(
+    strategy: tf.distribute.Strategy,
+    predict_step: Callable[[Any], tf.Tensor],
+) -> Callable[[list], tf.Tensor]:
+    """Predictions on this process' devices, one after another."""
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def predict(data: list) -> tf.Tensor:
+        found = strategy.run(predict_step, args=(data[0],))
+        return tf.concat(strategy.experimental_local_results(found), axis=0)
+
+    return predict

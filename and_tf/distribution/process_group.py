@@ -1,0 +1,242 @@
+"""Splits host-side work over processes and devices, and gathers the results.
+
+Beside training steps there is work that every replica could do alone and that
+is better shared out: searching neighbours and embedding images. A team is the
+devices of one process, or those of several. A lone device does all of it, as
+if there were no team.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import functools
+import io
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from and_tf.utils.errors import InputError
+
+PIECE = 64 * 2**20  # Bytes sent at a time.
+LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+)
+Arrays = tuple[np.ndarray, ...]
+
+
+class Team:
+    """The replicas of a strategy, when they do not train.
+
+    What is said of all processes holds where all of them call the same
+    methods in the same order, as they have to.
+
+    Args:
+        strategy: None is one device.
+
+    Attributes:
+        strategy: The strategy.
+        several: Whether it is one of processes, if only of one.
+        size: Number of processes.
+        index: This one's place among them.
+        devices: Names of this process' devices; one is "" where it is the
+            one that TensorFlow would take anyway.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy | None = None) -> None:
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.several = _spans_processes(self.strategy)
+        self.size, self.index = 1, 0
+        self.devices: tuple[str, ...] = ("",)
+        if self.several:
+            resolver = self.strategy.cluster_resolver
+            jobs = resolver.cluster_spec().as_dict()
+            self.size = sum(map(len, jobs.values()))
+            before = len(jobs.get("chief", ()))
+            worker = resolver.task_type == "worker"
+            self.index = resolver.task_id + (before if worker else 0)
+        if self.strategy.num_replicas_in_sync > self.size:
+            self.devices = tuple(self.strategy.extended.worker_devices)
+
+    @property
+    def chief(self) -> bool:
+        """Whether this process is the one that writes and prints."""
+        return self.index == 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is one device in all."""
+        return self.strategy.num_replicas_in_sync == 1
+
+    def span(self, total: int) -> tuple[int, int]:
+        """The part [start, stop) of `total` things that is this process'."""
+        return part(total, self.index, self.size)
+
+    def share(
+        self, function: Callable[[Sequence[Any]], Arrays], items: Sequence[Any]
+    ) -> Arrays:
+        """Calls a function on parts of `items`, a device each.
+
+        Args:
+            function: Takes some of the items, in order; gives arrays whose
+                first axes are as long as these items make them. Called in
+                threads, where there are several devices.
+            items: All of them.
+
+        Returns:
+            What `function(items)` would give, on all processes.
+        """
+        if self.alone:
+            return function(items)
+        # A process without an item could not know the shape of its part.
+        apart = self.size > 1 and len(items) >= self.size
+        start, stop = self.span(len(items)) if apart else (0, len(items))
+        arrays = self._on_devices(function, items[start:stop])
+        return tuple(map(self.gather, arrays)) if apart else arrays
+
+    def _on_devices(
+        self, function: Callable[[Sequence[Any]], Arrays], items: Sequence[Any]
+    ) -> Arrays:
+        """Calls a function on parts of `items`, on this process' devices."""
+        count = min(len(self.devices), len(items))
+        if count < 2:
+            return function(items)
+
+        def on(i: int) -> Arrays:
+            start, stop = part(len(items), i, count)
+            with tf.device(self.devices[i]):
+                return function(items[start:stop])
+
+        with concurrent.futures.ThreadPoolExecutor(count) as threads:
+            parts = list(threads.map(on, range(count)))
+        return tuple(np.concatenate(a) for a in zip(*parts, strict=True))
+
+    def gather(self, array: np.ndarray) -> np.ndarray:
+        """The [n, …] of all processes one after another, on all of them.
+
+        Args:
+            array: float32, float64, int32 or int64; n may differ, and be 0.
+        """
+        if self.size == 1:
+            return array
+        gather = _gatherer(
+            self.strategy, len(self.devices), array.dtype, array.shape[1:]
+        )
+        return gather(array).numpy()
+
+    def from_chief(self, array: np.ndarray) -> np.ndarray:
+        """The chief's array, on all processes.
+
+        Args:
+            array: The other processes' are read for what an element is.
+        """
+        return self.gather(array if self.chief else array[:0])
+
+    def bytes_from_chief(self, data: bytes = b"") -> bytes:
+        """The chief's bytes, on all processes."""
+        if self.size == 1:
+            return data
+        length = int(self.from_chief(np.array([len(data)], np.int64))[0])
+        received = io.BytesIO()
+        for start in range(0, length, PIECE):
+            piece = data[start : start + PIECE]
+            # Collectives know no bytes.
+            padded = piece + bytes(-len(piece) % 4)
+            sent = self.from_chief(np.frombuffer(padded, np.int32))
+            received.write(sent.tobytes())
+        return received.getvalue()[:length]
+
+    def wait(self) -> None:
+        """Returns when all processes have called it."""
+        self.gather(np.zeros(1, np.int32))
+
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[None]:
+        """Keeps others than the chief quiet, and says when one is lost.
+
+        Raises:
+            InputError: If another process ended or cannot be reached.
+        """
+        if self.size == 1:
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            if not self.chief:
+                nowhere = stack.enter_context(open(os.devnull, "w"))
+                stack.enter_context(contextlib.redirect_stdout(nowhere))
+                stack.enter_context(contextlib.redirect_stderr(nowhere))
+            try:
+                yield
+            except LOST as error:
+                if not _of_communication(error):
+                    raise
+                raise InputError(
+                    f"Expected all {self.size} processes of TF_CONFIG to go "
+                    "on. Received: at least one ended, and says why where it "
+                    "could, or cannot be reached. The run is kept up to its "
+                    "newest checkpoint: start all of them again with --resume."
+                ) from error
+
+
+def _spans_processes(strategy: tf.distribute.Strategy) -> bool:
+    """Whether a strategy is one of the processes that TF_CONFIG names."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return False
+    return bool(strategy.cluster_resolver.cluster_spec())
+
+
+def part(total: int, index: int, count: int) -> tuple[int, int]:
+    """Part `index` of `count`, [start, stop); the first are longer by one.
+
+    Args:
+        total: How many things there are; a number or an integer tensor.
+        index: From 0.
+        count: Number of parts.
+    """
+    least, more = total // count, total % count
+    smaller = tf.minimum if tf.is_tensor(total) else min
+    start, stop = (i * least + smaller(more, i) for i in (index, index + 1))
+    return start, stop
+
+
+@functools.cache
+def _gatherer(
+    strategy: tf.distribute.Strategy,
+    devices: int,
+    dtype: np.dtype,
+    shape: tuple[int, ...],
+) -> Callable[[np.ndarray], tf.Tensor]:
+    """Makes what gathers the [n, *shape] of processes; traced once for each.
+
+    `Strategy.gather` would trace anew at every call.
+    """
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, *shape], dtype)], autograph=False
+    )
+    def gather(array: tf.Tensor) -> tf.Tensor:
+        def own() -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            # Of a process' devices, the first speaks for it.
+            first = context.replica_id_in_sync_group % devices == 0
+            count = tf.where(first, tf.shape(array)[0], 0)
+            return context.all_gather(array[:count], axis=0)
+
+        return strategy.experimental_local_results(strategy.run(own))[0]
+
+    return gather
+
+
+def _of_communication(error: tf.errors.OpError) -> bool:
+    """Whether an error came from what processes tell each other."""
+    words = r"ollective|oordination|heartbeat|[Ss]ocket|/job:|connect"
+    return bool(re.search(words, str(error)))

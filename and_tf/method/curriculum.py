@@ -1,0 +1,169 @@
+"""The curriculum: when neighbourhoods are discovered, and which are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import ArrayLike
+
+from and_tf.data.labels import as_labels, check_count
+from and_tf.distribution.process_group import Team
+from and_tf.method import cluster_neighbours as clustering
+from and_tf.method.discovery import Neighbourhoods, consistency, discover
+from and_tf.method.rounds import Rounds
+from and_tf.utils.errors import InputError
+
+
+class Curriculum(keras.callbacks.Callback):
+    """Begins each round with neighbourhood discovery (Algorithm 1).
+
+    Epochs before the first round are instance learning. At the first epoch of
+    each round, the callback searches the model's memory bank for the
+    neighbours and the entropy of every sample, and assigns the model's
+    `neighbours` and `selected`. Their shapes are fixed, so that nothing is
+    traced again.
+
+    It adds to the logs of every epoch: `round`, `anchors` and, with labels,
+    `consistency` (of the anchors' neighbourhoods) and `consistency_all` (of
+    those of all samples).
+
+    Args:
+        rounds: R, the number of rounds.
+        epochs_per_round: Length of rounds 1 to R, in epochs.
+        initial_epochs: Epochs of instance learning before the first round.
+            None takes `epochs_per_round`. 0 discovers the first neighbourhoods
+            in the features of the untrained encoder, for which it needs
+            `images`.
+        selection: "curriculum" makes r/R of the samples, those with the lowest
+            entropy, the anchors of round r. "one_off" discovers once, in
+            round 1, and makes all samples anchors for good. "clusters" gives
+            all samples, in each round anew, members of their k-means cluster
+            as neighbours. "none" selects no anchors.
+        clusters: The number of clusters with selection "clusters"; 0 takes a
+            number that suits N.
+        seed: Random seed of selection "clusters".
+        images: A finite `tf.data` set of (images, numbers) with every sample
+            once, which `initial_epochs=0` needs.
+        labels: [N], −1 where unknown, used only to log consistency: any array
+            or list of whole numbers or strings.
+        on_discovery: Called with the `Neighbourhoods` of each round.
+        first_step: Steps of the first epoch that were done before: its round
+            has begun, and the model has its neighbourhoods.
+
+    Examples:
+        >>> import keras
+        >>> import numpy as np
+        >>> import and_tf
+        >>> rng = np.random.default_rng(0)
+        >>> images = rng.integers(0, 256, (40, 8, 8, 3), np.uint8)
+        >>> encoder = and_tf.backbones.build("small", 8, embedding_dim=16)
+        >>> model = and_tf.AND(encoder, num_examples=40)
+        >>> model.compile(keras.optimizers.SGD(0.03))
+        >>> rounds = and_tf.Curriculum(rounds=2, epochs_per_round=1)
+        >>> history = model.fit(
+        ...     images, np.arange(40), epochs=3, callbacks=[rounds], verbose=0
+        ... )
+        >>> history.history["anchors"]
+        [0, 20, 40]
+    """
+
+    def __init__(
+        self,
+        rounds: int = 4,
+        epochs_per_round: int = 200,
+        initial_epochs: int | None = None,
+        *,
+        selection: str = "curriculum",
+        clusters: int = 0,
+        seed: int = 0,
+        images: tf.data.Dataset | None = None,
+        labels: ArrayLike | None = None,
+        on_discovery: Callable[[Neighbourhoods], None] | None = None,
+        first_step: int = 0,
+    ) -> None:
+        super().__init__()
+        if initial_epochs is None:
+            initial_epochs = epochs_per_round
+        self.plan = Rounds(rounds, epochs_per_round, initial_epochs)
+        if rounds and not initial_epochs and images is None:
+            raise InputError(
+                "Expected `images` where initial_epochs is 0: the first "
+                "neighbourhoods are searched in the untrained encoder's "
+                "features of them. Received: None."
+            )
+        self.selection = selection
+        self.clusters = clusters
+        self.seed = seed
+        self._images = images
+        self._labels = None if labels is None else as_labels(labels)
+        self._on_discovery = on_discovery
+        self._begun = first_step > 0
+        self._logs: dict[str, float] = {}
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Takes up the neighbourhoods that a resumed model already has.
+
+        Raises:
+            InputError: If the model has no memory bank, not as many samples
+                as there are labels, or too few for so many clusters.
+        """
+        if getattr(self.model, "bank", None) is None:
+            raise InputError(
+                "Expected a model with a memory bank, such as and_tf.AND, for "
+                f"rounds of neighbourhoods. Received: {self.model.name!r}. "
+                "Leave the Curriculum out."
+            )
+        if self._labels is not None:
+            check_count(self._labels, self.model.neighbours.shape[0])
+        clustering.check(self.clusters, self.model.neighbours.shape[0])
+        self._describe()
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Discovers and selects where the epoch is the first of its round."""
+        round_number = self.plan.of_epoch(epoch)
+        first = epoch == self.plan.first_epoch(round_number)
+        if round_number and first and not self._begun:
+            self._begin(round_number)
+        self._begun = False
+        self._logs["round"] = round_number
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Adds what it knows to the epoch's logs."""
+        if logs is not None:
+            logs.update(self._logs)
+
+    def _begin(self, round_number: int) -> None:
+        if round_number > 1 and self.selection == "one_off":
+            return
+        if self.plan.first_epoch(round_number) == 0:
+            self.model.fill_bank(self._images)
+        found = discover(
+            self.model.bank.rows.value,
+            round_number=round_number,
+            rounds=self.plan.rounds,
+            neighbourhood_size=self.model.neighbours.shape[1],
+            temperature=self.model.temperature,
+            selection=self.selection,
+            clusters=self.clusters,
+            seed=self.seed,
+            team=Team(self.model.distribute_strategy),
+        )
+        self.model.neighbours.assign(found.neighbours)
+        self.model.selected.assign(found.selected)
+        self._describe()
+        if self._on_discovery:
+            self._on_discovery(found)
+
+    def _describe(self) -> None:
+        """Derives the logs from what the model holds."""
+        selected = np.asarray(self.model.selected)
+        self._logs = {"anchors": int(selected.sum())}
+        if self._labels is None or not selected.any():
+            return
+        agree = consistency(np.asarray(self.model.neighbours), self._labels)
+        if not np.isnan(agree[selected]).all():
+            self._logs["consistency"] = float(np.nanmean(agree[selected]))
+            self._logs["consistency_all"] = float(np.nanmean(agree))

@@ -1,0 +1,150 @@
+"""Neighbourhood discovery and selection: equations 1, 5 and 6."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from and_tf.distribution.process_group import Team
+from and_tf.method import cluster_neighbours as clustering
+from and_tf.search.nearest import nearest
+from and_tf.utils.errors import InputError
+
+SELECTIONS = ("curriculum", "one_off", "clusters", "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class Neighbourhoods:
+    """What one round discovered, for all N samples.
+
+    Attributes:
+        round: r, from 1.
+        entropy: float32 [N], H of equation 5.
+        neighbours: int32 [N, k], most similar first, a sample's own number
+            left out (equation 1). Of clusters: random members of its own.
+        selected: bool [N], True for the round's anchors (equation 6).
+    """
+
+    round: int
+    entropy: np.ndarray
+    neighbours: np.ndarray
+    selected: np.ndarray
+
+
+def discover(
+    rows: np.ndarray | tf.Tensor,
+    *,
+    round_number: int,
+    rounds: int,
+    neighbourhood_size: int = 1,
+    temperature: float = 0.1,
+    selection: str = "curriculum",
+    clusters: int = 0,
+    seed: int = 0,
+    team: Team | None = None,
+) -> Neighbourhoods:
+    """Finds every sample's neighbourhood and selects the round's anchors.
+
+    Args:
+        rows: float32 [N, D], the memory bank.
+        round_number: r, 1 to `rounds`.
+        rounds: R, the number of rounds.
+        neighbourhood_size: k, the number of neighbours of each sample.
+        temperature: τ of the softmax whose entropy is taken.
+        selection: "curriculum" (equation 6), "one_off" (every sample is an
+            anchor in every round), "clusters" (neighbours are members of the
+            sample's k-means cluster) or "none".
+        clusters: The number of clusters with selection "clusters"; 0 takes a
+            number that suits N.
+        seed: Random seed of selection "clusters", together with the round.
+        team: Whose devices share the search, see `nearest`.
+
+    Returns:
+        The neighbourhoods of all samples, selected or not.
+
+    Raises:
+        InputError: If k, r or the selection is out of range.
+
+    Examples:
+        >>> import numpy as np
+        >>> import and_tf
+        >>> angles = np.array([0.0, 0.1, 1.5, 1.8])
+        >>> rows = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        >>> found = and_tf.discover(rows, round_number=1, rounds=2)
+        >>> found.neighbours[:, 0].tolist()
+        [1, 0, 3, 2]
+        >>> int(found.selected.sum())  # N · r / R anchors.
+        2
+    """
+    if not 1 <= round_number <= rounds:
+        raise InputError(
+            f"Expected a round from 1 to {rounds}. Received: {round_number}."
+        )
+    count = share_of_anchors(rows.shape[0], round_number, rounds, selection)
+    found = nearest(
+        rows,
+        rows,
+        neighbourhood_size,
+        temperature=temperature,
+        exclude_self=True,
+        team=team,
+    )
+    neighbours, selected = found.index, lowest(found.entropy, count)
+    if selection == "clusters":
+        neighbours, selected = clustering.neighbourhoods(
+            rows,
+            found.index,
+            clusters,
+            (seed, round_number),
+            team,
+        )
+    return Neighbourhoods(round_number, found.entropy, neighbours, selected)
+
+
+def share_of_anchors(
+    num_examples: int, round_number: int, rounds: int, selection: str
+) -> int:
+    """Returns how many samples become anchors: ⌊N · r / R⌋ of a curriculum.
+
+    With selection="clusters" this is an upper bound.
+    """
+    if selection not in SELECTIONS:
+        raise InputError(
+            f"Expected a selection among {', '.join(SELECTIONS)}. "
+            f"Received: {selection!r}."
+        )
+    if selection == "none":
+        return 0
+    if selection in ("one_off", "clusters"):
+        return num_examples
+    return num_examples * round_number // rounds
+
+
+def lowest(entropy: np.ndarray | tf.Tensor, count: int) -> np.ndarray:
+    """Marks the `count` smallest of [N]; of equals, the lower number."""
+    marked = np.zeros(len(entropy), bool)
+    # The entropies are on the host, and so will be the marks: a GPU would only
+    # see them pass.
+    with tf.device("CPU:0"):
+        lowest_first = tf.math.top_k(-tf.convert_to_tensor(entropy), count)
+    marked[lowest_first.indices] = True
+    return marked
+
+
+def consistency(neighbours: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The share of each sample's neighbours that have its label.
+
+    Args:
+        neighbours: integer [N, k].
+        labels: integer [N]; −1 where a sample has none.
+
+    Returns:
+        float32 [N]; NaN where the sample, or all its neighbours, have none.
+    """
+    theirs = labels[neighbours]  # [N, k]
+    labelled = (theirs >= 0) & (labels >= 0)[:, None]
+    agree = ((theirs == labels[:, None]) & labelled).sum(1)
+    with np.errstate(invalid="ignore"):
+        return (agree / labelled.sum(1)).astype(np.float32)

@@ -1,0 +1,231 @@
+"""Makes everything that trains an encoder a model as Keras' users know it.
+
+`compile`, `fit`, `evaluate`, `export`, `save` and `load_model` of Keras, with
+their arguments, and a sentence where one of them cannot be had. `fit_loop`
+asks for none of this: what is checked here costs it nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from and_tf.distribution.keras_multi_worker import MultiWorkerModel
+from and_tf.method.encoder_shapes import EncoderShapes
+from and_tf.method.samples import SampleCounts, images_and_numbers, watched
+from and_tf.utils.errors import InputError
+
+_NOT_COMPILED_WITH = ("loss", "loss_weights", "metrics", "weighted_metrics")
+
+
+class KerasInterface(MultiWorkerModel):
+    """The part of a `Pretext` that Keras' own training and files use.
+
+    A subclass has the attributes below, and takes them apart with `samples`
+    at the beginning of its steps.
+
+    Attributes:
+        encoder, view_encoder, augmenter, num_examples: See `Pretext`.
+        shapes: What the encoder takes and gives.
+    """
+
+    encoder: keras.layers.Layer
+    view_encoder: keras.layers.Layer
+    augmenter: keras.layers.Layer | None
+    num_examples: int
+    shapes: EncoderShapes
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(name=name)
+        # Of steps that Keras runs; None where `fit_loop` does.
+        self._trained_on: SampleCounts | None = None
+        self._tested_on: SampleCounts | None = None
+
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "rmsprop",
+        loss: Any = None,
+        **options: Any,
+    ) -> None:
+        """Sets the optimiser, and how steps are executed.
+
+        Args:
+            optimizer: As Keras takes it.
+            loss: None, for the model has its own.
+            **options: Keras' others, but those for losses and metrics.
+
+        Raises:
+            InputError: For a loss or metrics.
+        """
+        for name in _NOT_COMPILED_WITH:
+            value = loss if name == "loss" else options.get(name)
+            if value:
+                raise InputError(
+                    f"Expected no {name} in compile(): {self.name} has a loss "
+                    "of its own, and its data set has sample numbers in the "
+                    f"place of targets. Received: {name}={value!r}. To follow "
+                    "a figure of the embeddings, compute it in a callback."
+                )
+        super().compile(optimizer, **options)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Returns what `compile_from_config` compiles a loaded model with."""
+        config = dict(super().get_compile_config())
+        for name in _NOT_COMPILED_WITH:
+            config.pop(name, None)
+        return config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles a loaded model, whose optimiser then has its state."""
+        if config:
+            self.compile(**keras.saving.deserialize_keras_object(config))
+            self.optimizer.build(self.trainable_variables)
+
+    def samples(
+        self, data: Any, training: bool = True
+    ) -> tuple[Any, tf.Tensor]:
+        """Takes the batch of a step apart.
+
+        Args:
+            data: What the data set gave.
+            training: Whether it is a step of training.
+
+        Returns:
+            The images and the numbers of the samples, integer [b].
+
+        Raises:
+            InputError: If it is something else than images and numbers.
+        """
+        free_form = training and self.augmenter is not None
+        images, numbers = images_and_numbers(data, free_form)
+        counts = self._trained_on if training else self._tested_on
+        return images, numbers if counts is None else counts.count(numbers)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes the function of Keras' `fit` that trains some steps.
+
+        Raises:
+            InputError: If there is nothing to train.
+        """
+        if not self.trainable_variables:
+            raise InputError(
+                "Expected an encoder with weights to train. Received: "
+                f"{self.encoder.name!r}, which is frozen or has none. Set "
+                "encoder.trainable = True before compile()."
+            )
+        if self.train_function is not None and not force:
+            return
+        self._trained_on = SampleCounts(
+            self.num_examples, self.distribute_strategy, distinct=True
+        )
+        super().make_train_function(force)
+        self.train_function = watched(self.train_function, self._trained_on)
+
+    def make_test_function(self, force: bool = False) -> None:
+        """Makes the function of Keras' `evaluate` that tests some steps."""
+        if self.test_function is not None and not force:
+            return
+        self._tested_on = SampleCounts(
+            self.num_examples, self.distribute_strategy, distinct=False
+        )
+        super().make_test_function(force)
+        self.test_function = watched(self.test_function, self._tested_on)
+
+    def reset_metrics(self) -> None:
+        """Begins an epoch, of Keras' or of `fit_loop`."""
+        super().reset_metrics()
+        for counts in (self._trained_on, self._tested_on):
+            if counts is not None:
+                counts.restart()
+
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        """Trains on (images, numbers); arguments as of `keras.Model.fit`."""
+        history = super().fit(*args, **kwargs)
+        self._trained_on.check()
+        return history
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Computes the loss of (images, numbers), and changes nothing.
+
+        Arguments and result are those of `keras.Model.evaluate`.
+        """
+        result = super().evaluate(*args, **kwargs)
+        self._tested_on.check()
+        return result
+
+    def export(
+        self,
+        filepath: str,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **options: Any,
+    ) -> None:
+        """Writes a model from images to unit-norm embeddings.
+
+        Arguments are those of `keras.Model.export`; the signature is that of
+        the encoder if none is given.
+        """
+        if input_signature is None:
+            input_signature = [self.shapes.input_spec]
+        super().export(filepath, format, verbose, input_signature, **options)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again, of which a subclass adds its own.
+
+        With them goes what is no argument: the side of the views if
+        `view_encoder` is another than `encoder`, and the precision.
+        """
+        views = None
+        if self.view_encoder is not self.encoder:
+            views = self.view_encoder.input_shape[1]
+        return {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "augmenter": keras.saving.serialize_keras_object(self.augmenter),
+            "view_size": views,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict | None = None
+    ) -> KerasInterface:
+        """Makes a model of what `get_config` gave.
+
+        Args:
+            config: The arguments, serialised.
+            custom_objects: Classes of the user, by name.
+        """
+        _register(config)
+
+        def take(name: str) -> Any:
+            return keras.saving.deserialize_keras_object(
+                config.pop(name, None), custom_objects=custom_objects
+            )
+
+        config = dict(config)
+        encoder, augmenter = take("encoder"), take("augmenter")
+        views, policy = config.pop("view_size", None), take("dtype")
+        model = cls(encoder=encoder, augmenter=augmenter, **config)
+        if views is not None:
+            from and_tf.backbones import for_views
+
+            model.view_encoder = for_views(encoder, views)
+        if policy is not None:
+            model.dtype_policy = policy
+        return model
+
+
+def _register(config: dict[str, Any]) -> None:
+    """Imports the modules whose classes a file of a model may hold.
+
+    Keras finds a class once its module was imported. They are imported here,
+    and not with this module, so that a model of the user's own parts needs
+    none of them.
+    """
+    from and_tf.method import optimizers, rounds  # noqa: F401
+
+    if config.get("augmenter") is not None:
+        from and_tf import augmentation  # noqa: F401

@@ -1,0 +1,183 @@
+"""The memory bank: one embedding for every training sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from and_tf.method import loss
+from and_tf.utils.errors import InputError
+
+INITIALISERS = ("unit", "uniform")
+
+
+def blend(
+    old: tf.Tensor, new: tf.Tensor, momentum: float | tf.Tensor
+) -> tf.Tensor:
+    """Equation 8, then the L2 norm: x̃ ← (1−η)x̃ + ηx.
+
+    Args:
+        old: float32 [B, D], rows of the bank.
+        new: float32 [B, D], unit-norm embeddings of the same samples.
+        momentum: η in [0, 1], the weight of the new embedding.
+
+    Returns:
+        float32 [B, D], unit-norm rows.
+    """
+    return tf.math.l2_normalize((1.0 - momentum) * old + momentum * new, axis=1)
+
+
+@keras.saving.register_keras_serializable(package="and_tf")
+class MemoryBank(keras.layers.Layer):
+    """Keeps one embedding for every training sample, as rows of a matrix.
+
+    A row moves towards the new embedding of its sample, by equation 8, when
+    the sample has been seen. `AND` makes its own bank; make one yourself to
+    use the bank in another model.
+
+    Args:
+        num_examples: N, the number of rows.
+        embedding_dim: D, the length of a row.
+        momentum: η of equation 8, the weight of the new embedding.
+        initialiser: "unit" draws rows uniformly from the unit sphere.
+            "uniform" draws each number uniformly from ±√(3/D), as the authors'
+            code does, so that rows have unit norm only on average; until a
+            row's first update, its similarities are scaled by its norm.
+        seed: Random seed of the initial rows.
+        name: Name of the layer.
+
+    Attributes:
+        rows: float32 [N, D], non-trainable.
+
+    Examples:
+        >>> import numpy as np
+        >>> import and_tf
+        >>> bank = and_tf.MemoryBank(num_examples=3, embedding_dim=2)
+        >>> bank.fill(np.array([[1, 0], [0, 1], [1, 0]], np.float32))
+        >>> bank.update(np.array([[0, 1]], np.float32), np.array([2]))
+        >>> np.asarray(bank.rows).round(2)[2]
+        array([0.71, 0.71], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        num_examples: int,
+        embedding_dim: int,
+        *,
+        momentum: float = 0.5,
+        initialiser: str = "unit",
+        seed: int | None = None,
+        name: str = "memory_bank",
+    ) -> None:
+        super().__init__(name=name, trainable=False, dtype="float32")
+        check(momentum, initialiser)
+        self.momentum, self.initialiser = momentum, initialiser
+        self.seed = seed
+        # NONE: every replica computes and writes the same rows itself. With
+        # ONLY_FIRST_REPLICA the first would send them to all others.
+        self.rows = self.add_weight(
+            name="rows",
+            shape=(num_examples, embedding_dim),
+            initializer=initial_rows(initialiser, seed),
+            trainable=False,
+            autocast=False,
+            aggregation="none",
+        )
+
+    def losses(
+        self,
+        embeddings: tf.Tensor,
+        numbers: tf.Tensor,
+        neighbours: tf.Tensor,
+        selected: tf.Tensor,
+        temperature: float,
+        block_rows: int = 0,
+    ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        """The terms of equation 7 of this replica's samples.
+
+        Args:
+            embeddings: [b, D], unit norm.
+            numbers: integer [b].
+            neighbours, selected, temperature, block_rows: See
+                `objective.losses`.
+
+        Returns:
+            float32 [b], and what it had to hear from the other replicas for
+            it: nothing, or the embeddings [B, D] and numbers [B] of all.
+        """
+        terms = loss.losses(
+            embeddings,
+            numbers,
+            self.rows.value,
+            neighbours,
+            selected,
+            temperature,
+            block_rows,
+        )
+        return terms, ()
+
+    def update(self, embeddings: tf.Tensor, numbers: tf.Tensor) -> None:
+        """Blends the embeddings of a batch into their rows (equation 8).
+
+        Args:
+            embeddings: float32 [B, D], unit norm.
+            numbers: integer [B], the samples' numbers. Where one occurs more
+                than once, one of its embeddings wins, which one is not
+                defined: batches are drawn without replacement.
+        """
+        old = tf.gather(self.rows.value, numbers)  # [B, D]
+        new = blend(old, embeddings, self.momentum)
+        self.rows.value.scatter_update(tf.IndexedSlices(new, numbers))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return config_of(self)
+
+    def fill(self, embeddings: tf.Tensor) -> None:
+        """Replaces all rows by `embeddings`, float32 [N, D], normalised."""
+        self.rows.assign(tf.math.l2_normalize(embeddings, axis=1))
+
+
+def config_of(bank: keras.layers.Layer) -> dict[str, Any]:
+    """The arguments of a bank, be its rows whole or sharded."""
+    num_examples, embedding_dim = bank.rows.shape
+    return {
+        "num_examples": num_examples,
+        "embedding_dim": embedding_dim,
+        "momentum": bank.momentum,
+        "initialiser": bank.initialiser,
+        "seed": bank.seed,
+        "name": bank.name,
+    }
+
+
+def check(momentum: float, initialiser: str) -> None:
+    """Raises an `InputError` for arguments that no bank can have."""
+    if initialiser not in INITIALISERS:
+        raise InputError(
+            f"Expected a bank initialisation among "
+            f"{', '.join(INITIALISERS)}. Received: {initialiser!r}."
+        )
+    if not 0.0 < momentum <= 1.0:
+        raise InputError(
+            f"Expected a memory momentum in (0, 1]. Received: {momentum}."
+        )
+
+
+def initial_rows(
+    initialiser: str, seed: int | None
+) -> keras.initializers.Initializer:
+    """Draws a bank's first rows; see `MemoryBank`."""
+
+    class Rows(keras.initializers.Initializer):
+        def __call__(self, shape, dtype=None):
+            if initialiser == "uniform":
+                limit = (3.0 / shape[1]) ** 0.5
+                draw = keras.initializers.RandomUniform(-limit, limit, seed)
+                return draw(shape, dtype)
+            draw = keras.initializers.RandomNormal(seed=seed)
+            return tf.math.l2_normalize(draw(shape, dtype), axis=1)
+
+    return Rows()

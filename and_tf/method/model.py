@@ -1,0 +1,257 @@
+"""AND as one `keras.Model`: encoder, memory bank and objective."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from and_tf.distribution import collectives
+from and_tf.distribution.predict import shared_embeddings
+from and_tf.distribution.process_group import Team
+from and_tf.method.encoder_model import Pretext
+from and_tf.method.samples import check_numbers, images_and_numbers
+from and_tf.method.sharded_bank import build_bank
+from and_tf.utils.errors import InputError
+
+
+@keras.saving.register_keras_serializable(package="and_tf")
+class AND(Pretext):
+    """Anchor Neighbourhood Discovery [1] around any Keras encoder.
+
+    Fit it on a `tf.data` set of batches (images, numbers), where the number of
+    a sample is its position in the training set, or on two such arrays.
+    Without a `Curriculum` callback it learns by instance discrimination [2].
+
+    `evaluate` gives the instance loss of (images, numbers), and `predict` the
+    unit-norm embeddings of images. `save` keeps everything that training
+    needs; `keras.models.load_model` continues from it once this class has been
+    imported.
+
+    Args:
+        encoder: A model or layer from images [B, S, S, 3] to [B, D].
+        num_examples: N, the number of training samples.
+        neighbourhood_size: k, the number of neighbours beside the sample
+            itself.
+        temperature: τ of the softmax over the memory bank.
+        memory_momentum: η of equation 8, the weight of the new embedding.
+        bank_initialiser: What the rows start from, see `MemoryBank`.
+        augmenter: A layer that makes views of images in the training step.
+            None trains on the images as they are.
+        shard_bank: Whether each replica of a strategy keeps a part of the
+            bank's rows instead of all of them.
+        block_rows: Rows of the bank that the loss takes at a time; 0 lets it
+            choose. This changes memory, not results.
+        seed: Random seed of the bank's initial rows.
+
+    Attributes:
+        bank: The `MemoryBank`, or the `ShardedMemoryBank`.
+        neighbours: int64 [N, k], of every sample, assigned by `Curriculum`.
+            TensorFlow keeps int32 variables on the host, where a step that is
+            compiled for a GPU cannot read them.
+        selected: bool [N], the round's anchors; none in the beginning.
+
+    Examples:
+        >>> import keras
+        >>> import numpy as np
+        >>> import and_tf
+        >>> rng = np.random.default_rng(0)
+        >>> images = rng.integers(0, 256, (40, 8, 8, 3), np.uint8)
+        >>> encoder = and_tf.backbones.build("small", 8, embedding_dim=16)
+        >>> model = and_tf.AND(encoder, num_examples=40)
+        >>> model.compile(keras.optimizers.SGD(0.03))
+        >>> history = model.fit(images, np.arange(40), verbose=0)
+        >>> model.predict(images, verbose=0).shape
+        (40, 16)
+
+    References:
+        [1] https://arxiv.org/abs/1904.11567
+        [2] https://arxiv.org/abs/1805.01978
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        num_examples: int,
+        *,
+        neighbourhood_size: int = 1,
+        temperature: float = 0.1,
+        memory_momentum: float = 0.5,
+        bank_initialiser: str = "unit",
+        augmenter: keras.layers.Layer | None = None,
+        shard_bank: bool = False,
+        block_rows: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(
+            encoder,
+            num_examples,
+            temperature=temperature,
+            augmenter=augmenter,
+            name="AND",
+        )
+        _check(num_examples, neighbourhood_size)
+        self.block_rows, self.shard_bank = block_rows, shard_bank
+        self.bank = build_bank(
+            num_examples,
+            self.shapes.embedding_dim,
+            sharded=shard_bank,
+            momentum=memory_momentum,
+            initialiser=bank_initialiser,
+            seed=seed,
+        )
+        self.neighbours = self.add_weight(
+            name="neighbours",
+            shape=(num_examples, neighbourhood_size),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self.selected = self.add_weight(
+            name="selected",
+            shape=(num_examples,),
+            dtype="bool",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+
+    @property
+    def method_variables(self) -> list[keras.Variable]:
+        """The bank's rows first, then the neighbours and the anchors."""
+        return [self.bank.rows, self.neighbours, self.selected]
+
+    def train_step(
+        self, data: tuple[tf.Tensor, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """One step of Algorithm 1 on (images, numbers of the samples [b])."""
+        images, numbers = self.samples(data)
+        count = collectives.count_of_all(numbers)
+        losses, gradients, embeddings, heard = self.differentiated(
+            images, numbers, count
+        )
+
+        # The one exchange of a step beside those of gradients and statistics;
+        # a sharded bank has heard most of it before.
+        if heard:
+            losses = collectives.gather(losses)  # [B]
+        else:
+            *heard, losses = collectives.gather_together(
+                embeddings, numbers, losses
+            )  # [B, D], [B], [B]
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_variables, strict=True)
+        )
+
+        collectives.agree(self.encoder.non_trainable_variables)
+        # After the loss: equation 8 moves rows that the loss has already
+        # read. Every replica applies the update of the whole global batch.
+        self.bank.update(*heard)
+        self._loss.update_state(losses)
+        return self.get_metrics_result()
+
+    def differentiate(
+        self,
+        images: tf.Tensor,
+        numbers: tf.Tensor,
+        count: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor, tuple[tf.Tensor, ...]]:
+        """What a replica computes of a step before it hears of the others.
+
+        Args:
+            images, numbers: This replica's, as those of `train_step`.
+            count: B, see `replicas.count_of_all`.
+
+        Returns:
+            Losses float32 [b], the gradients of the trainable variables,
+            embeddings float32 [b, D], and what the bank has heard from the
+            others, see `MemoryBank.losses`.
+        """
+        images = self.views(images)
+        with tf.GradientTape() as tape:
+            embeddings = self(images, training=True)  # [b, D]
+            losses, heard = self.bank.losses(
+                embeddings,
+                numbers,
+                self.neighbours.value,
+                self.selected.value,
+                self.temperature,
+                self.block_rows,
+            )  # [b]
+            loss = collectives.share_of_mean(losses, count)
+            loss += collectives.share(self.losses)
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        return losses, gradients, embeddings, heard
+
+    def test_step(
+        self, data: tuple[tf.Tensor, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """The instance loss of (images, numbers); nothing is changed.
+
+        The images are taken as they are, each to be told from all others by
+        its row of the bank (equation 2). Neighbours are left out of it, so
+        that the figures of all rounds can be compared.
+        """
+        images, numbers = self.samples(data, training=False)
+        losses, _ = self.bank.losses(
+            self(images, training=False),
+            numbers,
+            self.neighbours.value,
+            tf.zeros_like(self.selected.value),
+            self.temperature,
+            self.block_rows,
+        )  # [b]
+        self._loss.update_state(collectives.gather(losses))
+        return self.get_metrics_result()
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again; see `KerasInterface`."""
+        return {
+            **super().get_config(),
+            "neighbourhood_size": self.neighbours.shape[1],
+            "memory_momentum": self.bank.momentum,
+            "bank_initialiser": self.bank.initialiser,
+            "shard_bank": self.shard_bank,
+            "block_rows": self.block_rows,
+            "seed": self.bank.seed,
+        }
+
+    def fill_bank(self, images: tf.data.Dataset) -> None:
+        """Puts the encoder's present embeddings into the bank.
+
+        Args:
+            images: (images, numbers) batches with every sample once; where
+                several processes train, those of all of them together.
+
+        Raises:
+            InputError: If a sample is missing, or a batch has another form.
+        """
+        rows = np.full(self.bank.rows.shape, np.nan, np.float32)
+        batches = (images_and_numbers(batch, False) for batch in images)
+        found, numbers = shared_embeddings(
+            self, batches, Team(self.distribute_strategy)
+        )
+        check_numbers(numbers, len(rows))
+        rows[numbers] = found
+        missing = int(np.isnan(rows).any(1).sum())
+        if missing:
+            raise InputError(
+                f"Expected each of the {len(rows)} samples once in the images "
+                f"that fill the memory bank. Received none of {missing}."
+            )
+        self.bank.fill(rows)
+
+
+def _check(num_examples: int, neighbourhood_size: int) -> None:
+    """Raises an `InputError` for neighbours that there cannot be."""
+    whole = isinstance(neighbourhood_size, Integral)
+    if not (whole and 1 <= neighbourhood_size < num_examples):
+        raise InputError(
+            f"Expected a neighbourhood size from 1 to {num_examples - 1}, one "
+            f"less than the training images. Received: {neighbourhood_size}."
+        )

@@ -1,0 +1,163 @@
+"""The learning rate over rounds: each round starts again from the top."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import keras
+import tensorflow as tf
+
+from and_tf.utils.errors import InputError
+
+SCHEDULES = ("step", "cosine", "constant")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rounds:
+    """When rounds begin and end, in epochs.
+
+    Round 0 is instance learning, rounds 1 to `rounds` begin with discovery.
+
+    Attributes:
+        rounds: R; 0 is instance learning alone.
+        epochs_per_round: Of rounds 1 to R.
+        initial_epochs: Of round 0; 0 starts from a random encoder.
+    """
+
+    rounds: int = 4
+    epochs_per_round: int = 200
+    initial_epochs: int = 200
+
+    def __post_init__(self) -> None:
+        if self.rounds < 0 or self.initial_epochs < 0:
+            raise InputError(
+                f"Expected 0 or more rounds and initial epochs. Received: "
+                f"{self.rounds} and {self.initial_epochs}."
+            )
+        if self.rounds and self.epochs_per_round < 1:
+            raise InputError(
+                f"Expected 1 or more epochs a round. Received: "
+                f"{self.epochs_per_round}."
+            )
+        if not self.epochs:
+            raise InputError(
+                "Expected at least one epoch of training. Received: 0 "
+                "rounds and 0 initial epochs."
+            )
+
+    @property
+    def epochs(self) -> int:
+        """Of all rounds together."""
+        return self.initial_epochs + self.rounds * self.epochs_per_round
+
+    def of_epoch(self, epoch: int) -> int:
+        """The round that an epoch, counted from 0, is part of."""
+        if epoch < self.initial_epochs or not self.rounds:
+            return 0
+        past = (epoch - self.initial_epochs) // self.epochs_per_round
+        return min(1 + past, self.rounds)
+
+    def first_epoch(self, round_number: int) -> int:
+        """The epoch, counted from 0, with which a round begins."""
+        if round_number == 0:
+            return 0
+        return self.initial_epochs + (round_number - 1) * self.epochs_per_round
+
+    @property
+    def ends(self) -> dict[int, int]:
+        """Epochs that are finished at the end of each round, by round.
+
+        Round 0 is left out where it has no epoch.
+        """
+        initial, later = self.initial_epochs, self.epochs_per_round
+        ends = {r: initial + r * later for r in range(self.rounds + 1)}
+        return {r: epochs for r, epochs in ends.items() if epochs}
+
+
+@keras.saving.register_keras_serializable(package="and_tf")
+class RoundSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """The learning rate as a function of the optimiser's step alone.
+
+    It needs no state of its own, so a resumed run has the right rate.
+
+    "step": ×0.1 after 2/5 of a round and again after every further 1/5, which
+        in rounds of 200 epochs is at epoch 80 and every 40 after, as the
+        paper has it.
+    "cosine": half a cosine down to 0 in each round.
+    "constant": neither.
+
+    Args:
+        peak: The rate at the top of a round.
+        schedule: One of `SCHEDULES`.
+        steps_per_epoch: Optimiser steps an epoch.
+        rounds, epochs_per_round, initial_epochs: As in `Rounds`.
+        warmup_epochs: Of every round, rising linearly to `peak`.
+    """
+
+    def __init__(
+        self,
+        peak: float,
+        schedule: str,
+        steps_per_epoch: int,
+        rounds: int,
+        epochs_per_round: int,
+        initial_epochs: int,
+        warmup_epochs: float = 0.0,
+    ) -> None:
+        if schedule not in SCHEDULES:
+            raise InputError(
+                f"Expected a learning rate schedule among "
+                f"{', '.join(SCHEDULES)}. Received: {schedule!r}."
+            )
+        self._config = {
+            "peak": peak,
+            "schedule": schedule,
+            "steps_per_epoch": steps_per_epoch,
+            "rounds": rounds,
+            "epochs_per_round": epochs_per_round,
+            "initial_epochs": initial_epochs,
+            "warmup_epochs": warmup_epochs,
+        }
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """The rate of a step, counted from 0."""
+        c = self._config
+        per_epoch = c["steps_per_epoch"]
+        first = c["initial_epochs"] * per_epoch  # Steps of round 0,
+        later = max(c["epochs_per_round"] * per_epoch, 1)  # of the others.
+        # In whole steps: in float32 epoch 80 of 200 may come before 2/5. And
+        # without a division: a GPU has none of integers, so outside of XLA
+        # every step would wait for the host to do it.
+        step = tf.cast(step, tf.int64)
+        starts = [first + r * later for r in range(c["rounds"])]
+        begun = _count(step, starts)
+        within = step - tf.where(begun > 0, first + (begun - 1) * later, 0)
+        length = tf.where(begun > 0, tf.constant(later, tf.int64), first)
+        rate = c["peak"] * self._factor(within, length)
+        if c["warmup_epochs"]:
+            # Half a step in, so that the first step is not lost at rate 0.
+            risen = tf.cast(within, tf.float32) + 0.5
+            rate *= tf.minimum(1.0, risen / (c["warmup_epochs"] * per_epoch))
+        return rate
+
+    def _factor(self, within: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+        """What the peak is multiplied by at a step of a round's steps."""
+        schedule = self._config["schedule"]
+        if schedule == "step":
+            drops = _count(5 * within, [fifth * length for fifth in (2, 3, 4)])
+            return tf.pow(0.1, tf.cast(drops, tf.float32))
+        progress = tf.cast(within / length, tf.float32)
+        if schedule == "cosine":
+            return 0.5 + 0.5 * tf.cos(math.pi * progress)
+        return tf.ones_like(progress)
+
+    def get_config(self) -> dict:
+        """The arguments that make it again."""
+        return dict(self._config)
+
+
+def _count(value: tf.Tensor, bounds: list[int | tf.Tensor]) -> tf.Tensor:
+    """How many bounds a value has reached, int64 []."""
+    reached = [tf.cast(value >= bound, tf.int64) for bound in bounds]
+    return tf.add_n([tf.zeros([], tf.int64), *reached])

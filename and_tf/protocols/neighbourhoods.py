@@ -1,0 +1,206 @@
+"""The neighbourhoods of all rounds: Figure 6 of the paper, and more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from and_tf import figures as drawing
+from and_tf.evaluation.neighbourhoods import (
+    Agreement,
+    agreement,
+    anchors_kept,
+    binned_consistency,
+    mean_or_none,
+    neighbours_kept,
+    neighbours_pull,
+)
+from and_tf.figures.round_consistency import Round
+from and_tf.method.discovery import Neighbourhoods
+from and_tf.protocols.config import Options
+from and_tf.protocols.results import Findings
+from and_tf.training.run_directory import RunDirectory
+from and_tf.training.trained import Trained
+from and_tf.utils.errors import InputError
+
+PICTURE = "consistency"
+
+
+def evaluate(run: Trained, options: Options) -> Findings:
+    """Counts anchors, and, with labels, those of one class.
+
+    Reads what the run wrote in its rounds; the encoder is asked only how far
+    the anchors of its checkpoint are pulled by their neighbours.
+
+    Raises:
+        InputError: If the run has no round, or what it wrote is damaged.
+    """
+    del options
+    train = run.images.train
+    labels = train.labels
+    if labels is not None and not (labels >= 0).any():
+        labels = None
+    rounds = read_rounds(run.directory, train.size)
+    rows = [
+        describe(found, labels, before)
+        for found, before in zip(rounds, [None, *rounds], strict=False)
+    ]
+    figures = {
+        "protocol": {
+            "neighbourhoods": "of the memory bank, as each round found them",
+            "k": int(rounds[0].neighbours.shape[1]),
+            "labels": f"of {train.name}" if labels is not None else None,
+            "num_samples": train.size,
+            "consistent": "an anchor whose labelled neighbours all have its "
+            "label",
+            "neighbours_pull": "p̃ of equation 10, summed over an anchor's "
+            "neighbours, mean over anchors; clean embeddings, checkpoint's "
+            "bank and neighbours",
+        },
+        "rounds": rows,
+        "neighbours_pull": _pull(run),
+    }
+    pictures = {}
+    if labels is not None:
+        figures["consistency_by_entropy"] = {
+            str(found.round): [
+                None if np.isnan(share) else float(share)
+                for share in binned_consistency(found, labels)
+            ]
+            for found in rounds
+        }
+        pictures[PICTURE] = _picture(run, rounds, rows, labels)
+    text = _table(rows)
+    if figures["neighbours_pull"] is not None:
+        text += (
+            "\n  of what pulls an anchor, its neighbours have "
+            f"{100 * figures['neighbours_pull']:.1f} %, its own row the rest"
+        )
+    return Findings(figures, text, pictures)
+
+
+def read_rounds(directory: RunDirectory, size: int) -> list[Neighbourhoods]:
+    """Reads all rounds that a run has written, in their order.
+
+    Args:
+        directory: The run's.
+        size: N, its training images.
+
+    Raises:
+        InputError: If there is none, or one is damaged or of other images.
+    """
+    rounds = []
+    # Where one is missing, overlaps are with the last one that is there.
+    for number in directory.discoveries():
+        found = directory.read_neighbourhoods(number)
+        if len(found.neighbours) != size:
+            raise InputError(
+                f"Expected neighbourhoods of {size:,} images in "
+                f"{directory.neighbourhoods}. Received: "
+                f"{len(found.neighbours):,} in round {number}. It is of "
+                "other data."
+            )
+        rounds.append(found)
+    if not rounds:
+        raise InputError(
+            f"Expected a round or more for --protocols=neighbourhoods. "
+            f"Received none in {directory.neighbourhoods}: the run has not "
+            "begun one yet, or what trains it has none."
+        )
+    return rounds
+
+
+def describe(
+    found: Neighbourhoods,
+    labels: np.ndarray | None,
+    before: Neighbourhoods | None,
+) -> dict[str, Any]:
+    """A round's figures.
+
+    Args:
+        found: The round's.
+        labels: int64 [N], or None.
+        before: Those of the round before, None for the first.
+    """
+    row = {"round": found.round, "anchors": int(found.selected.sum())}
+    agree = Agreement(0, 0, None, None)
+    if labels is not None:
+        agree = agreement(found, labels)
+    known = labels is not None
+    row["consistent"] = agree.consistent if known else None
+    row["inconsistent"] = agree.inconsistent if known else None
+    row["consistency"] = agree.consistency
+    row["consistency_all"] = agree.consistency_all
+    row["anchors_kept"] = row["neighbours_kept"] = None
+    if before is not None:
+        row["anchors_kept"] = anchors_kept(before.selected, found.selected)
+        row["neighbours_kept"] = neighbours_kept(
+            before.neighbours, found.neighbours
+        )
+    return row
+
+
+def _pull(run: Trained) -> float | None:
+    """What `neighbours_pull` is for anchors; None where there are none."""
+    if not run.has_bank:
+        return None
+    # As `AND.method_variables` says.
+    rows, neighbours, selected = run.checkpoint.arrays("method")
+    if not selected.any():
+        return None
+    pull = neighbours_pull(
+        run.train_embeddings, rows, neighbours, run.config.temperature
+    )
+    return mean_or_none(pull[selected])
+
+
+def _picture(
+    run: Trained,
+    rounds: list[Neighbourhoods],
+    rows: list[dict[str, Any]],
+    labels: np.ndarray,
+) -> np.ndarray:
+    counts = np.bincount(labels[labels >= 0])
+    return drawing.consistency_array(
+        [
+            Round(
+                found.round,
+                binned_consistency(found, labels),
+                row["anchors"] / len(labels),
+                row["consistent"],
+                row["inconsistent"],
+            )
+            for found, row in zip(rounds, rows, strict=True)
+        ],
+        chance=float(((counts / counts.sum()) ** 2).sum()),
+        neighbours=rounds[0].neighbours.shape[1],
+        title=f"neighbourhoods of {run.config.backbone} on "
+        f"{run.config.dataset}",
+    )
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """A line a round; what is not known is left empty."""
+
+    def count(value: int | None) -> str:
+        return "" if value is None else f"{value:,}"
+
+    def percent(value: float | None) -> str:
+        return "" if value is None else f"{100 * value:.1f} %"
+
+    names = "anchors", "consistent", "inconsistent", "consistency"
+    heads = (*names, "anchors kept", "neighbours kept")
+    lines = ["neighbourhoods", f"  {'':9}" + "".join(f"{h:>16}" for h in heads)]
+    for row in rows:
+        cells = (
+            *(count(row[name]) for name in names[:3]),
+            *(
+                percent(row[name])
+                for name in ("consistency", "anchors_kept", "neighbours_kept")
+            ),
+        )
+        line = f"  {'round ' + str(row['round']):9}"
+        lines.append((line + "".join(f"{c:>16}" for c in cells)).rstrip())
+    lines.append("  kept: of the round before")
+    return "\n".join(lines)

@@ -1,0 +1,134 @@
+"""The nearest neighbours of every image, looked up once and kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from and_tf.data.split import Split
+from and_tf.distribution.process_group import Team
+from and_tf.search.nearest import nearest
+from and_tf.utils import archives, atomic_files
+from and_tf.utils.errors import InputError
+
+_ARRAYS = {"train": ("iu", 2), "evaluation": ("iu", 2)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Mined:
+    """Neighbours of two splits, each within its own, an image's own left out.
+
+    Attributes:
+        train: int32 [N, K].
+        evaluation: int32 [M, K'], of the evaluation split; K' is K or as many
+            as there are. The training images' own where there is no other.
+    """
+
+    train: np.ndarray
+    evaluation: np.ndarray
+
+
+def mine(
+    train: np.ndarray, test: np.ndarray | None, k: int, team: Team | None = None
+) -> Mined:
+    """Searches by cosine similarity of clean embeddings.
+
+    Args:
+        train: float32 [N, D], unit norm.
+        test: float32 [M, D], or None.
+        k: K.
+        team: Who shares out the search.
+
+    Raises:
+        InputError: If there are not K others.
+    """
+    found = nearest(train, train, k, exclude_self=True, team=team).index
+    if test is None:
+        return Mined(found, found)
+    most = min(k, len(test) - 1)
+    others = nearest(test, test, most, exclude_self=True, team=team).index
+    return Mined(found, others)
+
+
+def agreement(neighbours: np.ndarray, split: Split) -> float | None:
+    """The share of neighbours that have their image's label.
+
+    The health of what was mined: of neighbours drawn at random it is about
+    1 / classes, and clusters can hardly be better than it.
+
+    Args:
+        neighbours: int32 [N, K].
+        split: Of N images.
+
+    Returns:
+        None where no image and neighbour both have a label.
+    """
+    labels = split.labels
+    if labels is None:
+        return None
+    theirs = labels[neighbours]  # [N, K]
+    known = (theirs >= 0) & (labels >= 0)[:, None]
+    if not known.any():
+        return None
+    return float((theirs == labels[:, None])[known].mean())
+
+
+def without_false(neighbours: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns the neighbours of each image that have its own label.
+
+    False neighbours are replaced by repeating the true ones in turn, so each
+    row keeps K entries. An image with no true neighbour, or without a label,
+    is its own neighbour.
+
+    Args:
+        neighbours: int32 [N, K].
+        labels: integer [N], −1 where unknown.
+
+    Returns:
+        int32 [N, K].
+    """
+    same = (labels[neighbours] == labels[:, None]) & (labels >= 0)[:, None]
+    places = np.argsort(~same, axis=1, kind="stable")  # True ones first.
+    count = same.sum(1)  # [N]
+    turns = np.arange(neighbours.shape[1]) % np.maximum(count, 1)[:, None]
+    kept = np.take_along_axis(
+        neighbours, np.take_along_axis(places, turns, axis=1), axis=1
+    )
+    alone = np.arange(len(neighbours), dtype=neighbours.dtype)
+    return np.where(count[:, None] > 0, kept, alone[:, None])
+
+
+def write(path: pathlib.Path, mined: Mined) -> None:
+    """Writes what was mined, so that a resumed run has the same."""
+    atomic_files.write(
+        path,
+        lambda file: np.savez_compressed(file, **dataclasses.asdict(mined)),
+    )
+
+
+def read(path: pathlib.Path, train_size: int, evaluation_size: int) -> Mined:
+    """Reads what was mined.
+
+    Raises:
+        InputError: If it is missing, damaged or of other images.
+    """
+    try:
+        mined = Mined(*archives.read(path, _ARRAYS))
+        for numbers in (mined.train, mined.evaluation):
+            archives.check_rows(len(numbers), numbers)
+    except archives.DAMAGE as error:
+        raise InputError(
+            f"Expected the neighbours that the run began with in {path}. "
+            f"Received a file that cannot be read ({archives.why(error)}). "
+            "Begin another run with another --output_dir."
+        ) from error
+    sizes = len(mined.train), len(mined.evaluation)
+    if sizes != (train_size, evaluation_size):
+        raise InputError(
+            f"Expected neighbours of {train_size:,} and {evaluation_size:,} "
+            f"images in {path}. Received: {sizes[0]:,} and {sizes[1]:,}. It "
+            "is of other data."
+        )
+    return mined

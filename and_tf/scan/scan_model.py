@@ -1,0 +1,144 @@
+"""SCAN's classifier as one `keras.Model`: encoder, heads and objective."""
+
+from __future__ import annotations
+
+import contextlib
+
+import keras
+import tensorflow as tf
+
+from and_tf import backbones
+from and_tf.backbones.blocks import INITIALISER
+from and_tf.distribution import collectives
+from and_tf.distribution.keras_multi_worker import MultiWorkerModel
+from and_tf.scan.losses import scan_loss
+
+
+class SCAN(MultiWorkerModel):
+    """Clustering heads on an encoder.
+
+    Fit it on a `tf.data` set of (images, neighbours), views of images and of
+    one mined neighbour of each, both [B, V, V, 3].
+
+    A frozen encoder is in inference mode, its batch norms with the statistics
+    that it was trained with. One that is fine-tuned is in training mode, and
+    normalises images and neighbours by their own statistics, as the authors'
+    code does.
+
+    Args:
+        encoder: One that `backbones.build` made, trained.
+        clusters: C.
+        heads: H, linear classifiers side by side; the loss is their sum.
+        entropy_weight: λ.
+        features: "backbone", what goes into the encoder's projection, or
+            "embedding", its output.
+        freeze: Whether the encoder stays as it is.
+        view_size: V, side of the views that it learns from; None is the
+            encoder's own, S.
+
+    Attributes:
+        trunk: From images [B, S, S, 3] to what the heads see, [B, F].
+        view_trunk: The same layers for views.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        clusters: int,
+        *,
+        heads: int = 1,
+        entropy_weight: float = 5.0,
+        features: str = "backbone",
+        freeze: bool = False,
+        view_size: int | None = None,
+    ) -> None:
+        super().__init__(name="SCAN")
+        self.clusters, self.heads = clusters, heads
+        self.entropy_weight = entropy_weight
+        self.features, self.freeze = features, freeze
+        self.encoder = encoder
+        self.trunk = trunk_of(encoder, features)
+        self.view_trunk = backbones.for_views(
+            self.trunk, view_size or encoder.input_shape[1]
+        )
+        if features == "backbone":
+            encoder.get_layer("projection").trainable = False
+        if freeze:
+            encoder.trainable = False
+        self.head = keras.layers.Dense(
+            heads * clusters,
+            kernel_initializer=INITIALISER,
+            dtype="float32",
+            name="heads",
+        )
+        self.head.build((None, self.trunk.output_shape[-1]))
+        self._consistency = collectives.MeanOfAll(name="consistency_loss")
+        self._entropy = collectives.MeanOfAll(name="entropy")
+        self.built = True
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The parts of the loss; Keras' own mean of it is never updated."""
+        return [self._consistency, self._entropy]
+
+    @property
+    def method_variables(self) -> list[keras.Variable]:
+        """What a checkpoint holds beside the encoder."""
+        return self.head.variables
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Images or views to logits of all heads, float32 [B, H · C]."""
+        is_view = images.shape[1] == self.view_trunk.input_shape[1]
+        trunk = self.view_trunk if is_view else self.trunk
+        training = training and not self.freeze
+        return self.head(trunk(images, training=training))
+
+    def by_head(self, logits: tf.Tensor) -> tf.Tensor:
+        """[B, H · C] as [B, H, C]."""
+        return tf.reshape(logits, [-1, self.heads, self.clusters])
+
+    def train_step(
+        self, data: tuple[tf.Tensor, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        """One step on (images, a neighbour of each)."""
+        with tf.GradientTape() as tape:
+            anchors, neighbours = (
+                self.by_head(self(images, training=True)) for images in data
+            )  # [b, H, C] each
+            losses = scan_loss(anchors, neighbours, self.entropy_weight)
+            scaled = self.optimizer.scale_loss(tf.reduce_sum(losses.share))
+
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_variables, strict=True)
+        )
+
+        if not self.freeze:
+            collectives.agree(self.encoder.non_trainable_variables)
+        consistency = collectives.gather(tf.reduce_mean(losses.consistency, 1))
+        self._consistency.update_state(consistency)  # [B]
+        self._entropy.update_state(tf.reduce_mean(losses.entropy))
+        return self.get_metrics_result()
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """The model as it is evaluated: here, as it is."""
+        return contextlib.nullcontext()
+
+    def get_metrics_result(self) -> dict[str, tf.Tensor]:
+        """Means over the epoch so far, and over the heads."""
+        parts = {metric.name: metric.result() for metric in self.metrics}
+        weighted = self.entropy_weight * parts["entropy"]
+        return {"loss": parts["consistency_loss"] - weighted, **parts}
+
+
+def trunk_of(encoder: keras.Model, features: str) -> keras.Model:
+    """The encoder up to what the heads see, its layers shared.
+
+    Args:
+        encoder: One that `backbones.build` made.
+        features: "backbone" or "embedding".
+    """
+    output = encoder.output
+    if features == "backbone":
+        output = encoder.get_layer("projection").input
+    return keras.Model(encoder.input, output, name="trunk")

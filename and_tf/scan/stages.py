@@ -1,0 +1,259 @@
+"""The two steps of a clustering, one after the other in one directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import keras
+
+from and_tf.augmentation import Recipe
+from and_tf.data.split import Split
+from and_tf.evaluation import cluster_metrics
+from and_tf.method.optimizers import CoupledAdam, CoupledSGD
+from and_tf.scan import pair_batches, stopping
+from and_tf.scan.config import ClusterConfig
+from and_tf.scan.experiment import ClusteringRun
+from and_tf.scan.pair_batches import recipe
+from and_tf.scan.self_label_model import SelfLabeller
+from and_tf.scan.train_callbacks import Stage, fit
+from and_tf.scan.validation import Assessment, describe, lowest_loss
+from and_tf.training import multi_process
+from and_tf.training.callbacks.checkpointing import Recorder, state
+from and_tf.training.checkpoint import Checkpoint
+from and_tf.training.experiment import view_config
+from and_tf.utils.errors import InputError
+
+UNSURE = (
+    "No answer is surer than --threshold={threshold:g} (the surest: "
+    "{surest:.3f}), so there is nothing to label oneself by. Lower "
+    "--threshold, and go on from here with --resume."
+)
+FREE = ("self_labelling_epochs", "patience")  # Of those, when taken up again.
+
+
+def is_finished(config: ClusterConfig, checkpoint: Checkpoint | None) -> bool:
+    """Whether there is no step left that was asked for."""
+    if checkpoint is None or checkpoint.step:
+        return False
+    if _stage(checkpoint.notes) == stopping.STAGE:
+        return checkpoint.epochs >= _last(config, checkpoint.notes["history"])
+    return checkpoint.epochs == config.epochs and (
+        not config.self_labelling_epochs
+    )
+
+
+def learn(
+    run: ClusteringRun, checkpoint: Checkpoint | None
+) -> tuple[ClusteringRun, Recorder]:
+    """Clusters, and then learns from confident answers.
+
+    Args:
+        run: A clustering, new or as its checkpoint is.
+        checkpoint: What it goes on from; None is a new one.
+
+    Returns:
+        The run with the model as it is in the end, and what was recorded.
+    """
+    if _stage(run.notes) != stopping.STAGE:
+        recorder = fit(run, clustering_stage(run))
+        take_best(run, recorder.history)
+        found = run.assess()
+        run = clustered(run, recorder, found)
+        if not run.config.self_labelling_epochs or not _confident(run, found):
+            return run, recorder
+        run = dataclasses.replace(
+            run,
+            model=build_self_labeller(run),
+            notes=run.notes
+            | {
+                "stage": stopping.STAGE,
+                "heads": 1,
+                "self_labelling": _flags(run.config),
+            },
+        )
+    else:
+        run = dataclasses.replace(run, model=build_self_labeller(run))
+        for group, variables in state(run.model).items():
+            if group != "metrics" or checkpoint.step:
+                checkpoint.restore(group, variables)
+    recorder = fit(run, self_labelling_stage(run))
+    run.model.take_average()
+    return run, recorder
+
+
+def clustering_stage(run: ClusteringRun) -> Stage:
+    """Images and their neighbours."""
+    batches = functools.partial(
+        pair_batches.pair_batches,
+        run.source.images.train,
+        pair_batches.with_own(run.mined.train),
+        view(run, run.config.augmentation),
+    )
+    return Stage(run.config.epochs, run.config.batch_size, batches)
+
+
+def self_labelling_stage(run: ClusteringRun) -> Stage:
+    """Views whose answers are the labels, and strong ones."""
+    config, train = run.config, run.source.images.train
+    weak, strong = (view(run, name) for name in (config.label_view, "strong"))
+
+    def figures(found: Assessment) -> dict[str, Any]:
+        right = stopping.accuracy(
+            found, config.threshold, run.source.evaluation, run.classes
+        )
+        known = {} if right is None else {"confident_acc": right}
+        head = run.notes["clustered"]["head"]
+        return {"stage": stopping.STAGE, "head": head, **known}
+
+    return Stage(
+        _last(config, run.notes["history"]),
+        batch_size(config, train),
+        functools.partial(
+            pair_batches.weak_and_strong_batches, train, weak, strong
+        ),
+        remedy="Try a lower --self_labelling_learning_rate",
+        figures=figures,
+        patience=config.patience,
+    )
+
+
+def view(run: ClusteringRun, name: str) -> Recipe:
+    """The recipe of that name, on the run's images; see `views.recipe`."""
+    source = run.source
+    trained_on = view_config(source.config, source.view_size)
+    return recipe(name, trained_on, source.image_size, source.notes["mean"])
+
+
+def take_best(run: ClusteringRun, history: list[dict]) -> None:
+    """Goes back to the epoch whose loss, without labels, was the lowest.
+
+    Raises:
+        InputError: If its checkpoint is lost.
+    """
+    epochs = lowest_loss(history)
+    if epochs == len(history):
+        return
+    kept = run.directory.checkpoints.best(epochs) if run.team.chief else None
+    kept = multi_process.shared(kept, run.team)
+    kept.restore("encoder", run.model.encoder.variables)
+    kept.restore("method", run.model.method_variables)
+
+
+def clustered(
+    run: ClusteringRun, recorder: Recorder, found: Assessment
+) -> ClusteringRun:
+    """The run with what came of its clustering in its notes."""
+    figures = None
+    if run.accuracy(found) is not None:
+        figures = cluster_metrics.score(
+            found.assigned,
+            run.source.evaluation.labels,
+            len(found.sizes),
+            run.classes,
+            found.probabilities,
+        ).figures()
+    notes = run.notes | {
+        "history": recorder.history,
+        "seconds": recorder.seconds,
+        "step": 0,
+        "clustered": {
+            "epochs": run.config.epochs,
+            "epoch": lowest_loss(recorder.history),
+            "head": found.head,
+            "head_losses": [float(loss) for loss in found.losses],
+            "clusters_used": found.used,
+            "collapsed": found.collapsed,
+            "figures": figures,
+        },
+    }
+    return dataclasses.replace(run, notes=notes)
+
+
+def build_self_labeller(run: ClusteringRun) -> SelfLabeller:
+    """Makes the compiled model of the second step."""
+    config = run.config
+    with run.team.strategy.scope():
+        model = SelfLabeller(
+            run.model,
+            run.notes["clustered"]["head"],
+            threshold=config.threshold,
+            balanced=config.balance,
+            decay=config.ema,
+        )
+        model.compile(optimiser(config, config.self_labelling_learning_rate))
+        model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def optimiser(
+    config: ClusterConfig, learning_rate: float
+) -> keras.optimizers.Optimizer:
+    """A fresh one of --optimiser's kind, for either step."""
+    if config.optimiser == "sgd":
+        return CoupledSGD(
+            learning_rate, nesterov=False, weight_decay=config.weight_decay
+        )
+    return CoupledAdam(learning_rate, weight_decay=config.weight_decay)
+
+
+def batch_size(config: ClusterConfig, train: Split) -> int:
+    """B of self-labelling."""
+    return min(config.self_labelling_batch_size, train.size)
+
+
+def check_flags(config: ClusterConfig, checkpoint: Checkpoint | None) -> None:
+    """Sees to it that self-labelling, where it began, goes on as it did.
+
+    Raises:
+        InputError: If a flag of it is another.
+    """
+    if checkpoint is None or _stage(checkpoint.notes) != stopping.STAGE:
+        return
+    before, now = checkpoint.notes["self_labelling"], _flags(config)
+    changed = [name for name in now if before[name] != now[name]]
+    if changed:
+        differences = ", ".join(
+            f"{name} {before[name]!r} (now {now[name]!r})" for name in changed
+        )
+        raise InputError(
+            "Expected the flags of the self-labelling in "
+            f"{config.output_directory} to resume it. It has {differences}. "
+            "Use these, or name another --output_dir."
+        )
+
+
+def _confident(run: ClusteringRun, found: Assessment) -> bool:
+    """Says how self-labelling begins, and whether it can."""
+    threshold = run.config.threshold
+    share = stopping.confident(found, threshold).mean()
+    if found.collapsed:
+        print(f"before self-labelling, {describe(found)}", flush=True)
+    if not share:
+        surest = float(found.probabilities.max())
+        print(UNSURE.format(threshold=threshold, surest=surest), flush=True)
+        return False
+    head = f" by head {found.head}" if run.config.heads > 1 else ""
+    print(
+        f"self-labelling{head}: {100 * share:.1f} % of "
+        f"{run.source.evaluation.name} are above {threshold:g}",
+        flush=True,
+    )
+    return True
+
+
+def _flags(config: ClusterConfig) -> dict[str, Any]:
+    names = (name for name in config.later_fields() if name not in FREE)
+    return {name: getattr(config, name) for name in names}
+
+
+def _last(config: ClusterConfig, history: list[dict]) -> int:
+    """The last epoch's number; that which was, where it has settled."""
+    if stopping.settled(stopping.shares(history), config.patience):
+        return len(history)
+    return config.epochs + config.self_labelling_epochs
+
+
+def _stage(notes: dict[str, Any]) -> str:
+    return notes.get("stage", "clustering")

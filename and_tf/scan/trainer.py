@@ -1,0 +1,278 @@
+"""A clustering, from its config to its result: where the parts are wired."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from and_tf.data.split import ImageData
+from and_tf.distribution import strategy
+from and_tf.distribution.process_group import Team
+from and_tf.evaluation.cluster_metrics import classes_that_occur
+from and_tf.evaluation.embeddings import embed
+from and_tf.scan import (
+    baseline,
+    console,
+    mining,
+    pair_batches,
+    results,
+    stages,
+    stopping,
+    unsupervised_metrics,
+)
+from and_tf.scan.config import ClusterConfig
+from and_tf.scan.directory import ClusterDirectory
+from and_tf.scan.experiment import ClusteringRun
+from and_tf.scan.mining import Mined
+from and_tf.scan.pretrained import Source, load_source
+from and_tf.scan.scan_model import SCAN
+from and_tf.training import multi_process
+from and_tf.training.callbacks.checkpointing import state
+from and_tf.training.callbacks.tensorboard import TensorBoardWriter
+from and_tf.training.checkpoint import Checkpoint
+from and_tf.training.restore import fingerprint
+from and_tf.utils.errors import InputError
+
+
+def cluster(config: ClusterConfig) -> dict[str, Any]:
+    """Clusters, or goes on with it, and leaves a directory behind.
+
+    Args:
+        config: The clustering.
+
+    Returns:
+        The content of result.json.
+
+    Raises:
+        InputError: For everything that a user can mend.
+    """
+    team = Team(strategy.build(config.strategy, config.communication))
+    directory = ClusterDirectory(config.output_directory)
+    with team.joined():
+        # Before the directory is made, which would lie in a run that is none.
+        keras.config.set_dtype_policy(config.precision)
+        source = load_source(
+            pathlib.Path(config.run_dir), config.checkpoint,
+            config.data_dir, config.memory_gib, team,
+        )  # fmt: skip
+        check(config, source, team)
+        with multi_process.held(directory, team):
+            checkpoint, result = multi_process.claim(directory, config, team)
+            stages.check_flags(config, checkpoint)
+            if result and stages.is_finished(config, checkpoint):
+                console.show(directory, result)
+                return result
+            if result and team.chief:
+                directory.result.unlink()  # What is gone on with is not done.
+            run = prepare(config, directory, source, checkpoint, team)
+            result = results.finish(*stages.learn(run, checkpoint))
+            team.wait()  # Until the chief has written it all.
+    return result
+
+
+def check(config: ClusterConfig, source: Source, team: Team) -> None:
+    """Refuses what cannot be clustered, before anything is written.
+
+    Raises:
+        InputError: If the number of clusters or of images does not do.
+    """
+    train = source.images.train
+    clusters = choose_clusters(config, source.images)
+    if clusters > train.size:
+        raise InputError(
+            f"Expected --clusters from 2 to {train.size}, the training images "
+            f"there are. Received: {clusters}."
+        )
+    replicas = team.strategy.num_replicas_in_sync
+    pair_batches.check(train, config.batch_size, replicas)
+    pair_batches.check(
+        train,
+        stages.batch_size(config, train),
+        replicas,
+        "--self_labelling_batch_size",
+    )
+    if config.uses_labels and not train.has_labels:
+        raise InputError(
+            f"Expected labels of {train.name} with --mining=oracle, which "
+            "keeps the neighbours that have an image's own. Received images "
+            "without. Leave the flag out."
+        )
+    multi_process.check_images(train.size, fingerprint(train), team)
+    if not config.neighbours < train.size:
+        raise InputError(
+            f"Expected --neighbours from 1 to {train.size - 1}, one less than "
+            f"the training images. Received: {config.neighbours}."
+        )
+
+
+def choose_clusters(config: ClusterConfig, images: ImageData) -> int:
+    """C: what was asked for, or as many as there are classes.
+
+    Raises:
+        InputError: If it is neither given nor known.
+    """
+    clusters = config.clusters or classes_that_occur(images)
+    if clusters < 2:
+        raise InputError(
+            f"Expected --clusters, as the number of classes in {images.name} "
+            "is not known. Received none. Give the number of kinds that you "
+            "look for, or some times as many."
+        )
+    return clusters
+
+
+def prepare(
+    config: ClusterConfig,
+    directory: ClusterDirectory,
+    source: Source,
+    checkpoint: Checkpoint | None,
+    team: Team,
+) -> ClusteringRun:
+    """Mines neighbours and makes the model, new or as the checkpoint is."""
+    clusters = choose_clusters(config, source.images)
+    console.print_start(config, source, clusters, team)
+    if checkpoint:
+        notes = checkpoint.notes
+        check_source(notes, source, directory)
+        mined = read_mined(directory, source, team)
+    else:
+        mined, notes = begin(config, directory, source, clusters, team)
+    keras.utils.set_random_seed(config.seed)
+    with team.strategy.scope():
+        model = build_model(config, source, clusters)
+    if checkpoint and notes.get("stage") != stopping.STAGE:
+        for group, variables in state(model).items():
+            # Metrics are sums over an epoch, which begin with each.
+            if group != "metrics" or checkpoint.step:
+                checkpoint.restore(group, variables)
+    board = None
+    if team.chief:
+        board = TensorBoardWriter(
+            directory.tensorboard,
+            dataclasses.asdict(config),
+            notes["history"],
+            notes.get("step", 0),
+        )
+    return ClusteringRun(
+        config, directory, source, mined, model, board, notes, team
+    )
+
+
+def build_model(config: ClusterConfig, source: Source, clusters: int) -> SCAN:
+    """Makes the compiled model, its heads with fresh weights."""
+    model = SCAN(
+        source.encoder,
+        clusters,
+        heads=config.heads,
+        entropy_weight=config.entropy_weight,
+        features=config.features,
+        freeze=config.freeze,
+        view_size=source.view_size,
+    )
+    model.compile(stages.optimiser(config, config.learning_rate))
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def begin(
+    config: ClusterConfig,
+    directory: ClusterDirectory,
+    source: Source,
+    clusters: int,
+    team: Team,
+) -> tuple[Mined, dict[str, Any]]:
+    """What a new clustering does before its first step.
+
+    Returns:
+        (what was mined, the notes of its checkpoints).
+    """
+    start = time.monotonic()
+    train, test = source.images.train, source.images.test
+    with team.strategy.scope():
+        rows, asked = (
+            console.with_progress(
+                f"embed {split.name}",
+                split.size,
+                lambda on_batch, split=split: embed(
+                    source.encoder, split, source.image_size, on_batch
+                ),
+            )
+            if split
+            else None
+            for split in (train, test)
+        )
+    mined = mining.mine(rows, asked, config.neighbours, team)
+    agreement = {
+        "train": mining.agreement(mined.train, train),
+        "evaluation": mining.agreement(mined.evaluation, source.evaluation),
+    }
+    console.print_mined(config.neighbours, agreement)
+    if config.uses_labels:
+        # Heads are chosen without labels still, by what was mined.
+        kept = mining.without_false(mined.train, train.labels)
+        mined = dataclasses.replace(mined, train=kept)
+        console.print_oracle(kept)
+    if team.chief:
+        mining.write(directory.mined, mined)
+        sample = unsupervised_metrics.draw_sample(
+            rows if asked is None else asked
+        )
+        unsupervised_metrics.write(directory.sample, sample)
+    compared = baseline.kmeans_baseline(
+        source.images, rows, asked, clusters, config.kmeans_seeds
+    )
+    console.print_baseline(compared)
+    return mined, {
+        "kind": "scan",
+        "encoder": source.notes,
+        "features": config.features,
+        "clusters": clusters,
+        "heads": config.heads,
+        "pretext": source.identity,
+        "num_examples": train.size,
+        "agreement": agreement,
+        "kmeans": compared,
+        "stage": "clustering",
+        "history": [],
+        "seconds": time.monotonic() - start,
+    }
+
+
+def check_source(
+    notes: dict[str, Any], source: Source, directory: ClusterDirectory
+) -> None:
+    """Sees to it that a clustering goes on from what it began with.
+
+    Raises:
+        InputError: If the run has another encoder by now.
+    """
+    before = notes["pretext"]["encoder_sha256"]
+    if before != source.identity["encoder_sha256"]:
+        raise InputError(
+            f"Expected the encoder that the clustering in {directory.path} "
+            f"began with, of epoch {notes['pretext']['epochs']}. Received "
+            f"another, of epoch {source.identity['epochs']}: the run was "
+            "trained on. Begin another clustering with another --output_dir."
+        )
+
+
+def read_mined(
+    directory: ClusterDirectory, source: Source, team: Team
+) -> Mined:
+    """The chief's file, for all processes."""
+    sizes = source.images.train.size, source.evaluation.size
+    mined = Mined(*(np.zeros((0, 0), np.int32),) * 2)
+    if team.chief:
+        mined = mining.read(directory.mined, *sizes)
+    if team.size == 1:
+        return mined
+    arrays = []
+    for array, size in zip(dataclasses.astuple(mined), sizes, strict=True):
+        flat = team.from_chief(array.reshape(-1).astype(np.int32))
+        arrays.append(flat.reshape(size, -1))
+    return Mined(*arrays)

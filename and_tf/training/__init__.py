@@ -1,0 +1,1 @@
+"""Trains an encoder: config, model, checkpoints, run directory and result."""

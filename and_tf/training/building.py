@@ -1,0 +1,61 @@
+"""Makes what a config trains an encoder by."""
+
+from __future__ import annotations
+
+import keras
+
+from and_tf.data.split import Split
+from and_tf.method.encoder_model import Pretext
+from and_tf.method.model import AND
+from and_tf.pretexts.rotation import Rotation
+from and_tf.pretexts.supervised import Supervised
+from and_tf.training.config import TrainConfig
+from and_tf.utils.errors import InputError
+
+
+def build(
+    config: TrainConfig,
+    train: Split,
+    encoder: keras.Model,
+    augmenter: keras.layers.Layer | None,
+) -> Pretext:
+    """Makes the model of `config.pretext`, to be compiled.
+
+    Args:
+        config: The run.
+        train: The training images; their labels are read for
+            --pretext=supervised alone.
+        encoder: With fresh weights.
+        augmenter: See `Pretext`.
+
+    Raises:
+        InputError: If the config or the images do not allow it.
+    """
+    shared = {
+        "temperature": config.temperature,
+        "augmenter": augmenter,
+        "seed": config.seed,
+    }
+    if config.pretext == "rotation":
+        return Rotation(encoder, train.size, **shared)
+    if config.pretext == "supervised":
+        if train.labels is None:
+            raise InputError(
+                "Expected labels for --pretext=supervised. Received none in "
+                f"{train.name}: class sub-folders, or a data set with labels, "
+                "have them."
+            )
+        classes = len(train.class_names or ())
+        return Supervised(encoder, train.labels, classes, **shared)
+    return AND(
+        encoder,
+        train.size,
+        neighbourhood_size=config.neighbourhood_size,
+        memory_momentum=config.memory_momentum,
+        bank_initialiser="uniform"
+        if config.bank_initialiser == "uniform"
+        else "unit",
+        shard_bank=config.shard_bank,
+        block_rows=config.loss_block_rows,
+        **shared,
+    )

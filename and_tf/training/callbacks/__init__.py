@@ -1,0 +1,1 @@
+"""Follows a training: checkpoints, evaluation, progress, TensorBoard."""

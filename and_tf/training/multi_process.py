@@ -1,0 +1,130 @@
+"""What the processes of a run settle before its first step.
+
+The chief alone has the run directory; the others need not see it. What they
+go on from, they have from the chief.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from and_tf.distribution.process_group import Team
+from and_tf.training.checkpoint import Checkpoint
+from and_tf.training.config import TrainConfig
+from and_tf.training.run_directory import RunDirectory
+from and_tf.utils.errors import InputError
+
+
+def held(
+    directory: RunDirectory, team: Team
+) -> contextlib.AbstractContextManager[None]:
+    """Keeps other runs out of the directory, see `RunDirectory.held`."""
+    return directory.held() if team.chief else contextlib.nullcontext()
+
+
+def claim(
+    directory: RunDirectory,
+    config: TrainConfig,
+    team: Team,
+    start: Callable[[], Checkpoint] | None = None,
+) -> tuple[Checkpoint | None, dict[str, Any] | None]:
+    """Takes the directory for a run, and gives all processes its state.
+
+    Args:
+        directory: The run's.
+        config: This process' flags.
+        team: Who trains.
+        start: Finds what a run begins with that has no checkpoint yet; None
+            begins with nothing.
+
+    Returns:
+        (the checkpoint to go on from, the content of result.json), None each
+        where there is none.
+
+    Raises:
+        InputError: If the chief cannot have the directory, or the processes
+            were started with different flags.
+    """
+    checkpoint, result = None, None
+    if team.chief:
+        # Before the directory is the run's, which might not start at all.
+        begun = directory.checkpoints.paths()
+        found = start() if start is not None and not begun else None
+        checkpoint = directory.claim(config)
+        if checkpoint is None and found is not None:
+            checkpoint = directory.checkpoints.adopt(found)
+        result = directory.read_result()
+    if team.size == 1:
+        return checkpoint, result
+    _check_flags(config, team)
+    checkpoint = shared(checkpoint, team)
+    known = team.bytes_from_chief(json.dumps(result).encode())
+    return checkpoint, json.loads(known)
+
+
+def shared(checkpoint: Checkpoint | None, team: Team) -> Checkpoint | None:
+    """What the chief has read, for all processes of a run."""
+    if team.size == 1:
+        return checkpoint
+    path = team.bytes_from_chief(
+        str(checkpoint.path).encode() if checkpoint else b""
+    )
+    content = checkpoint.path.read_bytes() if checkpoint else b""
+    content = team.bytes_from_chief(content)
+    if team.chief or not path:
+        return checkpoint
+    return Checkpoint(pathlib.Path(path.decode()), content)
+
+
+def _check_flags(config: TrainConfig, team: Team) -> None:
+    """Raises an `InputError` if a flag of the run is not the chief's."""
+    own = {name: getattr(config, name) for name in config.run_fields()}
+    chief = json.loads(team.bytes_from_chief(json.dumps(own).encode()))
+    differ = [name for name in own if own[name] != chief[name]]
+    _agreed(
+        not differ,
+        team,
+        (
+            "Expected the same flags in all processes of TF_CONFIG. Received "
+            "others than the chief's"
+            + (f": {', '.join(differ)}." if differ else ".")
+        ),
+    )
+
+
+def check_images(count: int, mark: str, team: Team) -> None:
+    """Sees to it that all processes have the same training images.
+
+    Args:
+        count: How many this one has.
+        mark: What tells them from others.
+        team: Who trains.
+
+    Raises:
+        InputError: If they have not.
+    """
+    if team.size == 1:
+        return
+    own = f"{count} {mark}".encode()
+    same = team.bytes_from_chief(own) == own
+    _agreed(
+        same,
+        team,
+        (
+            "Expected the same training images, by names and classes, on all "
+            f"machines of TF_CONFIG. Received {count:,} here"
+            + ("." if same else ", others than the chief's.")
+        ),
+    )
+
+
+def _agreed(fine: bool, team: Team, message: str) -> None:
+    """Raises the error on all processes if it is one on any."""
+    if not team.gather(np.array([fine], np.int32)).all():
+        raise InputError(message)

@@ -1,0 +1,112 @@
+"""Fits a run to the devices that it trains on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from and_tf.data.split import ImageData, Split
+from and_tf.distribution import device_memory
+from and_tf.distribution.process_group import Team
+from and_tf.distribution.strategy import accelerated
+from and_tf.method.encoder_model import Pretext
+from and_tf.training.config import TrainConfig
+
+EVALUATION_SHARE = 0.05  # Of the time that training takes.
+# How much longer an evaluation may take beside a GPU's training than its passes
+# through the encoder say: reading images and files are the host's. A guess, as
+# no GPU was at hand.
+GPU_OVERHEAD = 5.0
+
+
+def resolve(
+    config: TrainConfig, images: ImageData, on_gpu: bool
+) -> TrainConfig:
+    """Fills in what is left to the devices and the sizes of the data.
+
+    What it gives depends on nothing that differs between two runs of the same
+    flags on the same kind of device: a resumed run is evaluated in the same
+    epochs.
+
+    Args:
+        config: As the flags say.
+        images: The data set.
+        on_gpu: Whether all devices are GPUs.
+    """
+    known = {}
+    if config.augment_on_device is None:
+        known["augment_on_device"] = on_gpu
+    if config.evaluate_every < 0:
+        known["evaluate_every"] = evaluation_interval(
+            images.train.size,
+            images.test.size if images.test else 0,
+            has_bank=config.has_bank,
+            on_gpu=on_gpu,
+        )
+    return dataclasses.replace(config, **known)
+
+
+def evaluation_interval(
+    train: int, test: int, *, has_bank: bool, on_gpu: bool
+) -> int:
+    """Returns the epochs between two evaluations.
+
+    They take up to `EVALUATION_SHARE` of the time of training. An epoch passes
+    each training image forwards and, at twice the cost, backwards; an
+    evaluation passes each test image forwards and, without a bank, the
+    training images too. The search among embeddings is small beside that for
+    any encoder worth the name.
+
+    Args:
+        train: Training images.
+        test: Test images; 0 leaves one training image out after another.
+        has_bank: Whether the gallery is there already.
+        on_gpu: Whether training is on GPUs.
+
+    Returns:
+        At least 1.
+    """
+    # To search the bank for itself takes about as long as to pass a quarter of
+    # the images through a small encoder.
+    queries = test or (train / 4 if has_bank else 0)
+    passed = queries + (0 if has_bank else train)
+    share = passed / (3 * train) * (GPU_OVERHEAD if on_gpu else 1.0)
+    return max(1, math.ceil(share / EVALUATION_SHARE))
+
+
+def fits(config: TrainConfig, train: Split, team: Team) -> bool:
+    """Returns whether the training images are to lie on each of the GPUs.
+
+    Args:
+        config: Resolved.
+        train: The images.
+        team: Of GPUs.
+    """
+    if not (train.held and config.augment_on_device):
+        return False
+    if not config.device_data_fraction:
+        return False
+    size = train.size * 3 * math.prod(train.image_shape)
+    names = [name or "GPU:0" for name in team.devices]
+    totals = [device_memory.total_bytes(name) for name in names]
+    return all(
+        total is not None and size <= config.device_data_fraction * total
+        for total in totals
+    )
+
+
+def compile_parts(model: Pretext, config: TrainConfig) -> None:
+    """Says what XLA compiles of a step where there are several replicas.
+
+    Not on CPUs, where XLA's convolutions are slower than TensorFlow's. With
+    one replica Keras has the whole step compiled.
+
+    Args:
+        model: Before its first step.
+        config: The run.
+    """
+    strategy = model.distribute_strategy
+    if strategy.num_replicas_in_sync > 1 and accelerated(strategy):
+        model.compiles_views = True
+        exchange = config.sync_batch_norm or config.shard_bank
+        model.compiles_locally = not exchange

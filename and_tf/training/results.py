@@ -1,0 +1,300 @@
+"""What a run says at its beginning and leaves behind at its end."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import os
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from and_tf import figures
+from and_tf.data.preprocessing import pictures
+from and_tf.data.skipped import summaries
+from and_tf.data.split import ImageData, take
+from and_tf.distribution.devices import describe, gpu_names, unused_gpus
+from and_tf.distribution.process_group import Team
+from and_tf.evaluation.embeddings import embed
+from and_tf.training import result_file
+from and_tf.training.callbacks.checkpointing import Recorder
+from and_tf.training.callbacks.tensorboard import spread
+from and_tf.training.config import TrainConfig
+from and_tf.training.experiment import Training
+from and_tf.training.run_directory import RunDirectory, versions
+
+_NAMED_CLASSES = 12  # More are counted at the start, and not named.
+ABOUT = {
+    "rotation": "rotation: learns which quarter turn a view has had",
+    "supervised": "supervised: learns from the labels of the training images",
+}
+
+
+def print_start(
+    images: ImageData, config: TrainConfig, team: Team, on_device: bool = False
+) -> None:
+    """Prints on what it runs, and a line a split: how many images of what size.
+
+    Args:
+        images: The data set.
+        config: The run.
+        team: Who trains.
+        on_device: Whether the training images lie on the devices.
+    """
+    if warning := unused_gpus():
+        print(warning)
+    device = describe(team)
+    if team.size > 1:
+        device = f"{team.size} processes, this one on {device}"
+    print(f"{config.backbone} on {device}, {config.precision}")
+    if config.pretext in ABOUT:
+        print(ABOUT[config.pretext])
+    for split in (images.train, images.test):
+        if split is None:
+            continue
+        size = "mixed sizes"
+        if split.image_shape:
+            size = "×".join(map(str, split.image_shape))
+        held = "in memory" if split.held else "streamed"
+        if on_device and split is images.train:
+            held = "on the GPU" if team.alone else "on each GPU"
+        print(f"{split.name}: {split.size:,} images, {size}, {held}")
+        for summary in summaries(split.skipped):
+            print(f"  left out {summary}")
+    if images.train.class_names:
+        print(describe_classes(images.train.class_names))
+    for remark in images.remarks:
+        print(remark)
+
+
+def describe_classes(names: Sequence[str]) -> str:
+    """Tells how many classes there are, and what a few are called."""
+    if len(names) > _NAMED_CLASSES:
+        return f"{len(names):,} classes"
+    what = "classes" if names[1:] else "class"
+    return f"{len(names)} {what}: {', '.join(names)}"
+
+
+def print_baseline(name: str, top1: float) -> None:
+    """kNN top-1 of something that training has to beat."""
+    print(f"{name + ':':19}kNN {100 * top1:.1f} %", flush=True)
+
+
+def finish(training: Training, recorder: Recorder) -> dict[str, Any]:
+    """Writes result.json and the pictures, and prints the table of rounds.
+
+    Returns:
+        The content of result.json.
+    """
+    history, train = recorder.history, training.images.train
+    result = make_result(training, history, recorder.seconds)
+    numbers = spread(train.size)
+    points = embed(training.model, take(train, numbers), training.image_size)
+    if training.board is not None:
+        write(training, result, history, points, numbers)
+        show(training.directory, result)
+    return result
+
+
+def write(
+    training: Training,
+    result: dict[str, Any],
+    history: list[dict],
+    points: np.ndarray,
+    numbers: np.ndarray,
+) -> None:
+    """Writes what is seen of a finished run.
+
+    Args:
+        training: The run.
+        result: The content of result.json.
+        history: Of its epochs.
+        points: float32 [m, D], embeddings for the projector.
+        numbers: int64 [m], of which training images.
+    """
+    train = training.images.train
+    draw(training.directory, training.images, result, history)
+    figures_of_run = {
+        key: result[key]
+        for key in ("knn_top1_last", "knn_top1_best", "classifier_top1")
+        if result[key] is not None
+    }
+    training.board.write_result(figures_of_run, len(history))
+    training.board.write_projector(
+        points,
+        numbers,
+        functools.partial(pictures, train),
+        train.labels,
+        train.class_names,
+    )
+    training.board.close()
+    # Last: with it a run is finished, and nothing of this is done again.
+    training.directory.write_result(result)
+
+
+def show(directory: RunDirectory, result: dict[str, Any]) -> None:
+    """Prints how a finished run ended, and what it wrote."""
+    with result_file.using(directory.result):
+        print_table(result)
+    print_files(directory)
+
+
+def make_result(
+    training: Training, history: list[dict], seconds: float
+) -> dict[str, Any]:
+    """Collects the content of result.json."""
+    config, knn = training.config, training.knn
+    last = history[-1]
+    bank = [row["knn_bank"] for row in history if "knn_bank" in row]
+    return {
+        "dataset": config.dataset,
+        "pretext": config.pretext,
+        "uses_labels": training.model.uses_labels,
+        "backbone": config.backbone,
+        "num_examples": training.images.train.size,
+        "image_size": training.image_size,
+        "rounds": config.rounds,
+        "epochs": len(history),
+        "seconds": round(seconds, 1),
+        "train_images_per_second": round(
+            float(np.median([row["images_per_second"] for row in history])), 1
+        ),
+        "knn_top1_last": last.get("knn_clean"),
+        "knn_top5_last": last.get("knn_clean_top5"),
+        "knn_top1_best": max(bank, default=None),
+        "classifier_top1": _classifier_top1(training),
+        "train_accuracy": last.get("accuracy"),
+        "knn_protocol": knn.protocol,
+        "knn_baselines": training.notes["baselines"],
+        "neighbourhoods": _rounds(history) if config.has_bank else [],
+        "seed": config.seed,
+        "machine": machine(),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(
+            timespec="seconds"
+        ),
+        "versions": versions(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What it was run on."""
+    names = gpu_names()
+    found = {
+        "cpus": os.cpu_count(),
+        "processor": platform.machine(),
+        "gpus": len(names),
+    }
+    return found | {"gpu_names": names} if names else found
+
+
+def _classifier_top1(training: Training) -> float | None:
+    """Of the test images, where the model was trained to tell their classes."""
+    model, test = training.model, training.images.test
+    if not model.uses_labels or test is None or test.labels is None:
+        return None
+    return model.top1(embed(model, test, training.image_size), test.labels)
+
+
+def _rounds(history: list[dict]) -> list[dict[str, Any]]:
+    """A dict a round: its anchors, their consistency, its last kNN."""
+    rounds: dict[int, dict[str, Any]] = {}
+    for row in history:
+        rounds[row["round"]] = {
+            "round": row["round"],
+            "epochs": rounds.get(row["round"], {"epochs": 0})["epochs"] + 1,
+            "selected": row["anchors"],
+            "consistency": row.get("consistency"),
+            "consistency_all": row.get("consistency_all"),
+            "knn_clean": row.get("knn_clean"),
+            "knn_bank": row.get("knn_bank"),
+        }
+    return list(rounds.values())
+
+
+def draw(
+    directory: RunDirectory,
+    images: ImageData,
+    result: dict[str, Any],
+    history: list[dict],
+) -> None:
+    """Draws the curves and the last round's gallery."""
+    figures.curves(
+        history,
+        directory.curves,
+        baselines=result["knn_baselines"],
+        title=directory.config().title,
+        rounds=result["rounds"],
+    )
+    number = directory.last_discovery()
+    if number:
+        figures.gallery(
+            functools.partial(pictures, images.train),
+            directory.read_neighbourhoods(number),
+            directory.gallery(number),
+            labels=images.train.labels,
+            class_names=images.train.class_names,
+        )
+
+
+def print_table(result: dict[str, Any]) -> None:
+    """One line each for the baselines and the rounds, or what has none."""
+
+    def line(name: str, knn: str, second: str = "", third: str = "") -> None:
+        text = f"{name:24}{knn:>10}{second:>12}{third:>14}"
+        print(text.rstrip())
+
+    rounds = result["neighbourhoods"]
+    print()
+    if rounds:
+        line("", "kNN top-1", "anchors", "consistency")
+    else:
+        line("", "kNN top-1", "classifier", "train views")
+    for name, top1 in result["knn_baselines"].items():
+        line(name, _percent(top1))
+    for row in rounds:
+        number, anchors = row["round"], row["selected"]
+        line(
+            f"round {number}" if number else "instance learning",
+            _percent(row["knn_clean"]),
+            f"{anchors:,}" if anchors else "",
+            _percent(row["consistency"]),
+        )
+    if not rounds:
+        note = ", uses labels" if result["uses_labels"] else ""
+        line(
+            result["pretext"] + note,
+            _percent(result["knn_top1_last"]),
+            _percent(result["classifier_top1"]),
+            _percent(result["train_accuracy"]),
+        )
+    if result["knn_protocol"]:
+        protocol = result["knn_protocol"]
+        print(
+            f"kNN: K = {protocol['K']}, τ = {protocol['temperature']:g}, "
+            f"queries {protocol['queries']}, gallery "
+            f"{protocol['gallery_last']}"
+        )
+    if not rounds:
+        print("classifier: its own top-1 on test images, and on train views")
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+def print_files(directory: RunDirectory) -> None:
+    """Names what the run wrote."""
+    number = directory.last_discovery()
+    gallery = f"{directory.gallery(number).name}: anchors and their neighbours"
+    print(f"\nwrote {directory.path}/")
+    for text in (
+        f"{directory.curves.name}: the curves of the run",
+        *([gallery] if number else []),
+        "result.json: the figures, with their protocol",
+        "metrics.csv: a row an epoch",
+        f"checkpoints/, {'neighbourhoods/, ' if number else ''}flags.cfg",
+        f"tensorboard/: tensorboard --logdir {directory.path}",
+    ):
+        print(f"  {text}")

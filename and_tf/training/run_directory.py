@@ -1,0 +1,294 @@
+"""A run's directory: what lies where, and whose it is."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import importlib.metadata
+import io
+import os
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from and_tf.method.discovery import Neighbourhoods
+from and_tf.training import config as configs
+from and_tf.training import result_file
+from and_tf.training.checkpoint import Checkpoint, Checkpoints
+from and_tf.training.config import RunConfig, TrainConfig
+from and_tf.utils import archives, atomic_files, bounds, locks, temporary_files
+from and_tf.utils.checkpoint_names import LAST
+from and_tf.utils.errors import InputError
+
+COLUMNS = (
+    "epoch",
+    "round",
+    "loss",
+    "accuracy",
+    "learning_rate",
+    "images_per_second",
+    "seconds",
+    "anchors",
+    "consistency",
+    "consistency_all",
+    "knn_bank",
+    "knn_clean",
+    "knn_clean_top5",
+)
+_NEIGHBOURHOODS = {
+    "entropy": ("f", 1),
+    "neighbours": ("iu", 2),
+    "selected": ("b", 1),
+}
+VERSIONS = ("tensorflow", "keras", "keras-cv", "tensorflow-datasets", "numpy")
+
+
+class RunDirectory:
+    """flags.cfg, metrics.csv, result.json, checkpoints/, tensorboard/, …
+
+    Args:
+        path: The directory; need not exist.
+
+    Attributes:
+        config_class: What its flags are of.
+        columns: Of metrics.csv.
+        flag: What names it on a command line.
+        command: What makes one.
+    """
+
+    config_class: type[RunConfig] = TrainConfig
+    columns = COLUMNS
+    flag = "--run_dir"
+    command = "python -m and_tf.train --run_dir=…"
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self.checkpoints = Checkpoints(path / "checkpoints")
+        self.flagfile = path / "flags.cfg"
+        self.result = path / "result.json"
+        self.metrics = path / "metrics.csv"
+        self.tensorboard = path / "tensorboard"
+        self.neighbourhoods = path / "neighbourhoods"
+        self.curves = path / "curves.png"
+
+    def gallery(self, round_number: int) -> pathlib.Path:
+        """The picture of a round's neighbourhoods."""
+        return self.path / f"neighbourhoods_round_{round_number}.png"
+
+    def claim(self, config: RunConfig) -> Checkpoint | None:
+        """Makes the directory this run's, or finds it to be so.
+
+        Args:
+            config: The run.
+
+        Returns:
+            The checkpoint to go on from, None for a new run.
+
+        Raises:
+            InputError: If it holds a run and `config` does not resume, or
+                resumes another, or something else lies there.
+        """
+        self._check_path()
+        there = set(self.path.iterdir()) if self.path.is_dir() else set()
+        # A run that failed before its first step, as where its images cannot
+        # be had, leaves its flags alone: nothing to go on with or to lose.
+        if there - {self.flagfile}:
+            if self.flagfile in there:
+                return self._take_up(config)
+            raise InputError(
+                f"Expected a new directory, or a run's, for {self.flag}. "
+                f"Received: {self.path}, which holds something else."
+            )
+        atomic_files.write_text(self.flagfile, config.to_flagfile())
+        return None
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes from training in the directory meanwhile.
+
+        The lock is the operating system's and ends with the process, however
+        that ends.
+
+        Raises:
+            InputError: If another process trains there, or the directory
+                cannot be made.
+        """
+        self._check_path()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise InputError(
+                f"Expected a directory that can be made for {self.flag}. "
+                f"Received: {self.path}: {error.strerror}."
+            ) from error
+        try:
+            if locks.is_free(descriptor) is False:
+                raise InputError(
+                    f"Expected a run directory that no other process trains "
+                    f"in. Received: {self.path}. Wait for it, or name another "
+                    f"{self.flag}."
+                )
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _check_path(self) -> None:
+        try:
+            str(self.path).encode()
+            is_file = self.path.exists() and not self.path.is_dir()
+        except (OSError, UnicodeError) as error:
+            # TensorFlow's writers take no other names.
+            why = getattr(error, "strerror", None) or "its name is no UTF-8"
+            raise InputError(
+                f"Expected a directory that can be made for {self.flag}. "
+                f"Received: {self.path}: {why}. Name another."
+            ) from error
+        if is_file:
+            raise InputError(
+                f"Expected a directory for {self.flag}. Received the file "
+                f"{self.path}."
+            )
+
+    def _take_up(self, config: RunConfig) -> Checkpoint | None:
+        before = self.config()
+        if not config.resume:
+            raise InputError(
+                f"Expected a new {self.flag}. Received: {self.path}, which "
+                f"holds a run of {before.title}. Add "
+                "--resume to go on with it, or name another."
+            )
+        names = config.differences(before)
+        if names:
+            differences = ", ".join(
+                f"{name} {getattr(before, name)!r} (now "
+                f"{getattr(config, name)!r})"
+                for name in names
+            )
+            raise InputError(
+                f"Expected the flags of the run in {self.path} to resume it. "
+                f"It has {differences}. Use these, or name another {self.flag}."
+            )
+        atomic_files.write_text(self.flagfile, config.to_flagfile())
+        temporary_files.sweep(self.path)
+        return self.checkpoints.latest()
+
+    def config(self) -> RunConfig:
+        """The config that the run was made with.
+
+        Raises:
+            InputError: If this is no run's directory.
+        """
+        if not self.flagfile.is_file():
+            raise InputError(
+                f"Expected the directory of a run, with flags.cfg in it. "
+                f"Received: {self.path}, which has none. Train one with "
+                f"{self.command}"
+            )
+        return configs.from_run(self.config_class, self.flagfile)
+
+    def write_metrics(self, history: list[dict]) -> None:
+        """Writes metrics.csv, a row an epoch."""
+        text = io.StringIO()
+        rows = csv.DictWriter(
+            text, self.columns, extrasaction="ignore", lineterminator="\n"
+        )
+        rows.writeheader()
+        rows.writerows(history)
+        atomic_files.write_text(self.metrics, text.getvalue())
+
+    def read_result(self) -> dict[str, Any] | None:
+        """Reads result.json, None of a run that is not finished."""
+        return result_file.read_finished(self.result)
+
+    def picture(self, name: str, which: str = LAST) -> pathlib.Path:
+        """Where a protocol's picture of a checkpoint goes.
+
+        Args:
+            name: The picture's.
+            which: See `checkpoint_name.round_of`.
+        """
+        of = "" if which == LAST else f"_{which}"
+        return self.path / f"{name}{of}.png"
+
+    def evaluations(self, which: str = LAST) -> dict[str, dict[str, Any]]:
+        """What protocols found in a checkpoint, by their names.
+
+        Args:
+            which: See `checkpoint_name.round_of`.
+        """
+        return result_file.evaluations(self.result, which)
+
+    def add_evaluation(
+        self, protocol: str, figures: dict[str, Any], which: str = LAST
+    ) -> None:
+        """Adds a protocol's figures to result.json, see `result_file.add`."""
+        result_file.add(self.result, protocol, figures, which)
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Writes result.json at the end of a run, see `result_file.write`."""
+        result_file.write(self.result, result)
+
+    def write_neighbourhoods(self, found: Neighbourhoods) -> None:
+        """Writes neighbourhoods/round_<r>.npz."""
+        atomic_files.write(
+            self.neighbourhoods / f"round_{found.round}.npz",
+            lambda file: np.savez_compressed(
+                file,
+                neighbours=found.neighbours,
+                entropy=found.entropy,
+                selected=found.selected,
+            ),
+        )
+
+    def last_discovery(self) -> int:
+        """The last round whose neighbourhoods were written, 0 for none."""
+        return max(self.discoveries(), default=0)
+
+    def discoveries(self) -> list[int]:
+        """The rounds whose neighbourhoods were written, in their order.
+
+        Files of other names, such as "round_2 (copy).npz", are passed over.
+        """
+        found = (
+            re.fullmatch(r"round_([0-9]+)\.npz", path.name)
+            for path in self.neighbourhoods.glob("round_*.npz")
+            if path.is_file()
+        )
+        numbers = [int(one[1]) for one in found if one]
+        return sorted(n for n in numbers if n <= bounds.EPOCHS)
+
+    def read_neighbourhoods(self, round_number: int) -> Neighbourhoods:
+        """Reads neighbourhoods/round_<r>.npz.
+
+        Raises:
+            InputError: If it is missing or damaged.
+        """
+        path = self.neighbourhoods / f"round_{round_number}.npz"
+        try:
+            arrays = archives.read(path, _NEIGHBOURHOODS)
+            if len(set(map(len, arrays))) > 1:
+                raise ValueError("its arrays are of different lengths")
+            archives.check_rows(len(arrays[0]), arrays[1])
+        except archives.DAMAGE as error:
+            raise InputError(
+                f"Expected the neighbourhoods of round {round_number}. "
+                f"Received: {path}, which cannot be read "
+                f"({archives.why(error)}). Remove it to go on without it."
+            ) from error
+        return Neighbourhoods(round_number, *arrays)
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of the packages that a run's numbers depend on.
+
+    A package that is not installed is left out.
+    """
+    found = {}
+    for name in VERSIONS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

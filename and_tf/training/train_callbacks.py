@@ -1,0 +1,130 @@
+"""The epochs of a run, and everything that happens around their steps."""
+
+from __future__ import annotations
+
+import functools
+
+import keras
+
+from and_tf.data.pipeline import steps_per_epoch, train_batches
+from and_tf.data.preprocessing import pictures
+from and_tf.data.step_batches import DeviceBatches, HostBatches, StepBatches
+from and_tf.method.curriculum import Curriculum
+from and_tf.method.discovery import Neighbourhoods
+from and_tf.method.rounds import Rounds
+from and_tf.training import epochs
+from and_tf.training.callbacks.checkpointing import Recorder
+from and_tf.training.callbacks.evaluation import Evaluation
+from and_tf.training.callbacks.finite_loss import FiniteLoss
+from and_tf.training.callbacks.progress import Progress
+from and_tf.training.callbacks.speed import Speed
+from and_tf.training.experiment import Training, rounds_of, view_config
+
+
+def fit(training: Training) -> Recorder:
+    """Trains the epochs that are missing; returns what was recorded."""
+    config, train_split = training.config, training.images.train
+    plan = rounds_of(config)
+    ends = tuple(plan.ends.values())
+    return epochs.fit(
+        training,
+        epochs=plan.epochs,
+        steps=steps_per_epoch(train_split, config.batch_size),
+        batches=functools.partial(batches, training),
+        callbacks=functools.partial(callbacks, training, plan),
+        ends=ends,
+        kept=ends if config.keep_rounds else (),
+    )
+
+
+def batches(training: Training, *, seed: int, **span: int) -> StepBatches:
+    """Where the steps of a training have their batches from.
+
+    Args:
+        training: The run.
+        seed: Its seed.
+        **span: `epochs`, `first_epoch` and `first_step` of `train_batches`.
+    """
+    config, train_split = training.config, training.images.train
+    team = training.team
+    view = view_config(config, training.view_size)
+    shared = {"batch_size": config.batch_size, "seed": seed}
+    if training.on_device:
+        return DeviceBatches(train_split, view, team=team, **shared)
+    dataset = train_batches(
+        train_split,
+        view,
+        on_device=config.augment_on_device,
+        share=(team.index, team.size),
+        **shared,
+        **span,
+    )
+    return HostBatches(dataset, team)
+
+
+def callbacks(
+    training: Training,
+    plan: Rounds,
+    recorder: Recorder,
+    first_epoch: int,
+    first_step: int,
+) -> list[keras.callbacks.Callback]:
+    """Everything that happens around the steps of a training."""
+    config, train_split = training.config, training.images.train
+    steps = steps_per_epoch(train_split, config.batch_size)
+    rounds = []
+    if config.has_bank:
+        rounds = [curriculum(training, plan, recorder, first_step)]
+    # The order is important: what a callback adds to the logs of an epoch,
+    # those after it see.
+    # 1. The rounds, before the clock of the epoch starts.
+    # 2. The clock, before anything that is not training.
+    # 3. The loss, before anything is done with a broken model.
+    # 4. Evaluation, so that its figures are recorded.
+    # 5. The record, so that nothing is shown that is not kept.
+    # 6. What people watch.
+    return [
+        *rounds,
+        Speed(train_split.size, steps, first_step),
+        FiniteLoss(training.directory.checkpoints),
+        Evaluation(training.knn, plan, config.evaluate_every, config.has_bank),
+        recorder,
+        *([training.board] if training.board else []),
+        Progress(
+            plan.epochs,
+            steps,
+            plan.rounds,
+            first_epoch,
+            first_step=first_step,
+        ),
+    ]
+
+
+def curriculum(
+    training: Training, plan: Rounds, recorder: Recorder, first_step: int
+) -> Curriculum:
+    """The rounds of a model with a bank; what they discover is kept."""
+    config, train_split = training.config, training.images.train
+
+    def keep(found: Neighbourhoods) -> None:
+        training.directory.write_neighbourhoods(found)
+        training.board.write_neighbourhoods(
+            found,
+            functools.partial(pictures, train_split),
+            train_split.labels,
+            len(recorder.history),
+            train_split.class_names,
+        )
+
+    return Curriculum(
+        plan.rounds,
+        plan.epochs_per_round,
+        plan.initial_epochs,
+        selection=config.selection,
+        clusters=config.clusters,
+        seed=config.seed,
+        images=training.clean_views(),
+        labels=train_split.labels,
+        on_discovery=keep if training.board else None,
+        first_step=first_step,
+    )

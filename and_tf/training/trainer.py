@@ -1,0 +1,204 @@
+"""A training run, from its config to its result: where the parts are wired."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import keras
+
+from and_tf import backbones, data
+from and_tf.augmentation import RandomView
+from and_tf.data.pipeline import check_parts, steps_per_epoch
+from and_tf.data.split import ImageData
+from and_tf.distribution import strategy
+from and_tf.distribution.process_group import Team
+from and_tf.evaluation.run_knn import RunKnn
+from and_tf.method.encoder_model import Pretext
+from and_tf.method.optimizers import CoupledSGD
+from and_tf.method.rounds import RoundSchedule
+from and_tf.training import (
+    building,
+    multi_process,
+    placement,
+    results,
+    warm_start,
+)
+from and_tf.training.callbacks.tensorboard import TensorBoardWriter
+from and_tf.training.checkpoint import Checkpoint
+from and_tf.training.config import TrainConfig
+from and_tf.training.experiment import Training, rounds_of, view_config
+from and_tf.training.restore import fingerprint, first_notes, restore
+from and_tf.training.run_directory import RunDirectory
+from and_tf.training.train_callbacks import fit
+
+
+def train(config: TrainConfig) -> dict[str, Any]:
+    """Trains, or continues training, and leaves a run directory behind.
+
+    If several processes train together, only the first, the chief, reads and
+    writes the directory.
+
+    Args:
+        config: The flags of the run: `and_tf.TrainConfig` has a field
+            for each flag of `and_tf.train`.
+
+    Returns:
+        The content of result.json.
+
+    Raises:
+        InputError: For everything that a user can correct.
+
+    Examples:
+        >>> import and_tf
+        >>> config = and_tf.TrainConfig(
+        ...     dataset="digits",
+        ...     max_train_examples=200,
+        ...     backbone="small",
+        ...     embedding_dim=16,
+        ...     initial_epochs=1,
+        ...     rounds=1,
+        ...     epochs_per_round=1,
+        ...     run_dir="runs/digits",
+        ... )
+        >>> result = and_tf.train_run(config)  # doctest: +ELLIPSIS
+        small on ...
+        >>> result["knn_top1_last"] > 0.2  # A tenth by chance.
+        True
+    """
+    team = Team(strategy.build(config.strategy, config.communication))
+    directory = RunDirectory(config.run_directory)
+    with team.joined(), multi_process.held(directory, team):
+        start = None
+        if config.start_from:
+            start = functools.partial(warm_start.find, config)
+        checkpoint, result = multi_process.claim(directory, config, team, start)
+        if checkpoint and checkpoint.epochs == rounds_of(config).epochs:
+            if result is not None:
+                results.show(directory, result)
+                return result
+        training = prepare(config, directory, checkpoint, team)
+        result = results.finish(training, fit(training))
+        team.wait()  # Until the chief has written it all.
+        return result
+
+
+def prepare(
+    config: TrainConfig,
+    directory: RunDirectory,
+    checkpoint: Checkpoint | None,
+    team: Team,
+) -> Training:
+    """Loads the data and makes the model, new or as the checkpoint has it."""
+    keras.config.set_dtype_policy(config.precision)
+    images = load_images(config)
+    on_gpu = strategy.accelerated(team.strategy)
+    config = placement.resolve(config, images, on_gpu)
+    on_device = placement.fits(config, images.train, team) if on_gpu else False
+    results.print_start(images, config, team, on_device)
+    multi_process.check_images(
+        images.train.size, fingerprint(images.train), team
+    )
+    check_parts(
+        images.train,
+        config.batch_size,
+        team.strategy.num_replicas_in_sync,
+    )
+
+    notes = checkpoint.notes if checkpoint else first_notes(config, images)
+    # After the data: to prepare a set takes numbers from Python's generator,
+    # and a run must not depend on whether that was to be done.
+    keras.utils.set_random_seed(config.seed)
+    with team.strategy.scope():
+        model = build_model(config, images, notes["encoder"])
+    if checkpoint:
+        restore(model, checkpoint, images)
+    training = Training(
+        config,
+        directory,
+        images,
+        model,
+        RunKnn(
+            images,
+            notes["encoder"]["image_size"],
+            config.knn_neighbours,
+            config.knn_temperature,
+            team,
+        ),
+        TensorBoardWriter(
+            directory.tensorboard,
+            dataclasses.asdict(config),
+            notes["history"],
+            notes.get("step", 0),
+        )
+        if team.chief
+        else None,
+        notes,
+        team,
+        on_device,
+    )
+    if not checkpoint:
+        begin(training)
+    return training
+
+
+def load_images(config: TrainConfig) -> ImageData:
+    """Loads the data set that a config names."""
+    return data.load(
+        config.dataset,
+        config.data_dir or None,
+        image_size=config.image_size,
+        label_key=config.label_key,
+        train_split=config.train_split,
+        test_split=config.test_split,
+        max_train_examples=config.max_train_examples,
+        max_test_examples=config.max_test_examples,
+        seed=config.seed,
+        memory_limit=int(config.memory_gib * 2**30),
+    )
+
+
+def build_model(
+    config: TrainConfig, images: ImageData, encoder: dict[str, Any]
+) -> Pretext:
+    """Makes the compiled model of a run, with fresh weights."""
+    view_size = config.view_size or encoder["image_size"]
+    augmenter = None
+    if config.augment_on_device:
+        augmenter = RandomView(view_config(config, view_size))
+    built = backbones.build(**encoder)
+    if config.sync_batch_norm:
+        backbones.synchronise_batch_norm(built)
+    model = building.build(config, images.train, built, augmenter)
+    placement.compile_parts(model, config)
+    model.view_encoder = backbones.for_views(built, view_size)
+    rate = RoundSchedule(
+        config.learning_rate,
+        config.learning_rate_schedule,
+        steps_per_epoch(images.train, config.batch_size),
+        rounds=config.rounds,
+        epochs_per_round=config.epochs_per_round,
+        initial_epochs=config.first_round_epochs,
+        warmup_epochs=config.warmup_epochs,
+    )
+    model.compile(CoupledSGD(rate, weight_decay=config.weight_decay))
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def begin(training: Training) -> None:
+    """What a new run does before its first step, and a resumed one not."""
+    model, config = training.model, training.config
+    if config.has_bank and config.bank_initialiser == "encoder":
+        model.fill_bank(training.clean_views())
+    # Not of what is streamed, where each would be one more pass over the
+    # disk.
+    held = training.images.train.held
+    if config.baselines and held and training.knn.possible:
+        for name, evaluate in (
+            ("raw pixels", training.knn.raw_pixels),
+            ("untrained encoder", lambda: training.knn.clean(model)),
+        ):
+            training.notes["baselines"][name] = evaluate().top1
+            results.print_baseline(name, training.notes["baselines"][name])

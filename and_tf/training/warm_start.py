@@ -1,0 +1,59 @@
+"""Runs that begin where the instance learning of another one ended.
+
+Rounds are what ablations vary, and instance learning is what they share: a
+run that starts from another's is the run that it would have been alone.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+
+from and_tf.training.checkpoint import Checkpoint
+from and_tf.training.config import TrainConfig
+from and_tf.training.experiment import rounds_of
+from and_tf.training.run_directory import RunDirectory
+from and_tf.utils.errors import InputError
+
+
+def find(config: TrainConfig) -> Checkpoint:
+    """The end of the instance learning of the run in `config.start_from`.
+
+    Returns:
+        The checkpoint, as one of a run of `config` would be.
+
+    Raises:
+        InputError: If there is no such run, it has not come so far, or it
+            was told something else.
+    """
+    directory = RunDirectory(pathlib.Path(config.start_from))
+    before = directory.config()
+    names = config.instance_differences(before)
+    if names:
+        has, now = (
+            ", ".join(f"--{name}={_value(of, name)}" for name in names)
+            for of in (before, config)
+        )
+        raise InputError(
+            f"Expected the flags of the run in {directory.path} with "
+            f"--start_from, but for those of rounds: {has}. Received: {now}. "
+            "Use those, or leave --start_from out."
+        )
+    if not config.first_round_epochs:
+        raise InputError(
+            "Expected instance learning to start from, with --start_from. "
+            "Received: --initial_epochs=0. Leave --start_from out."
+        )
+    checkpoint = directory.checkpoints.of_round(0, rounds_of(before))
+    if config.has_bank:
+        # Nothing until round 1; but there may be another number of them.
+        shape = checkpoint.notes["num_examples"], config.neighbourhood_size
+        checkpoint.replace("method", 1, np.zeros(shape, np.int32))
+    return checkpoint
+
+
+def _value(config: TrainConfig, name: str) -> object:
+    """What a flag comes to."""
+    resolved = {"initial_epochs": config.first_round_epochs}
+    return resolved.get(name, getattr(config, name))

@@ -1,0 +1,1 @@
+"""Helps every other room: errors, files, flags, console output."""

@@ -1,0 +1,85 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from and_tf.utils import temporary_files
+from and_tf.utils.errors import InputError
+
+_REMEDY = (
+    "Make room or change the directory, then run again with --resume; what "
+    "was written before is whole."
+)
+
+
+def write(
+    path: pathlib.Path,
+    fill: Callable[[BinaryIO], None],
+    remedy: str = _REMEDY,
+) -> None:
+    """Writes a file beside its place, then moves it there.
+
+    A reader, or a run that was killed in between, sees the old file or the
+    new one.
+
+    Args:
+        path: The file; its directory is made.
+        fill: Writes the content to an open binary file.
+        remedy: What a user can do where it fails, in a sentence.
+
+    Raises:
+        InputError: If there is no room, or no right to write.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = temporary_files.create(path)
+        try:
+            _complete(file, fill)
+            os.replace(file.name, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(file.name)
+            raise
+        finally:
+            file.close()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise unwritable(path, why, remedy) from error
+
+
+def _complete(file: BinaryIO, fill: Callable[[BinaryIO], None]) -> None:
+    """Fills a file and sees to it that the disk has it."""
+    fill(file)
+    file.flush()
+    os.fsync(file.fileno())
+    if os.name == "nt":  # Windows renames no open file, and has no lock.
+        file.close()
+
+
+def unwritable(
+    path: pathlib.Path, why: str, remedy: str = _REMEDY
+) -> InputError:
+    """The error of a file that could not be written."""
+    return InputError(f"Expected to write {path}. Received: {why}. {remedy}")
+
+
+def write_text(path: pathlib.Path, text: str, remedy: str = _REMEDY) -> None:
+    """Writes UTF-8 text, whole or not at all.
+
+    Names of files that are no UTF-8, which Python has as surrogates, are
+    written as the bytes that they are.
+    """
+    content = text.encode(errors="surrogateescape")
+    write(path, lambda file: file.write(content), remedy)
+
+
+def write_json(path: pathlib.Path, value: Any, remedy: str = _REMEDY) -> None:
+    """Writes indented JSON, whole or not at all."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_text(path, text, remedy)

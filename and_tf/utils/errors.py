@@ -1,0 +1,43 @@
+"""What ends a main in a sentence instead of a stack trace."""
+
+from __future__ import annotations
+
+from and_tf.utils.escaping import for_console
+
+
+class InputError(ValueError):
+    """Raised for input of the user that cannot be used.
+
+    The message says in one or two sentences what was expected, what was
+    received and what to do; a main prints it and exits with code 1. It is one
+    line: line ends and other control characters, which the names of files may
+    have, are escaped.
+
+    Args:
+        *messages: What is wrong, mostly one thing; of several, each is shown
+            as an error of its own.
+
+    Examples:
+        >>> import and_tf
+        >>> try:
+        ...     and_tf.backbones.build("small", image_size=2)
+        ... except and_tf.InputError as error:
+        ...     print(error)
+        Expected an image_size of 8 or more. Received: 2.
+    """
+
+    def __init__(self, *messages: str) -> None:
+        super().__init__("\nerror: ".join(map(for_console, messages)))
+
+
+class Interrupted(Exception):
+    """A signal asked the process to end, and nothing was lost.
+
+    Args:
+        signal_number: Which one; the exit code is 128 more, as in shells.
+        message: What is kept and how to go on.
+    """
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,97 @@
+"""Locks of the operating system's, which end with the process that has them.
+
+They are `flock`s on open files. Where there are none, as on Windows and on
+some network file systems, everything goes on without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import time
+from collections.abc import Iterator
+
+from and_tf.utils.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows.
+    fcntl = None
+
+PATIENCE = 60.0  # Seconds; what is done under such a lock takes milliseconds.
+_POLL = 0.01
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+def hold(descriptor: int) -> None:
+    """Locks an open file or directory for as long as it is open.
+
+    Waits for other holders. Does nothing where there are no locks.
+    """
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def is_free(descriptor: int) -> bool | None:
+    """Takes the lock if nobody holds it.
+
+    Returns:
+        Whether it was free; None where locks cannot tell.
+    """
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+@contextlib.contextmanager
+def exclusive(path: pathlib.Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Keeps other processes and threads from changing a file meanwhile.
+
+    For what reads a file, changes it and writes it again. The lock is a file
+    of its own beside it, `.<name>.lock`, which stays: the file itself is
+    replaced, and a lock on it would go with the old one.
+
+    Args:
+        path: The file; its directory has to exist.
+        patience: How long to wait for others, in seconds.
+
+    Raises:
+        InputError: If another process does not let go of it, or the lock
+            cannot be made.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        descriptor = _open(lock)
+    except OSError as error:
+        raise InputError(
+            f"Expected to write {lock}. Received: {error.strerror}. Make room "
+            "or change the directory's rights, then run it again."
+        ) from error
+    try:
+        deadline = time.monotonic() + patience
+        while is_free(descriptor) is False:
+            if time.monotonic() > deadline:
+                raise InputError(
+                    f"Expected to have {path} within {patience:g} s. Received: "
+                    "another process keeps it locked. End that one, then run "
+                    "this again."
+                )
+            time.sleep(_POLL)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open(lock: pathlib.Path) -> int:
+    try:
+        return os.open(lock, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
+    except PermissionError:  # Another user's, who has let us read it.
+        return os.open(lock, os.O_RDONLY | _NO_LINK)

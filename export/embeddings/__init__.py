@@ -1,0 +1,1 @@
+"""Embeds any number of images into tables, and searches these."""

@@ -1,0 +1,206 @@
+"""Exported encoders of either format, as functions of images."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from and_tf.utils import records, schemas
+from and_tf.utils.errors import InputError
+
+SIGNATURE = "serving_default"
+INPUT, OUTPUT = "images", "embedding"
+
+
+class Encoder(Protocol):
+    """A frozen encoder.
+
+    Attributes:
+        image_size: S, in pixels.
+        embedding_dim: D.
+        fingerprint: SHA-256 of the model's bytes, as hexadecimal digits.
+    """
+
+    image_size: int
+    embedding_dim: int
+    fingerprint: str
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Embeds uint8 [B, S, S, 3] to float32 [B, D]."""
+
+
+def load(path: str | os.PathLike[str]) -> Encoder:
+    """Loads an encoder that runs on all of the CPU's cores.
+
+    Args:
+        path: A .tflite file; or a SavedModel: its directory, or the one that
+            holds its versions, of which the highest is taken.
+
+    Raises:
+        InputError: There is no such model there, or it is damaged.
+    """
+    path = pathlib.Path(path)
+    if path.is_file():
+        return _TFLite(path)
+    if not path.is_dir():
+        raise InputError(
+            "Expected --model to be a .tflite file or the directory of a "
+            f"SavedModel. Received: {path}, which is not there."
+        )
+    return _SavedModel(_versioned(path))
+
+
+class _TFLite:
+    """An encoder from a .tflite file."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        from export.tflite.encoder import TFLiteEncoder
+
+        with open(path, "rb") as file:
+            identified = file.read(8)[4:] == b"TFL3"
+        if not identified:
+            raise InputError(
+                "Expected --model to be a .tflite file or the directory of a "
+                f"SavedModel. Received: {path}, a file of another kind."
+            )
+        try:
+            self._encoder = TFLiteEncoder(path, threads=os.cpu_count())
+        except (RuntimeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise _damaged(path, error) from error
+        self.image_size = self._encoder.image_size
+        self.embedding_dim = self._encoder.embedding_dim
+        self.fingerprint = _sha256(path)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return self._encoder(images)
+
+
+class _SavedModel:
+    """An encoder from the directory that holds saved_model.pb."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        try:
+            # Kept beside the function, which only refers to its variables.
+            self._model = tf.saved_model.load(str(path))
+        # The loader answers broken files with many kinds.
+        except Exception as error:
+            raise _damaged(path, error) from error
+        self._function = _signature(self._model, path)
+        self.image_size = _image_size(self._function, path)
+        self.embedding_dim = _embedding_dim(self._function, path)
+        variables = (path / "variables").glob("*")
+        self.fingerprint = _sha256_of_all(
+            path, [path / "saved_model.pb", *variables]
+        )
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return self._function(images=tf.constant(images))[OUTPUT].numpy()
+
+
+def _versioned(path: pathlib.Path) -> pathlib.Path:
+    """The directory of saved_model.pb: itself, or its highest version."""
+    if (path / "saved_model.pb").is_file():
+        return path
+    versions = [
+        child
+        for child in path.iterdir()
+        if child.name.isdecimal() and (child / "saved_model.pb").is_file()
+    ]
+    if versions:
+        return max(versions, key=lambda child: int(child.name))
+    hint = ""
+    if (path / "flags.cfg").is_file():
+        hint = (
+            " It is a run: export it first with python -m export.saved_model "
+            f"--run_dir={path}."
+        )
+    raise InputError(
+        f"Expected saved_model.pb in {path} or in a numbered version below "
+        f"it. Received none.{hint}"
+    )
+
+
+def _signature(
+    model: Any, path: pathlib.Path
+) -> tf.types.experimental.Callable:
+    """The signature that embeds, checked for its input and output."""
+    found = getattr(model, "signatures", {})
+    if SIGNATURE in found:
+        function = found[SIGNATURE]
+        inputs = function.structured_input_signature[1]
+        takes = inputs.get(INPUT)
+        if len(inputs) == 1 and takes is not None and takes.dtype == tf.uint8:
+            if OUTPUT in function.structured_outputs:
+                return function
+        names = ", ".join([*inputs, "to", *function.structured_outputs])
+        received = f"a signature of {names}".replace(", to, ", " to ")
+    else:
+        received = f"signatures {', '.join(found) or 'none at all'}"
+    raise InputError(
+        f"Expected a signature {SIGNATURE} from {INPUT}, uint8, to {OUTPUT} "
+        f"in {path}. Received: {received}. Export the encoder with python -m "
+        "export.saved_model."
+    )
+
+
+def _image_size(function: Any, path: pathlib.Path) -> int:
+    """The side that the export noted, or else that the signature is fixed to.
+
+    A signature that resizes by itself takes any side; only the note says
+    which one the encoder was measured at.
+    """
+    note = path / "assets.extra" / "encoder.json"
+    if note.exists():
+        expected = f"the note that was exported with {path}"
+        remedy = "Export the encoder anew."
+        read = records.read(note, schemas.EncoderNote, expected, remedy)
+        return read["image_size"]
+    shape = function.structured_input_signature[1][INPUT].shape
+    sides = shape[1:3].as_list() if shape.rank == 4 else [None]
+    if None in sides or len(set(sides)) != 1:
+        raise InputError(
+            f"Expected {note}, or a signature of one fixed image size. "
+            f"Received: images of {shape} and no such file. Export the encoder "
+            "anew with python -m export.saved_model."
+        )
+    return sides[0]
+
+
+def _embedding_dim(function: Any, path: pathlib.Path) -> int:
+    output = function.structured_outputs[OUTPUT]
+    if output.shape.rank != 2 or output.shape[1] is None:
+        raise InputError(
+            f"Expected the embedding of {path} to have a shape [None, D]. "
+            f"Received: {output.shape}."
+        )
+    return output.shape[1]
+
+
+def _damaged(path: pathlib.Path, error: Exception) -> InputError:
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return InputError(
+        f"Expected a model in {path} that can be loaded. Received: "
+        f"{said[:200]}. Export it anew."
+    )
+
+
+def _sha256(path: pathlib.Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sha256_of_all(root: pathlib.Path, paths: Iterable[pathlib.Path]) -> str:
+    """One digest of the files' bytes and of their names below `root`."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        name = path.relative_to(root).as_posix()
+        total.update(f"{name} {_sha256(path)}\n".encode())
+    return total.hexdigest()

@@ -1,0 +1,261 @@
+"""Embeds any number of images into a table, in parts that a killed job keeps.
+
+Every part begins with a batch of its own. A batch thus holds the same images
+whether or not the job was interrupted before it, and the table is the same to
+the bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import pathlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from and_tf.data.in_memory import readable_batches
+from and_tf.utils import atomic_files
+from and_tf.utils.errors import InputError
+from and_tf.utils.escaping import for_console
+from and_tf.utils.progress import Counted
+from export.embeddings import outputs, tables
+from export.embeddings.encoders import Encoder
+from export.embeddings.formats import Rows
+from export.embeddings.resumable_parts import REMEDY, Part, Parts
+from export.embeddings.sources import Source
+
+PART = 4096  # Images, or the next lower multiple of the batch size.
+
+
+@dataclasses.dataclass(frozen=True)
+class Extraction:
+    """What came of it.
+
+    Attributes:
+        count: N, rows in the table.
+        skipped: Names of the images that could not be read.
+        seconds: What decoding and embedding took, in all processes together.
+    """
+
+    count: int
+    skipped: list[str]
+    seconds: float
+
+    @property
+    def images_per_second(self) -> float:
+        """Rows of the table over seconds."""
+        return self.count / max(self.seconds, 1e-9)
+
+
+def extract(
+    encoder: Encoder,
+    source: Source,
+    output: pathlib.Path,
+    *,
+    model: str = "",
+    batch_size: int = 64,
+    say: Callable[[str], None] = print,
+) -> Extraction:
+    """Writes the embeddings of all images that can be read.
+
+    Memory does not grow with N, but for names and labels. An interrupted call
+    is taken up by the same call again after its last whole part.
+
+    Args:
+        encoder: What embeds.
+        source: N images.
+        output: The table; its suffix is its format.
+        model: Where the encoder is from: for the sidecar.
+        batch_size: Images that are embedded at a time.
+        say: Is told in a line that a job is taken up.
+
+    Raises:
+        InputError: No image can be read, the output cannot be written, or
+            its parts are those of another job.
+    """
+    outputs.check(output)
+    job = _Job(encoder, source, output, batch_size)
+    there = job.parts.begin(job.describe())
+    try:
+        if there:
+            done = min(there * job.part_size, job.total)
+            say(f"going on after {done:,} of {job.total:,}")
+        job.embed(there)
+        readable, seconds = job.embedded()
+        result = Extraction(
+            int(readable.sum()),
+            [source.name(i) for i in np.flatnonzero(~readable)],
+            seconds,
+        )
+        if result.count:
+            job.merge(np.flatnonzero(readable))
+            _write_beside(output, {"model": model, **job.describe()}, result)
+            os.replace(job.merged, output)
+        job.parts.remove()
+    finally:
+        job.parts.release()
+    if not result.count:
+        raise InputError(
+            f"Expected an image that can be read in {source.images}. Received: "
+            f"{job.total:,}, none of which can, such as {result.skipped[0]}."
+        )
+    return result
+
+
+class _Job:
+    """Some images, an encoder for them, and a place for the outcome.
+
+    Attributes:
+        parts: What is embedded already.
+        total: Images, those that cannot be read included.
+        part_size: Images in each part but the last.
+        merged: The whole table, until it is moved to its place.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        source: Source,
+        output: pathlib.Path,
+        batch_size: int,
+    ) -> None:
+        self.parts = Parts(
+            outputs.parts_directory(output), encoder.embedding_dim
+        )
+        self.total = source.split.size
+        self.part_size = max(PART // batch_size, 1) * batch_size
+        self.merged = self.parts.path / output.name
+        self._encoder = encoder
+        self._source = source
+        self._batch_size = batch_size
+        self._listing = source.listing()
+
+    def describe(self) -> dict[str, Any]:
+        """JSON of all that the parts depend on."""
+        return {
+            "images": self._source.images,
+            "root": self._source.root,
+            "data_dir": self._source.data_dir,
+            "label_key": self._source.label_key,
+            "listing": self._listing,
+            "images_listed": self.total,
+            "model_fingerprint": self._encoder.fingerprint,
+            "image_size": self._encoder.image_size,
+            "embedding_dim": self._encoder.embedding_dim,
+            "batch_size": self._batch_size,
+        }
+
+    def embed(self, there: int) -> None:
+        """Embeds and writes all parts but the first ones that are there."""
+        done = min(there * self.part_size, self.total)
+        embeddings, readable, began = [], [], time.monotonic()
+        with Counted("embed", self.total, done) as progress:
+            for images, good in self._batches(done):
+                embeddings.append(self._encoder(images)[good])
+                readable.append(good)
+                done += len(images)
+                if done % self.part_size == 0 or done == self.total:
+                    arrays = map(np.concatenate, (embeddings, readable))
+                    now = time.monotonic()
+                    self.parts.write(there, Part(*arrays, now - began))
+                    embeddings, readable, began = [], [], now
+                    there += 1
+                progress.advance(len(images))
+        if done < self.total:
+            raise InputError(
+                f"Expected {self.total:,} images in {self._source.images}. "
+                f"Received: {done:,}. Get them anew."
+            )
+
+    def embedded(self) -> tuple[np.ndarray, float]:
+        """Which images could be read, bool [total], and the seconds it took."""
+        parts = [(p.readable, p.seconds) for p in self._each_part()]
+        readable, seconds = zip(*parts, strict=True)
+        return np.concatenate(readable), sum(seconds)
+
+    def merge(self, numbers: np.ndarray) -> None:
+        """Writes all parts as one table.
+
+        Args:
+            numbers: int64 [N], of the images that could be read.
+        """
+        source, split = self._source, self._source.split
+        names = split.class_names
+        with Counted("write", len(numbers)) as progress:
+
+            def embeddings() -> Iterator[np.ndarray]:
+                for part in self._each_part():
+                    if len(part.embeddings):
+                        yield part.embeddings
+                        progress.advance(len(part.embeddings))
+
+            rows = Rows(
+                count=len(numbers),
+                embedding_dim=self._encoder.embedding_dim,
+                name=lambda row: source.name(numbers[row]),
+                embeddings=embeddings,
+                labels=None if split.labels is None else split.labels[numbers],
+                class_names=names,
+            )
+            suffix = self.merged.suffix
+            atomic_files.write(
+                self.merged, lambda f: tables.write(f, suffix, rows), REMEDY
+            )
+
+    def _each_part(self) -> Iterator[Part]:
+        return self.parts.each(-(-self.total // self.part_size))
+
+    def _batches(self, done: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Images, uint8 [b, S, S, 3], and readable, bool [b], from `done` on.
+
+        Raises:
+            InputError: A file of many images is damaged.
+        """
+        if done >= self.total:  # Passing over all would still read them.
+            return
+        side = self._encoder.image_size
+        batches = readable_batches(
+            self._source.split,
+            (side, side, 3),
+            side,
+            batch_size=self._batch_size,
+            first=done,
+        )
+        try:
+            for images, readable, _ in batches.as_numpy_iterator():
+                yield images, readable
+        except tf.errors.OpError as error:
+            said = error.message.strip().splitlines()[0][:200]
+            raise InputError(
+                f"Expected {self._source.images} in files that are whole. "
+                f"Received: {said}. Get them anew."
+            ) from error
+
+
+def _write_beside(
+    output: pathlib.Path, about: dict[str, Any], result: Extraction
+) -> None:
+    """Writes the sidecar, and the list of what could not be read."""
+    if result.skipped:
+        # Visible, so that a line stays a name.
+        text = "".join(f"{for_console(name)}\n" for name in result.skipped)
+        path = outputs.skipped_list(output)
+        atomic_files.write_text(path, text, REMEDY)
+    now = datetime.datetime.now(datetime.UTC)
+    atomic_files.write_json(
+        outputs.sidecar(output),
+        {
+            **about,
+            "count": result.count,
+            "skipped": len(result.skipped),
+            "created": now.isoformat(timespec="seconds"),
+            "seconds": round(result.seconds, 3),
+            "images_per_second": round(result.images_per_second, 1),
+        },
+        REMEDY,
+    )

@@ -1,0 +1,148 @@
+"""Embeddings on disk in whole parts, so that an interrupted job can go on."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from and_tf.utils import archives, atomic_files, locks, records
+from and_tf.utils.errors import InputError
+
+REMEDY = (
+    "Make room or change --output, then run the same command again; parts "
+    "that were written before stay."
+)
+_ARRAYS = {"embeddings": ("f", 2), "readable": ("b", 1), "seconds": ("fiu", 0)}
+
+
+class Part(NamedTuple):
+    """Some images, one after another.
+
+    Attributes:
+        embeddings: float32 [m, D], of those that could be read.
+        readable: bool [n], which those are.
+        seconds: What they took.
+    """
+
+    embeddings: np.ndarray
+    readable: np.ndarray
+    seconds: float
+
+
+class Parts:
+    """The directory of a job's parts.
+
+    Args:
+        path: The directory; made by `begin`.
+        dim: D.
+    """
+
+    def __init__(self, path: pathlib.Path, dim: int) -> None:
+        self.path = path
+        self._dim = dim
+        self._stack = contextlib.ExitStack()
+
+    def begin(self, job: dict[str, Any]) -> int:
+        """Takes the directory for a job, maybe one that was interrupted.
+
+        Args:
+            job: What the parts depend on, as JSON.
+
+        Returns:
+            How many parts are there already.
+
+        Raises:
+            InputError: It holds another job, or one that is running, or
+                cannot be written.
+        """
+        note = self.path / "job.json"
+        if note.exists() or self._part(0).exists():
+            self._check(note, job)
+        else:
+            atomic_files.write_json(note, job, REMEDY)
+        self._lock(note)
+        count = 0
+        while self._part(count).exists():
+            count += 1
+        return count
+
+    def write(self, number: int, part: Part) -> None:
+        """Writes a part, whole or not at all."""
+        fill = functools.partial(np.savez, **part._asdict())
+        atomic_files.write(self._part(number), lambda file: fill(file), REMEDY)
+
+    def read(self, number: int) -> Part:
+        """Reads a part.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        path = self._part(number)
+        try:
+            part = Part(*archives.read(path, _ARRAYS))
+            shape = part.readable.sum(), self._dim
+            if part.embeddings.shape != shape:
+                raise ValueError(f"embeddings {part.embeddings.shape}")
+        except archives.DAMAGE as error:
+            raise InputError(
+                f"Expected {path} to be a whole part. Received: "
+                f"{archives.why(error)}. "
+                "Delete it and run the same command again."
+            ) from error
+        return part._replace(seconds=float(part.seconds))
+
+    def each(self, count: int) -> Iterator[Part]:
+        """Reads the first `count` parts, one at a time."""
+        return map(self.read, range(count))
+
+    def remove(self) -> None:
+        """Removes the directory and all that is in it."""
+        self.release()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def release(self) -> None:
+        """Lets another process go on with the job."""
+        self._stack.close()
+
+    def _part(self, number: int) -> pathlib.Path:
+        return self.path / f"part-{number:06}.npz"
+
+    def _check(self, note: pathlib.Path, job: dict[str, Any]) -> None:
+        try:
+            there = records.decode(note.read_bytes(), dict[str, Any])
+        except (OSError, records.WrongRecordError):
+            there = {}
+        differs = [key for key in job if there.get(key) != job[key]]
+        if differs:
+            changes = ", ".join(
+                f"{key} {_brief(there.get(key))}, not {_brief(job[key])}"
+                for key in differs
+            )
+            raise InputError(
+                f"Expected {self.path} to hold the parts of this job. "
+                f"Received: those of another one ({changes}). Finish it with "
+                "its own command, delete that directory or choose another "
+                "--output."
+            )
+
+    def _lock(self, note: pathlib.Path) -> None:
+        """Keeps other processes out for as long as this one lives."""
+        file = self._stack.enter_context(open(note, "rb"))
+        if locks.is_free(file.fileno()) is False:
+            self.release()
+            raise InputError(
+                f"Expected a job that is not running. Received: {self.path}, "
+                "which another process is writing. Wait for it, or choose "
+                "another --output."
+            )
+
+
+def _brief(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"

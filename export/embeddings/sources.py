@@ -1,0 +1,207 @@
+"""What --images= may name: a folder, files, an array, a split of TFDS."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from and_tf import data
+from and_tf.data import folder, image_endings
+from and_tf.data.image_file import read_or_none
+from and_tf.data.split import Split, take
+from and_tf.data.walking import utf8
+from and_tf.utils.errors import InputError
+from export.embeddings import array_file
+
+TFDS = "tfds:"
+KINDS = (
+    "a folder, an image file, a quoted pattern such as 'photos/**/*.jpg', an "
+    ".npz file or tfds:<data set>/<split>"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Images to embed, and what each is called.
+
+    Attributes:
+        images: As --images= names them.
+        root: What the files' names are relative to; of an array its file.
+        data_dir: Where TFDS keeps its data; "" asks TFDS.
+        label_key: Which label was asked for.
+        split: The images.
+        files: All files that are read.
+        name: The name of an image by its number. One that is no UTF-8 has
+            escapes in it, for not every table could hold it.
+    """
+
+    images: str
+    root: str
+    split: Split
+    files: Sequence[str]
+    name: Callable[[int], str]
+    data_dir: str = ""
+    label_key: str = ""
+
+    def listing(self) -> str:
+        """SHA-256 of all names, and of every file's size and time of change."""
+        total = hashlib.sha256()
+        for number in range(self.split.size):
+            total.update(f"{self.name(number)}\n".encode())
+        for file in self.files:
+            total.update(f"{_state(file)}\n".encode())
+        return total.hexdigest()
+
+
+def open_source(images: str, data_dir: str = "", label_key: str = "") -> Source:
+    """Finds images; none is decoded yet.
+
+    Args:
+        images: A folder, whose sub-folders are classes; an image file; a
+            pattern, `**` standing for any folders; an .npz file; or
+            "tfds:cifar10/test", which may end in a slice.
+        data_dir: Where TFDS keeps its data; "" asks TFDS.
+        label_key: Which label, where a data set of TFDS has several.
+
+    Raises:
+        InputError: There are no images.
+    """
+    if images.startswith(TFDS):
+        return _from_tfds(images, data_dir, label_key)
+    if label_key:
+        raise InputError(
+            f"Expected --label_key with --images={TFDS}… alone. Received: "
+            f"--images={images} --label_key={label_key}. Leave it out."
+        )
+    if os.path.isdir(images):
+        return _of_files(images, folder.read_all(images))
+    if os.path.isfile(images):
+        if images.endswith(".npz"):
+            return _from_array(images)
+        split = folder.read_files(images, [images])
+        return _of_files(images, split)
+    if not glob.has_magic(images):
+        raise InputError(
+            f"Expected --images to name {KINDS}. Received: {images!r}, which "
+            "is not there."
+        )
+    found = sorted(
+        path
+        for path in glob.glob(images, recursive=True)
+        if image_endings.is_readable(path) and os.path.isfile(path)
+    )
+    split = folder.read_files(images, found)
+    return _of_files(images, split)
+
+
+def pictures(
+    images: str, root: str, data_dir: str, names: Sequence[str]
+) -> list[np.ndarray | None]:
+    """Reads some images again by the names that their source gave them.
+
+    Args:
+        images: As --images= named them.
+        root: The source's.
+        data_dir: Where TFDS keeps its data; "" asks TFDS.
+        names: Of m images.
+
+    Returns:
+        m images, each uint8 [H, W, 3], or None where it cannot be read.
+
+    Raises:
+        InputError: The source is not there any more.
+    """
+    if images.startswith(TFDS):
+        split = _from_tfds(images, data_dir, "", prepared=True).split
+        return _by_number(split, [_number(name) for name in names])
+    if images.endswith(".npz"):
+        split = array_file.read(root)
+        if split.file_names is None:
+            return _by_number(split, [_number(name) for name in names])
+        number_of = {n: i for i, n in enumerate(split.file_names)}
+        return _by_number(split, [number_of.get(name, -1) for name in names])
+    return [read_or_none(os.path.join(root, name)) for name in names]
+
+
+def root_of(images: str) -> str:
+    """What the names of images are relative to; of an array, its file."""
+    if images.startswith(TFDS):
+        return ""
+    if os.path.isdir(images) or images.endswith(".npz"):
+        return os.path.abspath(images)
+    return os.getcwd()
+
+
+def _from_tfds(
+    images: str, data_dir: str, label_key: str, prepared: bool = False
+) -> Source:
+    data_set, _, split_name = images.removeprefix(TFDS).rpartition("/")
+    if not data_set or not split_name:
+        raise InputError(
+            f"Expected --images={TFDS}<data set>/<split>, such as "
+            f"{TFDS}cifar10/test. Received: {images}."
+        )
+    split = data.read_tfds_split(
+        data_set,
+        split_name,
+        data_dir or None,
+        label_key,
+        prepared=prepared,
+    )
+    files = [os.fsdecode(file) for file in split.stream.encoded.files]
+    name = _numbered(split.name)
+    place = os.path.abspath(data_dir) if data_dir else ""
+    return Source(images, "", split, files, name, place, label_key)
+
+
+def _from_array(images: str) -> Source:
+    split = array_file.read(images)
+    name = _numbered(split.name)
+    if split.file_names is not None:
+        name = _named(split.file_names)
+    return Source(images, root_of(images), split, [images], name)
+
+
+def _of_files(images: str, split: Split) -> Source:
+    root = root_of(images)
+    files = [os.path.join(root, name) for name in split.file_names]
+    return Source(images, root, split, files, _named(split.file_names))
+
+
+def _named(names: Sequence[str]) -> Callable[[int], str]:
+    return lambda number: utf8(names[number])
+
+
+def _numbered(prefix: str) -> Callable[[int], str]:
+    return lambda number: f"{prefix}:{number}"
+
+
+def _number(name: str) -> int:
+    """The number at the end of a name; -1 where there is none."""
+    number = name.rpartition(":")[2]
+    return int(number) if number.isdecimal() else -1
+
+
+def _state(file: str) -> str:
+    try:
+        stat = os.stat(file)
+    except OSError:
+        return utf8(f"{file} gone")
+    return utf8(f"{file} {stat.st_size} {stat.st_mtime_ns}")
+
+
+def _by_number(split: Split, numbers: Sequence[int]) -> list[np.ndarray | None]:
+    """Some images of a split, decoding no others; None where there is none."""
+    wanted = [n for n in set(numbers) if 0 <= n < split.size]
+    chosen = np.array(sorted(wanted), np.int64)
+    if not len(chosen):
+        return [None] * len(numbers)
+    found = take(split, chosen).stream(None).take(len(chosen))
+    images = [image.numpy() for image, _ in found]
+    by_number = dict(zip(chosen.tolist(), images, strict=True))
+    return [by_number.get(number) for number in numbers]

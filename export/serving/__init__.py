@@ -1,0 +1,1 @@
+"""Exports encoders and clusterings for TensorFlow Serving, and asks it."""

@@ -1,0 +1,116 @@
+"""A run in, a version for TensorFlow Serving out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import tempfile
+
+import tensorflow as tf
+
+from export.embeddings import gallery
+from export.exportable import ClusteredEncoder, Exportable
+from export.metadata import describe
+from export.serving import versions, warmup
+from export.serving.servable import Options, Servable
+
+EXTRA = "assets.extra"  # What a SavedModel carries without reading it.
+
+
+def export(
+    run: Exportable,
+    output_dir: pathlib.Path,
+    options: Options,
+    *,
+    gallery_kind: str = "clean",
+    data_dir: str = "",
+    model_name: str = "and",
+) -> pathlib.Path:
+    """Writes the next version of a run's encoder and says what is in it.
+
+    Args:
+        run: The run's encoder, or a clustering's.
+        output_dir: Where versions lie; made if need be.
+        options: What is served beside the embedding.
+        gallery_kind: One of `gallery.KINDS`.
+        data_dir: Where the run's data lie now; empty where they lay in
+            training.
+        model_name: By which the server will know the model.
+
+    Returns:
+        The version's directory.
+
+    Raises:
+        InputError: If its data are needed and cannot be had, or nothing can
+            be written.
+    """
+    versions.check(output_dir)
+    if isinstance(run, ClusteredEncoder):
+        # Its clusters classify, and ask no training image.
+        options = dataclasses.replace(options, classify=False)
+    images = None
+    if options.need_gallery:
+        images = gallery.read(
+            run, gallery_kind, labelled=options.classify, data_dir=data_dir
+        )
+    with tempfile.TemporaryDirectory() as assets:
+        model = Servable(run, options, images, pathlib.Path(assets))
+
+        def fill(path: pathlib.Path) -> None:
+            tf.saved_model.save(model, str(path), signatures=model.functions)
+            _write_extra(path / EXTRA, run, model, model_name)
+
+        try:
+            version = versions.add(output_dir, fill)
+        except (OSError, tf.errors.OpError) as error:
+            raise versions.failure(output_dir, error) from error
+    _print(version, model, model_name)
+    return version
+
+
+def _write_extra(
+    path: pathlib.Path,
+    run: Exportable,
+    model: Servable,
+    model_name: str,
+) -> None:
+    path.mkdir()
+    text = json.dumps(describe(run), indent=2, allow_nan=False)
+    (path / "encoder.json").write_text(text + "\n", encoding="utf-8")
+    inputs = {
+        name: function.input_signature[0]
+        for name, function in model.functions.items()
+    }
+    warmup.write(path / warmup.FILE, model_name, inputs, warmup.batch_sizes())
+
+
+def _print(version: pathlib.Path, model: Servable, model_name: str) -> None:
+    """Says what was written and what can be done with it."""
+    size = sum(p.stat().st_size for p in version.rglob("*") if p.is_file())
+    print(f"wrote {version}/, {size / 2**20:.1f} MiB")
+    width = max(map(len, model.functions))
+    for name, function in model.functions.items():
+        concrete = function.get_concrete_function()
+        outputs = ", ".join(
+            f"{key} {_text(output)}"
+            for key, output in concrete.structured_outputs.items()
+        )
+        spec = function.input_signature[0]
+        print(f"  {name:<{width}}  {spec.name} {_text(spec)} -> {outputs}")
+    place = os.path.abspath(version.parent)
+    print(
+        "serve it: docker run --rm -p 8500:8500 -p 8501:8501 -v "
+        f'"{place}:/models/{model_name}:ro" -e MODEL_NAME={model_name} '
+        "tensorflow/serving:2.20.0\n"
+        "then ask: python -m export.client --address=localhost:8500 "
+        "--images=photos"
+        + ("" if model_name == "and" else f" --model_name={model_name}")
+    )
+
+
+def _text(tensor: tf.Tensor | tf.TensorSpec) -> str:
+    """A tensor's type, such as "float32 [?, 128]"."""
+    sides = ("?" if side is None else str(side) for side in tensor.shape)
+    return f"{tensor.dtype.name} [{', '.join(sides)}]"

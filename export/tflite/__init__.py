@@ -1,0 +1,1 @@
+"""Exports encoders and clusterings as TFLite files."""

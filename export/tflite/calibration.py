@@ -1,0 +1,53 @@
+"""The images on which the ranges of int8 activations are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TextIO
+
+import numpy as np
+
+from and_tf.data.pipeline import clean_batches
+from and_tf.data.split import Split, subset
+from and_tf.utils.progress import Counted, standard_error_aside
+from export.exportable import Exportable, outputs_of
+from export.tflite.conversion import convert
+
+_BATCH = 20  # Images between two signs of progress.
+
+
+def draw(split: Split, count: int, seed: int) -> Split:
+    """Draws calibration images from the training split.
+
+    Args:
+        split: The run's.
+        count: How many; more than there are takes all.
+        seed: The run's.
+    """
+    return subset(split, count, seed)
+
+
+def convert_int8(run: Exportable, split: Split) -> bytes:
+    """Converts what a run exports to int8, and shows how far it is.
+
+    Args:
+        run: The run.
+        split: Calibration images, of which the clean views are taken.
+
+    Returns:
+        The content of a .tflite file.
+    """
+    # Standard error as it was before the converter's lines are turned aside.
+    with standard_error_aside() as shown:
+        views = _clean_views(split, run.image_size, shown)
+        return convert(outputs_of(run), "int8", views)
+
+
+def _clean_views(
+    split: Split, image_size: int, shown: TextIO
+) -> Iterator[np.ndarray]:
+    batches = clean_batches(split, image_size, _BATCH)
+    with Counted("calibrate", split.size, stream=shown) as progress:
+        for images, _ in batches.as_numpy_iterator():
+            yield images
+            progress.advance(len(images))

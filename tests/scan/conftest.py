@@ -1,0 +1,56 @@
+"""A trained run of seconds, and clusterings of it."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+
+import pytest
+
+from and_tf.scan import trainer
+from and_tf.scan.config import ClusterConfig
+from and_tf.scan.directory import ClusterDirectory
+from and_tf.training import trainer as training
+from tests.small_run import digits
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory) -> pathlib.Path:
+    """The directory of a trained run, which no test changes."""
+    config = digits(
+        tmp_path_factory.mktemp("source"), rounds=0, baselines=False
+    )
+    training.train(config)
+    return config.run_directory
+
+
+@pytest.fixture(scope="session")
+def config(source) -> Callable[..., ClusterConfig]:
+    """Makes the config of a clustering of that run, into a directory."""
+
+    def make(output: pathlib.Path, **changes) -> ClusterConfig:
+        return ClusterConfig(
+            **{
+                "run_dir": str(source),
+                "output_dir": str(output),
+                "neighbours": 5,
+                "batch_size": 100,
+                "epochs": 3,
+                "heads": 2,
+                "learning_rate": 1e-3,
+                "kmeans_seeds": 1,
+                "augmentation": "weak",
+                "self_labelling_epochs": 0,
+                "checkpoint_seconds": 0.0,
+                **changes,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(config, tmp_path_factory):
+    """A finished clustering: its config, result and directory."""
+    made = config(tmp_path_factory.mktemp("finished") / "scan")
+    return made, trainer.cluster(made), ClusterDirectory(made.output_directory)

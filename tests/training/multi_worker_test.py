@@ -1,0 +1,194 @@
+"""Processes that train together, against one that trains alone."""
+
+from __future__ import annotations
+
+import functools
+import re
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from and_tf.data import step_batches
+from and_tf.training import trainer
+from and_tf.training.config import TrainConfig
+from and_tf.training.run_directory import RunDirectory
+from tests import training_of_workers
+from tests.same_run import assert_same_run
+from tests.workers import workers
+
+# A last batch that is smaller and odd, checkpoints within epochs, batch norm.
+CHANGES = {
+    "dataset": "digits",
+    "backbone": "small",
+    "embedding_dim": 16,
+    "rounds": 2,
+    "epochs_per_round": 2,
+    "batch_size": 20,
+    "max_train_examples": 273,
+    "max_test_examples": 150,
+    "bank_initialiser": "encoder",
+    "checkpoint_steps": 5,
+    "checkpoint_seconds": 0.0,
+    "evaluate_every": 1,
+    "baselines": False,
+}
+FLAGS = [f"--{name}={value}" for name, value in CHANGES.items()]
+LOST = re.compile(
+    r"error: Expected all 2 processes of TF_CONFIG .*--resume\.\n"
+)
+
+
+def command(path, *more: str) -> list[str]:
+    return ["-m", "and_tf.train", *FLAGS, f"--run_dir={path}", *more]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of two processes that nobody disturbs, and what they said."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    with workers(*command(path)) as started:
+        assert started.end() == [0, 0], started.err(0)
+        said = [(started.out(i), started.err(i)) for i in range(2)]
+    return RunDirectory(path), said
+
+
+def test_the_first_process_alone_speaks_and_writes(whole):
+    directory, said = whole
+    (out, err), silent = said
+    assert silent == ("", "")
+    assert err == ""
+    assert len(re.findall(r"^epoch ", out, re.MULTILINE)) == 6
+    assert len(list(directory.tensorboard.glob("*tfevents*"))) == 1
+    assert directory.curves.exists() and directory.gallery(2).exists()
+    assert len(directory.metrics.read_text().splitlines()) == 7
+
+
+def test_two_processes_are_two_devices_of_one(whole, tmp_path, monkeypatch):
+    """Replicas with batch statistics of their own, in both cases."""
+    monkeypatch.setattr(
+        trainer.strategy,
+        "build",
+        lambda *_: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
+    )
+    result = trainer.train(
+        TrainConfig(**CHANGES, run_dir=str(tmp_path / "run"))
+    )
+    directory = RunDirectory(tmp_path / "run")
+    expected, received = (
+        np.load(d.checkpoints.paths()[-1]) for d in (directory, whole[0])
+    )
+    assert expected.files == received.files
+    for name in set(expected.files) - {"notes"}:
+        np.testing.assert_allclose(
+            received[name], expected[name], atol=1e-5, err_msg=name
+        )
+    for number in (1, 2):
+        one = directory.read_neighbourhoods(number)
+        two = whole[0].read_neighbourhoods(number)
+        np.testing.assert_array_equal(one.neighbours, two.neighbours)
+        np.testing.assert_array_equal(one.selected, two.selected)
+    for name in ("knn_top1_last", "knn_top1_best"):
+        assert whole[0].read_result()[name] == result[name]
+
+
+# Which process ends by which signal, once there is which checkpoint.
+DISTURBANCES = [
+    (1, signal.SIGKILL, "epoch_00001_step_00000005"),
+    (0, signal.SIGKILL, "epoch_00002"),
+    (0, signal.SIGTERM, "epoch_00003_step_00000010"),
+]
+
+
+def test_all_end_with_one_and_go_on_as_if_nothing_had_been(whole, tmp_path):
+    """One process after another ends; the same command starts them again."""
+    directory = RunDirectory(tmp_path / "run")
+
+    def reached(name: str) -> bool:
+        return any(p.stem >= name for p in directory.checkpoints.paths())
+
+    for ended, number, kept in DISTURBANCES:
+        with workers(*command(directory.path, "--resume")) as started:
+            started.until(functools.partial(reached, kept))
+            started.processes[ended].send_signal(number)
+            codes = started.end()
+            said = started.err(ended), started.err(1 - ended)
+        assert codes[1 - ended] == 1
+        assert LOST.fullmatch(said[1].lstrip()), said[1]
+        if number == signal.SIGKILL:
+            assert codes[ended] == -signal.SIGKILL
+        else:
+            assert codes[ended] == 128 + signal.SIGTERM
+            assert said[0].startswith("interrupted: SIGTERM; the run is kept")
+
+    with workers(*command(directory.path, "--resume")) as started:
+        assert started.end() == [0, 0], started.err(0)
+        assert "epoch 3/" not in started.out(0)
+    assert_same_run(whole[0], directory)
+
+
+def test_other_flags_are_refused_by_all(tmp_path):
+    more = {1: ["--temperature=0.2"]}
+    with workers(*command(tmp_path / "run"), extra=more) as started:
+        assert started.end() == [1, 1]
+        assert "Received others than the chief's: temp" in started.err(1)
+        assert "Traceback" not in started.err(0) + started.err(1)
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """What two processes find of `training_of_workers`, and one alone."""
+    path = tmp_path_factory.mktemp("together")
+    with workers("-m", "tests.training_of_workers", str(path)) as started:
+        assert started.end() == [0, 0], started.err(0) + started.err(1)
+    found = [dict(np.load(path / f"{index}.npz")) for index in range(2)]
+    return found, training_of_workers.train()
+
+
+def test_without_batch_norm_processes_train_as_one_alone(together):
+    """Losses, bank, anchors, neighbours and weights, over two rounds."""
+    both, alone = together
+    for found in both:
+        assert set(found) >= set(alone)
+        for name, expected in alone.items():
+            np.testing.assert_allclose(
+                found[name], expected, atol=1e-5, err_msg=name
+            )
+
+
+def test_a_search_is_shared_out(together):
+    both, _ = together
+    assert [int(found["searched"]) for found in both] == [2048, 452]
+    for found in both:
+        for name in ("similarity", "entropy"):
+            np.testing.assert_allclose(
+                found[f"shared_{name}"], found[f"own_{name}"], atol=1e-5
+            )
+        # One process serves rows and columns at once: near equals may swap.
+        assert (found["shared_index"] != found["own_index"]).mean() < 1e-3
+
+
+def test_processes_tell_each_other_arrays_and_bytes(together):
+    both, _ = together
+    for found in both:
+        np.testing.assert_array_equal(
+            found["gathered"], [[1, 1], [2, 2], [2, 2]]
+        )
+        assert found["told"].tobytes() == bytes(range(11))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_devices_of_a_process_have_equal_parts(count):
+    """Of images that are a dict, and a last batch of fewer."""
+    numbers = tf.data.Dataset.range(14).batch(10)
+    batches = numbers.map(lambda n: ({"images": n[:, None]}, n))
+    parts = list(step_batches.split_batches(batches, count))
+    expected = [
+        part
+        for batch in (np.arange(10), np.arange(10, 14))
+        for part in np.array_split(batch, count)
+    ]
+    for (images, found), wanted in zip(parts, expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+        np.testing.assert_array_equal(images["images"][:, 0], wanted)
