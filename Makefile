@@ -33,7 +33,8 @@ bench: $(VENV)/installed-bench $(CUDA)
 # The pages of docs/ as a site that opens without a network: site/index.html.
 # What cannot be resolved, a link or a name of the API, is an error.
 docs: $(VENV)/installed-docs
-	$(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "wrote site/index.html"
 
 # Chooses the versions of all packages anew, for Bazel. Wants uv.
 lock:
