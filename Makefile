@@ -15,7 +15,7 @@ WORKERS ?= 2
 GPU ?=
 CUDA := $(if $(GPU),$(VENV)/installed-gpu)
 
-.PHONY: demo test bench lock clean
+.PHONY: demo test bench docs lock clean
 
 # Trains on CIFAR-10 for about ten minutes on two cores. A second call goes on
 # with an interrupted run, or shows a finished one.
@@ -30,12 +30,18 @@ test: $(VENV)/installed-dev $(CUDA)
 bench: $(VENV)/installed-bench $(CUDA)
 	$(BIN)/python -m benchmarks.speed
 
+# The pages of docs/ as a site that opens without a network: site/index.html.
+# What cannot be resolved, a link or a name of the API, is an error.
+docs: $(VENV)/installed-docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "wrote site/index.html"
+
 # Chooses the versions of all packages anew, for Bazel. Wants uv.
 lock:
 	{ sed -n '1,/make lock/p' requirements_lock.txt; \
 	  uv pip compile --quiet --python-version 3.11 --no-header --no-annotate \
 	    --no-emit-index-url requirements.txt requirements-dev.txt \
-	    requirements-bench.txt; } > requirements_lock.new
+	    requirements-bench.txt requirements-docs.txt; } > requirements_lock.new
 	mv requirements_lock.new requirements_lock.txt
 
 # Ends with 0 in a Python that the project runs on.

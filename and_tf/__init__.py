@@ -1,7 +1,11 @@
 """Unsupervised image representation learning by neighbourhood discovery.
 
-`AND` is a `keras.Model` around any encoder, `Curriculum` the callback that
-discovers neighbourhoods between rounds, `backbones.build` makes encoders.
+`AND` is a `keras.Model` around any encoder, and `Curriculum` is the callback
+that discovers neighbourhoods between rounds. `backbones.build` makes encoders,
+`data.load` reads data sets. `train_run` does what the command `and_tf.train`
+does, for a `TrainConfig`, and `Run` takes a run up again: its encoder, images
+and figures.
+`discover`, `nearest` and `weighted_knn` work on arrays.
 """
 
 from __future__ import annotations
@@ -19,11 +23,21 @@ os.environ.setdefault(
     "TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG") else "2"
 )
 
+# Where each name is defined; a package stands for itself. Type checkers read it
+# in __init__.pyi.
 _PLACES = {
-    "AND": "and_tf.method.model",
-    "Curriculum": "and_tf.method.curriculum",
-    "backbones": None,
-    "data": None,
+    "AND": "and_tf.method.model:AND",
+    "Curriculum": "and_tf.method.curriculum:Curriculum",
+    "InputError": "and_tf.utils.errors:InputError",
+    "MemoryBank": "and_tf.method.memory_bank:MemoryBank",
+    "Run": "and_tf.training.run:Run",
+    "TrainConfig": "and_tf.training.config:TrainConfig",
+    "backbones": "and_tf.backbones",
+    "data": "and_tf.data",
+    "discover": "and_tf.method.discovery:discover",
+    "nearest": "and_tf.search.nearest:nearest",
+    "train_run": "and_tf.training.trainer:train",
+    "weighted_knn": "and_tf.evaluation.knn:weighted_knn",
 }
 __all__ = sorted(_PLACES)
 
@@ -32,6 +46,6 @@ def __getattr__(name: str) -> object:
     """Imports on first use, so that `import and_tf` itself is quick."""
     if name not in _PLACES:
         raise AttributeError(f"module 'and_tf' has no attribute {name!r}")
-    if _PLACES[name] is None:
-        return importlib.import_module(f"and_tf.{name}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    module, _, attribute = _PLACES[name].partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found

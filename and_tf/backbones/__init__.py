@@ -2,6 +2,16 @@
 
 Each is a functional `keras.Model` that normalises its own input, so that it
 can be trained, evaluated and exported on the same pixel values.
+
+Examples:
+    >>> import and_tf
+    >>> encoder = and_tf.backbones.build(
+    ...     "resnet18", image_size=32, embedding_dim=16, width=0.25
+    ... )
+    >>> encoder.output_shape
+    (None, 16)
+    >>> and_tf.backbones.feature_layers(encoder)
+    ('stage1', 'stage2', 'stage3', 'stage4')
 """
 
 from __future__ import annotations
@@ -45,16 +55,17 @@ def build(
     mean: Sequence[float] = MEAN,
     std: Sequence[float] = STD,
 ) -> keras.Model:
-    """An untrained encoder, named after its backbone.
+    """Builds an untrained encoder, named after its backbone.
 
     Initial weights follow from `keras.utils.set_random_seed`. The trunk
     computes in the dtype of the global policy, the normalisations of input
     and embedding in float32 under any.
 
     Args:
-        name: One of `NAMES`.
-        image_size: Side of the images, S.
-        embedding_dim: D.
+        name: One of `NAMES`: "small", "alexnet", "resnet18",
+            "resnet50" or "resnet101".
+        image_size: Side of the images, S, in pixels.
+        embedding_dim: D, the length of an embedding.
         stem: "cifar" keeps the first layers at or near full resolution,
             "imagenet" shrinks images at once, "auto" is "cifar" up to 64
             pixels a side. "small" has one stem and takes "auto" alone.
@@ -139,7 +150,7 @@ def synchronise_batch_norm(encoder: keras.Model) -> None:
 
 
 def feature_layers(encoder: keras.Model) -> tuple[str, ...]:
-    """Names of the layers whose outputs are the encoder's feature maps.
+    """Returns the names of the layers that give the encoder's feature maps.
 
     Args:
         encoder: One that `build` made.

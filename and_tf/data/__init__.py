@@ -1,4 +1,13 @@
-"""Data sets as splits of numbered images: `load` gives one by its name."""
+"""Data sets as splits of numbered images: `load` gives one by its name.
+
+Examples:
+    >>> import and_tf
+    >>> digits = and_tf.data.load("digits", max_train_examples=100)
+    >>> digits.train.size, digits.train.image_shape
+    (100, (8, 8))
+    >>> digits.train.labels.shape
+    (100,)
+"""
 
 from __future__ import annotations
 
@@ -47,32 +56,36 @@ def load(
     seed: int = 0,
     memory_limit: int = MEMORY_LIMIT,
 ) -> ImageData:
-    """Loads a data set; what fits is decoded once and held in memory.
+    """Loads a data set; a split that fits is decoded once and held in memory.
 
-    A split whose images share one square size of at most 2 image_size is held
-    as it is. Of other splits the centre square is held, resized: to
-    image_size for testing, and for training to 8/7 of it, or to what the
-    images have where they share a shape with less.
+    A split whose images share one square size of at most 2 · image_size is
+    held as it is. Of other splits the centre square is held, resized to
+    image_size for testing, and to 8/7 of it for training, or to the size of
+    the images if they share one that is smaller.
 
     Args:
         name: A name of TFDS, "folder" or "digits".
         data_dir: The folder of images, or where TFDS keeps its data; None
-            asks TFDS.
-        image_size: Side of the images that the encoder will see, in pixels; 0
-            takes what `resolve_image_size` says.
-        label_key: Which label, where a TFDS data set has several.
+            takes the default of TFDS.
+        image_size: Side of the images that the encoder will see, in pixels. 0
+            takes the images' own shorter side if they share one of at most 96
+            pixels, and 224 otherwise.
+        label_key: Which label to take if a TFDS data set has several.
         train_split: The training split as TFDS writes it, such as
             "train[:10%]", or the training folder; "" takes the usual one.
         test_split: The same for the test split.
         max_train_examples: Keeps a random subset of this size; 0 keeps all.
         max_test_examples: The same for the test split.
-        seed: Draws the subsets, and nothing else.
-        memory_limit: In bytes; a larger split is streamed. Of files, each is
-            decoded once before, see `verifying`.
+        seed: Random seed of the subsets, and of nothing else.
+        memory_limit: In bytes. A larger split is streamed; if it consists of
+            files, each is decoded once before, to find those that cannot be.
+
+    Returns:
+        The training split and, if there is one, the test split.
 
     Raises:
-        InputError: There is no such data set, split or label, or the data
-            cannot be had or read.
+        InputError: If there is no such data set, split or label, or the data
+            cannot be found or read.
     """
     data = _read(name, data_dir, label_key, train_split, test_split)
     data = renumbered(data)

@@ -41,7 +41,7 @@ def train_batches(
     on_device: bool = False,
     share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Random views of a split, epoch after epoch.
+    """Gives random views of a split, epoch after epoch.
 
     The last batch of an epoch may be smaller; no batch spans two epochs.
 
@@ -49,12 +49,12 @@ def train_batches(
         split: N images.
         view: The recipe of a view, of side S. That of several views of the
             same images is `Views`; `images` is then a tuple of them.
-        batch_size: b.
-        seed: The run's seed.
+        batch_size: b, the number of images in a batch.
+        seed: Random seed of the order and of the views.
         epochs: Where to stop: epochs `first_epoch` to `epochs` - 1 are given.
-        first_epoch: Where to begin,
-        first_step: and after how many batches of that epoch.
-        on_device: Leave the augmentation to the model: images are then what
+        first_epoch: The epoch to start with.
+        first_step: Batches of that epoch to skip.
+        on_device: Leaves the augmentation to the model: images are then what
             the recipe's layer is called with, `{"images": uint8 [b, H, W, 3],
             "draws": float32 [b, D]}`. Images that differ in size become
             their centre squares first.

@@ -103,23 +103,24 @@ class Stream:
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Split:
-    """One split: numbered images, in memory or streamed, labels apart.
+    """One split: numbered images, in memory or streamed, with their labels.
 
     Attributes:
         name: Such as "cifar10/train".
-        size: N.
-        image_shape: (H, W) that all images share, None where they differ.
-        stream: Takes None for the order of number 0..N-1, or a seed, int64
-            `[2]` and maybe symbolic, for an order drawn from it; then `skip`
-            and `keep` of `Stream`. Gives elements (image uint8 `[H, W, 3]`,
-            number int64 `[]`).
-        labels: int64 `[N]`, -1 where unlabelled; None where there are none
-            at all. May be set to a function, called when first read.
-        class_names: Name of each label.
-        file_names: Of a folder, the relative path of each number; see
-            `names.utf8` where it is to be read.
-        images: uint8 `[N, H, W, 3]` where the split is held in memory. May
-            be set to a function, called when first read.
+        size: N, the number of images.
+        image_shape: (H, W) that all images share; None if they differ.
+        stream: A function that gives elements (image uint8 `[H, W, 3]`, number
+            int64 `[]`). It takes None for the order of number 0..N-1, or a
+            seed, int64 `[2]`, that may be symbolic, for an order drawn from
+            it; and `skip` and `keep` of `Stream`.
+        labels: int64 `[N]`, -1 for images without a label; None if there are
+            no labels at all. May be set to a function, which is called when
+            the labels are first read.
+        class_names: The name of each label.
+        file_names: The relative path of each number, for a folder. Show one
+            through `names.utf8`.
+        images: uint8 `[N, H, W, 3]` if the split is held in memory. May be set
+            to a function, which is called when the images are first read.
         skipped: What was found and left out, such as files that cannot be
             read.
     """

@@ -80,9 +80,9 @@ def weighted_knn(
 ) -> Knn:
     """Classifies by votes of the K nearest, each with weight exp(cos / τ).
 
-    On a CPU it takes, beside the arguments, what `nearest` does, 12 bytes for
-    each of Q · K neighbours and 32 for each of `votes.SLICE` · C ballots: for
-    ImageNet's 50,000 test images, K = 200 and C = 1,000, 120 and 66 MB. An
+    On a CPU it takes, beside the arguments, the memory of `nearest`, 12 bytes
+    for each of Q · K neighbours and 32 for each of `votes.SLICE` · C ballots:
+    120 and 66 MB for ImageNet's 50,000 test images, K = 200 and C = 1,000. An
     accelerator counts the votes in the pass that finds the neighbours, see
     `votes.DeviceBallots`.
 
@@ -91,14 +91,32 @@ def weighted_knn(
         labels: integer [Q].
         gallery: float32 [N, D], unit norm.
         gallery_labels: integer [N]; rows with −1 have no vote.
-        neighbours: K.
-        temperature: τ.
+        neighbours: K, the number of neighbours that vote.
+        temperature: τ of the votes.
         leave_one_out: Whether query i is gallery row i and has no vote on
             itself.
-        team: Who shares out the search, see `nearest`.
+        team: Whose devices share the search, see `nearest`.
+
+    Returns:
+        The predictions for the queries that have labels, and their accuracy.
 
     Raises:
         InputError: If there is no label, or only −1, on either side.
+
+    Examples:
+        >>> import numpy as np
+        >>> import and_tf
+        >>> gallery = np.eye(3, dtype=np.float32)
+        >>> queries = gallery[[0, 1, 1, 2]]
+        >>> found = and_tf.weighted_knn(
+        ...     queries,
+        ...     np.array([0, 1, 1, 0]),
+        ...     gallery,
+        ...     np.array([0, 1, 2]),
+        ...     neighbours=1,
+        ... )
+        >>> found.predictions.tolist(), found.top1
+        ([0, 1, 1, 2], 0.75)
     """
     votes = gallery_labels >= 0
     asked = votes if leave_one_out else labels >= 0

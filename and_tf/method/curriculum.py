@@ -21,34 +21,53 @@ class Curriculum(keras.callbacks.Callback):
     """Begins each round with neighbourhood discovery (Algorithm 1).
 
     Epochs before the first round are instance learning. At the first epoch of
-    each round, the model's memory bank is searched, every sample's neighbours
-    and entropy are found, and the model's `neighbours` and `selected` are
-    assigned; their shapes are fixed, so nothing is traced again.
+    each round, the callback searches the model's memory bank for the
+    neighbours and the entropy of every sample, and assigns the model's
+    `neighbours` and `selected`. Their shapes are fixed, so that nothing is
+    traced again.
 
     It adds to the logs of every epoch: `round`, `anchors` and, with labels,
     `consistency` (of the anchors' neighbourhoods) and `consistency_all` (of
-    everybody's).
+    those of all samples).
 
     Args:
-        rounds: R.
-        epochs_per_round: Of rounds 1 to R.
-        initial_epochs: Of instance learning before them; None is
-            `epochs_per_round`. 0 discovers the first neighbourhoods in the
-            features of the untrained encoder, for which it needs `images`.
-        selection: "curriculum" makes r/R of the samples, those of lowest
-            entropy, anchors of round r; "one_off" discovers once, in round 1,
-            and makes all of them anchors for good; "clusters" gives all, in
-            each round anew, members of their k-means cluster as neighbours;
-            "none" selects none.
-        clusters: Of selection "clusters", how many; 0 is `clusters.usual`.
-        seed: Of selection "clusters".
-        images: A finite `tf.data` set of (images, numbers), every sample
-            once: what `initial_epochs=0` needs.
-        labels: [N], −1 where unknown, only to log consistency. Any array or
-            list of whole numbers or strings, see `labels.as_labels`.
+        rounds: R, the number of rounds.
+        epochs_per_round: Length of rounds 1 to R, in epochs.
+        initial_epochs: Epochs of instance learning before the first round.
+            None takes `epochs_per_round`. 0 discovers the first neighbourhoods
+            in the features of the untrained encoder, for which it needs
+            `images`.
+        selection: "curriculum" makes r/R of the samples, those with the lowest
+            entropy, the anchors of round r. "one_off" discovers once, in
+            round 1, and makes all samples anchors for good. "clusters" gives
+            all samples, in each round anew, members of their k-means cluster
+            as neighbours. "none" selects no anchors.
+        clusters: The number of clusters with selection "clusters"; 0 takes a
+            number that suits N.
+        seed: Random seed of selection "clusters".
+        images: A finite `tf.data` set of (images, numbers) with every sample
+            once, which `initial_epochs=0` needs.
+        labels: [N], −1 where unknown, used only to log consistency: any array
+            or list of whole numbers or strings.
         on_discovery: Called with the `Neighbourhoods` of each round.
         first_step: Steps of the first epoch that were done before: its round
             has begun, and the model has its neighbourhoods.
+
+    Examples:
+        >>> import keras
+        >>> import numpy as np
+        >>> import and_tf
+        >>> rng = np.random.default_rng(0)
+        >>> images = rng.integers(0, 256, (40, 8, 8, 3), np.uint8)
+        >>> encoder = and_tf.backbones.build("small", 8, embedding_dim=16)
+        >>> model = and_tf.AND(encoder, num_examples=40)
+        >>> model.compile(keras.optimizers.SGD(0.03))
+        >>> rounds = and_tf.Curriculum(rounds=2, epochs_per_round=1)
+        >>> history = model.fit(
+        ...     images, np.arange(40), epochs=3, callbacks=[rounds], verbose=0
+        ... )
+        >>> history.history["anchors"]
+        [0, 20, 40]
     """
 
     def __init__(

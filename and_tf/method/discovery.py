@@ -50,21 +50,33 @@ def discover(
     Args:
         rows: float32 [N, D], the memory bank.
         round_number: r, 1 to `rounds`.
-        rounds: R.
-        neighbourhood_size: k.
-        temperature: τ.
-        selection: "curriculum" (equation 6), "one_off" (every sample, in
-            every round), "clusters" (see `clusters.neighbourhoods`) or
-            "none".
-        clusters: Of that selection, how many; 0 is `clusters.usual`.
-        seed: Of that selection, with the round.
-        team: Who shares out the search, see `nearest`.
+        rounds: R, the number of rounds.
+        neighbourhood_size: k, the number of neighbours of each sample.
+        temperature: τ of the softmax whose entropy is taken.
+        selection: "curriculum" (equation 6), "one_off" (every sample is an
+            anchor in every round), "clusters" (neighbours are members of the
+            sample's k-means cluster) or "none".
+        clusters: The number of clusters with selection "clusters"; 0 takes a
+            number that suits N.
+        seed: Random seed of selection "clusters", together with the round.
+        team: Whose devices share the search, see `nearest`.
 
     Returns:
         The neighbourhoods of all samples, selected or not.
 
     Raises:
-        InputError: For a k, r or selection out of range.
+        InputError: If k, r or the selection is out of range.
+
+    Examples:
+        >>> import numpy as np
+        >>> import and_tf
+        >>> angles = np.array([0.0, 0.1, 1.5, 1.8])
+        >>> rows = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        >>> found = and_tf.discover(rows, round_number=1, rounds=2)
+        >>> found.neighbours[:, 0].tolist()
+        [1, 0, 3, 2]
+        >>> int(found.selected.sum())  # N · r / R anchors.
+        2
     """
     if not 1 <= round_number <= rounds:
         raise InputError(

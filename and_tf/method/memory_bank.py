@@ -31,20 +31,34 @@ def blend(
 
 @keras.saving.register_keras_serializable(package="and_tf")
 class MemoryBank(keras.layers.Layer):
-    """N rows of D numbers, updated by equation 8 as samples are seen.
+    """Keeps one embedding for every training sample, as rows of a matrix.
+
+    A row moves towards the new embedding of its sample, by equation 8, when
+    the sample has been seen. `AND` makes its own bank; make one yourself to
+    use the bank in another model.
 
     Args:
-        num_examples: N.
-        embedding_dim: D.
+        num_examples: N, the number of rows.
+        embedding_dim: D, the length of a row.
         momentum: η of equation 8, the weight of the new embedding.
-        initialiser: "unit": uniform on the unit sphere. "uniform": each
-            number uniform in ±√(3/D), as in the authors' code, so that rows
-            have unit norm on average alone; until a row's first update its
-            similarities are then scaled by its norm.
-        seed: Of the initial rows.
+        initialiser: "unit" draws rows uniformly from the unit sphere.
+            "uniform" draws each number uniformly from ±√(3/D), as the authors'
+            code does, so that rows have unit norm only on average; until a
+            row's first update, its similarities are scaled by its norm.
+        seed: Random seed of the initial rows.
+        name: Name of the layer.
 
     Attributes:
         rows: float32 [N, D], non-trainable.
+
+    Examples:
+        >>> import numpy as np
+        >>> import and_tf
+        >>> bank = and_tf.MemoryBank(num_examples=3, embedding_dim=2)
+        >>> bank.fill(np.array([[1, 0], [0, 1], [1, 0]], np.float32))
+        >>> bank.update(np.array([[0, 1]], np.float32), np.array([2]))
+        >>> np.asarray(bank.rows).round(2)[2]
+        array([0.71, 0.71], dtype=float32)
     """
 
     def __init__(

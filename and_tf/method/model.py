@@ -22,24 +22,30 @@ from and_tf.utils.errors import InputError
 class AND(Pretext):
     """Anchor Neighbourhood Discovery [1] around any Keras encoder.
 
-    Fit it on a `tf.data` set of (images, numbers), see `Pretext`. Without a
-    `Curriculum` callback it learns by instance discrimination [2].
+    Fit it on a `tf.data` set of batches (images, numbers), where the number of
+    a sample is its position in the training set, or on two such arrays.
+    Without a `Curriculum` callback it learns by instance discrimination [2].
 
-    `evaluate` gives the instance loss of (images, numbers), `predict` the
-    unit-norm embeddings of images. `save` keeps all that training needs, and
-    `keras.models.load_model` goes on from it once this class was imported.
+    `evaluate` gives the instance loss of (images, numbers), and `predict` the
+    unit-norm embeddings of images. `save` keeps everything that training
+    needs; `keras.models.load_model` continues from it once this class has been
+    imported.
 
     Args:
-        encoder, num_examples, augmenter: See `Pretext`.
-        neighbourhood_size: k, neighbours beside the sample itself.
-        temperature: τ.
+        encoder: A model or layer from images [B, S, S, 3] to [B, D].
+        num_examples: N, the number of training samples.
+        neighbourhood_size: k, the number of neighbours beside the sample
+            itself.
+        temperature: τ of the softmax over the memory bank.
         memory_momentum: η of equation 8, the weight of the new embedding.
-        bank_initialiser: See `MemoryBank`.
+        bank_initialiser: What the rows start from, see `MemoryBank`.
+        augmenter: A layer that makes views of images in the training step.
+            None trains on the images as they are.
         shard_bank: Whether each replica of a strategy keeps a part of the
             bank's rows instead of all of them.
-        block_rows: Rows of the bank that the objective takes at a time; 0
-            chooses. Memory, not results, depend on it.
-        seed: Of the bank's initial rows.
+        block_rows: Rows of the bank that the loss takes at a time; 0 lets it
+            choose. This changes memory, not results.
+        seed: Random seed of the bank's initial rows.
 
     Attributes:
         bank: The `MemoryBank`, or the `ShardedMemoryBank`.
@@ -47,6 +53,19 @@ class AND(Pretext):
             TensorFlow keeps int32 variables on the host, where a step that is
             compiled for a GPU cannot read them.
         selected: bool [N], the round's anchors; none in the beginning.
+
+    Examples:
+        >>> import keras
+        >>> import numpy as np
+        >>> import and_tf
+        >>> rng = np.random.default_rng(0)
+        >>> images = rng.integers(0, 256, (40, 8, 8, 3), np.uint8)
+        >>> encoder = and_tf.backbones.build("small", 8, embedding_dim=16)
+        >>> model = and_tf.AND(encoder, num_examples=40)
+        >>> model.compile(keras.optimizers.SGD(0.03))
+        >>> history = model.fit(images, np.arange(40), verbose=0)
+        >>> model.predict(images, verbose=0).shape
+        (40, 16)
 
     References:
         [1] https://arxiv.org/abs/1904.11567

@@ -38,31 +38,43 @@ def nearest(
     exclude_self: bool = False,
     team: Team | None = None,
 ) -> Nearest:
-    """The k rows most similar to each query, and each query's entropy.
+    """Finds the k rows most similar to each query, and each query's entropy.
 
-    Arrays beside the arguments and the result, on a CPU: some blocks of 16 or
-    32 MB and, for the bank against itself, 24 · k + 152 bytes a row, as long
-    as that is below `blockwise.STATE_BYTES`. On an accelerator see `grouped`.
-    What the process takes is more by what compilation and allocators hold:
-    `benchmarks/discovery.py` prints it.
+    The search is exact. On a CPU it needs, beside the arguments and the
+    result, some blocks of 16 or 32 MB and, for the bank against itself,
+    24 · k + 152 bytes a row, as long as that is below
+    `blockwise.STATE_BYTES`; on an accelerator see `grouped`. Compilation and
+    allocators add to what the process takes: `benchmarks/discovery.py` prints
+    it.
 
     Args:
         queries: float32 [Q, D].
         rows: float32 [N, D].
-        k: How many, at most N, or N − 1 where a query itself is excluded.
+        k: The number of neighbours, at most N, or N − 1 if a query itself is
+            excluded.
         temperature: τ of the distribution whose entropy is taken,
             H_i = −Σ_j p_ij log p_ij, p_i = softmax_j(q_i · row_j / τ)
             (equation 5), over all rows, a query's own included. None takes
             no entropy.
         exclude_self: Whether query i is row i and no neighbour of its own.
-        team: Whose devices, each with all rows, share out the queries; None
-            is the one that TensorFlow takes.
+        team: Whose devices, each with all rows, share the queries; None takes
+            the device that TensorFlow chooses.
 
     Returns:
         Similarities (dot products), row indices and entropies.
 
     Raises:
         InputError: If there are not k rows to choose from.
+
+    Examples:
+        >>> import numpy as np
+        >>> import and_tf
+        >>> rows = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
+        >>> found = and_tf.nearest(rows[:1], rows, k=2)
+        >>> found.index.tolist()
+        [[0, 2]]
+        >>> found.similarity.round(2)
+        array([[1. , 0.6]], dtype=float32)
     """
     arrays = _all(queries, rows, k, temperature, exclude_self, team, None)
     return Nearest(*arrays, *([None] if temperature is None else []))

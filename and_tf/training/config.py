@@ -81,7 +81,21 @@ class LoopConfig(RunConfig):
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig(LoopConfig):
-    """Everything a run depends on; the flags of `and_tf.train`."""
+    """Everything that a run depends on: the flags of `and_tf.train`.
+
+    `python -m and_tf.train --help` describes each of them.
+
+    Raises:
+        InputError: If a value is out of its range.
+
+    Examples:
+        >>> import and_tf
+        >>> config = and_tf.TrainConfig(dataset="digits", backbone="small")
+        >>> config.run_directory.as_posix()
+        'runs/digits'
+        >>> config.to_flags()[:2]
+        ['--strategy=auto', '--communication=auto']
+    """
 
     dataset: str = option(
         Group.DATA,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import pathlib
 from typing import Any
 
@@ -52,16 +53,19 @@ class Run:
     Raises:
         InputError: If there is no run in `path`, or `which` is no checkpoint.
 
-    Example:
-
-    >>> run = Run(pathlib.Path("runs/quick"))  # doctest: +SKIP
-    >>> run.encoder(run.images.test.images[:2]).shape  # doctest: +SKIP
-    TensorShape([2, 64])
+    Examples:
+        >>> import numpy as np
+        >>> import and_tf
+        >>> run = and_tf.Run("runs/digits")
+        >>> images = np.zeros((2, run.image_size, run.image_size, 3), np.uint8)
+        >>> embeddings = run.encoder.predict(images, verbose=0)
+        >>> embeddings.shape == (2, run.embedding_dim)
+        True
     """
 
     def __init__(
         self,
-        path: pathlib.Path,
+        path: str | os.PathLike[str],
         which: str = checkpoint_names.LAST,
         data_dir: str = "",
         memory_gib: float | None = None,
@@ -70,7 +74,7 @@ class Run:
         self._round = checkpoint_names.round_of(which)
         self.which = which
         self.evaluates = evaluates
-        self.directory = RunDirectory(path)
+        self.directory = RunDirectory(pathlib.Path(path))
         self.config: TrainConfig = self.directory.config()
         self.data_dir = data_dir
         if memory_gib is not None:

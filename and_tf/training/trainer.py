@@ -35,18 +35,37 @@ from and_tf.training.train_callbacks import fit
 
 
 def train(config: TrainConfig) -> dict[str, Any]:
-    """Trains, or goes on training, and leaves a run directory behind.
+    """Trains, or continues training, and leaves a run directory behind.
 
-    Of several processes the first, the chief, alone reads and writes it.
+    If several processes train together, only the first, the chief, reads and
+    writes the directory.
 
     Args:
-        config: The run.
+        config: The flags of the run: `and_tf.TrainConfig` has a field
+            for each flag of `and_tf.train`.
 
     Returns:
         The content of result.json.
 
     Raises:
-        InputError: For everything that a user can mend.
+        InputError: For everything that a user can correct.
+
+    Examples:
+        >>> import and_tf
+        >>> config = and_tf.TrainConfig(
+        ...     dataset="digits",
+        ...     max_train_examples=200,
+        ...     backbone="small",
+        ...     embedding_dim=16,
+        ...     initial_epochs=1,
+        ...     rounds=1,
+        ...     epochs_per_round=1,
+        ...     run_dir="runs/digits",
+        ... )
+        >>> result = and_tf.train_run(config)  # doctest: +ELLIPSIS
+        small on ...
+        >>> result["knn_top1_last"] > 0.2  # A tenth by chance.
+        True
     """
     team = Team(strategy.build(config.strategy, config.communication))
     directory = RunDirectory(config.run_directory)

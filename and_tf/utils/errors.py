@@ -6,7 +6,7 @@ from and_tf.utils.escaping import for_console
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used.
+    """Raised for input of the user that cannot be used.
 
     The message says in one or two sentences what was expected, what was
     received and what to do; a main prints it and exits with code 1. It is one
@@ -16,6 +16,14 @@ class InputError(ValueError):
     Args:
         *messages: What is wrong, mostly one thing; of several, each is shown
             as an error of its own.
+
+    Examples:
+        >>> import and_tf
+        >>> try:
+        ...     and_tf.backbones.build("small", image_size=2)
+        ... except and_tf.InputError as error:
+        ...     print(error)
+        Expected an image_size of 8 or more. Received: 2.
     """
 
     def __init__(self, *messages: str) -> None:

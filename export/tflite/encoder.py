@@ -18,19 +18,20 @@ _MAGIC = b"TFL3"  # At byte 4 of every such file.
 class TFLiteEncoder:
     """Embeds images as the Keras encoder does that the file was made from.
 
-    Needs no TensorFlow. Not for several threads at a time.
+    It needs no TensorFlow. Use one encoder per thread.
 
     Args:
-        path: The file.
-        threads: How many to compute with; None is one for each core.
+        path: The .tflite file.
+        threads: The number of threads to compute with; None takes one per
+            core.
 
     Attributes:
-        image_size: S.
-        embedding_dim: D.
+        image_size: S, the side of the images, in pixels.
+        embedding_dim: D, the length of an embedding.
 
     Raises:
-        InputError: If the file cannot be read or holds no such encoder; other
-            outputs beside the embedding it may have.
+        InputError: If the file cannot be read or holds no such encoder. It may
+            have other outputs beside the embedding.
     """
 
     def __init__(self, path: pathlib.Path, threads: int | None = None) -> None:
