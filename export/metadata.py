@@ -23,7 +23,7 @@ def describe(run: Exportable) -> dict[str, Any]:
 
 def _describe_run(run: Run) -> dict[str, Any]:
     result = run.directory.read_result() or {}
-    history = run.checkpoint.notes["history"]
+    history = run.checkpoint.metadata["history"]
     return {
         "image_size": run.image_size,
         "embedding_dim": run.embedding_dim,

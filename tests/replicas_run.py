@@ -118,7 +118,7 @@ def train(
     held = {
         "bank": model.bank.rows,
         "neighbours": model.neighbours,
-        "selected": model.selected,
+        "selected": model.is_anchor,
         **{f"weight_{i}": v for i, v in enumerate(model.encoder.variables)},
     }
     results = {

@@ -17,7 +17,7 @@ import tensorflow as tf
 import and_tf
 from and_tf.data.step_batches import HostBatches
 from and_tf.distribution import strategy
-from and_tf.distribution.process_group import Team, part
+from and_tf.distribution.process_group import ProcessGroup, part
 from and_tf.search import nearest as module
 from and_tf.search.nearest import nearest
 from and_tf.training import fit_loop
@@ -25,18 +25,18 @@ from and_tf.training import fit_loop
 EPOCHS, BATCH, NUM = 4, 32, 115  # The last batch is odd.
 
 
-def train(team: Team | None = None) -> dict[str, np.ndarray]:
+def train(processes: ProcessGroup | None = None) -> dict[str, np.ndarray]:
     """Instance learning and two rounds of an encoder without batch norm."""
-    team = team or Team()
+    processes = processes or ProcessGroup()
     x = np.random.default_rng(0).normal(size=(NUM, 10)).astype(np.float32)
     keras.utils.set_random_seed(5)
-    with team.strategy.scope():
+    with processes.strategy.scope():
         model = and_tf.AND(mlp(), NUM, seed=5)
         model.compile(keras.optimizers.SGD(0.03, momentum=0.9, nesterov=True))
     losses = []
     fit_loop.fit(
         model,
-        HostBatches(batches(x, team), team),
+        HostBatches(batches(x, processes), processes),
         [
             and_tf.Curriculum(2, 1, 2),
             keras.callbacks.LambdaCallback(
@@ -50,7 +50,7 @@ def train(team: Team | None = None) -> dict[str, np.ndarray]:
         "losses": np.array(losses),
         "bank": np.asarray(model.bank.rows),
         "neighbours": np.asarray(model.neighbours),
-        "selected": np.asarray(model.selected),
+        "selected": np.asarray(model.is_anchor),
         # Not by name: Keras numbers the layers that a process makes.
         **{
             f"weight_{i}": np.asarray(weight)
@@ -67,7 +67,7 @@ def mlp() -> keras.Model:
     )
 
 
-def batches(x: np.ndarray, team: Team) -> tf.data.Dataset:
+def batches(x: np.ndarray, processes: ProcessGroup) -> tf.data.Dataset:
     """This process' parts of the batches of all epochs."""
 
     def own():
@@ -75,7 +75,9 @@ def batches(x: np.ndarray, team: Team) -> tf.data.Dataset:
             order = np.random.default_rng(epoch).permutation(NUM)
             for first in range(0, NUM, BATCH):
                 numbers = order[first : first + BATCH]
-                start, stop = part(len(numbers), team.index, team.size)
+                start, stop = part(
+                    len(numbers), processes.index, processes.size
+                )
                 yield x[numbers[start:stop]], numbers[start:stop]
 
     return tf.data.Dataset.from_generator(
@@ -87,7 +89,7 @@ def batches(x: np.ndarray, team: Team) -> tf.data.Dataset:
     )
 
 
-def search(team: Team) -> dict[str, np.ndarray]:
+def search(processes: ProcessGroup) -> dict[str, np.ndarray]:
     """A search by all processes, by this one, and how much it did of it."""
     rows = np.random.default_rng(1).normal(size=(2500, 8)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -100,7 +102,7 @@ def search(team: Team) -> dict[str, np.ndarray]:
         return before(queries, *arguments)
 
     module._search = counting
-    shared = nearest(rows, rows, 3, **options, team=team)
+    shared = nearest(rows, rows, 3, **options, processes=processes)
     return {
         "searched": np.array(sum(searched)),
         **{f"own_{k}": v for k, v in own._asdict().items()},
@@ -109,7 +111,7 @@ def search(team: Team) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    joined = Team(strategy.build("auto"))
+    joined = ProcessGroup(strategy.build("auto"))
     sent = bytes(range(11)) if joined.chief else b""
     mine = np.full((joined.index + 1, 2), joined.index + 1, np.int32)
     np.savez(

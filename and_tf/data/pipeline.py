@@ -146,8 +146,8 @@ def clean_batches(
     _check(batch_size)
     stop = split.size if stop is None else stop
 
-    def clean(images: tf.Tensor, numbers: tf.Tensor) -> tuple:
-        return centre_square(images, image_size), numbers
+    def clean(images: tf.Tensor, sample_ids: tf.Tensor) -> tuple:
+        return centre_square(images, image_size), sample_ids
 
     if not split.held:
         dataset = split.stream(None, start).take(stop - start)
@@ -159,11 +159,11 @@ def clean_batches(
         return finish(dataset.batch(batch_size).apply(count))
 
     images = captured(split.images)
-    numbers = captured(np.arange(split.size))
+    sample_ids = captured(np.arange(split.size))
 
     def batch(first: tf.Tensor) -> tuple:
         end = tf.minimum(first + batch_size, stop)
-        return clean(images[first:end], numbers[first:end])
+        return clean(images[first:end], sample_ids[first:end])
 
     starts = tf.data.Dataset.range(start, stop, batch_size)
     return finish(starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE))
@@ -199,17 +199,17 @@ def _gathered(
         draws = view.draw(seed, epoch, split.size)
 
         def batch(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            numbers = order[start : start + batch_size]
-            first, end = part(tf.size(numbers), *share)
-            numbers = numbers[first:end]
-            return tf.gather(draws, numbers), numbers
+            sample_ids = order[start : start + batch_size]
+            first, end = part(tf.size(sample_ids), *share)
+            sample_ids = sample_ids[first:end]
+            return tf.gather(draws, sample_ids), sample_ids
 
         starts = tf.data.Dataset.range(begins(epoch), split.size, batch_size)
         return starts.map(batch)
 
-    def augmented(draws: tf.Tensor, numbers: tf.Tensor) -> tuple:
-        inputs = {"images": tf.gather(images, numbers), "draws": draws}
-        return inputs if on_device else augment(inputs), numbers
+    def augmented(draws: tf.Tensor, sample_ids: tf.Tensor) -> tuple:
+        inputs = {"images": tf.gather(images, sample_ids), "draws": draws}
+        return inputs if on_device else augment(inputs), sample_ids
 
     # The costly map is outside, so it does not drain where epochs meet.
     return epochs.flat_map(numbered).map(

@@ -15,7 +15,7 @@ import tensorflow as tf
 from and_tf.augmentation import Recipe
 from and_tf.data.pipeline import order_of_epoch
 from and_tf.data.split import Split
-from and_tf.distribution.process_group import Team, part
+from and_tf.distribution.process_group import ProcessGroup, part
 
 
 class StepBatches(Protocol):
@@ -50,11 +50,13 @@ class HostBatches:
     Args:
         dataset: The batches of all epochs to come; of a team of one process
             those of all its devices, of several this process' part of them.
-        team: Of the model's strategy.
+        processes: Of the model's strategy.
     """
 
-    def __init__(self, dataset: tf.data.Dataset, team: Team) -> None:
-        self._dataset = spread(dataset, team)
+    def __init__(
+        self, dataset: tf.data.Dataset, processes: ProcessGroup
+    ) -> None:
+        self._dataset = spread(dataset, processes)
 
     @functools.cached_property
     def _iterator(self) -> Any:
@@ -91,7 +93,7 @@ class DeviceBatches:
         view: The recipe of a view, which the model's augmenter makes.
         batch_size: b, over all replicas.
         seed: The run's seed.
-        team: Of the model's strategy.
+        processes: Of the model's strategy.
     """
 
     def __init__(
@@ -101,15 +103,15 @@ class DeviceBatches:
         *,
         batch_size: int,
         seed: int,
-        team: Team,
+        processes: ProcessGroup,
     ) -> None:
         self._size, self._batch_size = split.size, batch_size
-        self._seed, self._team = seed, team
+        self._seed, self._processes = seed, processes
         self._images = self._on_devices(lambda: tf.constant(split.images))
         # Compiled, for outside of XLA a GPU has no gathering of uint8: the
         # images would go to the host and back.
         self._gather = tf.function(
-            lambda rows, numbers: tf.gather(rows, numbers),
+            lambda rows, sample_ids: tf.gather(rows, sample_ids),
             autograph=False,
             jit_compile=True,
             reduce_retracing=True,
@@ -150,52 +152,54 @@ class DeviceBatches:
         return order[start : start + count], images, draws
 
     def load(
-        self, numbers: tf.Tensor, images: tf.Tensor, draws: tf.Tensor
+        self, sample_ids: tf.Tensor, images: tf.Tensor, draws: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Returns the augmenter's inputs and the numbers of the samples."""
         inputs = {
-            "images": self._gather(images, numbers),
-            "draws": tf.gather(draws, numbers),
+            "images": self._gather(images, sample_ids),
+            "draws": tf.gather(draws, sample_ids),
         }
-        return inputs, numbers
+        return inputs, sample_ids
 
     def _shares(self) -> list[tuple[int, int]]:
         """Parts of parts of a batch that are this replica's: (index, of)."""
-        team, devices = self._team, len(self._team.devices)
+        processes, devices = self._processes, len(self._processes.devices)
         context = tf.distribute.get_replica_context()
         place = context.replica_id_in_sync_group
-        shares = [(team.index, team.size), (place % devices, devices)]
+        shares = [(processes.index, processes.size), (place % devices, devices)]
         return [share for share in shares if share[1] > 1]
 
     def _on_devices(self, make: Callable[[], tf.Tensor]) -> Any:
         """A tensor on each device of this process, made there."""
-        if self._team.alone:
+        if self._processes.alone:
             return make()
 
         def of(context: tf.distribute.ValueContext) -> tf.Tensor:
-            local = context.replica_id_in_sync_group % len(self._team.devices)
-            with tf.device(self._team.devices[local]):
+            local = context.replica_id_in_sync_group % len(
+                self._processes.devices
+            )
+            with tf.device(self._processes.devices[local]):
                 return make()
 
-        strategy = self._team.strategy
+        strategy = self._processes.strategy
         return strategy.experimental_distribute_values_from_function(of)
 
 
-def spread(dataset: tf.data.Dataset, team: Team) -> Any:
+def spread(dataset: tf.data.Dataset, processes: ProcessGroup) -> Any:
     """A data set whose elements are what each of a team's devices gets.
 
     Args:
         dataset: See `HostBatches`.
-        team: Of the model's strategy.
+        processes: Of the model's strategy.
     """
-    if team.alone and not team.several:
+    if processes.alone and not processes.several:
         return prefetched(dataset)
     # TensorFlow's own way to split a batch may leave a device without any
     # image of a last one, where batch normalisation has no statistics.
     # Endless, so that no step has to ask all devices whether they have any
     # data left; the loop knows the number of steps.
-    local = split_batches(dataset, len(team.devices)).repeat()
-    return team.strategy.distribute_datasets_from_function(lambda _: local)
+    local = split_batches(dataset, len(processes.devices)).repeat()
+    return processes.strategy.distribute_datasets_from_function(lambda _: local)
 
 
 def prefetched(dataset: tf.data.Dataset) -> tf.data.Dataset:

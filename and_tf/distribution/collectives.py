@@ -74,7 +74,7 @@ def _from_columns(columns: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     return tf.reshape(columns, [-1, *like.shape[1:]])
 
 
-def agree(variables: Sequence[keras.Variable]) -> None:
+def sync_batch_stats(variables: Sequence[keras.Variable]) -> None:
     """Gives all replicas the mean of what each holds: statistics of batches.
 
     Else each would go on with its own, and a checkpoint would have those of
@@ -91,7 +91,7 @@ def agree(variables: Sequence[keras.Variable]) -> None:
         variable.value.assign(tf.reshape(values, variable.shape))
 
 
-def own_part(
+def local_slice(
     gathered: tuple[tf.Tensor, ...], own: tf.Tensor
 ) -> tuple[tf.Tensor, ...]:
     """What belongs to this replica in tensors with a row a sample.
@@ -120,7 +120,7 @@ def number() -> tf.Tensor:
     return context.replica_id_in_sync_group if context else tf.constant(0)
 
 
-def total(tensor: tf.Tensor) -> tf.Tensor:
+def all_reduce_sum(tensor: tf.Tensor) -> tf.Tensor:
     """The sum over all replicas of tensors of one shape."""
     context = _context()
     if context is None:
@@ -136,7 +136,7 @@ def count_of_all(own: tf.Tensor) -> tf.Tensor | None:
     """
     if _context() is None:
         return None
-    return total(tf.cast(tf.shape(own)[0], tf.float32))
+    return all_reduce_sum(tf.cast(tf.shape(own)[0], tf.float32))
 
 
 def share_of_mean(values: tf.Tensor, count: tf.Tensor | None) -> tf.Tensor:

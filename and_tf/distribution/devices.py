@@ -7,7 +7,7 @@ import os
 import tensorflow as tf
 
 from and_tf.distribution import nvidia
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 
 
 def gpu_names() -> list[str]:
@@ -22,12 +22,12 @@ def gpu_names() -> list[str]:
     return [details(device).get("device_name", "GPU") for device in devices]
 
 
-def describe(team: Team) -> str:
+def describe(processes: ProcessGroup) -> str:
     """Returns what this process trains on: "2 GPUs (NVIDIA L4)"."""
     names = gpu_names()
-    if team.alone:
+    if processes.alone:
         names = names[:1]
-    elif not all("GPU" in device for device in team.devices):
+    elif not all("GPU" in device for device in processes.devices):
         names = []
     if not names:
         return f"{os.cpu_count()} CPU cores"

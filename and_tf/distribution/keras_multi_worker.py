@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 
 
 class MultiWorkerModel(keras.Model):
@@ -24,7 +24,7 @@ class MultiWorkerModel(keras.Model):
         Keras' own would gather the predictions of all processes.
         """
         strategy = self.distribute_strategy
-        if not Team(strategy).several:
+        if not ProcessGroup(strategy).several:
             super().make_predict_function(force)
         elif self.predict_function is None or force:
             self.predict_function = _prediction(strategy, self.predict_step)

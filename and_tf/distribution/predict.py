@@ -9,38 +9,42 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.distribution.keras_multi_worker import MultiWorkerModel, Predictor
-from and_tf.distribution.process_group import Team, part
+from and_tf.distribution.process_group import ProcessGroup, part
 
 
 def shared_embeddings(
     model: keras.Model,
     batches: Iterable[tuple[tf.Tensor, tf.Tensor]],
-    team: Team,
+    processes: ProcessGroup,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Embeds images, a part on each process and each of its devices.
 
     Args:
         model: Images [b, S, S, 3] to embeddings [b, D].
-        batches: (images, numbers) of this process' part, of at least one
+        batches: (images, sample_ids) of this process' part, of at least one
             image.
-        team: Of the model's strategy.
+        processes: Of the model's strategy.
 
     Returns:
         (float32 [n, D], int64 [n]): those of all processes' parts.
     """
-    embed = model.predict_on_batch if team.alone else _on_replicas(model, team)
+    embed = (
+        model.predict_on_batch
+        if processes.alone
+        else _on_replicas(model, processes)
+    )
     parts = [(embed(images), np.asarray(n)) for images, n in batches]
-    rows, numbers = (np.concatenate(a) for a in zip(*parts, strict=True))
-    return team.gather(rows), team.gather(numbers.astype(np.int64))
+    rows, sample_ids = (np.concatenate(a) for a in zip(*parts, strict=True))
+    return processes.gather(rows), processes.gather(sample_ids.astype(np.int64))
 
 
 def _on_replicas(
-    model: keras.Model, team: Team
+    model: keras.Model, processes: ProcessGroup
 ) -> Callable[[tf.Tensor], np.ndarray]:
     """A function that spreads a batch over this process' devices."""
-    count = len(team.devices)
-    if team.several and not isinstance(model, MultiWorkerModel):
-        with team.strategy.scope():
+    count = len(processes.devices)
+    if processes.several and not isinstance(model, MultiWorkerModel):
+        with processes.strategy.scope():
             model = Predictor(model)
 
     def embed(images: tf.Tensor) -> np.ndarray:
@@ -51,7 +55,9 @@ def _on_replicas(
             return images[start:stop] if len(images) >= count else images
 
         found = model.predict_on_batch(
-            team.strategy.experimental_distribute_values_from_function(mine)
+            processes.strategy.experimental_distribute_values_from_function(
+                mine
+            )
         )
         return found[: len(images)]
 

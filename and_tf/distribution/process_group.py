@@ -34,7 +34,7 @@ LOST = (
 Arrays = tuple[np.ndarray, ...]
 
 
-class Team:
+class ProcessGroup:
     """The replicas of a strategy, when they do not train.
 
     What is said of all processes holds where all of them call the same

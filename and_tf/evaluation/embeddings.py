@@ -11,7 +11,7 @@ import tensorflow as tf
 from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import Split
 from and_tf.distribution.predict import shared_embeddings
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.search.device import on_cpu
 
 BATCH = 512
@@ -37,13 +37,17 @@ def embed(
     Returns:
         float32 [N, D].
     """
-    team = Team(model.distribute_strategy)
-    if team.alone:
+    processes = ProcessGroup(model.distribute_strategy)
+    if processes.alone:
         return _predict(model, split, image_size, on_batch)
     # A process without an image could not know the shape of its part.
-    span = team.span(split.size) if split.size >= team.size else (0, split.size)
+    span = (
+        processes.span(split.size)
+        if split.size >= processes.size
+        else (0, split.size)
+    )
     batches = clean_batches(split, image_size, BATCH, *span)
-    found, numbers = shared_embeddings(model, batches, team)
+    found, numbers = shared_embeddings(model, batches, processes)
     rows = np.empty((split.size, found.shape[1]), np.float32)
     rows[numbers] = found
     return rows

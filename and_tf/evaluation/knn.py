@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.votes import FIVE, Votes
 from and_tf.search.nearest import summarise_nearest
 from and_tf.utils.errors import InputError
@@ -76,7 +76,7 @@ def weighted_knn(
     neighbours: int = 200,
     temperature: float = 0.1,
     leave_one_out: bool = False,
-    team: Team | None = None,
+    processes: ProcessGroup | None = None,
 ) -> Knn:
     """Classifies by votes of the K nearest, each with weight exp(cos / τ).
 
@@ -95,7 +95,7 @@ def weighted_knn(
         temperature: τ of the votes.
         leave_one_out: Whether query i is gallery row i and has no vote on
             itself.
-        team: Whose devices share the search, see `nearest`.
+        processes: Whose devices share the search, see `nearest`.
 
     Returns:
         The predictions for the queries that have labels, and their accuracy.
@@ -141,7 +141,7 @@ def weighted_knn(
         k,
         Votes(theirs, temperature, classes),
         exclude_self=leave_one_out,
-        team=team,
+        processes=processes,
     )
     return Knn(
         numbers,

@@ -36,7 +36,7 @@ def agreement(found: Neighbourhoods, labels: np.ndarray) -> Agreement:
     """
     shares = consistency(found.neighbours, labels)
     known = np.isfinite(shares)
-    of_anchors = shares[known & found.selected]
+    of_anchors = shares[known & found.is_anchor]
     consistent = int((of_anchors == 1).sum())
     return Agreement(
         consistent,

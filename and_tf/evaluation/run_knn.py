@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from and_tf.data.split import ImageData
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.embeddings import embed, pixels
 from and_tf.evaluation.knn import Knn, most_neighbours, weighted_knn
 from and_tf.method.encoder_model import Pretext
@@ -27,7 +27,7 @@ class RunKnn:
         image_size: Side of the encoder's input.
         neighbours: K.
         temperature: τ.
-        team: Who shares out the search, see `nearest`.
+        processes: Who shares out the search, see `nearest`.
     """
 
     def __init__(
@@ -36,10 +36,10 @@ class RunKnn:
         image_size: int,
         neighbours: int = 200,
         temperature: float = 0.1,
-        team: Team | None = None,
+        processes: ProcessGroup | None = None,
     ) -> None:
         self._data = data
-        self._team = team
+        self._processes = processes
         self._size = image_size
         self._options = {"neighbours": neighbours, "temperature": temperature}
 
@@ -115,6 +115,6 @@ class RunKnn:
             gallery,
             self._data.train.labels,
             leave_one_out=test is None,
-            team=self._team,
+            processes=self._processes,
             **self._options,
         )

@@ -82,9 +82,9 @@ def spread_anchors(found: Neighbourhoods, count: int) -> np.ndarray:
     Returns:
         Sample numbers, int64 [count or fewer], the lowest entropy first.
     """
-    candidates = np.flatnonzero(found.selected)
+    candidates = np.flatnonzero(found.is_anchor)
     if not len(candidates):
-        candidates = np.arange(len(found.selected))
+        candidates = np.arange(len(found.is_anchor))
     ranked = candidates[np.argsort(found.entropy[candidates], kind="stable")]
     places = np.linspace(0, len(ranked) - 1, min(count, len(ranked)))
     return ranked[places.round().astype(int)]
@@ -94,7 +94,7 @@ def _describe(
     found: Neighbourhoods, labels: np.ndarray | None
 ) -> tuple[str, str]:
     """Returns a gallery's title, and how to read it."""
-    title = f"Round {found.round}: {int(found.selected.sum()):,} anchors"
+    title = f"Round {found.round}: {int(found.is_anchor.sum()):,} anchors"
     single = found.neighbours.shape[1] == 1
     reading = "Left an anchor with its entropy H, right its nearest "
     reading += "neighbour" if single else "neighbours"
@@ -102,7 +102,7 @@ def _describe(
         # Here, so that figures without neighbours need no TensorFlow.
         from and_tf.method.discovery import consistency
 
-        agree = consistency(found.neighbours, labels)[found.selected]
+        agree = consistency(found.neighbours, labels)[found.is_anchor]
         if not np.isnan(agree).all():
             share = 100 * np.nanmean(agree)
             title += f", {share:.1f} % of their neighbours share the class"

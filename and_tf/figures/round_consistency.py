@@ -35,7 +35,7 @@ class Round:
         number: r.
         shares: float64 [m], consistency of equal parts of the samples,
             lowest entropy first; NaN is left out.
-        selected: The share of the samples that were its anchors.
+        is_anchor: The share of the samples that were its anchors.
         consistent: Anchors of one class with all their neighbours.
         inconsistent: The others.
     """

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.search import kmeans
 from and_tf.utils.errors import InputError
 
@@ -45,7 +45,7 @@ def neighbourhoods(
     nearest: np.ndarray,
     clusters: int,
     seed: tuple[int, int],
-    team: Team | None = None,
+    processes: ProcessGroup | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every sample's neighbours among its cluster, and who has enough.
 
@@ -56,7 +56,7 @@ def neighbourhoods(
             count one twice in equation 7.
         clusters: How many; 0 is `usual`.
         seed: Of the run, and the round.
-        team: Of processes the first alone searches clusters, for another
+        processes: The first process alone searches clusters, for another
             machine might find others.
 
     Returns:
@@ -68,7 +68,7 @@ def neighbourhoods(
     """
     check(clusters, len(nearest))
     assigned = np.zeros(len(nearest), np.int32)
-    if team is None or team.chief:
+    if processes is None or processes.chief:
         found = kmeans.fit_large(
             rows,
             clusters or usual(len(nearest)),
@@ -77,8 +77,8 @@ def neighbourhoods(
             passes=PASSES,
         )
         assigned = found.astype(np.int32)
-    if team is not None:
-        assigned = team.from_chief(assigned)
+    if processes is not None:
+        assigned = processes.from_chief(assigned)
     return draw(assigned, nearest, seed)
 
 
@@ -96,7 +96,7 @@ def draw(
     """
     generator = np.random.default_rng(seed)
     neighbours, k = nearest.copy(), nearest.shape[1]
-    selected = np.zeros(len(nearest), bool)
+    is_anchor = np.zeros(len(nearest), bool)
     order = np.argsort(assigned, kind="stable")
     ends = np.cumsum(np.bincount(assigned))
     for members in np.split(order, ends[:-1]):
@@ -106,5 +106,5 @@ def draw(
             # Places among the others: those from its own on are one further.
             drawn = generator.choice(len(members) - 1, k, replace=False)
             neighbours[sample] = members[drawn + (drawn >= place)]
-        selected[members] = True
-    return neighbours, selected
+        is_anchor[members] = True
+    return neighbours, is_anchor

@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from and_tf.data.labels import as_labels, check_count
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.method import cluster_neighbours as clustering
 from and_tf.method.discovery import Neighbourhoods, consistency, discover
 from and_tf.method.rounds import Rounds
@@ -23,7 +23,7 @@ class Curriculum(keras.callbacks.Callback):
     Epochs before the first round are instance learning. At the first epoch of
     each round, the callback searches the model's memory bank for the
     neighbours and the entropy of every sample, and assigns the model's
-    `neighbours` and `selected`. Their shapes are fixed, so that nothing is
+    `neighbours` and `is_anchor`. Their shapes are fixed, so that nothing is
     traced again.
 
     It adds to the logs of every epoch: `round`, `anchors` and, with labels,
@@ -45,7 +45,7 @@ class Curriculum(keras.callbacks.Callback):
         clusters: The number of clusters with selection "clusters"; 0 takes a
             number that suits N.
         seed: Random seed of selection "clusters".
-        images: A finite `tf.data` set of (images, numbers) with every sample
+        images: A finite `tf.data` set of (images, sample_ids) with every sample
             once, which `initial_epochs=0` needs.
         labels: [N], −1 where unknown, used only to log consistency: any array
             or list of whole numbers or strings.
@@ -149,21 +149,21 @@ class Curriculum(keras.callbacks.Callback):
             selection=self.selection,
             clusters=self.clusters,
             seed=self.seed,
-            team=Team(self.model.distribute_strategy),
+            processes=ProcessGroup(self.model.distribute_strategy),
         )
         self.model.neighbours.assign(found.neighbours)
-        self.model.selected.assign(found.selected)
+        self.model.is_anchor.assign(found.is_anchor)
         self._describe()
         if self._on_discovery:
             self._on_discovery(found)
 
     def _describe(self) -> None:
         """Derives the logs from what the model holds."""
-        selected = np.asarray(self.model.selected)
-        self._logs = {"anchors": int(selected.sum())}
-        if self._labels is None or not selected.any():
+        is_anchor = np.asarray(self.model.is_anchor)
+        self._logs = {"anchors": int(is_anchor.sum())}
+        if self._labels is None or not is_anchor.any():
             return
         agree = consistency(np.asarray(self.model.neighbours), self._labels)
-        if not np.isnan(agree[selected]).all():
-            self._logs["consistency"] = float(np.nanmean(agree[selected]))
+        if not np.isnan(agree[is_anchor]).all():
+            self._logs["consistency"] = float(np.nanmean(agree[is_anchor]))
             self._logs["consistency_all"] = float(np.nanmean(agree))

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.method import cluster_neighbours as clustering
 from and_tf.search.nearest import nearest
 from and_tf.utils.errors import InputError
@@ -24,13 +24,13 @@ class Neighbourhoods:
         entropy: float32 [N], H of equation 5.
         neighbours: int32 [N, k], most similar first, a sample's own number
             left out (equation 1). Of clusters: random members of its own.
-        selected: bool [N], True for the round's anchors (equation 6).
+        is_anchor: bool [N], True for the round's anchors (equation 6).
     """
 
     round: int
     entropy: np.ndarray
     neighbours: np.ndarray
-    selected: np.ndarray
+    is_anchor: np.ndarray
 
 
 def discover(
@@ -43,7 +43,7 @@ def discover(
     selection: str = "curriculum",
     clusters: int = 0,
     seed: int = 0,
-    team: Team | None = None,
+    processes: ProcessGroup | None = None,
 ) -> Neighbourhoods:
     """Finds every sample's neighbourhood and selects the round's anchors.
 
@@ -59,7 +59,7 @@ def discover(
         clusters: The number of clusters with selection "clusters"; 0 takes a
             number that suits N.
         seed: Random seed of selection "clusters", together with the round.
-        team: Whose devices share the search, see `nearest`.
+        processes: Whose devices share the search, see `nearest`.
 
     Returns:
         The neighbourhoods of all samples, selected or not.
@@ -89,18 +89,18 @@ def discover(
         neighbourhood_size,
         temperature=temperature,
         exclude_self=True,
-        team=team,
+        processes=processes,
     )
-    neighbours, selected = found.index, lowest(found.entropy, count)
+    neighbours, is_anchor = found.index, lowest(found.entropy, count)
     if selection == "clusters":
-        neighbours, selected = clustering.neighbourhoods(
+        neighbours, is_anchor = clustering.neighbourhoods(
             rows,
             found.index,
             clusters,
             (seed, round_number),
-            team,
+            processes,
         )
-    return Neighbourhoods(round_number, found.entropy, neighbours, selected)
+    return Neighbourhoods(round_number, found.entropy, neighbours, is_anchor)
 
 
 def share_of_anchors(

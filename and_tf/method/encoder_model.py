@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class Pretext(KerasInterface):
-    """An encoder, and what trains it: fit on (images, numbers) of samples.
+    """An encoder, and what trains it: fit on (images, sample_ids) of samples.
 
-    `numbers` are the samples' places 0 to N − 1 in the training set, integer
+    `sample_ids` are the samples' places 0 to N − 1 in the training set, integer
     [B], each once an epoch. A subclass has the training step.
 
     Args:

@@ -99,9 +99,11 @@ class KerasInterface(MultiWorkerModel):
             InputError: If it is something else than images and numbers.
         """
         free_form = training and self.augmenter is not None
-        images, numbers = images_and_numbers(data, free_form)
+        images, sample_ids = images_and_numbers(data, free_form)
         counts = self._trained_on if training else self._tested_on
-        return images, numbers if counts is None else counts.count(numbers)
+        return images, sample_ids if counts is None else counts.count(
+            sample_ids
+        )
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes the function of Keras' `fit` that trains some steps.
@@ -141,13 +143,13 @@ class KerasInterface(MultiWorkerModel):
                 counts.restart()
 
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Trains on (images, numbers); arguments as of `keras.Model.fit`."""
+        """Trains on (images, sample_ids); arguments as of `keras.Model.fit`."""
         history = super().fit(*args, **kwargs)
         self._trained_on.check()
         return history
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
-        """Computes the loss of (images, numbers), and changes nothing.
+        """Computes the loss of (images, sample_ids), and changes nothing.
 
         Arguments and result are those of `keras.Model.evaluate`.
         """

@@ -25,10 +25,10 @@ LEAST_UNSHIFTED_TEMPERATURE = 0.03
 
 def losses(
     embeddings: tf.Tensor,
-    numbers: tf.Tensor,
+    sample_ids: tf.Tensor,
     rows: tf.Tensor,
     neighbours: tf.Tensor,
-    selected: tf.Tensor,
+    is_anchor: tf.Tensor,
     temperature: float,
     block_rows: int = 0,
 ) -> tf.Tensor:
@@ -36,10 +36,10 @@ def losses(
 
     Args:
         embeddings: [B, D], unit norm.
-        numbers: integer [B], each sample's row in the bank.
+        sample_ids: integer [B], each sample's row in the bank.
         rows: float32 [N, D], the memory bank before this step's update.
         neighbours: integer [N, k], discovered neighbours of every sample.
-        selected: bool [N], True for the anchors of the round.
+        is_anchor: bool [N], True for the anchors of the round.
         temperature: τ.
         block_rows: Rows of the bank taken at a time, see `log_partition`.
 
@@ -48,49 +48,49 @@ def losses(
     """
     embeddings = tf.cast(embeddings, tf.float32)
     own = log_neighbourhood_mass(
-        embeddings, numbers, rows, neighbours, selected, temperature
+        embeddings, sample_ids, rows, neighbours, is_anchor, temperature
     )
     return log_partition(embeddings, rows, temperature, block_rows) - own
 
 
 def log_neighbourhood_mass(
     embeddings: tf.Tensor,
-    numbers: tf.Tensor,
+    sample_ids: tf.Tensor,
     rows: tf.Tensor,
     neighbours: tf.Tensor,
-    selected: tf.Tensor,
+    is_anchor: tf.Tensor,
     temperature: float,
 ) -> tf.Tensor:
     """log Σ exp(x_i · x̃_j / τ) over {i} ∪ N(i), or over {i} if i is no anchor.
 
     Arguments as those of `losses`. Returns: float32 [B].
     """
-    numbers = tf.cast(numbers, neighbours.dtype)
+    sample_ids = tf.cast(sample_ids, neighbours.dtype)
     members = tf.concat(
-        [numbers[:, None], tf.gather(neighbours, numbers)], axis=1
+        [sample_ids[:, None], tf.gather(neighbours, sample_ids)], axis=1
     )  # [B, 1 + k]
     logits = (
         tf.einsum("bd,bmd->bm", embeddings, tf.gather(rows, members))
         / temperature
     )  # [B, 1 + k]
-    counted = only_anchors_neighbours(logits, numbers, selected)
+    counted = only_anchors_neighbours(logits, sample_ids, is_anchor)
     return tf.reduce_logsumexp(counted, axis=1)
 
 
 def only_anchors_neighbours(
-    logits: tf.Tensor, numbers: tf.Tensor, selected: tf.Tensor
+    logits: tf.Tensor, sample_ids: tf.Tensor, is_anchor: tf.Tensor
 ) -> tf.Tensor:
     """Leaves the neighbours of those that are no anchors out of a sum.
 
     Args:
         logits: float32 [B, 1 + k], a sample's own first.
-        numbers: integer [B].
-        selected: bool [N].
+        sample_ids: integer [B].
+        is_anchor: bool [N].
 
     Returns:
         `logits`, −∞ where a neighbour does not count.
     """
-    anchor = tf.gather(selected, numbers)[:, None]
+    anchor = tf.gather(is_anchor, sample_ids)[:, None]
     itself = tf.one_hot(0, tf.shape(logits)[1], True, False)[None, :]
     return tf.where(anchor | itself, logits, -float("inf"))
 

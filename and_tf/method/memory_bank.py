@@ -89,9 +89,9 @@ class MemoryBank(keras.layers.Layer):
     def losses(
         self,
         embeddings: tf.Tensor,
-        numbers: tf.Tensor,
+        sample_ids: tf.Tensor,
         neighbours: tf.Tensor,
-        selected: tf.Tensor,
+        is_anchor: tf.Tensor,
         temperature: float,
         block_rows: int = 0,
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
@@ -99,7 +99,7 @@ class MemoryBank(keras.layers.Layer):
 
         Args:
             embeddings: [b, D], unit norm.
-            numbers: integer [b].
+            sample_ids: integer [b].
             neighbours, selected, temperature, block_rows: See
                 `objective.losses`.
 
@@ -109,27 +109,27 @@ class MemoryBank(keras.layers.Layer):
         """
         terms = loss.losses(
             embeddings,
-            numbers,
+            sample_ids,
             self.rows.value,
             neighbours,
-            selected,
+            is_anchor,
             temperature,
             block_rows,
         )
         return terms, ()
 
-    def update(self, embeddings: tf.Tensor, numbers: tf.Tensor) -> None:
+    def update(self, embeddings: tf.Tensor, sample_ids: tf.Tensor) -> None:
         """Blends the embeddings of a batch into their rows (equation 8).
 
         Args:
             embeddings: float32 [B, D], unit norm.
-            numbers: integer [B], the samples' numbers. Where one occurs more
+            sample_ids: integer [B], the samples' numbers. Where one occurs more
                 than once, one of its embeddings wins, which one is not
                 defined: batches are drawn without replacement.
         """
-        old = tf.gather(self.rows.value, numbers)  # [B, D]
+        old = tf.gather(self.rows.value, sample_ids)  # [B, D]
         new = blend(old, embeddings, self.momentum)
-        self.rows.value.scatter_update(tf.IndexedSlices(new, numbers))
+        self.rows.value.scatter_update(tf.IndexedSlices(new, sample_ids))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make it again."""

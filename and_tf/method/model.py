@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from and_tf.distribution import collectives
 from and_tf.distribution.predict import shared_embeddings
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.method.encoder_model import Pretext
 from and_tf.method.samples import check_numbers, images_and_numbers
 from and_tf.method.sharded_bank import build_bank
@@ -22,12 +22,12 @@ from and_tf.utils.errors import InputError
 class AND(Pretext):
     """Anchor Neighbourhood Discovery [1] around any Keras encoder.
 
-    Fit it on a `tf.data` set of batches (images, numbers), where the number of
-    a sample is its position in the training set, or on two such arrays.
-    Without a `Curriculum` callback it learns by instance discrimination [2].
+    Fit it on a `tf.data` set of batches (images, sample_ids), or on two such
+    arrays. The id of a sample is its position in the training set. Without a
+    `Curriculum` callback it learns by instance discrimination [2].
 
-    `evaluate` gives the instance loss of (images, numbers), and `predict` the
-    unit-norm embeddings of images. `save` keeps everything that training
+    `evaluate` gives the instance loss of (images, sample_ids), and `predict`
+    the unit-norm embeddings of images. `save` keeps everything that training
     needs; `keras.models.load_model` continues from it once this class has been
     imported.
 
@@ -52,7 +52,7 @@ class AND(Pretext):
         neighbours: int64 [N, k], of every sample, assigned by `Curriculum`.
             TensorFlow keeps int32 variables on the host, where a step that is
             compiled for a GPU cannot read them.
-        selected: bool [N], the round's anchors; none in the beginning.
+        is_anchor: bool [N], the round's anchors; none in the beginning.
 
     Examples:
         >>> import keras
@@ -111,7 +111,7 @@ class AND(Pretext):
             trainable=False,
             aggregation="only_first_replica",
         )
-        self.selected = self.add_weight(
+        self.is_anchor = self.add_weight(
             name="selected",
             shape=(num_examples,),
             dtype="bool",
@@ -123,16 +123,16 @@ class AND(Pretext):
     @property
     def method_variables(self) -> list[keras.Variable]:
         """The bank's rows first, then the neighbours and the anchors."""
-        return [self.bank.rows, self.neighbours, self.selected]
+        return [self.bank.rows, self.neighbours, self.is_anchor]
 
     def train_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
         """One step of Algorithm 1 on (images, numbers of the samples [b])."""
-        images, numbers = self.samples(data)
-        count = collectives.count_of_all(numbers)
+        images, sample_ids = self.samples(data)
+        count = collectives.count_of_all(sample_ids)
         losses, gradients, embeddings, heard = self.differentiated(
-            images, numbers, count
+            images, sample_ids, count
         )
 
         # The one exchange of a step beside those of gradients and statistics;
@@ -141,13 +141,13 @@ class AND(Pretext):
             losses = collectives.gather(losses)  # [B]
         else:
             *heard, losses = collectives.gather_together(
-                embeddings, numbers, losses
+                embeddings, sample_ids, losses
             )  # [B, D], [B], [B]
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
 
-        collectives.agree(self.encoder.non_trainable_variables)
+        collectives.sync_batch_stats(self.encoder.non_trainable_variables)
         # After the loss: equation 8 moves rows that the loss has already
         # read. Every replica applies the update of the whole global batch.
         self.bank.update(*heard)
@@ -157,7 +157,7 @@ class AND(Pretext):
     def differentiate(
         self,
         images: tf.Tensor,
-        numbers: tf.Tensor,
+        sample_ids: tf.Tensor,
         count: tf.Tensor | None,
     ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor, tuple[tf.Tensor, ...]]:
         """What a replica computes of a step before it hears of the others.
@@ -176,9 +176,9 @@ class AND(Pretext):
             embeddings = self(images, training=True)  # [b, D]
             losses, heard = self.bank.losses(
                 embeddings,
-                numbers,
+                sample_ids,
                 self.neighbours.value,
-                self.selected.value,
+                self.is_anchor.value,
                 self.temperature,
                 self.block_rows,
             )  # [b]
@@ -191,18 +191,18 @@ class AND(Pretext):
     def test_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
-        """The instance loss of (images, numbers); nothing is changed.
+        """The instance loss of (images, sample_ids); nothing is changed.
 
         The images are taken as they are, each to be told from all others by
         its row of the bank (equation 2). Neighbours are left out of it, so
         that the figures of all rounds can be compared.
         """
-        images, numbers = self.samples(data, training=False)
+        images, sample_ids = self.samples(data, training=False)
         losses, _ = self.bank.losses(
             self(images, training=False),
-            numbers,
+            sample_ids,
             self.neighbours.value,
-            tf.zeros_like(self.selected.value),
+            tf.zeros_like(self.is_anchor.value),
             self.temperature,
             self.block_rows,
         )  # [b]
@@ -225,7 +225,7 @@ class AND(Pretext):
         """Puts the encoder's present embeddings into the bank.
 
         Args:
-            images: (images, numbers) batches with every sample once; where
+            images: (images, sample_ids) batches with every sample once; where
                 several processes train, those of all of them together.
 
         Raises:
@@ -233,11 +233,11 @@ class AND(Pretext):
         """
         rows = np.full(self.bank.rows.shape, np.nan, np.float32)
         batches = (images_and_numbers(batch, False) for batch in images)
-        found, numbers = shared_embeddings(
-            self, batches, Team(self.distribute_strategy)
+        found, sample_ids = shared_embeddings(
+            self, batches, ProcessGroup(self.distribute_strategy)
         )
-        check_numbers(numbers, len(rows))
-        rows[numbers] = found
+        check_numbers(sample_ids, len(rows))
+        rows[sample_ids] = found
         missing = int(np.isnan(rows).any(1).sum())
         if missing:
             raise InputError(

@@ -35,7 +35,7 @@ def images_and_numbers(data: Any, free_form: bool) -> tuple[Any, tf.Tensor]:
         The images, and int32 or int64 [b], the samples' numbers.
 
     Raises:
-        InputError: If the element is not (images, numbers).
+        InputError: If the element is not (images, sample_ids).
     """
     parts = list(data) if isinstance(data, (tuple, list)) else [data]
     # Keras adds the targets and weights that it was not given.
@@ -46,15 +46,15 @@ def images_and_numbers(data: Any, free_form: bool) -> tuple[Any, tf.Tensor]:
             "Expected batches (images, sample numbers), the numbers integer "
             f"[B]. Received: {_shown(data)}. {_HOW}"
         )
-    images, numbers = parts
+    images, sample_ids = parts
     if not (free_form or tf.is_tensor(images)):
         raise InputError(
             "Expected images as one tensor where the model has no augmenter. "
             f"Received: {_shown(images)}."
         )
-    if numbers.dtype not in (tf.int32, tf.int64):
-        numbers = tf.cast(numbers, tf.int64)  # To gather by.
-    return images, numbers
+    if sample_ids.dtype not in (tf.int32, tf.int64):
+        sample_ids = tf.cast(sample_ids, tf.int64)  # To gather by.
+    return images, sample_ids
 
 
 class SampleCounts:
@@ -84,22 +84,22 @@ class SampleCounts:
                 name="sample_counts",
             )
 
-    def count(self, numbers: tf.Tensor) -> tf.Tensor:
+    def count(self, sample_ids: tf.Tensor) -> tf.Tensor:
         """Counts a batch; to be called within a step.
 
         Args:
-            numbers: int32 or int64 [b].
+            sample_ids: int32 or int64 [b].
 
         Returns:
             The same, 0 in the place of what is no number of a sample: a step
             ends well on every device, and `check` refuses it afterwards.
         """
-        size = tf.constant(self._size, numbers.dtype)
-        inside = (numbers >= 0) & (numbers < size)
-        places = tf.where(inside, numbers, size)
+        size = tf.constant(self._size, sample_ids.dtype)
+        inside = (sample_ids >= 0) & (sample_ids < size)
+        places = tf.where(inside, sample_ids, size)
         ones = tf.ones_like(places, tf.float32)
         self._counts.scatter_add(tf.IndexedSlices(ones, places))
-        return tf.where(inside, numbers, tf.zeros_like(numbers))
+        return tf.where(inside, sample_ids, tf.zeros_like(sample_ids))
 
     def check(self) -> None:
         """Looks at the counts; a GPU has to finish its steps for it.
@@ -139,18 +139,18 @@ class SampleCounts:
             )
 
 
-def check_numbers(numbers: np.ndarray, num_examples: int) -> None:
+def check_numbers(sample_ids: np.ndarray, num_examples: int) -> None:
     """Checks numbers that are on the host.
 
     Args:
-        numbers: integer [n].
+        sample_ids: integer [n].
         num_examples: N.
 
     Raises:
         InputError: If some are none of 0 to N − 1.
     """
-    outside = (numbers < 0) | (numbers >= num_examples)
-    _refuse_outside(int(outside.sum()), len(numbers), num_examples)
+    outside = (sample_ids < 0) | (sample_ids >= num_examples)
+    _refuse_outside(int(outside.sum()), len(sample_ids), num_examples)
 
 
 def watched(
@@ -185,12 +185,12 @@ def _refuse_outside(outside: int, seen: int, num_examples: int) -> None:
         )
 
 
-def _are_numbers(numbers: Any) -> bool:
+def _are_numbers(sample_ids: Any) -> bool:
     """Returns whether something is an integer tensor [b]."""
     return (
-        tf.is_tensor(numbers)
-        and numbers.dtype.is_integer
-        and numbers.shape.rank in (1, None)
+        tf.is_tensor(sample_ids)
+        and sample_ids.dtype.is_integer
+        and sample_ids.shape.rank in (1, None)
     )
 
 

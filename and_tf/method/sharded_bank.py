@@ -106,15 +106,15 @@ class ShardedMemoryBank(keras.layers.Layer):
     def losses(
         self,
         embeddings: tf.Tensor,
-        numbers: tf.Tensor,
+        sample_ids: tf.Tensor,
         neighbours: tf.Tensor,
-        selected: tf.Tensor,
+        is_anchor: tf.Tensor,
         temperature: float,
         block_rows: int = 0,
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """See `MemoryBank.losses`; computed by all replicas together."""
         everyones = collectives.gather_together(
-            tf.stop_gradient(embeddings), numbers
+            tf.stop_gradient(embeddings), sample_ids
         )
         terms = sharded_loss.losses(
             embeddings,
@@ -122,20 +122,20 @@ class ShardedMemoryBank(keras.layers.Layer):
             tf.convert_to_tensor(self.shard.value),
             self.shards,
             neighbours,
-            selected,
+            is_anchor,
             temperature,
             block_rows,
         )
         return terms, everyones
 
-    def update(self, embeddings: tf.Tensor, numbers: tf.Tensor) -> None:
+    def update(self, embeddings: tf.Tensor, sample_ids: tf.Tensor) -> None:
         """Blends the embeddings of which this replica holds the rows.
 
         Args:
             embeddings: float32 [B, D], unit norm, of the whole global batch.
-            numbers: integer [B], the samples' numbers, each once.
+            sample_ids: integer [B], the samples' numbers, each once.
         """
-        positions, places = self.shards.owned(numbers, collectives.number())
+        positions, places = self.shards.owned(sample_ids, collectives.number())
         old = tf.gather(self.shard.value, places)  # [P, D]
         new = tf.gather_nd(embeddings, positions)  # [P, D]
         self.shard.value.scatter_update(

@@ -26,11 +26,11 @@ LEAST_TEMPERATURE = 0.0025
 def losses(
     embeddings: tf.Tensor,
     everyones: tf.Tensor,
-    numbers: tf.Tensor,
+    sample_ids: tf.Tensor,
     shard: tf.Tensor,
     shards: Shards,
     neighbours: tf.Tensor,
-    selected: tf.Tensor,
+    is_anchor: tf.Tensor,
     temperature: float,
     block_rows: int = 0,
 ) -> tf.Tensor:
@@ -42,12 +42,12 @@ def losses(
         embeddings: [b, D], unit norm, of this replica's samples; the gradient
             reaches these, with no word between replicas.
         everyones: float32 [B, D], those of all replicas, in their order.
-        numbers: integer [B], their numbers.
+        sample_ids: integer [B], their numbers.
         shard: float32 [S, D], this replica's rows of the bank before this
             step's update, S static; receives no gradient.
         shards: Which rows these are.
         neighbours: integer [N, k], of every sample.
-        selected: bool [N], True for the anchors of the round.
+        is_anchor: bool [N], True for the anchors of the round.
         temperature: τ.
         block_rows: As of `objective.log_partition`, for a batch of b: where
             the replicas together have more, blocks are as much shorter.
@@ -71,15 +71,15 @@ def losses(
     def of(embeddings: tf.Tensor):
         values, mean_rows = _of_everyone(
             tf.stop_gradient(everyones),
-            numbers,
+            sample_ids,
             shard,
             shards,
             neighbours,
-            selected,
+            is_anchor,
             temperature,
             block_rows,
         )
-        values, mean_rows = collectives.own_part(
+        values, mean_rows = collectives.local_slice(
             (values, mean_rows), embeddings
         )
 
@@ -93,11 +93,11 @@ def losses(
 
 def _of_everyone(
     embeddings: tf.Tensor,
-    numbers: tf.Tensor,
+    sample_ids: tf.Tensor,
     shard: tf.Tensor,
     shards: Shards,
     neighbours: tf.Tensor,
-    selected: tf.Tensor,
+    is_anchor: tf.Tensor,
     temperature: float,
     block_rows: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -107,21 +107,21 @@ def _of_everyone(
     under p̃ (equations 9 to 11): each replica adds up those it holds.
     """
     replica = collectives.number()
-    numbers = tf.cast(numbers, neighbours.dtype)
+    sample_ids = tf.cast(sample_ids, neighbours.dtype)
     members = tf.concat(
-        [numbers[:, None], tf.gather(neighbours, numbers)], axis=1
+        [sample_ids[:, None], tf.gather(neighbours, sample_ids)], axis=1
     )  # [B, 1 + k]
 
     positions, places = shards.owned(members, replica)  # [P, 2], [P]
     queries, rows = positions[:, 0], tf.gather(shard, places)  # [P], [P, D]
     products = tf.reduce_sum(tf.gather(embeddings, queries) * rows, axis=1)
     # Every member is on one replica: the others add zero.
-    logits = collectives.total(
+    logits = collectives.all_reduce_sum(
         tf.scatter_nd(
             positions, products / temperature, tf.shape(members, tf.int64)
         )
     )  # [B, 1 + k]
-    counted = loss.only_anchors_neighbours(logits, numbers, selected)
+    counted = loss.only_anchors_neighbours(logits, sample_ids, is_anchor)
     log_mass = tf.reduce_logsumexp(counted, axis=1)  # [B]
 
     highest, total, weighted = loss.sweep(
@@ -134,9 +134,9 @@ def _of_everyone(
         tf.exp(counted - log_mass[:, None]), positions
     )  # [P]
     theirs = tf.math.unsorted_segment_sum(
-        p_tilde[:, None] * rows, queries, tf.shape(numbers)[0]
+        p_tilde[:, None] * rows, queries, tf.shape(sample_ids)[0]
     )  # [B, D]
-    return log_partition - log_mass, collectives.total(p - theirs)
+    return log_partition - log_mass, collectives.all_reduce_sum(p - theirs)
 
 
 def _log_total(log_part: tf.Tensor, log_mass: tf.Tensor) -> tf.Tensor:
@@ -151,4 +151,6 @@ def _log_total(log_part: tf.Tensor, log_mass: tf.Tensor) -> tf.Tensor:
     """
     shift = tf.cast(log_mass, tf.float64) + SHIFT
     part = tf.exp(tf.cast(log_part, tf.float64) - shift)
-    return tf.cast(tf.math.log(collectives.total(part)) + shift, tf.float32)
+    return tf.cast(
+        tf.math.log(collectives.all_reduce_sum(part)) + shift, tf.float32
+    )

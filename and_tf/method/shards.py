@@ -34,24 +34,24 @@ class Shards:
         return replica + (self.size - 1) * self.replicas < self.num_rows
 
     def owned(
-        self, numbers: tf.Tensor, replica: int | tf.Tensor
+        self, sample_ids: tf.Tensor, replica: int | tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Which of some rows a replica holds, and where in its shard.
 
         Args:
-            numbers: integer [...], rows of the bank.
+            sample_ids: integer [...], rows of the bank.
             replica: Its number, 0 to R − 1.
 
         Returns:
-            int64 [P, rank of `numbers`], the positions in `numbers` of the P
-            rows that it holds, in order; and their places, [P].
+            int64 [P, rank of `sample_ids`], the positions in `sample_ids` of
+            the P rows that it holds, in order; and their places, [P].
         """
         # By float64, for a GPU has no division of integers, and the step would
         # wait for the host. Rounded down it is exact below 2^53.
-        quotients = tf.cast(numbers, tf.float64) / self.replicas
-        places = tf.cast(tf.floor(quotients), numbers.dtype)
-        owners = numbers - places * self.replicas
-        positions = tf.where(owners == tf.cast(replica, numbers.dtype))
+        quotients = tf.cast(sample_ids, tf.float64) / self.replicas
+        places = tf.cast(tf.floor(quotients), sample_ids.dtype)
+        owners = sample_ids - places * self.replicas
+        positions = tf.where(owners == tf.cast(replica, sample_ids.dtype))
         return positions, tf.gather_nd(places, positions)
 
     def split(self, rows: np.ndarray, replica: int) -> np.ndarray:

@@ -69,13 +69,13 @@ class Classification(Pretext):
         return self.classifier.variables
 
     def task(
-        self, images: tf.Tensor, numbers: tf.Tensor
+        self, images: tf.Tensor, sample_ids: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """What is to be classified, and how.
 
         Args:
             images: Augmented, [b, S, S, 3].
-            numbers: integer [b], of the samples.
+            sample_ids: integer [b], of the samples.
 
         Returns:
             Views [v, S, S, 3] and their classes, integer [v]; −1 where a view
@@ -83,11 +83,11 @@ class Classification(Pretext):
         """
         raise NotImplementedError
 
-    def view_weights(self, numbers: tf.Tensor) -> tf.Tensor:
+    def view_weights(self, sample_ids: tf.Tensor) -> tf.Tensor:
         """1 for each view of `task` that has a class, else 0: float32 [v].
 
         Args:
-            numbers: integer [b], of the samples.
+            sample_ids: integer [b], of the samples.
         """
         raise NotImplementedError
 
@@ -95,16 +95,18 @@ class Classification(Pretext):
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
         """One step on (images, numbers of the samples [b])."""
-        images, numbers = self.samples(data)
-        count = collectives.total(tf.reduce_sum(self.view_weights(numbers)))
+        images, sample_ids = self.samples(data)
+        count = collectives.all_reduce_sum(
+            tf.reduce_sum(self.view_weights(sample_ids))
+        )
         counted, losses, right, gradients = self.differentiated(
-            images, numbers, count
+            images, sample_ids, count
         )
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
 
-        collectives.agree(self.encoder.non_trainable_variables)
+        collectives.sync_batch_stats(self.encoder.non_trainable_variables)
         counted, losses, right = collectives.gather_together(
             counted, losses, right
         )
@@ -113,7 +115,7 @@ class Classification(Pretext):
         return self.get_metrics_result()
 
     def differentiate(
-        self, images: tf.Tensor, numbers: tf.Tensor, count: tf.Tensor
+        self, images: tf.Tensor, sample_ids: tf.Tensor, count: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """What a replica computes of a step before it hears of the others.
 
@@ -127,7 +129,7 @@ class Classification(Pretext):
             variables.
         """
         images = self.views(images)
-        views, classes = self.task(images, numbers)  # [v, S, S, 3], [v]
+        views, classes = self.task(images, sample_ids)  # [v, S, S, 3], [v]
         with tf.GradientTape() as tape:
             counted, losses, right = self._told(views, classes, training=True)
             loss = tf.math.divide_no_nan(tf.reduce_sum(counted * losses), count)
@@ -139,7 +141,7 @@ class Classification(Pretext):
     def test_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
-        """Loss and accuracy of (images, numbers); nothing is changed."""
+        """Loss and accuracy of (images, sample_ids); nothing is changed."""
         views, classes = self.task(*self.samples(data, training=False))
         counted, losses, right = collectives.gather_together(
             *self._told(views, classes, training=False)

@@ -47,15 +47,15 @@ class Rotation(Classification):
         )
 
     def task(
-        self, images: tf.Tensor, numbers: tf.Tensor
+        self, images: tf.Tensor, sample_ids: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """All turns of [b, S, S, 3], and which they are; see `turned`."""
-        del numbers
+        del sample_ids
         return turned(images)
 
-    def view_weights(self, numbers: tf.Tensor) -> tf.Tensor:
+    def view_weights(self, sample_ids: tf.Tensor) -> tf.Tensor:
         """1 for each turn of each image, float32 [4 b]."""
-        return tf.ones([TURNS * tf.shape(numbers)[0]])
+        return tf.ones([TURNS * tf.shape(sample_ids)[0]])
 
 
 def turned(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -75,14 +75,14 @@ class Supervised(Classification):
         self.labels.assign(labels)
 
     def task(
-        self, images: tf.Tensor, numbers: tf.Tensor
+        self, images: tf.Tensor, sample_ids: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The images as they are, and their labels."""
-        return images, tf.gather(self.labels.value, numbers)
+        return images, tf.gather(self.labels.value, sample_ids)
 
-    def view_weights(self, numbers: tf.Tensor) -> tf.Tensor:
+    def view_weights(self, sample_ids: tf.Tensor) -> tf.Tensor:
         """1 for each image with a label, float32 [b]."""
-        labels = tf.gather(self.labels.value, numbers)
+        labels = tf.gather(self.labels.value, sample_ids)
         return tf.cast(labels >= 0, tf.float32)
 
     def get_config(self) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def evaluate(run: Run, options: Options) -> Findings:
     numbers = np.union1d(shown, measured)
     batches = clean_batches(take(train, numbers), run.image_size, BATCH)
     views = np.concatenate([images.numpy() for images, _ in batches])
-    encoder = backbones.build(**run.checkpoint.notes["encoder"])
+    encoder = backbones.build(**run.checkpoint.metadata["encoder"])
     cam = GradCam(encoder)
     files = checkpoint_files(run)
     with Counted("attention", len(files) * len(numbers)) as progress:

@@ -123,7 +123,7 @@ def describe(
         labels: int64 [N], or None.
         before: Those of the round before, None for the first.
     """
-    row = {"round": found.round, "anchors": int(found.selected.sum())}
+    row = {"round": found.round, "anchors": int(found.is_anchor.sum())}
     agree = Agreement(0, 0, None, None)
     if labels is not None:
         agree = agreement(found, labels)
@@ -134,7 +134,7 @@ def describe(
     row["consistency_all"] = agree.consistency_all
     row["anchors_kept"] = row["neighbours_kept"] = None
     if before is not None:
-        row["anchors_kept"] = anchors_kept(before.selected, found.selected)
+        row["anchors_kept"] = anchors_kept(before.is_anchor, found.is_anchor)
         row["neighbours_kept"] = neighbours_kept(
             before.neighbours, found.neighbours
         )
@@ -145,16 +145,16 @@ def _pull(run: Run) -> float | None:
     """What `neighbours_pull` is for anchors; None where there are none."""
     if not run.has_bank:
         return None
-    rows, neighbours, selected = (
+    rows, neighbours, is_anchor = (
         run.checkpoint.array("method", name)
         for name in ("rows", "neighbours", "selected")
     )
-    if not selected.any():
+    if not is_anchor.any():
         return None
     pull = neighbours_pull(
         run.train_embeddings, rows, neighbours, run.config.temperature
     )
-    return mean_or_none(pull[selected])
+    return mean_or_none(pull[is_anchor])
 
 
 def _picture(

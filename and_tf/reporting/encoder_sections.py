@@ -101,17 +101,17 @@ def _gallery(run: Run, found: Neighbourhoods) -> Values:
         labels = run.images.train.labels
         shares = consistency(found.neighbours, labels)  # NaN: no labels.
         parts = [
-            _part(run, found, found.selected & mask, max(1, count // 2), name)
+            _part(run, found, found.is_anchor & mask, max(1, count // 2), name)
             for name, mask in (
                 ("consistent", shares == 1),
                 ("inconsistent", shares < 1),
             )
         ]
     else:
-        parts = [_part(run, found, found.selected, count)]
+        parts = [_part(run, found, found.is_anchor, count)]
     return {
         "round": found.round,
-        "anchors": int(found.selected.sum()),
+        "anchors": int(found.is_anchor.sum()),
         "neighbours": shown,
         "parts": parts,
     }
@@ -127,7 +127,7 @@ def _part(
     """Some anchors of a gallery, and how many there are."""
     rows, whole = [], int(among.sum())
     if whole:
-        chosen = dataclasses.replace(found, selected=among)
+        chosen = dataclasses.replace(found, is_anchor=among)
         rows = _neighbours_of(run, found, spread_anchors(chosen, count))
     return {"name": name, "anchors": whole, "groups": rows}
 

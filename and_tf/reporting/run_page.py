@@ -219,7 +219,7 @@ def reproduction(run: Run) -> Values:
     rows = [("seed", str(run.config.seed))]
     if run.kept:
         rows.append(("checkpoint", run.kept.path.name))
-        mark = run.kept.notes.get("data")
+        mark = run.kept.metadata.get("data")
         if mark:
             rows.append(("data, SHA-256 of names and classes", mark[:16]))
     rows.append(("page written with", f"tensorflow {versions()['tensorflow']}"))

@@ -80,12 +80,12 @@ class Clustering:
     @functools.cached_property
     def scan(self) -> SCAN:
         """The restored model with all of its heads."""
-        notes = self.checkpoint.notes
+        metadata = self.checkpoint.metadata
         scan = SCAN(
-            backbones.build(**notes["encoder"]),
-            notes["clusters"],
-            heads=notes["heads"],
-            features=notes["features"],
+            backbones.build(**metadata["encoder"]),
+            metadata["clusters"],
+            heads=metadata["heads"],
+            features=metadata["features"],
         )
         restore(scan, self.checkpoint)
         return scan
@@ -126,7 +126,7 @@ class Clustering:
     @property
     def image_size(self) -> int:
         """S, in pixels."""
-        return self.checkpoint.notes["encoder"]["image_size"]
+        return self.checkpoint.metadata["encoder"]["image_size"]
 
     @property
     def embedding_dim(self) -> int:

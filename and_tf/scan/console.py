@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.scan import unsupervised_metrics, validation
 from and_tf.scan.config import ClusterConfig
 from and_tf.scan.directory import ClusterDirectory
@@ -20,11 +20,11 @@ from and_tf.utils.progress import Counted
 
 
 def print_start(
-    config: ClusterConfig, source: Run, clusters: int, team: Team
+    config: ClusterConfig, source: Run, clusters: int, processes: ProcessGroup
 ) -> None:
     """From which run, on what, and where C comes from."""
     described = dataclasses.replace(source.config, precision=config.precision)
-    training_summary.print_start(source.images, described, team)
+    training_summary.print_start(source.images, described, processes)
     print(
         f"encoder of {source.directory.path} after {source.epochs} epochs, "
         f"{'frozen' if config.freeze else 'fine-tuned'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.cluster_metrics import number_of_classes
 from and_tf.scan import validation
 from and_tf.scan.config import ClusterConfig
@@ -27,8 +27,8 @@ class ClusteringRun:
         mined: Neighbours of its images.
         model: What learns.
         board: Its TensorBoard; None on a process that does not write.
-        notes: What its checkpoints carry beside arrays.
-        team: Who trains.
+        metadata: What its checkpoints carry beside arrays.
+        processes: Who trains.
     """
 
     config: ClusterConfig
@@ -37,8 +37,8 @@ class ClusteringRun:
     mined: Mined
     model: SCAN
     board: TensorBoardWriter | None
-    notes: dict[str, Any]
-    team: Team
+    metadata: dict[str, Any]
+    processes: ProcessGroup
 
     @property
     def classes(self) -> int:

@@ -87,9 +87,9 @@ def entropy(probabilities: tf.Tensor) -> tf.Tensor:
 def mean_of_all(values: tf.Tensor) -> tf.Tensor:
     """The mean over the global batch of [b, …], the same on all replicas."""
     count = tf.cast(tf.shape(values)[0], values.dtype)
-    return collectives.total(tf.reduce_sum(values, axis=0)) / collectives.total(
-        count
-    )
+    return collectives.all_reduce_sum(
+        tf.reduce_sum(values, axis=0)
+    ) / collectives.all_reduce_sum(count)
 
 
 class SelfLabelLoss(NamedTuple):
@@ -127,13 +127,13 @@ def self_label_loss(
     sure = tf.reduce_max(probabilities, axis=1) > threshold
     weights = tf.cast(sure, tf.float32)
     chosen = weights[:, None] * tf.one_hot(answers, weak.shape[1])  # [b, C]
-    counts = collectives.total(tf.reduce_sum(chosen, axis=0))  # [C]
+    counts = collectives.all_reduce_sum(tf.reduce_sum(chosen, axis=0))  # [C]
     if balanced:
         inverse = tf.math.divide_no_nan(tf.reduce_sum(counts), counts)
         weights *= tf.gather(inverse, answers)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(answers, strong)
-    everyones = collectives.total(tf.reduce_sum(weights))
-    total = collectives.total(tf.cast(tf.shape(weak)[0], tf.float32))
+    everyones = collectives.all_reduce_sum(tf.reduce_sum(weights))
+    total = collectives.all_reduce_sum(tf.cast(tf.shape(weak)[0], tf.float32))
     return SelfLabelLoss(
         tf.math.divide_no_nan(tf.reduce_sum(weights * losses), everyones),
         tf.reduce_sum(counts) / total,

@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 
 from and_tf.data.split import Split
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.search.nearest import nearest
 from and_tf.utils import archives, atomic_files
 from and_tf.utils.errors import InputError
@@ -31,7 +31,10 @@ class Mined:
 
 
 def mine(
-    train: np.ndarray, test: np.ndarray | None, k: int, team: Team | None = None
+    train: np.ndarray,
+    test: np.ndarray | None,
+    k: int,
+    processes: ProcessGroup | None = None,
 ) -> Mined:
     """Searches by cosine similarity of clean embeddings.
 
@@ -39,16 +42,20 @@ def mine(
         train: float32 [N, D], unit norm.
         test: float32 [M, D], or None.
         k: K.
-        team: Who shares out the search.
+        processes: Who shares out the search.
 
     Raises:
         InputError: If there are not K others.
     """
-    found = nearest(train, train, k, exclude_self=True, team=team).index
+    found = nearest(
+        train, train, k, exclude_self=True, processes=processes
+    ).index
     if test is None:
         return Mined(found, found)
     most = min(k, len(test) - 1)
-    others = nearest(test, test, most, exclude_self=True, team=team).index
+    others = nearest(
+        test, test, most, exclude_self=True, processes=processes
+    ).index
     return Mined(found, others)
 
 

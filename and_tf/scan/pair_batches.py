@@ -124,11 +124,11 @@ def batches_of(
         ]
 
         def batch(step: tf.Tensor) -> tuple:
-            numbers = order[step * batch_size : (step + 1) * batch_size]
+            sample_ids = order[step * batch_size : (step + 1) * batch_size]
             first, end = part(batch_size, *share)
-            numbers = numbers[first:end]
+            sample_ids = sample_ids[first:end]
             return tuple(
-                (tf.gather(chosen, numbers), tf.gather(of_view, numbers))
+                (tf.gather(chosen, sample_ids), tf.gather(of_view, sample_ids))
                 for chosen, of_view in zip(shown, draws, strict=True)
             )
 
@@ -137,8 +137,8 @@ def batches_of(
 
     def augmented(*batch: tuple[tf.Tensor, tf.Tensor]) -> tuple:
         return tuple(
-            augment({"images": tf.gather(images, numbers), "draws": draws})
-            for augment, (numbers, draws) in zip(layers, batch, strict=True)
+            augment({"images": tf.gather(images, sample_ids), "draws": draws})
+            for augment, (sample_ids, draws) in zip(layers, batch, strict=True)
         )
 
     # The costly map is outside, so it does not drain where epochs meet.

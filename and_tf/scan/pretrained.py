@@ -15,19 +15,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.scan.config import ClusterConfig
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 
 
-def load(config: ClusterConfig, team: Team) -> Run:
+def load(config: ClusterConfig, processes: ProcessGroup) -> Run:
     """Loads the encoder and the images of a clustering's run.
 
     Args:
         config: Of the clustering.
-        team: Its replicas each get the encoder.
+        processes: Its replicas each get the encoder.
 
     Raises:
         InputError: If there is no such run, its encoder is not trained, or
@@ -39,7 +39,7 @@ def load(config: ClusterConfig, team: Team) -> Run:
         config.data_dir,
         config.memory_gib,
     )
-    with team.strategy.scope():
+    with processes.strategy.scope():
         encoder = run.encoder
     check_trained(encoder, run.checkpoint, run.directory.path)
     _ = run.images  # What is missing is said before anything is written.

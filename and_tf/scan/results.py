@@ -37,16 +37,16 @@ def make_result(
         voters: int64 [N], clusters of the training images, where clusters
             are matched many to one.
     """
-    config, notes, images = run.config, run.notes, run.source.images
+    config, metadata, images = run.config, run.metadata, run.source.images
     shown = cluster_metrics.prototypes(found.probabilities)
     rates = [row["images_per_second"] for row in recorder.history]
     return {
-        "kind": notes["kind"],
+        "kind": metadata["kind"],
         "dataset": run.source.config.dataset,
-        "pretext": notes["pretext"],
-        "clusters": notes["clusters"],
+        "pretext": metadata["pretext"],
+        "clusters": metadata["clusters"],
         "neighbours": config.neighbours,
-        "neighbours_agreement": notes["agreement"],
+        "neighbours_agreement": metadata["agreement"],
         "mining": config.mining,
         "uses_labels": config.uses_labels,
         "epochs": len(recorder.history),
@@ -58,7 +58,7 @@ def make_result(
         "validation_loss": float(found.losses[found.head]),
         "head_losses": [float(loss) for loss in found.losses],
         **_held_against_labels(run, found, voters),
-        "kmeans": notes["kmeans"],
+        "kmeans": metadata["kmeans"],
         "cluster_sizes": found.sizes.tolist(),
         "clusters_used": found.used,
         "without_labels": unsupervised_metrics.measures(
@@ -91,7 +91,7 @@ def _by_step(run: ClusteringRun, recorder: Recorder) -> dict[str, Any]:
 
     The figures of the result itself are those of the end.
     """
-    after = dict(run.notes["clustered"])
+    after = dict(run.metadata["clustered"])
     head, losses = after["head"], after["head_losses"]
     rows = [r for r in recorder.history if r.get("stage") == stopping.STAGE]
     last, config = rows[-1] if rows else {}, run.config
@@ -160,7 +160,7 @@ def _protocol(run: ClusteringRun) -> dict[str, Any]:
         ),
         "head_chosen_on": f"its loss on {run.source.queries.name}, no labels",
         "epoch": "last"
-        if run.notes["stage"] == stopping.STAGE
+        if run.metadata["stage"] == stopping.STAGE
         else f"lowest loss on {run.source.queries.name}, no labels",
         "matched_on": run.source.queries.name,
         "num_queries": run.source.queries.size,
@@ -215,7 +215,7 @@ def draw(
     name = f"{run.source.config.backbone} on {result['dataset']}"
     if run.config.uses_labels:
         name += ", with labels"
-    compared = run.notes["kmeans"]
+    compared = run.metadata["kmeans"]
     # Of a rate that is constant there is nothing to see.
     rows = [{**row, "learning_rate": None} for row in history]
     # Another loss than that of clustering.

@@ -114,7 +114,7 @@ class SCAN(MultiWorkerModel):
         )
 
         if not self.freeze:
-            collectives.agree(self.encoder.non_trainable_variables)
+            collectives.sync_batch_stats(self.encoder.non_trainable_variables)
         consistency = collectives.gather(tf.reduce_mean(losses.consistency, 1))
         self._consistency.update_state(consistency)  # [B]
         self._entropy.update_state(tf.reduce_mean(losses.entropy))

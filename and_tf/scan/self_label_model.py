@@ -108,10 +108,10 @@ class SelfLabeller(SCAN):
         )
 
         if not self.freeze:
-            collectives.agree(self.encoder.non_trainable_variables)
+            collectives.sync_batch_stats(self.encoder.non_trainable_variables)
         learns = tf.cast(learns, tf.float32)
         self._follow(learns)
-        self._loss.update_state(collectives.total(found.share), learns)
+        self._loss.update_state(collectives.all_reduce_sum(found.share), learns)
         self._confident.update_state(found.confident)
         self._skipped.update_state(1 - learns)
         return self.get_metrics_result()

@@ -37,8 +37,10 @@ def is_finished(config: ClusterConfig, checkpoint: Checkpoint | None) -> bool:
     """Whether there is no step left that was asked for."""
     if checkpoint is None or checkpoint.step:
         return False
-    if _stage(checkpoint.notes) == stopping.STAGE:
-        return checkpoint.epochs >= _last(config, checkpoint.notes["history"])
+    if _stage(checkpoint.metadata) == stopping.STAGE:
+        return checkpoint.epochs >= _last(
+            config, checkpoint.metadata["history"]
+        )
     return checkpoint.epochs == config.epochs and (
         not config.self_labelling_epochs
     )
@@ -56,7 +58,7 @@ def learn(
     Returns:
         The run with the model as it is in the end, and what was recorded.
     """
-    if _stage(run.notes) != stopping.STAGE:
+    if _stage(run.metadata) != stopping.STAGE:
         recorder = fit(run, clustering_stage(run))
         take_best(run, recorder.history)
         found = run.assess()
@@ -66,7 +68,7 @@ def learn(
         run = dataclasses.replace(
             run,
             model=build_self_labeller(run),
-            notes=run.notes
+            metadata=run.metadata
             | {
                 "stage": stopping.STAGE,
                 "heads": 1,
@@ -104,11 +106,11 @@ def self_labelling_stage(run: ClusteringRun) -> Stage:
             found, config.threshold, run.source.queries, run.classes
         )
         known = {} if right is None else {"confident_acc": right}
-        head = run.notes["clustered"]["head"]
+        head = run.metadata["clustered"]["head"]
         return {"stage": stopping.STAGE, "head": head, **known}
 
     return Stage(
-        _last(config, run.notes["history"]),
+        _last(config, run.metadata["history"]),
         batch_size(config, train),
         functools.partial(
             pair_batches.weak_and_strong_batches, train, weak, strong
@@ -137,8 +139,10 @@ def take_best(run: ClusteringRun, history: list[dict]) -> None:
     epochs = lowest_loss(history)
     if epochs == len(history):
         return
-    kept = run.directory.checkpoints.best(epochs) if run.team.chief else None
-    kept = multi_process.shared(kept, run.team)
+    kept = (
+        run.directory.checkpoints.best(epochs) if run.processes.chief else None
+    )
+    kept = multi_process.shared(kept, run.processes)
     kept.restore("encoder", run.model.encoder.variables)
     kept.restore("method", run.model.method_variables)
 
@@ -156,7 +160,7 @@ def clustered(
             run.classes,
             found.probabilities,
         ).figures()
-    notes = run.notes | {
+    metadata = run.metadata | {
         "history": recorder.history,
         "seconds": recorder.seconds,
         "step": 0,
@@ -170,16 +174,16 @@ def clustered(
             "figures": figures,
         },
     }
-    return dataclasses.replace(run, notes=notes)
+    return dataclasses.replace(run, metadata=metadata)
 
 
 def build_self_labeller(run: ClusteringRun) -> SelfLabeller:
     """Makes the compiled model of the second step."""
     config = run.config
-    with run.team.strategy.scope():
+    with run.processes.strategy.scope():
         model = SelfLabeller(
             run.model,
-            run.notes["clustered"]["head"],
+            run.metadata["clustered"]["head"],
             threshold=config.threshold,
             balanced=config.balance,
             decay=config.ema,
@@ -211,9 +215,9 @@ def check_flags(config: ClusterConfig, checkpoint: Checkpoint | None) -> None:
     Raises:
         InputError: If a flag of it is another.
     """
-    if checkpoint is None or _stage(checkpoint.notes) != stopping.STAGE:
+    if checkpoint is None or _stage(checkpoint.metadata) != stopping.STAGE:
         return
-    before, now = checkpoint.notes["self_labelling"], _flags(config)
+    before, now = checkpoint.metadata["self_labelling"], _flags(config)
     changed = [name for name in now if before[name] != now[name]]
     if changed:
         differences = ", ".join(
@@ -257,5 +261,5 @@ def _last(config: ClusterConfig, history: list[dict]) -> int:
     return config.epochs + config.self_labelling_epochs
 
 
-def _stage(notes: dict[str, Any]) -> str:
-    return notes.get("stage", "clustering")
+def _stage(metadata: dict[str, Any]) -> str:
+    return metadata.get("stage", "clustering")

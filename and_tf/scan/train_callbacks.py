@@ -46,13 +46,13 @@ class Stage:
 def fit(run: ClusteringRun, stage: Stage) -> Recorder:
     """Trains the epochs that are missing; returns what was recorded."""
     steps = steps_per_epoch(run.source.images.train, stage.batch_size)
-    share = (run.team.index, run.team.size)
+    share = (run.processes.index, run.processes.size)
 
     def batches(**span: int) -> HostBatches:
         dataset = stage.batches(
             batch_size=stage.batch_size, share=share, **span
         )
-        return HostBatches(dataset, run.team)
+        return HostBatches(dataset, run.processes)
 
     return epochs.fit(
         run,

@@ -11,7 +11,7 @@ import numpy as np
 
 from and_tf.data.split import ImageData
 from and_tf.distribution import strategy
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.cluster_metrics import classes_that_occur
 from and_tf.evaluation.embeddings import embed
 from and_tf.scan import (
@@ -51,28 +51,32 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
     Raises:
         InputError: For everything that a user can mend.
     """
-    team = Team(strategy.build(config.strategy, config.communication))
+    processes = ProcessGroup(
+        strategy.build(config.strategy, config.communication)
+    )
     directory = ClusterDirectory(config.output_directory)
-    with team.joined():
+    with processes.joined():
         # Before the directory is made, which would lie in a run that is none.
         keras.config.set_dtype_policy(config.precision)
-        source = pretrained.load(config, team)
-        check(config, source, team)
-        with multi_process.held(directory, team):
-            checkpoint, result = multi_process.claim(directory, config, team)
+        source = pretrained.load(config, processes)
+        check(config, source, processes)
+        with multi_process.held(directory, processes):
+            checkpoint, result = multi_process.claim(
+                directory, config, processes
+            )
             stages.check_flags(config, checkpoint)
             if result and stages.is_finished(config, checkpoint):
                 console.show(directory, result)
                 return result
-            if result and team.chief:
+            if result and processes.chief:
                 directory.result.unlink()  # What is gone on with is not done.
-            run = prepare(config, directory, source, checkpoint, team)
+            run = prepare(config, directory, source, checkpoint, processes)
             result = results.finish(*stages.learn(run, checkpoint))
-            team.wait()  # Until the chief has written it all.
+            processes.wait()  # Until the chief has written it all.
     return result
 
 
-def check(config: ClusterConfig, source: Run, team: Team) -> None:
+def check(config: ClusterConfig, source: Run, processes: ProcessGroup) -> None:
     """Refuses what cannot be clustered, before anything is written.
 
     Raises:
@@ -85,7 +89,7 @@ def check(config: ClusterConfig, source: Run, team: Team) -> None:
             f"Expected --clusters from 2 to {train.size}, the training images "
             f"there are. Received: {clusters}."
         )
-    replicas = team.strategy.num_replicas_in_sync
+    replicas = processes.strategy.num_replicas_in_sync
     pair_batches.check(train, config.batch_size, replicas)
     pair_batches.check(
         train,
@@ -99,7 +103,7 @@ def check(config: ClusterConfig, source: Run, team: Team) -> None:
             "with the label of the image itself. Received none in "
             f"{train.name}. Leave the flag out."
         )
-    multi_process.check_images(train.size, fingerprint(train), team)
+    multi_process.check_images(train.size, fingerprint(train), processes)
     if not config.neighbours < train.size:
         raise InputError(
             f"Expected --neighbours from 1 to {train.size - 1}, one less than "
@@ -128,35 +132,35 @@ def prepare(
     directory: ClusterDirectory,
     source: Run,
     checkpoint: Checkpoint | None,
-    team: Team,
+    processes: ProcessGroup,
 ) -> ClusteringRun:
     """Mines neighbours and makes the model, new or as the checkpoint is."""
     clusters = choose_clusters(config, source.images)
-    console.print_start(config, source, clusters, team)
+    console.print_start(config, source, clusters, processes)
     if checkpoint:
-        notes = checkpoint.notes
-        check_source(notes, source, directory)
-        mined = read_mined(directory, source, team)
+        metadata = checkpoint.metadata
+        check_source(metadata, source, directory)
+        mined = read_mined(directory, source, processes)
     else:
-        mined, notes = begin(config, directory, source, clusters, team)
+        mined, metadata = begin(config, directory, source, clusters, processes)
     keras.utils.set_random_seed(config.seed)
-    with team.strategy.scope():
+    with processes.strategy.scope():
         model = build_model(config, source, clusters)
-    if checkpoint and notes.get("stage") != stopping.STAGE:
+    if checkpoint and metadata.get("stage") != stopping.STAGE:
         for group, variables in state(model).items():
             # Metrics are sums over an epoch, which begin with each.
             if group != "metrics" or checkpoint.step:
                 checkpoint.restore(group, variables)
     board = None
-    if team.chief:
+    if processes.chief:
         board = TensorBoardWriter(
             directory.tensorboard,
             dataclasses.asdict(config),
-            notes["history"],
-            notes.get("step", 0),
+            metadata["history"],
+            metadata.get("step", 0),
         )
     return ClusteringRun(
-        config, directory, source, mined, model, board, notes, team
+        config, directory, source, mined, model, board, metadata, processes
     )
 
 
@@ -181,7 +185,7 @@ def begin(
     directory: ClusterDirectory,
     source: Run,
     clusters: int,
-    team: Team,
+    processes: ProcessGroup,
 ) -> tuple[Mined, dict[str, Any]]:
     """What a new clustering does before its first step.
 
@@ -190,7 +194,7 @@ def begin(
     """
     start = time.monotonic()
     train, test = source.images.train, source.images.test
-    with team.strategy.scope():
+    with processes.strategy.scope():
         rows, asked = (
             console.with_progress(
                 f"embed {split.name}",
@@ -203,7 +207,7 @@ def begin(
             else None
             for split in (train, test)
         )
-    mined = mining.mine(rows, asked, config.neighbours, team)
+    mined = mining.mine(rows, asked, config.neighbours, processes)
     agreement = {
         "train": mining.agreement(mined.train, train),
         "evaluation": mining.agreement(mined.evaluation, source.queries),
@@ -214,7 +218,7 @@ def begin(
         kept = mining.without_false(mined.train, train.labels)
         mined = dataclasses.replace(mined, train=kept)
         console.print_oracle(kept)
-    if team.chief:
+    if processes.chief:
         mining.write(directory.mined, mined)
         sample = unsupervised_metrics.draw_sample(
             rows if asked is None else asked
@@ -241,34 +245,36 @@ def begin(
 
 
 def check_source(
-    notes: dict[str, Any], source: Run, directory: ClusterDirectory
+    metadata: dict[str, Any], source: Run, directory: ClusterDirectory
 ) -> None:
     """Sees to it that a clustering goes on from what it began with.
 
     Raises:
         InputError: If the run has another encoder by now.
     """
-    before = notes["pretext"]["encoder_sha256"]
+    before = metadata["pretext"]["encoder_sha256"]
     now = pretrained.identity(source)
     if before != now["encoder_sha256"]:
         raise InputError(
             f"The clustering in {directory.path} began with the encoder of "
-            f"epoch {notes['pretext']['epochs']}, but the run has been trained "
-            f"further, to epoch {now['epochs']}. Begin another "
+            f"epoch {metadata['pretext']['epochs']}, but the run has been "
+            f"trained further, to epoch {now['epochs']}. Begin another "
             "clustering with another --output_dir."
         )
 
 
-def read_mined(directory: ClusterDirectory, source: Run, team: Team) -> Mined:
+def read_mined(
+    directory: ClusterDirectory, source: Run, processes: ProcessGroup
+) -> Mined:
     """The chief's file, for all processes."""
     sizes = source.images.train.size, source.queries.size
     mined = Mined(*(np.zeros((0, 0), np.int32),) * 2)
-    if team.chief:
+    if processes.chief:
         mined = mining.read(directory.mined, *sizes)
-    if team.size == 1:
+    if processes.size == 1:
         return mined
     arrays = []
     for array, size in zip(dataclasses.astuple(mined), sizes, strict=True):
-        flat = team.from_chief(array.reshape(-1).astype(np.int32))
+        flat = processes.from_chief(array.reshape(-1).astype(np.int32))
         arrays.append(flat.reshape(size, -1))
     return Mined(*arrays)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.search import blockwise, device, grouped
 from and_tf.search.summary import Summary
 from and_tf.utils.errors import InputError
@@ -36,7 +36,7 @@ def nearest(
     *,
     temperature: float | None = None,
     exclude_self: bool = False,
-    team: Team | None = None,
+    processes: ProcessGroup | None = None,
 ) -> Nearest:
     """Finds the k rows most similar to each query, and each query's entropy.
 
@@ -57,8 +57,8 @@ def nearest(
             (equation 5), over all rows, a query's own included. None takes
             no entropy.
         exclude_self: Whether query i is row i and no neighbour of its own.
-        team: Whose devices, each with all rows, share the queries; None takes
-            the device that TensorFlow chooses.
+        processes: Whose devices, each with all rows, share the queries; None
+            takes the device that TensorFlow chooses.
 
     Returns:
         Similarities (dot products), row indices and entropies.
@@ -76,7 +76,7 @@ def nearest(
         >>> found.similarity.round(2)
         array([[1. , 0.6]], dtype=float32)
     """
-    arrays = _all(queries, rows, k, temperature, exclude_self, team, None)
+    arrays = _all(queries, rows, k, temperature, exclude_self, processes, None)
     return Nearest(*arrays, *([None] if temperature is None else []))
 
 
@@ -87,7 +87,7 @@ def summarise_nearest(
     summary: Summary,
     *,
     exclude_self: bool = False,
-    team: Team | None = None,
+    processes: ProcessGroup | None = None,
 ) -> tuple[np.ndarray, ...]:
     """Searches as `nearest` does and returns a summary of the neighbours.
 
@@ -104,7 +104,7 @@ def summarise_nearest(
     Raises:
         InputError: If there are not k rows to choose from.
     """
-    return _all(queries, rows, k, None, exclude_self, team, summary)
+    return _all(queries, rows, k, None, exclude_self, processes, summary)
 
 
 def _all(
@@ -113,7 +113,7 @@ def _all(
     k: int,
     temperature: float | None,
     exclude_self: bool,
-    team: Team | None,
+    processes: ProcessGroup | None,
     summary: Summary | None,
 ) -> tuple[np.ndarray, ...]:
     """Searches for all queries, shared out to a team's devices."""
@@ -141,8 +141,8 @@ def _all(
 
     starts = range(0, queries.shape[0], SHARED)
     with full_precision():
-        if team and not team.alone:
-            return team.share(search, starts)
+        if processes and not processes.alone:
+            return processes.share(search, starts)
         if (
             same
             and device.on_cpu()

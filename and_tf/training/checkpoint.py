@@ -44,7 +44,7 @@ class Checkpoints:
         self,
         epochs: int,
         groups: Mapping[str, Iterable[keras.Variable]],
-        notes: dict,
+        metadata: dict,
         *,
         step: int = 0,
         kept: Collection[int] = (),
@@ -56,7 +56,7 @@ class Checkpoints:
             epochs: How many are finished.
             groups: Variables by what they belong to, such as "encoder", so
                 that one group can be restored without the others.
-            notes: JSON that goes with them.
+            metadata: JSON that goes with them.
             step: Steps done in the epoch after.
             kept: The checkpoints after so many epochs are kept for good, see
                 `_drop`.
@@ -74,7 +74,7 @@ class Checkpoints:
         }
         of_file = {"format": FORMAT, "epochs": epochs, "step": step}
         counts = collections.Counter(name.partition("/")[0] for name in arrays)
-        header = json.dumps({**notes, **of_file, "arrays": counts})
+        header = json.dumps({**metadata, **of_file, "arrays": counts})
         write = functools.partial(
             self._write,
             self._path(epochs, step),
@@ -256,7 +256,7 @@ class Checkpoint:
         path: Its file.
         epochs: Finished epochs.
         step: Steps done in the epoch after them.
-        notes: The JSON that was saved with it.
+        metadata: The JSON that was saved with it.
 
     Raises:
         InputError: If the file is of a newer format.
@@ -272,19 +272,19 @@ class Checkpoint:
             if any(i.compress_type for i in data.zip.infolist()):
                 raise ValueError("compressed, as no checkpoint is")
             # Not by `records.decode`, as they may hold NaN, which is no JSON.
-            self.notes: dict[str, Any] = json.loads(str(data["notes"]))
-            records.check(self.notes, schemas.CheckpointNotes)
-            if self.notes["format"] > FORMAT:
+            self.metadata: dict[str, Any] = json.loads(str(data["notes"]))
+            records.check(self.metadata, schemas.CheckpointMetadata)
+            if self.metadata["format"] > FORMAT:
                 raise InputError(
                     f"Expected a checkpoint of format {FORMAT} or older. "
-                    f"Received format {self.notes['format']} in {path}: it "
+                    f"Received format {self.metadata['format']} in {path}: it "
                     "needs a newer and_tf."
                 )
             # Reading checks each array's CRC.
             self._arrays = {k: data[k] for k in data.files if k != "notes"}
         self._check_complete()
-        self.epochs: int = self.notes["epochs"]
-        self.step: int = self.notes.get("step", 0)
+        self.epochs: int = self.metadata["epochs"]
+        self.step: int = self.metadata.get("step", 0)
 
     def _check_complete(self) -> None:
         """Notices an array that is lost, which no CRC tells.
@@ -300,7 +300,7 @@ class Checkpoint:
         for name in self._arrays:
             group, number, _ = name.split("/", 2)
             numbers.setdefault(group, []).append(int(number))
-        counts = self.notes.get("arrays") or {}
+        counts = self.metadata.get("arrays") or {}
         for group, found in numbers.items():
             count = counts.get(group, len(found))
             if sorted(found) != list(range(count)):
@@ -360,7 +360,9 @@ class Checkpoint:
 
     def write(self, file: BinaryIO) -> None:
         """Writes what this is, replaced arrays included."""
-        np.savez(file, notes=np.array(json.dumps(self.notes)), **self._arrays)
+        np.savez(
+            file, notes=np.array(json.dumps(self.metadata)), **self._arrays
+        )
 
     def restore(self, group: str, variables: Iterable[keras.Variable]) -> None:
         """Assigns a group's arrays to the variables that they were of.

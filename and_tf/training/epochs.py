@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import keras
 
 from and_tf.data.step_batches import StepBatches
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.distribution.strategy import accelerated
 from and_tf.training import fit_loop
 from and_tf.training.callbacks.checkpointing import Recorder
@@ -24,16 +24,16 @@ class Run(Protocol):
             `checkpoint_epochs` and `checkpoint_seconds`.
         directory: A `RunDirectory`, or one like it.
         model: Compiled.
-        notes: What its checkpoints carry beside arrays: "history", "seconds"
+        metadata: What its checkpoints carry beside arrays: "history", "seconds"
             and, of an epoch that was interrupted, "step".
-        team: Who trains.
+        processes: Who trains.
     """
 
     config: Any
     directory: Any
     model: keras.Model
-    notes: dict[str, Any]
-    team: Team
+    metadata: dict[str, Any]
+    processes: ProcessGroup
 
 
 def fit(
@@ -64,14 +64,14 @@ def fit(
     Returns:
         What was recorded.
     """
-    config, done = run.config, len(run.notes["history"])
-    first_step = run.notes.get("step", 0)
+    config, done = run.config, len(run.metadata["history"])
+    first_step = run.metadata.get("step", 0)
     interruption = Interruption()
     recorder = Recorder(
         run.directory,
-        run.notes,
-        list(run.notes["history"]),
-        run.notes["seconds"],
+        run.metadata,
+        list(run.metadata["history"]),
+        run.metadata["seconds"],
         first_step=first_step,
         every=config.checkpoint_steps,
         every_epochs=config.checkpoint_epochs,
@@ -80,10 +80,10 @@ def fit(
         kept=kept,
         best=best,
         interruption=interruption,
-        writes=run.team.chief,
+        writes=run.processes.chief,
     )
     # What was killed may have written no last row.
-    if recorder.history and run.team.chief:
+    if recorder.history and run.processes.chief:
         run.directory.write_metrics(recorder.history)
     if done == epochs:
         return recorder
@@ -102,7 +102,7 @@ def fit(
             first_epoch=done,
             first_step=first_step,
             sizes=fit_loop.GroupSizes(
-                config.steps_per_execution, accelerated(run.team.strategy)
+                config.steps_per_execution, accelerated(run.processes.strategy)
             ),
             boundary=config.checkpoint_steps,
         )

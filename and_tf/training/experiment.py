@@ -10,7 +10,7 @@ import tensorflow as tf
 from and_tf.augmentation import ViewConfig
 from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import ImageData
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.method.encoder_model import Pretext
 from and_tf.method.rounds import Rounds
@@ -32,9 +32,9 @@ class Training:
         model: What learns.
         knn: How it is evaluated.
         board: Its TensorBoard; None on a process that does not write.
-        notes: What its checkpoints carry beside arrays, see
-            `run_state.first_notes`.
-        team: Who trains.
+        metadata: What its checkpoints carry beside arrays, see
+            `run_state.first_metadata`.
+        processes: Who trains.
         on_device: Whether the training images lie on its devices.
     """
 
@@ -44,14 +44,14 @@ class Training:
     model: Pretext
     knn: RunKnn
     board: TensorBoardWriter | None
-    notes: dict[str, Any]
-    team: Team
+    metadata: dict[str, Any]
+    processes: ProcessGroup
     on_device: bool = False
 
     @property
     def image_size(self) -> int:
         """Side of the encoder's input."""
-        return self.notes["encoder"]["image_size"]
+        return self.metadata["encoder"]["image_size"]
 
     @property
     def view_size(self) -> int:
@@ -64,7 +64,7 @@ class Training:
         Every image is one of exactly one process.
         """
         train = self.images.train
-        span = self.team.span(train.size)
+        span = self.processes.span(train.size)
         return clean_batches(train, self.image_size, BATCH, *span)
 
 

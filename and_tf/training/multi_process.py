@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.config import TrainConfig
 from and_tf.training.run_directory import RunDirectory
@@ -22,16 +22,16 @@ from and_tf.utils.errors import InputError
 
 
 def held(
-    directory: RunDirectory, team: Team
+    directory: RunDirectory, processes: ProcessGroup
 ) -> contextlib.AbstractContextManager[None]:
     """Keeps other runs out of the directory, see `RunDirectory.held`."""
-    return directory.held() if team.chief else contextlib.nullcontext()
+    return directory.held() if processes.chief else contextlib.nullcontext()
 
 
 def claim(
     directory: RunDirectory,
     config: TrainConfig,
-    team: Team,
+    processes: ProcessGroup,
     start: Callable[[], Checkpoint] | None = None,
 ) -> tuple[Checkpoint | None, dict[str, Any] | None]:
     """Takes the directory for a run, and gives all processes its state.
@@ -39,7 +39,7 @@ def claim(
     Args:
         directory: The run's.
         config: This process' flags.
-        team: Who trains.
+        processes: Who trains.
         start: Finds what a run begins with that has no checkpoint yet; None
             begins with nothing.
 
@@ -52,7 +52,7 @@ def claim(
             were started with different flags.
     """
     checkpoint, result = None, None
-    if team.chief:
+    if processes.chief:
         # Before the directory is the run's, which might not start at all.
         begun = directory.checkpoints.paths()
         found = start() if start is not None and not begun else None
@@ -60,36 +60,38 @@ def claim(
         if checkpoint is None and found is not None:
             checkpoint = directory.checkpoints.adopt(found)
         result = directory.read_result()
-    if team.size == 1:
+    if processes.size == 1:
         return checkpoint, result
-    _check_flags(config, team)
-    checkpoint = shared(checkpoint, team)
-    known = team.bytes_from_chief(json.dumps(result).encode())
+    _check_flags(config, processes)
+    checkpoint = shared(checkpoint, processes)
+    known = processes.bytes_from_chief(json.dumps(result).encode())
     return checkpoint, json.loads(known)
 
 
-def shared(checkpoint: Checkpoint | None, team: Team) -> Checkpoint | None:
+def shared(
+    checkpoint: Checkpoint | None, processes: ProcessGroup
+) -> Checkpoint | None:
     """What the chief has read, for all processes of a run."""
-    if team.size == 1:
+    if processes.size == 1:
         return checkpoint
-    path = team.bytes_from_chief(
+    path = processes.bytes_from_chief(
         str(checkpoint.path).encode() if checkpoint else b""
     )
     content = checkpoint.path.read_bytes() if checkpoint else b""
-    content = team.bytes_from_chief(content)
-    if team.chief or not path:
+    content = processes.bytes_from_chief(content)
+    if processes.chief or not path:
         return checkpoint
     return Checkpoint(pathlib.Path(path.decode()), content)
 
 
-def _check_flags(config: TrainConfig, team: Team) -> None:
+def _check_flags(config: TrainConfig, processes: ProcessGroup) -> None:
     """Raises an `InputError` if a flag of the run is not the chief's."""
     own = {name: getattr(config, name) for name in config.run_fields()}
-    chief = json.loads(team.bytes_from_chief(json.dumps(own).encode()))
+    chief = json.loads(processes.bytes_from_chief(json.dumps(own).encode()))
     differ = [name for name in own if own[name] != chief[name]]
     _agreed(
         not differ,
-        team,
+        processes,
         (
             "Expected the same flags in all processes of TF_CONFIG. Received "
             "others than the chief's"
@@ -98,24 +100,24 @@ def _check_flags(config: TrainConfig, team: Team) -> None:
     )
 
 
-def check_images(count: int, mark: str, team: Team) -> None:
+def check_images(count: int, mark: str, processes: ProcessGroup) -> None:
     """Sees to it that all processes have the same training images.
 
     Args:
         count: How many this one has.
         mark: What tells them from others.
-        team: Who trains.
+        processes: Who trains.
 
     Raises:
         InputError: If they have not.
     """
-    if team.size == 1:
+    if processes.size == 1:
         return
     own = f"{count} {mark}".encode()
-    same = team.bytes_from_chief(own) == own
+    same = processes.bytes_from_chief(own) == own
     _agreed(
         same,
-        team,
+        processes,
         (
             "Expected the same training images, by names and classes, on all "
             f"machines of TF_CONFIG. Received {count:,} here"
@@ -124,7 +126,7 @@ def check_images(count: int, mark: str, team: Team) -> None:
     )
 
 
-def _agreed(fine: bool, team: Team, message: str) -> None:
+def _agreed(fine: bool, processes: ProcessGroup, message: str) -> None:
     """Raises the error on all processes if it is one on any."""
-    if not team.gather(np.array([fine], np.int32)).all():
+    if not processes.gather(np.array([fine], np.int32)).all():
         raise InputError(message)

@@ -7,7 +7,7 @@ import math
 
 from and_tf.data.split import ImageData, Split
 from and_tf.distribution import device_memory
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.distribution.strategy import accelerated
 from and_tf.method.encoder_model import Pretext
 from and_tf.training.config import TrainConfig
@@ -74,20 +74,20 @@ def evaluation_interval(
     return max(1, math.ceil(share / EVALUATION_SHARE))
 
 
-def fits(config: TrainConfig, train: Split, team: Team) -> bool:
+def fits(config: TrainConfig, train: Split, processes: ProcessGroup) -> bool:
     """Returns whether the training images are to lie on each of the GPUs.
 
     Args:
         config: Resolved.
         train: The images.
-        team: Of GPUs.
+        processes: Of GPUs.
     """
     if not (train.held and config.augment_on_device):
         return False
     if not config.device_data_fraction:
         return False
     size = train.size * 3 * math.prod(train.image_shape)
-    names = [name or "GPU:0" for name in team.devices]
+    names = [name or "GPU:0" for name in processes.devices]
     totals = [device_memory.total_bytes(name) for name in names]
     return all(
         total is not None and size <= config.device_data_fraction * total

@@ -16,7 +16,7 @@ from and_tf.training.config import TrainConfig
 from and_tf.utils.errors import InputError
 
 
-def first_notes(config: TrainConfig, images: ImageData) -> dict[str, Any]:
+def first_metadata(config: TrainConfig, images: ImageData) -> dict[str, Any]:
     """What the checkpoints of a new run carry beside its arrays.
 
     `encoder` alone is enough to build the encoder again, without the data.
@@ -74,7 +74,7 @@ def restore(
         InputError: If the checkpoint is of other images or another model, or
             was written without one of the parts.
     """
-    num_examples = checkpoint.notes["num_examples"]
+    num_examples = checkpoint.metadata["num_examples"]
     if num_examples != images.train.size:
         raise InputError(
             f"Expected the {num_examples:,} training images that the run "
@@ -82,7 +82,7 @@ def restore(
             f"{images.train.size:,}. Restore the data, or begin another run "
             "with another --run_dir."
         )
-    data_mark = checkpoint.notes.get("data")
+    data_mark = checkpoint.metadata.get("data")
     # Labels that are numbers alone had no names when older runs began.
     unnamed = fingerprint(images.train, named=False)
     if data_mark not in (None, unnamed, fingerprint(images.train)):

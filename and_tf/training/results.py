@@ -16,7 +16,7 @@ from and_tf.data.preprocessing import pictures
 from and_tf.data.skipped import summaries
 from and_tf.data.split import ImageData, take
 from and_tf.distribution.devices import describe, gpu_names, unused_gpus
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.embeddings import embed
 from and_tf.training import result_file
 from and_tf.training.callbacks.checkpointing import Recorder
@@ -33,21 +33,24 @@ ABOUT = {
 
 
 def print_start(
-    images: ImageData, config: TrainConfig, team: Team, on_device: bool = False
+    images: ImageData,
+    config: TrainConfig,
+    processes: ProcessGroup,
+    on_device: bool = False,
 ) -> None:
     """Prints on what it runs, and a line a split: how many images of what size.
 
     Args:
         images: The data set.
         config: The run.
-        team: Who trains.
+        processes: Who trains.
         on_device: Whether the training images lie on the devices.
     """
     if warning := unused_gpus():
         print(warning)
-    device = describe(team)
-    if team.size > 1:
-        device = f"{team.size} processes, this one on {device}"
+    device = describe(processes)
+    if processes.size > 1:
+        device = f"{processes.size} processes, this one on {device}"
     print(f"{config.backbone} on {device}, {config.precision}")
     if config.pretext in ABOUT:
         print(ABOUT[config.pretext])
@@ -59,7 +62,7 @@ def print_start(
             size = "×".join(map(str, split.image_shape))
         held = "in memory" if split.held else "streamed"
         if on_device and split is images.train:
-            held = "on the GPU" if team.alone else "on each GPU"
+            held = "on the GPU" if processes.alone else "on each GPU"
         print(f"{split.name}: {split.size:,} images, {size}, {held}")
         for summary in summaries(split.skipped):
             print(f"  left out {summary}")
@@ -167,7 +170,7 @@ def make_result(
         "classifier_top1": _classifier_top1(training),
         "train_accuracy": last.get("accuracy"),
         "knn_protocol": knn.protocol,
-        "knn_baselines": training.notes["baselines"],
+        "knn_baselines": training.metadata["baselines"],
         "neighbourhoods": _rounds(history) if config.has_bank else [],
         "seed": config.seed,
         "machine": machine(),

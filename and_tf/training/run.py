@@ -110,7 +110,7 @@ class Run:
                 f"Received {received}."
             )
         if self.which == checkpoint_names.BEST:
-            epochs = best_epochs(found.notes["history"])
+            epochs = best_epochs(found.metadata["history"])
             if not epochs:
                 raise InputError(
                     "Expected a run that was evaluated in its memory bank for "
@@ -144,7 +144,7 @@ class Run:
     @property
     def built_from(self) -> dict[str, Any]:
         """The arguments with which `backbones.build` made the encoder."""
-        return self.checkpoint.notes["encoder"]
+        return self.checkpoint.metadata["encoder"]
 
     @property
     def image_size(self) -> int:
@@ -273,7 +273,7 @@ class Run:
     def history(self) -> list[dict[str, Any]]:
         """One dict for each finished epoch."""
         rows = self.directory.read_metrics()
-        return rows or self.checkpoint.notes["history"]
+        return rows or self.checkpoint.metadata["history"]
 
     @property
     def epochs(self) -> int:
@@ -300,12 +300,12 @@ class Run:
         """kNN top-1 of what training has to beat, by name."""
         if self.result:
             return self.result["knn_baselines"]
-        return self.checkpoint.notes["baselines"]
+        return self.checkpoint.metadata["baselines"]
 
     @property
     def num_examples(self) -> int:
         """N, the number of training images."""
-        return (self.result or self.checkpoint.notes)["num_examples"]
+        return (self.result or self.checkpoint.metadata)["num_examples"]
 
     @property
     def has_labels(self) -> bool:

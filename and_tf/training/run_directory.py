@@ -261,7 +261,7 @@ class RunDirectory:
                 file,
                 neighbours=found.neighbours,
                 entropy=found.entropy,
-                selected=found.selected,
+                selected=found.is_anchor,
             ),
         )
 

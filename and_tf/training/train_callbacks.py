@@ -46,20 +46,20 @@ def batches(training: Training, *, seed: int, **span: int) -> StepBatches:
         **span: `epochs`, `first_epoch` and `first_step` of `train_batches`.
     """
     config, train_split = training.config, training.images.train
-    team = training.team
+    processes = training.processes
     view = view_config(config, training.view_size)
     shared = {"batch_size": config.batch_size, "seed": seed}
     if training.on_device:
-        return DeviceBatches(train_split, view, team=team, **shared)
+        return DeviceBatches(train_split, view, processes=processes, **shared)
     dataset = train_batches(
         train_split,
         view,
         on_device=config.augment_on_device,
-        share=(team.index, team.size),
+        share=(processes.index, processes.size),
         **shared,
         **span,
     )
-    return HostBatches(dataset, team)
+    return HostBatches(dataset, processes)
 
 
 def callbacks(

@@ -13,7 +13,7 @@ from and_tf.augmentation import RandomView
 from and_tf.data.pipeline import check_parts, steps_per_epoch
 from and_tf.data.split import ImageData
 from and_tf.distribution import strategy
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.method.encoder_model import Pretext
 from and_tf.method.optimizers import CoupledSGD
@@ -29,7 +29,7 @@ from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training, rounds_of, view_config
-from and_tf.training.restore import fingerprint, first_notes, restore
+from and_tf.training.restore import fingerprint, first_metadata, restore
 from and_tf.training.run_directory import RunDirectory
 from and_tf.training.train_callbacks import fit
 
@@ -67,20 +67,24 @@ def train(config: TrainConfig) -> dict[str, Any]:
         >>> result["knn_top1_last"] > 0.2  # A tenth by chance.
         True
     """
-    team = Team(strategy.build(config.strategy, config.communication))
+    processes = ProcessGroup(
+        strategy.build(config.strategy, config.communication)
+    )
     directory = RunDirectory(config.run_directory)
-    with team.joined(), multi_process.held(directory, team):
+    with processes.joined(), multi_process.held(directory, processes):
         start = None
         if config.start_from:
             start = functools.partial(warm_start.find, config)
-        checkpoint, result = multi_process.claim(directory, config, team, start)
+        checkpoint, result = multi_process.claim(
+            directory, config, processes, start
+        )
         if checkpoint and checkpoint.epochs == rounds_of(config).epochs:
             if result is not None:
                 results.show(directory, result)
                 return result
-        training = prepare(config, directory, checkpoint, team)
+        training = prepare(config, directory, checkpoint, processes)
         result = results.finish(training, fit(training))
-        team.wait()  # Until the chief has written it all.
+        processes.wait()  # Until the chief has written it all.
         return result
 
 
@@ -88,30 +92,34 @@ def prepare(
     config: TrainConfig,
     directory: RunDirectory,
     checkpoint: Checkpoint | None,
-    team: Team,
+    processes: ProcessGroup,
 ) -> Training:
     """Loads the data and makes the model, new or as the checkpoint has it."""
     keras.config.set_dtype_policy(config.precision)
     images = load_images(config)
-    on_gpu = strategy.accelerated(team.strategy)
+    on_gpu = strategy.accelerated(processes.strategy)
     config = placement.resolve(config, images, on_gpu)
-    on_device = placement.fits(config, images.train, team) if on_gpu else False
-    results.print_start(images, config, team, on_device)
+    on_device = (
+        placement.fits(config, images.train, processes) if on_gpu else False
+    )
+    results.print_start(images, config, processes, on_device)
     multi_process.check_images(
-        images.train.size, fingerprint(images.train), team
+        images.train.size, fingerprint(images.train), processes
     )
     check_parts(
         images.train,
         config.batch_size,
-        team.strategy.num_replicas_in_sync,
+        processes.strategy.num_replicas_in_sync,
     )
 
-    notes = checkpoint.notes if checkpoint else first_notes(config, images)
+    metadata = (
+        checkpoint.metadata if checkpoint else first_metadata(config, images)
+    )
     # After the data: to prepare a set takes numbers from Python's generator,
     # and a run must not depend on whether that was to be done.
     keras.utils.set_random_seed(config.seed)
-    with team.strategy.scope():
-        model = build_model(config, images, notes["encoder"])
+    with processes.strategy.scope():
+        model = build_model(config, images, metadata["encoder"])
     if checkpoint:
         restore(model, checkpoint, images)
     training = Training(
@@ -121,21 +129,21 @@ def prepare(
         model,
         RunKnn(
             images,
-            notes["encoder"]["image_size"],
+            metadata["encoder"]["image_size"],
             config.knn_neighbours,
             config.knn_temperature,
-            team,
+            processes,
         ),
         TensorBoardWriter(
             directory.tensorboard,
             dataclasses.asdict(config),
-            notes["history"],
-            notes.get("step", 0),
+            metadata["history"],
+            metadata.get("step", 0),
         )
-        if team.chief
+        if processes.chief
         else None,
-        notes,
-        team,
+        metadata,
+        processes,
         on_device,
     )
     if not checkpoint:
@@ -200,5 +208,5 @@ def begin(training: Training) -> None:
             ("raw pixels", training.knn.raw_pixels),
             ("untrained encoder", lambda: training.knn.clean(model)),
         ):
-            training.notes["baselines"][name] = evaluate().top1
-            results.print_baseline(name, training.notes["baselines"][name])
+            training.metadata["baselines"][name] = evaluate().top1
+            results.print_baseline(name, training.metadata["baselines"][name])

@@ -48,7 +48,7 @@ def find(config: TrainConfig) -> Checkpoint:
     checkpoint = directory.checkpoints.of_round(0, rounds_of(before))
     if config.has_bank:
         # Nothing until round 1; but there may be another number of them.
-        shape = checkpoint.notes["num_examples"], config.neighbourhood_size
+        shape = checkpoint.metadata["num_examples"], config.neighbourhood_size
         checkpoint.replace("method", "neighbours", np.zeros(shape, np.int32))
     return checkpoint
 

@@ -129,7 +129,7 @@ class Linear(Struct):
     layers: list[LinearLayer]
 
 
-class CheckpointNotes(Struct):
+class CheckpointMetadata(Struct):
     """The JSON in a checkpoint, of trainings and of clusterings."""
 
     format: Count

@@ -71,7 +71,7 @@ def _parts(run: Run, scratch: pathlib.Path) -> dict[str, Callable[[], object]]:
     model, train, test = run.model, run.images.train, run.images.test
     rows = np.asarray(model.bank.rows)
     queries = embed(model, test, run.image_size)
-    notes = dict(run.checkpoint.notes)
+    metadata = dict(run.checkpoint.metadata)
     return {
         "embed_test": lambda: embed(model, test, run.image_size),
         "knn": lambda: weighted_knn(
@@ -86,7 +86,7 @@ def _parts(run: Run, scratch: pathlib.Path) -> dict[str, Callable[[], object]]:
             exclude_self=True,
         ),
         "checkpoint": lambda: Checkpoints(scratch).save(
-            run.checkpoint.epochs, state(model), notes
+            run.checkpoint.epochs, state(model), metadata
         ),
     }
 
@@ -119,7 +119,7 @@ def _last_round(run: Run) -> dict[str, Any]:
 
     kept = run.directory.checkpoints.of_rounds(rounds_of(run.config))
     last, before = max(kept), max(kept) - 1
-    seconds = [Checkpoint(kept[r]).notes["seconds"] for r in (before, last)]
+    seconds = [Checkpoint(kept[r]).metadata["seconds"] for r in (before, last)]
     return {
         "round_epochs": run.config.epochs_per_round,
         "round_seconds": seconds[1] - seconds[0],

@@ -47,7 +47,7 @@ def run_memory(
     """Prepare a run as `and_tf.train` does; its epochs cut to some steps."""
     sides.start_tensorflow(threads)
     from and_tf.data.pipeline import train_batches
-    from and_tf.distribution.process_group import Team
+    from and_tf.distribution.process_group import ProcessGroup
     from and_tf.training import trainer
     from and_tf.training.config import TrainConfig
     from and_tf.training.experiment import view_config
@@ -63,7 +63,7 @@ def run_memory(
         baselines=False,
     )
     prepared = trainer.prepare(
-        config, RunDirectory(place / "run"), None, Team()
+        config, RunDirectory(place / "run"), None, ProcessGroup()
     )
     split, epoch = prepared.images.train, 0
 

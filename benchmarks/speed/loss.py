@@ -30,8 +30,8 @@ SIZES = (10_000, 50_000, 100_000, 300_000, 1_000_000)
 
 def draw(n: int, batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw embeddings [b, D], their numbers [b] and the bank [N, D]."""
-    numbers = np.random.default_rng(2).permutation(n)[:batch]
-    return sides.unit_rows(batch, DIM, 1), numbers, sides.unit_rows(n, DIM)
+    sample_ids = np.random.default_rng(2).permutation(n)[:batch]
+    return sides.unit_rows(batch, DIM, 1), sample_ids, sides.unit_rows(n, DIM)
 
 
 def ours(threads: int, n: int, batch: int, calls: int) -> Work:
@@ -41,14 +41,14 @@ def ours(threads: int, n: int, batch: int, calls: int) -> Work:
 
     from and_tf.method import loss as loss_functions
 
-    x, numbers, rows = map(tf.constant, draw(n, batch))
+    x, sample_ids, rows = map(tf.constant, draw(n, batch))
     neighbours = tf.zeros([n, 1], tf.int32)
-    selected = tf.zeros([n], tf.bool)
+    is_anchor = tf.zeros([n], tf.bool)
 
     def loss(x: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(
             loss_functions.losses(
-                x, numbers, rows, neighbours, selected, TEMPERATURE
+                x, sample_ids, rows, neighbours, is_anchor, TEMPERATURE
             )
         )
 
@@ -60,12 +60,12 @@ def plain_tensorflow(threads: int, n: int, batch: int, calls: int) -> Work:
     sides.start_tensorflow(threads)
     import tensorflow as tf
 
-    x, numbers, rows = map(tf.constant, draw(n, batch))
+    x, sample_ids, rows = map(tf.constant, draw(n, batch))
 
     def loss(x: tf.Tensor) -> tf.Tensor:
         logits = tf.matmul(x, rows, transpose_b=True) / TEMPERATURE
         return tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(numbers, logits)
+            tf.nn.sparse_softmax_cross_entropy_with_logits(sample_ids, logits)
         )
 
     return _work(_with_gradient(loss, x), calls)
@@ -104,13 +104,13 @@ def pytorch(threads: int, n: int, batch: int, calls: int) -> Work:
     sides.start_torch(threads)
     import torch
 
-    x, numbers, rows = map(torch.from_numpy, draw(n, batch))
+    x, sample_ids, rows = map(torch.from_numpy, draw(n, batch))
     x.requires_grad_()
 
     def step() -> tuple:
         x.grad = None
         logits = x @ rows.T / TEMPERATURE
-        loss = torch.nn.functional.cross_entropy(logits, numbers)
+        loss = torch.nn.functional.cross_entropy(logits, sample_ids)
         loss.backward()
         return loss.detach().numpy(), x.grad.numpy()
 

@@ -137,7 +137,7 @@ def _batch(strategy: tf.distribute.Strategy, task: Task) -> tuple:
     """Return images and their numbers, other ones on each replica."""
     rng = np.random.default_rng(0)
     size, side = task.batch_size, task.image_size
-    numbers = rng.permutation(task.num_examples)[: size * task.replicas]
+    sample_ids = rng.permutation(task.num_examples)[: size * task.replicas]
 
     def images(context: tf.distribute.InputReplicaContext) -> tf.Tensor:
         del context
@@ -145,7 +145,7 @@ def _batch(strategy: tf.distribute.Strategy, task: Task) -> tuple:
 
     def own(context: tf.distribute.InputReplicaContext) -> tf.Tensor:
         first = context.replica_id_in_sync_group * size
-        return tf.constant(numbers[first : first + size])
+        return tf.constant(sample_ids[first : first + size])
 
     spread = strategy.experimental_distribute_values_from_function
     return spread(images), spread(own)

@@ -20,9 +20,9 @@ DIM = 128
 
 def draw(n: int, batch: int, size: int) -> tuple[np.ndarray, ...]:
     """Draw images float32 [b, S, S, 3], numbers [b] and the bank [N, D]."""
-    numbers = np.random.default_rng(2).permutation(n)[:batch]
+    sample_ids = np.random.default_rng(2).permutation(n)[:batch]
     images = sides.images(batch, size).astype(np.float32)
-    return images, numbers, sides.unit_rows(n, DIM)
+    return images, sample_ids, sides.unit_rows(n, DIM)
 
 
 def ours(
@@ -35,7 +35,7 @@ def ours(
     from and_tf import AND, backbones
     from and_tf.method.optimizers import CoupledSGD
 
-    images, numbers, rows = draw(n, batch, size)
+    images, sample_ids, rows = draw(n, batch, size)
     encoder = backbones.build(backbone, size, DIM, width=width)
     for layer in encoder.layers:
         if hasattr(layer, "kernel"):
@@ -45,7 +45,7 @@ def ours(
     model.bank.rows.assign(rows)
     model.compile(CoupledSGD(RATE))
     model.optimizer.build(model.trainable_variables)
-    batch_of = tf.constant(images), tf.constant(numbers)
+    batch_of = tf.constant(images), tf.constant(sample_ids)
 
     @tf.function(autograph=False)
     def step() -> tf.Tensor:
@@ -57,7 +57,7 @@ def ours(
         first = traced().numpy()
         model.reset_metrics()
         second = traced().numpy()
-        moved = tf.gather(model.bank.rows.value, numbers).numpy()
+        moved = tf.gather(model.bank.rows.value, sample_ids).numpy()
         return {"losses": np.array([first, second]), "rows": moved}
 
     return Work(rate(lambda: traced().numpy(), batch), answer)
@@ -80,7 +80,7 @@ def pytorch(
     from benchmarks.speed.torch_resnet import ResNet18
 
     del backbone
-    images, numbers, rows = map(torch.from_numpy, draw(n, batch, size))
+    images, sample_ids, rows = map(torch.from_numpy, draw(n, batch, size))
     layout = torch.channels_last if channels_last else torch.contiguous_format
     images = images.permute(0, 3, 1, 2).contiguous(memory_format=layout)
     encoder = ResNet18(width, DIM).to(memory_format=layout).train()
@@ -92,17 +92,17 @@ def pytorch(
         optimiser.zero_grad()
         embeddings = encoder(images)
         logits = embeddings @ rows.T / TEMPERATURE
-        loss = functional.cross_entropy(logits, numbers)
+        loss = functional.cross_entropy(logits, sample_ids)
         loss.backward()
         optimiser.step()
         with torch.no_grad():
-            mixed = (1 - MOMENTUM) * rows[numbers] + MOMENTUM * embeddings
-            rows[numbers] = functional.normalize(mixed, dim=1)
+            mixed = (1 - MOMENTUM) * rows[sample_ids] + MOMENTUM * embeddings
+            rows[sample_ids] = functional.normalize(mixed, dim=1)
         return loss.item()
 
     def answer() -> dict[str, np.ndarray]:
         losses = np.array([step(), step()], np.float32)
-        return {"losses": losses, "rows": rows[numbers].numpy()}
+        return {"losses": losses, "rows": rows[sample_ids].numpy()}
 
     return Work(rate(step, batch), answer)
 

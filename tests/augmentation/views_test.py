@@ -53,13 +53,13 @@ def test_batches_of_two_views(make):
     both_views = train_batches(make(), recipe, **arguments)
     alone = train_batches(make(), WEAK, **arguments)
     count = 0
-    for ((weak, strong), numbers), (expected, same) in zip(
+    for ((weak, strong), sample_ids), (expected, same) in zip(
         both_views, alone, strict=True
     ):
-        np.testing.assert_array_equal(numbers, same)
+        np.testing.assert_array_equal(sample_ids, same)
         np.testing.assert_array_equal(weak, expected)
         assert strong.shape == weak.shape
-        count += len(numbers)
+        count += len(sample_ids)
     assert count == 2 * N
 
 
@@ -69,8 +69,10 @@ def test_strong_batches_are_keyed():
     arguments = dict(batch_size=4, seed=1, epochs=3)
     whole = list(train_batches(split, STRONG, **arguments))
     rest = train_batches(split, STRONG, **arguments, first_epoch=1)
-    for (views, numbers), (expected, same) in zip(rest, whole[2:], strict=True):
-        np.testing.assert_array_equal(numbers, same)
+    for (views, sample_ids), (expected, same) in zip(
+        rest, whole[2:], strict=True
+    ):
+        np.testing.assert_array_equal(sample_ids, same)
         np.testing.assert_array_equal(views, expected)
     draws = tf.gather(STRONG.draw(1, 0, 6), whole[0][1])
     images = tf.gather(_images(), whole[0][1])

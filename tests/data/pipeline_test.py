@@ -57,28 +57,28 @@ def _images(split: Split) -> list[np.ndarray]:
     return [image.numpy() for image, _ in split.stream(None)]
 
 
-def _numbers(batches: tf.data.Dataset) -> list[list[int]]:
-    return [numbers.numpy().tolist() for _, numbers in batches]
+def _sample_ids(batches: tf.data.Dataset) -> list[list[int]]:
+    return [sample_ids.numpy().tolist() for _, sample_ids in batches]
 
 
 @both
 def test_an_epoch_has_every_image_once(make):
     batches = _train(make())
-    images, numbers = batches.element_spec
+    images, sample_ids = batches.element_spec
     assert images == tf.TensorSpec([None, 8, 8, 3], tf.float32)
-    assert numbers == tf.TensorSpec([None], tf.int64)
+    assert sample_ids == tf.TensorSpec([None], tf.int64)
     assert batches.cardinality() == 9
-    numbers = _numbers(batches)
-    assert [len(batch) for batch in numbers] == [4, 4, 2] * 3
+    sample_ids = _sample_ids(batches)
+    assert [len(batch) for batch in sample_ids] == [4, 4, 2] * 3
     for start in 0, 3, 6:
-        assert sorted(sum(numbers[start : start + 3], [])) == [*range(N)]
+        assert sorted(sum(sample_ids[start : start + 3], [])) == [*range(N)]
 
 
 @both
 def test_order_follows_from_seed_and_epoch(make):
     split = make()
     orders = [
-        np.concatenate(_numbers(_train(split, seed=seed))).reshape(3, N)
+        np.concatenate(_sample_ids(_train(split, seed=seed))).reshape(3, N)
         for seed in (1, 2)
     ]
     assert len(np.unique(np.concatenate(orders), axis=0)) == 6
@@ -106,8 +106,8 @@ def test_a_view_follows_from_seed_epoch_and_number(make):
     batches = [*_train(split, seed=7, epochs=2)]
     for epoch in range(2):
         draws = draw(7, epoch, N)
-        for views, numbers in batches[3 * epoch : 3 * epoch + 3]:
-            for view, i in zip(views, numbers.numpy(), strict=True):
+        for views, sample_ids in batches[3 * epoch : 3 * epoch + 3]:
+            for view, i in zip(views, sample_ids.numpy(), strict=True):
                 expected = augment.augment_one(images[i], draws[i])
                 np.testing.assert_allclose(view, expected, atol=0.01)
 
@@ -130,12 +130,12 @@ def test_on_device_leaves_the_views_to_the_model():
         "images": tf.TensorSpec([None, 9, 9, 3], tf.uint8),
         "draws": tf.TensorSpec([None, DRAWS], tf.float32),
     }
-    for (views, numbers), (inputs, same) in zip(
+    for (views, sample_ids), (inputs, same) in zip(
         _train(split), batches, strict=True
     ):
-        np.testing.assert_array_equal(numbers, same)
+        np.testing.assert_array_equal(sample_ids, same)
         np.testing.assert_array_equal(
-            inputs["images"], split.images[numbers.numpy()]
+            inputs["images"], split.images[sample_ids.numpy()]
         )
         np.testing.assert_allclose(augment(inputs), views, atol=0.01)
 
@@ -143,8 +143,8 @@ def test_on_device_leaves_the_views_to_the_model():
 def test_on_device_makes_sizes_equal():
     split = _streamed()
     images = _images(split)
-    for inputs, numbers in _train(split, on_device=True, epochs=1):
-        expected = [centre_square(images[i], 9) for i in numbers.numpy()]
+    for inputs, sample_ids in _train(split, on_device=True, epochs=1):
+        expected = [centre_square(images[i], 9) for i in sample_ids.numpy()]
         np.testing.assert_array_equal(inputs["images"], expected)
 
 
@@ -152,10 +152,10 @@ def test_large_views_of_a_split_in_memory():
     split, view = _held(size=3, side=110), ViewConfig(100)
     augment, draws = RandomView(view), draw(1, 0, 3)
     batches = train_batches(split, view, batch_size=2, seed=1, epochs=1)
-    for views, numbers in batches:
+    for views, sample_ids in batches:
         inputs = {
-            "images": tf.constant(split.images[numbers.numpy()]),
-            "draws": tf.gather(draws, numbers),
+            "images": tf.constant(split.images[sample_ids.numpy()]),
+            "draws": tf.gather(draws, sample_ids),
         }
         np.testing.assert_allclose(views, augment(inputs), atol=0.02)
 
@@ -169,11 +169,11 @@ def test_parts_of_batches_make_the_batches(make, size, begun):
     whole = list(_train(split, **begun))
     parts = [list(_train(split, share=(i, 2), **begun)) for i in range(2)]
     assert len(parts[0]) == len(parts[1]) == len(whole)
-    for (images, numbers), *both_parts in zip(whole, *parts, strict=True):
+    for (images, sample_ids), *both_parts in zip(whole, *parts, strict=True):
         sizes = [len(part[1]) for part in both_parts]
         assert 0 <= sizes[0] - sizes[1] <= 1
         together = [np.concatenate(a) for a in zip(*both_parts, strict=True)]
-        np.testing.assert_array_equal(together[1], numbers)
+        np.testing.assert_array_equal(together[1], sample_ids)
         np.testing.assert_allclose(together[0], images, atol=1e-4)
 
 
@@ -202,8 +202,8 @@ def test_a_batch_has_an_image_for_each_part():
 
 @both
 def test_a_part_of_the_clean_images(make):
-    _, numbers = zip(*clean_batches(make(), 8, 3, 2, 9), strict=True)
-    assert [n.tolist() for n in map(np.asarray, numbers)] == [
+    _, sample_ids = zip(*clean_batches(make(), 8, 3, 2, 9), strict=True)
+    assert [n.tolist() for n in map(np.asarray, sample_ids)] == [
         [2, 3, 4], [5, 6, 7], [8],
     ]  # fmt: skip
 
@@ -234,11 +234,11 @@ def test_clean_batches(make, size, batch_size):
     split = make()
     batches = clean_batches(split, size, batch_size)
     assert batches.element_spec[0].shape == (None, size, size, 3)
-    views, numbers = (
+    views, sample_ids = (
         np.concatenate(parts) for parts in zip(*batches, strict=True)
     )
-    np.testing.assert_array_equal(numbers, np.arange(N))
-    assert views.dtype == np.uint8 and numbers.dtype == np.int64
+    np.testing.assert_array_equal(sample_ids, np.arange(N))
+    assert views.dtype == np.uint8 and sample_ids.dtype == np.int64
     expected = [centre_square(image, size) for image in _images(split)]
     np.testing.assert_array_equal(views, expected)
 

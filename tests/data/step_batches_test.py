@@ -10,7 +10,7 @@ from and_tf.augmentation import RandomView, ViewConfig
 from and_tf.data.pipeline import train_batches
 from and_tf.data.split import Split, in_memory
 from and_tf.data.step_batches import DeviceBatches, HostBatches, split_batches
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 
 N, BATCH, SEED, EPOCHS = 23, 5, 7, 3  # The last batch has three images.
 STEPS = 5
@@ -21,7 +21,7 @@ VIEW = ViewConfig(8, flip=0.5)
 BOUND = 1e-3
 
 
-class OneOfSeveral(Team):
+class OneOfSeveral(ProcessGroup):
     """The team of a process that trains with others, without these.
 
     Args:
@@ -41,9 +41,15 @@ def images(size: int = N, side: int = 9) -> Split:
     return in_memory("toy/train", pixels, labels=None)
 
 
-def device(team: Team | None = None, batch_size: int = BATCH) -> DeviceBatches:
+def device(
+    processes: ProcessGroup | None = None, batch_size: int = BATCH
+) -> DeviceBatches:
     return DeviceBatches(
-        images(), VIEW, batch_size=batch_size, seed=SEED, team=team or Team()
+        images(),
+        VIEW,
+        batch_size=batch_size,
+        seed=SEED,
+        processes=processes or ProcessGroup(),
     )
 
 
@@ -80,15 +86,15 @@ def assert_same(received, expected) -> None:
 def test_device_and_host_give_the_same_batches(first):
     host = HostBatches(
         dataset(on_device=True, first_epoch=first[0], first_step=first[1]),
-        Team(),
+        ProcessGroup(),
     )
     expected = drawn(host, first)
     assert_same(drawn(device(), first), expected)
-    assert [len(numbers) for _, numbers in expected[-STEPS:]][-1] == 3
+    assert [len(sample_ids) for _, sample_ids in expected[-STEPS:]][-1] == 3
     for epoch in range(len(expected) // STEPS):
         last = expected[len(expected) - STEPS * (epoch + 1) :][:STEPS]
-        numbers = np.concatenate([numbers for _, numbers in last])
-        np.testing.assert_array_equal(np.sort(numbers), np.arange(N))
+        sample_ids = np.concatenate([sample_ids for _, sample_ids in last])
+        np.testing.assert_array_equal(np.sort(sample_ids), np.arange(N))
 
 
 def test_nothing_but_the_epoch_decides():
@@ -114,9 +120,9 @@ def test_views_in_xla_are_those_of_the_pipeline():
     batches = device(**whole)
     for epoch, (expected, of) in enumerate(dataset(**whole)):
         chosen = batches.find(tf.constant(0), *batches.begin(epoch))
-        inputs, numbers = batches.load(*batches.select(*chosen))
+        inputs, sample_ids = batches.load(*batches.select(*chosen))
         made = view(inputs)
-        np.testing.assert_array_equal(numbers, of)
+        np.testing.assert_array_equal(sample_ids, of)
         np.testing.assert_allclose(made, expected, rtol=0, atol=BOUND)
 
 
@@ -141,9 +147,9 @@ def drawn_by_replicas(batches: DeviceBatches, strategy) -> list:
     for epoch in range(EPOCHS):
         arguments = batches.begin(epoch)
         for number in range(STEPS):
-            inputs, numbers = step(tf.constant(number), *arguments)
+            inputs, sample_ids = step(tf.constant(number), *arguments)
             found += [
-                ({k: of(v, i) for k, v in inputs.items()}, of(numbers, i))
+                ({k: of(v, i) for k, v in inputs.items()}, of(sample_ids, i))
                 for i in range(2)
             ]
     return found
@@ -151,7 +157,7 @@ def drawn_by_replicas(batches: DeviceBatches, strategy) -> list:
 
 def test_replicas_get_the_parts_that_batches_are_split_into():
     strategy = mirrored()
-    received = drawn_by_replicas(device(Team(strategy)), strategy)
+    received = drawn_by_replicas(device(ProcessGroup(strategy)), strategy)
     assert_same(received, list(split_batches(dataset(on_device=True), 2)))
 
 
@@ -159,15 +165,15 @@ def test_replicas_of_processes_get_parts_of_their_parts():
     """The last batch has three images for two times two replicas."""
     for index in range(2):
         strategy = mirrored()
-        team = OneOfSeveral(index, 2, strategy)
+        processes = OneOfSeveral(index, 2, strategy)
         shares = dataset(on_device=True, share=(index, 2))
-        received = drawn_by_replicas(device(team), strategy)
+        received = drawn_by_replicas(device(processes), strategy)
         assert_same(received, list(split_batches(shares, 2)))
 
 
 def test_images_lie_on_the_device_of_each_replica():
     strategy, devices = mirrored(), ["CPU:0", "CPU:1"]
-    for tensors in device(Team(strategy)).begin(0):
+    for tensors in device(ProcessGroup(strategy)).begin(0):
         found = strategy.experimental_local_results(tensors)
         assert [t.device[-5:] for t in found] == devices
 
@@ -179,10 +185,12 @@ def test_processes_get_their_shares(size):
         received = drawn(device(OneOfSeveral(index, size)))
         shares = dataset(on_device=True, share=(index, size))
         assert_same(received, list(shares))
-        together.append([numbers for _, numbers in received])
-    whole = [numbers for _, numbers in dataset()]
-    for parts, numbers in zip(zip(*together, strict=True), whole, strict=True):
-        np.testing.assert_array_equal(np.concatenate(parts), numbers)
+        together.append([sample_ids for _, sample_ids in received])
+    whole = [sample_ids for _, sample_ids in dataset()]
+    for parts, sample_ids in zip(
+        zip(*together, strict=True), whole, strict=True
+    ):
+        np.testing.assert_array_equal(np.concatenate(parts), sample_ids)
 
 
 def test_views_of_a_gpu_are_those_of_the_host_up_to_tensorfloat_32(

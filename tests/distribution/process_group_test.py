@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import and_tf
 from and_tf.data.split import in_memory
-from and_tf.distribution.process_group import Team, part
+from and_tf.distribution.process_group import ProcessGroup, part
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import weighted_knn
 from and_tf.search import device, grouped
@@ -18,8 +18,8 @@ from tests.conftest import unit
 
 
 @pytest.fixture(scope="module")
-def pair() -> Team:
-    return Team(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+def pair() -> ProcessGroup:
+    return ProcessGroup(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
 
 
 @pytest.mark.parametrize("total", [0, 1, 2, 5, 6, 7])
@@ -52,7 +52,7 @@ def test_a_shared_search_finds_the_same(rng, pair, where, num, k):
     rows = unit(rng.normal(size=(num, 16))).astype(np.float32)
     options = {"temperature": 0.1, "exclude_self": True}
     alone = nearest(rows, rows, k, **options)
-    shared = nearest(rows, rows, k, **options, team=pair)
+    shared = nearest(rows, rows, k, **options, processes=pair)
     # One device serves rows and columns at once: near equals may swap.
     assert (shared.index != alone.index).mean() < 1e-3
     np.testing.assert_allclose(shared.similarity, alone.similarity, atol=1e-6)
@@ -65,7 +65,7 @@ def test_a_shared_classification_is_the_same(rng, pair, where):
     arguments = (rows, labels, rows, labels)
     options = {"neighbours": 20, "leave_one_out": True}
     alone = weighted_knn(*arguments, **options)
-    shared = weighted_knn(*arguments, **options, team=pair)
+    shared = weighted_knn(*arguments, **options, processes=pair)
     np.testing.assert_array_equal(shared.predictions, alone.predictions)
 
 
@@ -87,7 +87,7 @@ def test_each_device_compiles_and_computes_its_own_slices(
 
     monkeypatch.setattr(grouped, "_compiled", watched)
     rows = unit(rng.normal(size=(2500, 16))).astype(np.float32)
-    nearest(rows, rows, 1, temperature=0.1, exclude_self=True, team=pair)
+    nearest(rows, rows, 1, temperature=0.1, exclude_self=True, processes=pair)
     assert where == {("CPU:0",) * 5, ("CPU:1",) * 5}
 
 

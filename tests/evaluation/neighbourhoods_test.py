@@ -31,7 +31,7 @@ def test_agreement_counts_anchors_of_one_class(rng):
     labels[::7] = -1
     consistent = inconsistent = 0
     shares = []
-    for i in np.flatnonzero(found.selected):
+    for i in np.flatnonzero(found.is_anchor):
         theirs = [labels[j] for j in found.neighbours[i] if labels[j] >= 0]
         if labels[i] < 0 or not theirs:
             continue
@@ -46,7 +46,7 @@ def test_agreement_counts_anchors_of_one_class(rng):
 
 def test_without_anchors_there_is_no_consistency(rng):
     found = drawn(rng)
-    found.selected[:] = False
+    found.is_anchor[:] = False
     agree = agreement(found, rng.integers(0, 2, 40))
     assert (agree.consistent, agree.inconsistent) == (0, 0)
     assert agree.consistency is None
@@ -55,10 +55,10 @@ def test_without_anchors_there_is_no_consistency(rng):
 
 def test_what_is_kept_of_a_round_before(rng):
     one, two = drawn(rng), drawn(rng)
-    before, now = (set(np.flatnonzero(f.selected)) for f in (one, two))
-    assert anchors_kept(one.selected, two.selected) == len(before & now) / len(
-        before
-    )
+    before, now = (set(np.flatnonzero(f.is_anchor)) for f in (one, two))
+    assert anchors_kept(one.is_anchor, two.is_anchor) == len(
+        before & now
+    ) / len(before)
     shares = [
         len(set(a) & set(b)) / 3
         for a, b in zip(one.neighbours, two.neighbours, strict=True)
@@ -66,7 +66,7 @@ def test_what_is_kept_of_a_round_before(rng):
     np.testing.assert_allclose(
         neighbours_kept(one.neighbours, two.neighbours), np.mean(shares)
     )
-    assert anchors_kept(np.zeros(40, bool), two.selected) is None
+    assert anchors_kept(np.zeros(40, bool), two.is_anchor) is None
 
 
 def test_bins_go_by_entropy():

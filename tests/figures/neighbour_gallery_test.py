@@ -22,7 +22,7 @@ IMAGES = np.broadcast_to(COLOURS[:, None, None], (N, 8, 8, 3))
 
 
 def neighbourhoods(
-    k: int = 1, selected: Sequence[int] = range(20)
+    k: int = 1, is_anchor: Sequence[int] = range(20)
 ) -> Neighbourhoods:
     """Sample i is followed by i + 1, i + 2, ...; entropy grows with i."""
     neighbours = (np.arange(N)[:, None] + 1 + np.arange(k)) % N
@@ -30,7 +30,7 @@ def neighbourhoods(
         round=2,
         entropy=np.linspace(1, 2, N, dtype=np.float32),
         neighbours=neighbours.astype(np.int32),
-        selected=np.isin(np.arange(N), selected),
+        is_anchor=np.isin(np.arange(N), is_anchor),
     )
 
 
@@ -55,7 +55,7 @@ def test_neighbours_are_framed_by_their_class() -> None:
     labels = np.zeros(N, np.int64)
     labels[[5, 9]] = 1, -1
     picture = gallery_array(
-        IMAGES, neighbourhoods(selected=[0, 4, 8]), labels=labels
+        IMAGES, neighbourhoods(is_anchor=[0, 4, 8]), labels=labels
     )
 
     assert frame(picture, 1) == GREEN
@@ -68,10 +68,10 @@ def test_neighbours_are_framed_by_their_class() -> None:
 def test_marks_do_not_rest_on_colour_alone() -> None:
     """The same picture in grey tells right from wrong by its marks."""
     right = gallery_array(
-        IMAGES, neighbourhoods(selected=[0]), labels=np.zeros(N, int)
+        IMAGES, neighbourhoods(is_anchor=[0]), labels=np.zeros(N, int)
     )
     wrong = gallery_array(
-        IMAGES, neighbourhoods(selected=[0]), labels=np.arange(N)
+        IMAGES, neighbourhoods(is_anchor=[0]), labels=np.arange(N)
     )
     ((x, y),) = places(right, 1)
     under = np.s_[y + 102 : y + 118, x - 4 : x + 10]  # Where the mark stands.
@@ -82,7 +82,7 @@ def test_marks_do_not_rest_on_colour_alone() -> None:
 
 
 def test_without_labels_there_are_no_verdicts() -> None:
-    picture = gallery_array(IMAGES, neighbourhoods(selected=[0, 4]))
+    picture = gallery_array(IMAGES, neighbourhoods(is_anchor=[0, 4]))
 
     assert frame(picture, 1) == frame(picture, 5)
     for colour in (GREEN, RED):
@@ -100,7 +100,7 @@ def test_neighbours_stand_right_of_their_anchor_in_order() -> None:
 
 
 def test_one_neighbour_fills_rows_with_pairs() -> None:
-    picture = gallery_array(IMAGES, neighbourhoods(selected=range(N)))
+    picture = gallery_array(IMAGES, neighbourhoods(is_anchor=range(N)))
     assert picture.shape[1] <= 1200
     tops = [y for n in range(N) for _, y in places(picture, n)]
     assert np.unique(tops, return_counts=True)[1].max() == 10
@@ -115,7 +115,7 @@ def test_more_neighbours_than_fit_are_left_out() -> None:
 def test_pixels_of_small_images_are_enlarged_not_blurred() -> None:
     images = np.random.default_rng(0).integers(0, 256, (N, 32, 32, 3), np.uint8)
     images[0, 0, 0] = (1, 2, 3)
-    picture = gallery_array(images, neighbourhoods(selected=[0]))
+    picture = gallery_array(images, neighbourhoods(is_anchor=[0]))
     y, x = np.argwhere((picture == (1, 2, 3)).all(-1))[0]
     np.testing.assert_array_equal(
         picture[y : y + 96, x : x + 96],
@@ -130,18 +130,18 @@ def test_only_needed_images_are_fetched_and_once() -> None:
         asked.append(numbers.tolist())
         return IMAGES[numbers]
 
-    fetched = gallery_array(fetch, neighbourhoods(selected=[3, 4, 9]))
+    fetched = gallery_array(fetch, neighbourhoods(is_anchor=[3, 4, 9]))
 
     assert asked == [[3, 4, 5, 9, 10]]
     np.testing.assert_array_equal(
-        fetched, gallery_array(IMAGES, neighbourhoods(selected=[3, 4, 9]))
+        fetched, gallery_array(IMAGES, neighbourhoods(is_anchor=[3, 4, 9]))
     )
 
 
 def test_default_anchors_are_spread_over_the_entropy_of_the_selected() -> None:
-    found = neighbourhoods(selected=range(21))
+    found = neighbourhoods(is_anchor=range(21))
     reverse = Neighbourhoods(
-        2, found.entropy[::-1], found.neighbours, found.selected[::-1]
+        2, found.entropy[::-1], found.neighbours, found.is_anchor[::-1]
     )
 
     assert spread_anchors(found, 3).tolist() == [0, 10, 20]
@@ -150,13 +150,13 @@ def test_default_anchors_are_spread_over_the_entropy_of_the_selected() -> None:
 
 
 def test_with_none_selected_all_samples_are_candidates() -> None:
-    assert spread_anchors(neighbourhoods(selected=[]), 2).tolist() == [0, 39]
+    assert spread_anchors(neighbourhoods(is_anchor=[]), 2).tolist() == [0, 39]
 
 
 def test_long_and_odd_class_names_are_drawn() -> None:
     picture = gallery_array(
         IMAGES,
-        neighbourhoods(selected=[0]),
+        neighbourhoods(is_anchor=[0]),
         labels=np.zeros(N, np.int64),
         class_names=[r"$\frac a very long name of a class that goes on"],
     )

@@ -46,9 +46,11 @@ def make(directory: pathlib.Path) -> Target:
         if isinstance(value, Damaged):
             path.write_bytes(value.content(files))
         else:
-            notes = value[0].content({"notes": _NOTES}).decode(errors="replace")
+            metadata = (
+                value[0].content({"notes": _NOTES}).decode(errors="replace")
+            )
             arrays = {name: one.array for name, one in value[1].items()}
-            path.write_bytes(_content(notes, {**_GROUPS, **arrays}))
+            path.write_bytes(_content(metadata, {**_GROUPS, **arrays}))
         checkpoint = answer(found.latest)
         if checkpoint is None:
             return
@@ -59,9 +61,9 @@ def make(directory: pathlib.Path) -> Target:
     return Target(st.one_of(damaged(files), other), check)
 
 
-def _content(notes: str, arrays: dict[str, np.ndarray]) -> bytes:
+def _content(metadata: str, arrays: dict[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, **{"notes": np.array(notes), **arrays})
+    np.savez(buffer, **{"notes": np.array(metadata), **arrays})
     return buffer.getvalue()
 
 
@@ -80,6 +82,6 @@ def _use(checkpoint: Checkpoint) -> None:
     """Does what a run does that goes on from it."""
     assert checkpoint.epochs >= 0 and checkpoint.step >= 0
     checkpoint.moment.encode()
-    assert isinstance(checkpoint.notes.get("history", []), list)
+    assert isinstance(checkpoint.metadata.get("history", []), list)
     variables = [keras.Variable(np.zeros((2, 3))), keras.Variable(np.zeros(3))]
     answer(lambda: checkpoint.restore("encoder", variables))

@@ -78,7 +78,7 @@ def _use_rounds(directory: pathlib.Path) -> None:
     labels = np.arange(N) % 3
     for found in neighbourhoods.read_rounds(RunDirectory(directory), N):
         agreement(found, labels)
-        anchors_kept(found.selected, found.selected)
+        anchors_kept(found.is_anchor, found.is_anchor)
         neighbours_kept(found.neighbours, found.neighbours)
 
 

@@ -39,7 +39,7 @@ def test_neighbours_are_others_of_the_same_blob_each_once(rng, where):
     itself = np.arange(len(rows))[:, None]
     assert (neighbours != itself).all()
     assert all(len(set(row)) == 4 for row in neighbours)
-    assert found(rows).selected.all()  # In the first of two rounds already.
+    assert found(rows).is_anchor.all()  # In the first of two rounds already.
 
 
 def test_all_others_of_a_cluster_are_as_likely(rng):
@@ -65,8 +65,8 @@ def test_who_has_too_few_others_is_no_anchor():
     """Clusters of 1, 3 and 4 samples, of which three neighbours are asked."""
     assigned = np.array([0, 1, 1, 1, 2, 2, 2, 2])
     nearest = np.tile(np.int32([[5, 6, 7]]), (8, 1))
-    neighbours, selected = cluster_neighbours.draw(assigned, nearest, (0, 1))
-    np.testing.assert_array_equal(selected, assigned == 2)
+    neighbours, is_anchor = cluster_neighbours.draw(assigned, nearest, (0, 1))
+    np.testing.assert_array_equal(is_anchor, assigned == 2)
     np.testing.assert_array_equal(neighbours[:4], nearest[:4])
     for sample in range(4, 8):
         others = {4, 5, 6, 7} - {sample}

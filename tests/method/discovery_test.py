@@ -29,7 +29,7 @@ def test_reproduces_the_authors_discovery(golden, k, round_number):
     np.testing.assert_allclose(found.entropy, g["entropy"], atol=1e-5)
     anchors = g[f"round{round_number}_anchors"]
     np.testing.assert_array_equal(
-        np.flatnonzero(found.selected), np.sort(anchors)
+        np.flatnonzero(found.is_anchor), np.sort(anchors)
     )
     np.testing.assert_array_equal(
         found.neighbours[anchors], g[f"round{round_number}_neighbours"]
@@ -47,7 +47,7 @@ def test_selects_the_certain_half(rng):
     crowd = unit(np.ones(8) + 0.01 * rng.normal(size=(8, 8)))
     rows = np.concatenate([crowd, apart]).astype(np.float32)
     found = discover(rows, round_number=1, rounds=2)
-    np.testing.assert_array_equal(found.selected, np.arange(16) >= 8)
+    np.testing.assert_array_equal(found.is_anchor, np.arange(16) >= 8)
     assert (found.neighbours[:8] < 8).all()
 
 

@@ -26,7 +26,7 @@ from and_tf.scan.scan_model import SCAN
 from and_tf.scan.self_label_model import SelfLabeller
 from and_tf.training import trainer
 from and_tf.training.config import TrainConfig
-from and_tf.training.restore import first_notes
+from and_tf.training.restore import first_metadata
 from tests.method.model_test import mlp
 
 # Kinds of which TensorFlow has variables on a GPU: all others, int32 and
@@ -82,7 +82,7 @@ def build(**changes) -> keras.Model:
     keras.config.set_dtype_policy(config.precision)
     data = images(32 if config.backbone == "alexnet" else 16)
     return trainer.build_model(
-        config, data, first_notes(config, data)["encoder"]
+        config, data, first_metadata(config, data)["encoder"]
     )
 
 

@@ -25,15 +25,15 @@ def batch(rng, size=7, num_rows=50, dim=8, k=3):
     )
 
 
-def oracle(embeddings, numbers, rows, neighbours, selected, temperature):
+def oracle(embeddings, sample_ids, rows, neighbours, is_anchor, temperature):
     """Losses and gradients in float64, straight from the equations."""
     losses, gradients = [], []
     rows = rows.astype(np.float64)
-    for x, i in zip(embeddings.astype(np.float64), numbers, strict=True):
+    for x, i in zip(embeddings.astype(np.float64), sample_ids, strict=True):
         p = np.exp(rows @ x / temperature)
         p /= p.sum()
         # A list: a neighbour that is found twice counts twice.
-        members = [i, *neighbours[i]] if selected[i] else [i]
+        members = [i, *neighbours[i]] if is_anchor[i] else [i]
         mass = p[members].sum()
         losses.append(-np.log(mass))
         tilde = p[members] / mass
@@ -66,10 +66,12 @@ def test_bank_is_a_constant(rng):
 
 
 def test_does_not_underflow_where_a_softmax_does(rng):
-    embeddings, numbers, rows, neighbours, selected = batch(rng)
-    rows[numbers] = -embeddings  # p_ii ~ exp(-2 / τ)
-    selected[:] = False
-    losses = losses_of(embeddings, numbers, rows, neighbours, selected, 0.002)
+    embeddings, sample_ids, rows, neighbours, is_anchor = batch(rng)
+    rows[sample_ids] = -embeddings  # p_ii ~ exp(-2 / τ)
+    is_anchor[:] = False
+    losses = losses_of(
+        embeddings, sample_ids, rows, neighbours, is_anchor, 0.002
+    )
     similarity = rows.astype(np.float64) @ embeddings.astype(np.float64).T
     expected = (similarity.max(0) + 1.0) / 0.002  # nearly: the max dominates
     np.testing.assert_allclose(losses, expected, rtol=1e-2)
@@ -113,9 +115,9 @@ def test_reproduces_the_authors_step(golden, name):
     g = golden(name)
     num_rows, k = len(g["memory_before"]), g["neighbours_of_anchors"].shape[1]
     neighbours = np.zeros((num_rows, k), np.int32)
-    selected = np.zeros(num_rows, bool)
+    is_anchor = np.zeros(num_rows, bool)
     neighbours[g["anchors"]] = g["neighbours_of_anchors"]
-    selected[g["anchors"]] = True
+    is_anchor[g["anchors"]] = True
     features = tf.constant(g["features"])
     with tf.GradientTape() as tape:
         tape.watch(features)
@@ -125,7 +127,7 @@ def test_reproduces_the_authors_step(golden, name):
                 g["index"],
                 g["memory_before"],
                 neighbours,
-                selected,
+                is_anchor,
                 float(g["temperature"]),
             )
         )

@@ -13,11 +13,11 @@ from tests.conftest import unit
 def test_update_blends_and_normalises_the_rows_of_the_batch(rng):
     bank = MemoryBank(20, 4, momentum=0.3, seed=1)
     before = np.array(bank.rows)
-    numbers = np.array([3, 19, 0])
+    sample_ids = np.array([3, 19, 0])
     new = unit(rng.normal(size=(3, 4))).astype(np.float32)
-    bank.update(new, numbers)
+    bank.update(new, sample_ids)
     expected = before.copy()
-    expected[numbers] = unit(0.7 * before[numbers] + 0.3 * new)
+    expected[sample_ids] = unit(0.7 * before[sample_ids] + 0.3 * new)
     np.testing.assert_allclose(bank.rows, expected, atol=1e-6)
 
 

@@ -24,10 +24,10 @@ def mlp(dim_in: int, hidden: int, dim_out: int) -> keras.Model:
 
 def epochs_of(x: np.ndarray, order: np.ndarray, batch: int) -> tf.data.Dataset:
     """Batches (x, numbers), an epoch's order a row of `order` [E, N]."""
-    numbers = tf.data.Dataset.from_tensor_slices(order).flat_map(
+    sample_ids = tf.data.Dataset.from_tensor_slices(order).flat_map(
         lambda epoch: tf.data.Dataset.from_tensor_slices(epoch).batch(batch)
     )
-    return numbers.map(lambda n: (tf.gather(x, n), n))
+    return sample_ids.map(lambda n: (tf.gather(x, n), n))
 
 
 class StepLosses(keras.callbacks.Callback):
@@ -44,7 +44,7 @@ class StepLosses(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.losses += self._epoch
-        self.anchors.append(np.flatnonzero(self.model.selected))
+        self.anchors.append(np.flatnonzero(self.model.is_anchor))
 
 
 def test_reproduces_the_authors_training(golden):
@@ -85,7 +85,7 @@ def test_reproduces_the_authors_training(golden):
         )
         anchors = g[f"round{r}_anchors"]
         np.testing.assert_array_equal(
-            np.flatnonzero(discovered.selected), np.sort(anchors)
+            np.flatnonzero(discovered.is_anchor), np.sort(anchors)
         )
         np.testing.assert_array_equal(
             discovered.neighbours[anchors], g[f"round{r}_neighbours"]

@@ -200,11 +200,11 @@ def test_refuses_elements_of_another_form(data, received):
     ids=["beyond", "compiled", "negative", "classes", "many classes"],
 )
 def test_refuses_numbers_that_are_none_of_samples(
-    numbers, message, jit_compile
+    sample_ids, message, jit_compile
 ):
     made = model(jit_compile=jit_compile)
     with pytest.raises(InputError, match=message):
-        fit(made, batches(IMAGES, numbers), epochs=1)
+        fit(made, batches(IMAGES, sample_ids), epochs=1)
     fit(made, epochs=1)  # The right ones are not held against the wrong.
 
 
@@ -249,7 +249,7 @@ def instance_loss(made) -> np.ndarray:
 def test_evaluate_gives_the_instance_loss_and_changes_nothing():
     made = model()
     fit(made, epochs=3)
-    assert np.asarray(made.selected).all()  # Which evaluation passes over.
+    assert np.asarray(made.is_anchor).all()  # Which evaluation passes over.
     before, expected = values(made), instance_loss(made)
     found = made.evaluate(batches(IMAGES, NUMBERS), verbose=0)
     np.testing.assert_allclose(found, expected.mean(), rtol=1e-5)

@@ -75,7 +75,7 @@ def fit(model: and_tf.AND, first: int = 0, keep: pathlib.Path | None = None):
         "losses": history.history["loss"][KEPT - first :],
         "rows": np.array(model.bank.rows),
         "neighbours": np.array(model.neighbours),
-        "selected": np.array(model.selected),
+        "selected": np.array(model.is_anchor),
         **weights,
     }
 
@@ -227,6 +227,6 @@ def test_a_run_is_evaluated_without_replicas(tmp_path):
     assert isinstance(again.model.bank, MemoryBank)
     figures = protocols.evaluate(again, ["knn"])["knn"]
     path = again.directory.checkpoints.paths()[-1]
-    assert Checkpoint(path).notes["history"][-1]["knn_bank"] == pytest.approx(
-        figures["bank_top1"]
-    )
+    assert Checkpoint(path).metadata["history"][-1][
+        "knn_bank"
+    ] == pytest.approx(figures["bank_top1"])

@@ -54,9 +54,9 @@ def steps(
     del directory
     results = {}
     for name in CASES:
-        (embeddings, numbers, rows, *others), *rest = case(name)
+        (embeddings, sample_ids, rows, *others), *rest = case(name)
         losses, gradients = sharded_step(
-            strategy, embeddings, numbers, rows, others, *rest
+            strategy, embeddings, sample_ids, rows, others, *rest
         )(False)
         for key, value in (("losses", losses), ("gradients", gradients)):
             parts = strategy.experimental_local_results(value)
@@ -68,7 +68,7 @@ def steps(
 
 
 def sharded_step(
-    strategy, embeddings, numbers, rows, others, temperature, block_rows
+    strategy, embeddings, sample_ids, rows, others, temperature, block_rows
 ):
     """A function of a batch that is spread over the replicas.
 
@@ -82,7 +82,7 @@ def sharded_step(
             lambda context: tf.constant(parts[context.replica_id_in_sync_group])
         )
 
-    whole = tf.constant(embeddings), tf.constant(numbers)
+    whole = tf.constant(embeddings), tf.constant(sample_ids)
     arguments = (
         spread(np.array_split(embeddings, count)),
         spread([shards.split(rows, replica) for replica in range(count)]),
@@ -156,21 +156,27 @@ def test_memory_of_a_step_is_flat_in_the_bank(spread):
 
 
 def test_one_replica_has_all_rows(rng):
-    embeddings, numbers, rows, *others = batch(rng)
+    embeddings, sample_ids, rows, *others = batch(rng)
     np.testing.assert_allclose(
         sharded_loss.losses(
             tf.constant(embeddings), tf.constant(embeddings),
-            tf.constant(numbers), tf.constant(rows), Shards(50, 1), *others,
+            tf.constant(sample_ids), tf.constant(rows), Shards(50, 1), *others,
             0.1,
         ),
-        loss.losses(embeddings, numbers, rows, *others, 0.1),
+        loss.losses(embeddings, sample_ids, rows, *others, 0.1),
         atol=1e-5,
     )  # fmt: skip
 
 
 def test_refuses_what_float64_cannot_hold(rng):
-    embeddings, numbers, rows, *others = batch(rng)
+    embeddings, sample_ids, rows, *others = batch(rng)
     with pytest.raises(InputError, match="at least 0.0025.*Received: 0.002"):
         sharded_loss.losses(
-            embeddings, embeddings, numbers, rows, Shards(50, 1), *others, 0.002
+            embeddings,
+            embeddings,
+            sample_ids,
+            rows,
+            Shards(50, 1),
+            *others,
+            0.002,
         )

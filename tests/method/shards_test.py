@@ -19,11 +19,11 @@ def test_every_row_has_one_place(num_rows, replicas):
     assert {part.shape for part in parts} == {(shards.size, 2)}
     np.testing.assert_array_equal(shards.join(parts), rows)
 
-    numbers = np.random.default_rng(0).permutation(num_rows)
+    sample_ids = np.random.default_rng(0).permutation(num_rows)
     seen = []
     for replica, part in enumerate(parts):
-        positions, places = shards.owned(tf.constant(numbers), replica)
-        held = numbers[np.asarray(positions)[:, 0]]
+        positions, places = shards.owned(tf.constant(sample_ids), replica)
+        held = sample_ids[np.asarray(positions)[:, 0]]
         np.testing.assert_array_equal(part[np.asarray(places)], rows[held])
         assert bool(shards.is_full(replica)) == (len(held) == shards.size)
         seen += held.tolist()
@@ -31,8 +31,8 @@ def test_every_row_has_one_place(num_rows, replicas):
 
 
 def test_rows_of_a_matrix_are_found_by_two_positions():
-    numbers = tf.constant([[0, 5, 3], [4, 1, 7]])
-    positions, places = Shards(8, 2).owned(numbers, 1)
+    sample_ids = tf.constant([[0, 5, 3], [4, 1, 7]])
+    positions, places = Shards(8, 2).owned(sample_ids, 1)
     np.testing.assert_array_equal(positions, [[0, 1], [0, 2], [1, 1], [1, 2]])
     np.testing.assert_array_equal(places, [2, 1, 0, 3])
 
@@ -41,11 +41,11 @@ def test_rows_of_a_matrix_are_found_by_two_positions():
 def test_rows_of_the_largest_banks_have_their_places(replicas):
     """Where float32 could no longer tell one row from the next."""
     ends = [10**6, 2**24, 2**31, 2**40, 2**44]
-    numbers = np.concatenate([np.arange(end - 20, end) for end in ends])
+    sample_ids = np.concatenate([np.arange(end - 20, end) for end in ends])
     for replica in {0, 1 % replicas, replicas - 1}:
         positions, places = Shards(2**44, replicas).owned(
-            tf.constant(numbers), replica
+            tf.constant(sample_ids), replica
         )
-        held = np.flatnonzero(numbers % replicas == replica)
+        held = np.flatnonzero(sample_ids % replicas == replica)
         np.testing.assert_array_equal(positions[:, 0], held)
-        np.testing.assert_array_equal(places, numbers[held] // replicas)
+        np.testing.assert_array_equal(places, sample_ids[held] // replicas)

@@ -53,10 +53,10 @@ def make(kind: str) -> Classification:
 
 
 def step(
-    model: Classification, batch: np.ndarray, numbers: np.ndarray
+    model: Classification, batch: np.ndarray, sample_ids: np.ndarray
 ) -> dict[str, float]:
     """One training step, and the logs of it."""
-    data = tf.data.Dataset.from_tensors((batch, numbers))
+    data = tf.data.Dataset.from_tensors((batch, sample_ids))
     history = model.fit(data, verbose=0).history
     return {name: values[0] for name, values in history.items()}
 
@@ -97,11 +97,11 @@ def test_a_step_is_that_of_the_closed_form(kind):
     model = make(kind)
     model.compile(keras.optimizers.SGD(1.0))
     before = [w.numpy().astype(np.float64) for w in model.trainable_variables]
-    numbers = np.array([3, 8, 0, 5, 12, 21])  # 0, 8 and 12 have no label.
-    batch = images()[numbers]
-    logs = step(model, batch, numbers)
+    sample_ids = np.array([3, 8, 0, 5, 12, 21])  # 0, 8 and 12 have no label.
+    batch = images()[sample_ids]
+    logs = step(model, batch, sample_ids)
     if kind == "supervised":
-        classes = some_labels()[numbers]
+        classes = some_labels()[sample_ids]
         views, classes = batch[classes >= 0], classes[classes >= 0]
         assert len(views) == 3
     else:
@@ -121,8 +121,8 @@ def test_a_batch_without_labels_changes_nothing():
     model = make("supervised")
     model.compile(keras.optimizers.SGD(1.0))
     before = [w.numpy() for w in model.trainable_variables]
-    numbers = np.array([0, 4, 8])
-    logs = step(model, images()[numbers], numbers)
+    sample_ids = np.array([0, 4, 8])
+    logs = step(model, images()[sample_ids], sample_ids)
     assert (logs["loss"], logs["accuracy"]) == (0, 0)
     for was, now in zip(before, model.trainable_variables, strict=True):
         np.testing.assert_array_equal(was, now)

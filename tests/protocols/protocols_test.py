@@ -269,7 +269,7 @@ def test_checkpoints_have_figures_of_their_own(finished, tmp_path):
     assert result["evaluation_of"] == {"round_0": first, "best": best}
     assert first["knn"]["epochs"] == 1 and last["knn"]["epochs"] == 3
     assert "queries" in best["knn"]["checkpoint_chosen_by"]
-    history = Run(path).checkpoint.notes["history"]
+    history = Run(path).checkpoint.metadata["history"]
     bank = [row["knn_bank"] for row in history]
     assert best["knn"]["bank_top1"] == pytest.approx(max(bank), abs=1e-6)
     assert (path / "consistency_round_0.png").is_file()

@@ -45,7 +45,7 @@ def test_restores_each_group_to_the_bit(groups, tmp_path):
     store = Checkpoints(tmp_path / "checkpoints")
     store.save(3, groups, {"history": [{"loss": 1.5}]})
     latest, new = store.latest(), blank(groups)
-    assert (latest.epochs, latest.notes["history"]) == (3, [{"loss": 1.5}])
+    assert (latest.epochs, latest.metadata["history"]) == (3, [{"loss": 1.5}])
     for name, variables in new.items():
         latest.restore(name, variables)
         for old, again in zip(groups[name], variables, strict=True):
@@ -159,9 +159,9 @@ def test_reads_no_pickle(groups, tmp_path, capsys):
 
 
 def test_fills_no_memory_that_the_file_has_not(groups, tmp_path, capsys):
-    notes = np.array('{"format": 1, "epochs": 9}')
+    metadata = np.array('{"format": 1, "epochs": 9}')
     np.savez_compressed(
-        tmp_path / "epoch_00008.npz", notes=notes, zeros=np.zeros(10**6)
+        tmp_path / "epoch_00008.npz", metadata=metadata, zeros=np.zeros(10**6)
     )
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
@@ -169,7 +169,7 @@ def test_fills_no_memory_that_the_file_has_not(groups, tmp_path, capsys):
     )
     with zipfile.ZipFile(tmp_path / "epoch_00009.npz", "w") as archive:
         with archive.open("notes.npy", "w") as file:
-            np.lib.format.write_array(file, notes)
+            np.lib.format.write_array(file, metadata)
         archive.writestr("rows.npy", header.getvalue() + bytes(64))
     assert Checkpoints(tmp_path).latest() is None
     said = capsys.readouterr().out.splitlines()
@@ -225,9 +225,9 @@ def test_notes_of_another_kind_give_way_to_the_one_before(
 ):
     store = Checkpoints(tmp_path)
     store.save(1, groups, {"history": [{"loss": float("nan")}]})
-    notes = {"format": 2, "epochs": 2, "step": 0, name: value}
+    metadata = {"format": 2, "epochs": 2, "step": 0, name: value}
     path = tmp_path / "epoch_00002.npz"
-    np.savez(path, notes=np.array(json.dumps(notes)))
+    np.savez(path, notes=np.array(json.dumps(metadata)))
     assert store.latest().epochs == 1
     assert f"`$.{name}" in capsys.readouterr().out
 

@@ -8,7 +8,7 @@ import pytest
 
 import and_tf
 from and_tf.data.step_batches import HostBatches
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.method.optimizers import CoupledSGD
 from and_tf.training import fit_loop
 from and_tf.training.callbacks.checkpointing import state
@@ -105,7 +105,7 @@ def run(model: Reads, callbacks=(), first=(0, 0), **options) -> Reads:
     """Trains by the loop, from (epoch, step)."""
     fit_loop.fit(
         model,
-        HostBatches(batches(first[0] * STEPS + first[1]), Team()),
+        HostBatches(batches(first[0] * STEPS + first[1]), ProcessGroup()),
         callbacks,
         epochs=EPOCHS,
         steps=STEPS,

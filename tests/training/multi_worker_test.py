@@ -88,7 +88,7 @@ def test_two_processes_are_two_devices_of_one(whole, tmp_path, monkeypatch):
         one = directory.read_neighbourhoods(number)
         two = whole[0].read_neighbourhoods(number)
         np.testing.assert_array_equal(one.neighbours, two.neighbours)
-        np.testing.assert_array_equal(one.selected, two.selected)
+        np.testing.assert_array_equal(one.is_anchor, two.is_anchor)
     for name in ("knn_top1_last", "knn_top1_best"):
         assert whole[0].read_result()[name] == result[name]
 

@@ -60,12 +60,12 @@ def gone_on(tmp_path_factory) -> RunDirectory:
 def test_neighbours_of_int32_are_restored_as_int64():
     (path,) = (FIXTURES / "finished" / "checkpoints").glob("*.npz")
     found = Checkpoint(path)
-    rows, neighbours, selected = found.arrays("method")
+    rows, neighbours, is_anchor = found.arrays("method")
     assert neighbours.dtype == np.int32 and neighbours.any()
     model = and_tf.AND(mlp(5, 6, 8), len(rows))
     found.restore("method", model.method_variables)
     for variable, array in zip(
-        model.method_variables, (rows, neighbours, selected), strict=True
+        model.method_variables, (rows, neighbours, is_anchor), strict=True
     ):
         np.testing.assert_array_equal(variable, array)
     assert keras.backend.standardize_dtype(model.neighbours.dtype) == "int64"
@@ -83,14 +83,14 @@ def test_an_interrupted_run_is_gone_on_with(gone_on):
             np.testing.assert_allclose(
                 found, wanted, rtol=ANOTHER_PROCESSOR, atol=ANOTHER_PROCESSOR
             )
-    rows, neighbours, selected = two.arrays("method")
+    rows, neighbours, is_anchor = two.arrays("method")
     assert neighbours.dtype == np.int64
     np.testing.assert_allclose(
         rows, one.arrays("method")[0], atol=ANOTHER_PROCESSOR
     )
     # Of near equals another may be the nearest.
     assert (neighbours == one.arrays("method")[1]).mean() > 0.9
-    np.testing.assert_array_equal(selected, one.arrays("method")[2])
+    np.testing.assert_array_equal(is_anchor, one.arrays("method")[2])
     rows_of = [
         list(csv.DictReader(directory.metrics.read_text().splitlines()))
         for directory in (expected, received)

@@ -82,7 +82,7 @@ def memory(monkeypatch) -> dict[str, int | None]:
     return totals
 
 
-def team(*devices: str) -> types.SimpleNamespace:
+def processes(*devices: str) -> types.SimpleNamespace:
     return types.SimpleNamespace(devices=devices or ("",))
 
 
@@ -93,14 +93,20 @@ def resolved(**changes) -> TrainConfig:
 def test_images_fit_up_to_their_share_of_the_memory(memory):
     train = split(100, 8)  # 19,200 bytes.
     memory["GPU:0"] = 64_000
-    assert placement.fits(resolved(device_data_fraction=0.3), train, team())
+    assert placement.fits(
+        resolved(device_data_fraction=0.3), train, processes()
+    )
     memory["GPU:0"] = 63_999
-    assert not placement.fits(resolved(device_data_fraction=0.3), train, team())
-    assert placement.fits(resolved(device_data_fraction=0.31), train, team())
+    assert not placement.fits(
+        resolved(device_data_fraction=0.3), train, processes()
+    )
+    assert placement.fits(
+        resolved(device_data_fraction=0.31), train, processes()
+    )
 
 
 def test_they_have_to_fit_on_every_device(memory):
-    both = team("GPU:0", "GPU:1")
+    both = processes("GPU:0", "GPU:1")
     assert placement.fits(resolved(), split(9), both)
     memory["GPU:1"] = 100
     assert not placement.fits(resolved(), split(9), both)
@@ -113,13 +119,13 @@ def test_they_have_to_fit_on_every_device(memory):
     [{"device_data_fraction": 0.0}, {"augment_on_device": False}],
 )
 def test_they_stay_on_the_host_where_it_is_asked_for(memory, changes):
-    assert placement.fits(resolved(), split(9), team())
-    assert not placement.fits(resolved(**changes), split(9), team())
+    assert placement.fits(resolved(), split(9), processes())
+    assert not placement.fits(resolved(**changes), split(9), processes())
 
 
 def test_images_that_are_streamed_stay_on_the_host(memory):
     images = np.zeros((7, 4, 6, 3), np.uint8)
-    assert not placement.fits(resolved(), streamed(images), team())
+    assert not placement.fits(resolved(), streamed(images), processes())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from and_tf import data
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.training import results
 from and_tf.training.config import TrainConfig
 
@@ -27,7 +27,7 @@ def photos(tmp_path: pathlib.Path) -> str:
 
 def _printed(photos: str, capsys: pytest.CaptureFixture) -> list[str]:
     images = data.load("folder", photos, image_size=8)
-    results.print_start(images, TrainConfig(), Team())
+    results.print_start(images, TrainConfig(), ProcessGroup())
     return capsys.readouterr().out.splitlines()[1:]
 
 

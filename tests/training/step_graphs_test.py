@@ -19,7 +19,7 @@ from and_tf.augmentation import RandomView, ViewConfig
 from and_tf.data.pipeline import train_batches
 from and_tf.data.split import Split, in_memory
 from and_tf.data.step_batches import DeviceBatches, HostBatches, StepBatches
-from and_tf.distribution.process_group import Team
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.method.optimizers import CoupledSGD
 from and_tf.method.rounds import RoundSchedule
 from and_tf.scan.scan_model import SCAN
@@ -130,20 +130,22 @@ def mirrored(operations: CountingOps | None = None) -> tf.distribute.Strategy:
     )
 
 
-def on_device(team: Team) -> StepBatches:
-    return DeviceBatches(images(), VIEW, batch_size=BATCH, seed=0, team=team)
+def on_device(processes: ProcessGroup) -> StepBatches:
+    return DeviceBatches(
+        images(), VIEW, batch_size=BATCH, seed=0, processes=processes
+    )
 
 
-def on_host(team: Team) -> StepBatches:
+def on_host(processes: ProcessGroup) -> StepBatches:
     options = {"batch_size": BATCH, "seed": 0, "epochs": 2}
     dataset = train_batches(images(), VIEW, on_device=True, **options)
-    return HostBatches(dataset, team)
+    return HostBatches(dataset, processes)
 
 
-def two_views(team: Team) -> StepBatches:
+def two_views(processes: ProcessGroup) -> StepBatches:
     view = tf.zeros([N, SIDE, SIDE, 3])
     dataset = tf.data.Dataset.from_tensor_slices((view, view)).batch(BATCH)
-    return HostBatches(dataset, team)
+    return HostBatches(dataset, processes)
 
 
 def traced(
@@ -159,7 +161,7 @@ def traced(
 @pytest.mark.parametrize("steps", [1, 3])
 def test_a_step_of_one_gpu(steps):
     strategy = tf.distribute.get_strategy()
-    batches = on_device(Team(strategy))
+    batches = on_device(ProcessGroup(strategy))
     function = traced(pretext(strategy), batches, steps)
     assert off_gpus(function) == []
     # What happens to a batch is compiled, all else around it is little.
@@ -180,7 +182,9 @@ def test_a_step_of_one_gpu(steps):
 )
 def test_a_step_of_two_gpus(changes, batches):
     strategy = mirrored()
-    function = traced(pretext(strategy, **changes), batches(Team(strategy)), 3)
+    function = traced(
+        pretext(strategy, **changes), batches(ProcessGroup(strategy)), 3
+    )
     assert off_gpus(function) == []
     assert len(list(nodes(function))) > 200
 
@@ -189,7 +193,7 @@ def test_a_step_of_two_gpus(changes, batches):
 def test_a_step_of_a_clustering(second):
     strategy = mirrored()
     model = clustering(strategy, second)
-    assert off_gpus(traced(model, two_views(Team(strategy)), 3)) == []
+    assert off_gpus(traced(model, two_views(ProcessGroup(strategy)), 3)) == []
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_directory_has_what_is_promised(finished):
             assert min(picture.size) > 100
     found = directory.read_neighbourhoods(1)
     assert found.neighbours.shape == (450, 1)
-    assert found.selected.sum() == 225
+    assert found.is_anchor.sum() == 225
     assert list(directory.tensorboard.glob("events.out.tfevents.*"))
 
 
@@ -175,7 +175,7 @@ def test_rounds_need_not_be_kept(tmp_path):
     trainer.train(config)
     checkpoints = RunDirectory(config.run_directory).checkpoints
     best = checkpoints.best(
-        best_epochs(checkpoints.latest().notes["history"])
+        best_epochs(checkpoints.latest().metadata["history"])
     ).epochs
     kept = sorted({best, 3, 4})
     assert [Checkpoint(p).epochs for p in checkpoints.paths()] == kept

@@ -42,7 +42,7 @@ class Recorder(keras.callbacks.Callback):
 
     Args:
         directory: Of the run.
-        notes: JSON that goes into each checkpoint beside the history:
+        metadata: JSON that goes into each checkpoint beside the history:
             whatever a resumed run needs to know.
         history: The epochs finished before, extended in place.
         seconds: That the run took before.
@@ -64,7 +64,7 @@ class Recorder(keras.callbacks.Callback):
     def __init__(
         self,
         directory: RunDirectory,
-        notes: dict,
+        metadata: dict,
         history: list[dict],
         seconds: float = 0.0,
         *,
@@ -81,7 +81,7 @@ class Recorder(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self._directory = directory
-        self._notes = notes
+        self._metadata = metadata
         self.history = history
         self._before = seconds
         self._every = every
@@ -185,7 +185,7 @@ class Recorder(keras.callbacks.Callback):
             len(self.history),
             state(self.model),
             {
-                **self._notes,
+                **self._metadata,
                 "history": self.history,
                 "seconds": self.seconds,
             },

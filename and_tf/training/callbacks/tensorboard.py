@@ -129,11 +129,11 @@ class TensorBoardWriter(keras.callbacks.Callback):
         picture = figures.gallery_array(
             images, neighbourhoods, labels=labels, class_names=class_names
         )
-        selected = neighbourhoods.selected
+        is_anchor = neighbourhoods.is_anchor
         with self._at(step):
             for name, chosen in (
-                ("selected", selected),
-                ("unselected", ~selected),
+                ("selected", is_anchor),
+                ("unselected", ~is_anchor),
             ):
                 if chosen.any():
                     tf.summary.histogram(

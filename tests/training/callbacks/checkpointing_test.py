@@ -250,8 +250,8 @@ def test_a_checkpoint_carries_history_notes_and_seconds(model, tmp_path):
     training = Training(model, tmp_path, seconds=100.0)
     training.epochs(20)
     found = training.directory.checkpoints.latest()
-    assert found.notes["said"] == "so" and found.notes["seconds"] == 120.0
-    assert found.notes["history"] == [{"epoch": 0, "loss": 1.0}]
+    assert found.metadata["said"] == "so" and found.metadata["seconds"] == 120.0
+    assert found.metadata["history"] == [{"epoch": 0, "loss": 1.0}]
     for group, variables in state(model).items():
         arrays = found.arrays(group)
         for array, variable in zip(arrays, variables, strict=True):

@@ -95,12 +95,12 @@ def test_a_round_that_is_under_way_keeps_its_pictures(tmp_path) -> None:
     assert "neighbourhoods" not in read(tmp_path).Tags()["tensors"]
 
 
-def neighbourhoods(selected: int) -> Neighbourhoods:
+def neighbourhoods(is_anchor: int) -> Neighbourhoods:
     return Neighbourhoods(
         round=1,
         entropy=np.linspace(1, 2, N, dtype=np.float32),
         neighbours=(np.arange(N, dtype=np.int32)[:, None] + 1) % N,
-        selected=np.arange(N) < selected,
+        is_anchor=np.arange(N) < is_anchor,
     )
 
 
