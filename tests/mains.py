@@ -64,9 +64,10 @@ def _own_flags(module: str, arguments: Sequence[str]) -> Iterator[None]:
     that other tests have imported are put aside; those of this main, which
     have its file for a place, are gone afterwards.
     """
-    from and_tf.utils import cli  # noqa: F401  Its flags are those of every main.
+    from and_tf.utils import cli  # Whose --debug every main has.
 
-    others = list(_flags(lambda place: place.startswith(_PACKAGES)))
+    imported = _flags(lambda place: place.startswith(_PACKAGES))
+    others = [(p, f) for p, f in imported if f.name != cli._DEBUG.name]
     for _, flag in others:
         delattr(flags.FLAGS, flag.name)
     try:

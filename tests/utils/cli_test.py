@@ -1,4 +1,4 @@
-"""Mains as a user meets them: real processes."""
+"""Mains as a user meets them: some in real processes, most in this one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests import mains
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -33,6 +35,23 @@ def call(*arguments: str, cwd: pathlib.Path = ROOT):
     )
 
 
+def refusal(module: str, arguments: list[str], capsys) -> str:
+    """What a main that ends with exit code 1 prints to standard error."""
+    with pytest.raises(SystemExit) as end:
+        mains.run(module, arguments)
+    assert end.value.code == 1
+    printed = capsys.readouterr().err
+    assert "Traceback" not in printed
+    return printed
+
+
+def test_a_process_ends_in_one_sentence():
+    result = call("and_tf.train", "--batch_size=1")
+    assert result.returncode == 1
+    assert "--batch_size of at least 2. Received: 1." in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -40,16 +59,12 @@ def call(*arguments: str, cwd: pathlib.Path = ROOT):
         (["--temperature=0"], "error: Expected --temperature above 0."),
         (["--rounds=two"], "invalid literal"),
         (["--roundz=2"], "Unknown command line flag 'roundz'"),
-        (["--batch_size=1"], "--batch_size of at least 2. Received: 1."),
         (["stray"], "error: Expected flags only"),
         (["--dataset=folder"], "error: Expected --data_dir"),
     ],
 )
-def test_wrong_flags_end_in_one_sentence(arguments, message):
-    result = call("and_tf.train", *arguments)
-    assert result.returncode == 1
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
+def test_wrong_flags_end_in_one_sentence(arguments, message, capsys):
+    assert message in refusal("and_tf.train", arguments, capsys)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +80,11 @@ def test_wrong_flags_end_in_one_sentence(arguments, message):
         (["--run_dir=x", "--checkpoint=first"], "round_<r>, such as round_1"),
     ],
 )
-def test_evaluate_answers_in_one_sentence(arguments, message, tmp_path):
-    result = call("and_tf.evaluate", *arguments, cwd=tmp_path)
-    assert result.returncode == 1
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
+def test_evaluate_answers_in_one_sentence(
+    arguments, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert message in refusal("and_tf.evaluate", arguments, capsys)
 
 
 @pytest.mark.parametrize(
@@ -82,15 +97,15 @@ def test_evaluate_answers_in_one_sentence(arguments, message, tmp_path):
         (["--run_dir=nowhere"], "error: Expected the directory of a run"),
     ],
 )
-def test_cluster_answers_in_one_sentence(arguments, message, tmp_path):
-    result = call("and_tf.cluster", *arguments, cwd=tmp_path)
-    assert result.returncode == 1
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
+def test_cluster_answers_in_one_sentence(
+    arguments, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert message in refusal("and_tf.cluster", arguments, capsys)
     assert not list(tmp_path.iterdir())
 
 
-def test_trains_and_resumes(tmp_path):
+def test_trains_and_resumes(tmp_path, monkeypatch, capsys):
     arguments = [
         "and_tf.train",
         "--dataset=digits",
@@ -108,16 +123,16 @@ def test_trains_and_resumes(tmp_path):
     for name in ("raw pixels", "untrained encoder", "round 2"):
         assert any(line.startswith(name) for line in lines)
 
-    again = call(*arguments, cwd=tmp_path)
-    assert again.returncode == 1
-    assert "Add --resume to continue it" in again.stderr
+    monkeypatch.chdir(tmp_path)
+    module, *options = arguments
+    again = refusal(module, options, capsys)
+    assert "Add --resume to continue it" in again
 
     before = (tmp_path / "run" / "metrics.csv").read_bytes()
-    resumed = call(*arguments, "--resume", cwd=tmp_path)
-    assert resumed.returncode == 0, resumed.stderr
-    assert not any(
-        line.startswith("epoch ") for line in resumed.stdout.splitlines()
-    )
+    mains.run(module, [*options, "--resume"])
+    resumed = capsys.readouterr().out
+    assert "round 2" in resumed
+    assert not any(line.startswith("epoch ") for line in resumed.splitlines())
     assert (tmp_path / "run" / "metrics.csv").read_bytes() == before
 
 
