@@ -7,6 +7,7 @@ files are run here as Python, with functions that record their targets.
 from __future__ import annotations
 
 import ast
+import graphlib
 import pathlib
 import re
 import sys
@@ -143,6 +144,28 @@ def test_labels_are_those_of_packages() -> None:
             for label in labels:
                 package = label.partition(":")[0].removeprefix("//")
                 assert label.startswith(("@", ":")) or package in PACKAGES
+
+
+def test_no_target_needs_itself() -> None:
+    graph = {
+        _whole(build, f":{target['name']}"): [
+            _whole(build, label)
+            for label in target.get("deps", ())
+            if not label.startswith("@")
+        ]
+        for build in FILES
+        for target in targets_of(build)
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # Raises a CycleError.
+
+
+def _whole(build: pathlib.Path, label: str) -> str:
+    """Returns a label with its package and its target."""
+    if label.startswith(":"):
+        return f"{_id(build)}{label}"
+    if ":" in label:
+        return label
+    return f"{label}:{label.rpartition('/')[2]}"
 
 
 @pytest.mark.parametrize("build", FILES, ids=_id)
