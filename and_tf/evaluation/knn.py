@@ -45,7 +45,7 @@ class Knn:
 
     @property
     def right(self) -> np.ndarray:
-        """Whether each prediction is right, bool [Q]."""
+        """The correctness of each prediction, bool [Q]."""
         return self.predictions == self.labels
 
     @property

@@ -47,7 +47,7 @@ class RunKnn:
 
     @property
     def possible(self) -> bool:
-        """Whether both the gallery and the queries have labels."""
+        """True if both the gallery and the queries have labels."""
         queries = self._data.test or self._data.train
         return self._data.train.has_labels and queries.has_labels
 
