@@ -1,1 +1,1 @@
-"""Computes figures from arrays; nothing here knows a run."""
+"""Computes evaluation figures from arrays, independently of any run."""

@@ -1,13 +1,13 @@
-"""How well clusters are classes: matching, accuracy, NMI and ARI.
+"""Compares clusters with classes: matching, accuracy, NMI and ARI.
 
-A cluster has no name, so before anything is counted each is matched to a
-class. The Hungarian method matches one to one and chooses what makes the
-accuracy highest on the very samples that are counted: the protocol of SCAN
-and of those before it. Where there are more clusters than classes, a vote
-matches many to one; as more clusters would fit any samples better, theirs may
-be others than those that are counted.
+A cluster has no name, so each cluster is first matched to a class. The
+Hungarian method matches one to one and maximises the accuracy on the same
+samples that are counted, which is the protocol of SCAN and of earlier work.
+If there are more clusters than classes, a majority vote matches many to one.
+As more clusters fit any set of samples better, the samples that vote may
+differ from the samples that are counted.
 
-A label of −1 is unknown; such samples count nowhere.
+A label of −1 is unknown; samples with this label are not counted.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ SLICE = 8192
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """Figures of an assignment of samples to clusters.
+    """The figures of an assignment of samples to clusters.
 
     Attributes:
-        acc: Accuracy after matching one to one. Clusters and classes that
-            are left over are wrong.
-        nmi: Normalised mutual information, by the arithmetic mean of both
-            entropies.
-        ari: Adjusted Rand index; 0 is chance.
-        acc_top5: How often the class is among those that the five likeliest
-            clusters are matched to; None where five are all, or no scores
-            are known.
-        matching: int64 [C], the class of each cluster; −1 has none.
-        confusion: int64 [classes, classes + 1], samples by class and by the
-            class that their cluster is matched to; the last column is of
-            clusters without one.
-        num_samples: How many labelled samples were counted.
+        acc: The accuracy after one-to-one matching, from 0 to 1. Samples of
+            an unmatched cluster or class count as wrong.
+        nmi: The normalised mutual information, from 0 to 1, normalised by
+            the arithmetic mean of both entropies.
+        ari: The adjusted Rand index; 0 is chance.
+        acc_top5: The share of samples whose class is matched to one of their
+            five most likely clusters. None if there are at most five
+            clusters or no scores are given.
+        matching: int64 [C], the class of each cluster, −1 if it has none.
+        confusion: int64 [classes, classes + 1], the number of samples by
+            class and by matched class. The last column counts samples whose
+            cluster has no class.
+        num_samples: The number of labelled samples that were counted.
     """
 
     acc: float
@@ -55,7 +55,7 @@ class Scores:
     num_samples: int
 
     def figures(self) -> dict[str, float | None]:
-        """What a table shows, as JSON has it."""
+        """Returns the figures that a table shows, by their names in JSON."""
         names = ("acc", "nmi", "ari", "acc_top5")
         return {name: getattr(self, name) for name in names}
 
@@ -67,14 +67,18 @@ def score(
     classes: int,
     scores: np.ndarray | None = None,
 ) -> Scores:
-    """Holds clusters against labels.
+    """Scores an assignment to clusters against labels.
 
     Args:
         assigned: integer [n] in 0..C − 1, the cluster of each sample.
         labels: integer [n] in 0..classes − 1, −1 where unknown.
-        clusters: C.
-        classes: How many there are.
-        scores: [n, C], higher where a sample belongs more to a cluster.
+        clusters: The number of clusters C.
+        classes: The number of classes.
+        scores: [n, C], the score of each sample for each cluster; the
+            highest is the most likely. None leaves out `acc_top5`.
+
+    Returns:
+        The figures, over the samples with a known label.
 
     Raises:
         InputError: If no sample has a label.
@@ -99,10 +103,10 @@ def score(
 
 
 def known_labels(labels: np.ndarray) -> np.ndarray:
-    """The places of samples whose label is known, int64 [m].
+    """Returns the indices of samples with a known label, int64 [m].
 
     Raises:
-        InputError: If there is none.
+        InputError: If no label is known.
     """
     known = np.flatnonzero(labels >= 0)
     if not len(known):
@@ -116,13 +120,13 @@ def known_labels(labels: np.ndarray) -> np.ndarray:
 def contingency(
     assigned: np.ndarray, labels: np.ndarray, clusters: int, classes: int
 ) -> np.ndarray:
-    """How many samples of each cluster have each label, int64 [C, classes].
+    """Counts the samples of each cluster by label, int64 [C, classes].
 
     Args:
-        assigned: integer [n] in 0..C − 1.
-        labels: integer [n] in 0..classes − 1, all known.
-        clusters: C.
-        classes: How many there are.
+        assigned: integer [n] in 0..C − 1, the cluster of each sample.
+        labels: integer [n] in 0..classes − 1, all of them known.
+        clusters: The number of clusters C.
+        classes: The number of classes.
     """
     pairs = assigned.astype(np.int64) * classes + labels
     counts = np.bincount(pairs, minlength=clusters * classes)
@@ -130,13 +134,14 @@ def contingency(
 
 
 def match(counts: np.ndarray) -> np.ndarray:
-    """The class of each cluster, one to one, by the Hungarian method.
+    """Matches clusters to classes one to one, by the Hungarian method.
 
     Args:
-        counts: [C, classes], as `contingency` gives them.
+        counts: [C, classes], the counts from `contingency`.
 
     Returns:
-        int64 [C]; −1 where there are more clusters than classes.
+        int64 [C], the class of each cluster. If there are more clusters than
+        classes, the surplus clusters have −1.
     """
     matching = np.full(len(counts), UNMATCHED, np.int64)
     rows, columns = linear_sum_assignment(counts, maximize=True)
@@ -145,13 +150,13 @@ def match(counts: np.ndarray) -> np.ndarray:
 
 
 def majority(counts: np.ndarray) -> np.ndarray:
-    """The class of each cluster, many to one: that of most of its samples.
+    """Matches each cluster to the class of most of its samples, many to one.
 
     Args:
-        counts: [C, classes], as `contingency` gives them.
+        counts: [C, classes], the counts from `contingency`.
 
     Returns:
-        int64 [C]; −1 for a cluster without a sample.
+        int64 [C], the class of each cluster; −1 for an empty cluster.
     """
     return np.where(counts.any(1), counts.argmax(1), UNMATCHED)
 
@@ -164,18 +169,21 @@ def majority_accuracy(
     clusters: int,
     classes: int,
 ) -> float:
-    """Accuracy where each cluster is the class of most of its voters.
+    """Computes the accuracy if a vote gives each cluster its class.
 
     Args:
-        assigned: integer [n], clusters of the samples that are counted.
-        labels: integer [n], their labels.
-        voters: integer [m], clusters of the samples that vote.
-        voters_labels: integer [m], their labels.
-        clusters: C.
-        classes: How many there are.
+        assigned: integer [n], the clusters of the samples that are counted.
+        labels: integer [n], their labels, −1 where unknown.
+        voters: integer [m], the clusters of the samples that vote.
+        voters_labels: integer [m], their labels, −1 where unknown.
+        clusters: The number of clusters C.
+        classes: The number of classes.
+
+    Returns:
+        The accuracy, from 0 to 1.
 
     Raises:
-        InputError: If none of either has a label.
+        InputError: If all labels of either set are unknown.
     """
     votes, asked = known_labels(voters_labels), known_labels(labels)
     matching = majority(
@@ -185,31 +193,35 @@ def majority_accuracy(
 
 
 def confusion_matrix(counts: np.ndarray, matching: np.ndarray) -> np.ndarray:
-    """Samples by class and matched class, int64 [classes, classes + 1].
+    """Counts samples by class and matched class.
 
     Args:
-        counts: [C, classes], as `contingency` gives them.
-        matching: int64 [C]; what is −1 goes into the last column.
+        counts: [C, classes], the counts from `contingency`.
+        matching: int64 [C], the class of each cluster; −1 counts in the last
+            column.
+
+    Returns:
+        int64 [classes, classes + 1].
     """
     classes = counts.shape[1]
     matrix = np.zeros((classes + 1, classes), np.int64)
-    np.add.at(matrix, matching, counts)  # −1 is the last row.
+    np.add.at(matrix, matching, counts)  # An index of −1 is the last row.
     return matrix.T
 
 
 def cluster_sizes(assigned: np.ndarray, clusters: int) -> np.ndarray:
-    """How many samples each cluster has, int64 [C]."""
+    """Counts the samples of each cluster, int64 [C]."""
     return np.bincount(assigned, minlength=clusters)
 
 
 def prototypes(probabilities: np.ndarray) -> np.ndarray:
-    """The most confident sample of each cluster, of those that it has.
+    """Finds the most confident of the samples assigned to each cluster.
 
     Args:
-        probabilities: [n, C].
+        probabilities: [n, C], the probability of each cluster.
 
     Returns:
-        int64 [C], places in 0..n − 1; −1 for a cluster that has no sample.
+        int64 [C], indices in 0..n − 1; −1 for an empty cluster.
     """
     assigned = probabilities.argmax(1)
     own = np.where(
@@ -221,13 +233,13 @@ def prototypes(probabilities: np.ndarray) -> np.ndarray:
 
 
 def classes_that_occur(images: ImageData) -> int:
-    """Counts the classes that any image of a data set has.
+    """Counts the classes that occur among the labels of a data set.
 
-    A data set may have names for more; these count where no image has a
-    label.
+    If no image has a label, it counts the class names instead, of which there
+    may be more.
 
     Returns:
-        The number; 0 where it is unknown.
+        The number of classes; 0 if it is unknown.
     """
     splits = [s for s in (images.train, images.test) if s is not None]
     labels = [s.labels for s in splits if s.labels is not None]
@@ -236,7 +248,7 @@ def classes_that_occur(images: ImageData) -> int:
 
 
 def number_of_classes(images: ImageData) -> int:
-    """How many classes a data set has by its names or labels; 0: unknown."""
+    """Returns the number of classes by names or labels; 0 if unknown."""
     splits = [s for s in (images.train, images.test) if s is not None]
     named = [len(s.class_names) for s in splits if s.class_names]
     if named:
@@ -248,9 +260,9 @@ def number_of_classes(images: ImageData) -> int:
 def _top_accuracy(
     scores: np.ndarray, labels: np.ndarray, matching: np.ndarray, top: int
 ) -> float:
-    """How often the label is matched to one of the `top` best clusters."""
+    """Computes how often one of the `top` best clusters has the label."""
     hits = 0
-    for i in range(0, len(scores), SLICE):  # Which orders no more at a time.
+    for i in range(0, len(scores), SLICE):  # Slices bound the memory.
         order = np.argsort(-scores[i : i + SLICE], axis=1, kind="stable")
         matched = matching[order[:, :top]]
         hits += (matched == labels[i : i + SLICE, None]).any(1).sum()

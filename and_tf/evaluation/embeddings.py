@@ -1,4 +1,4 @@
-"""Embeddings of whole splits, as every protocol starts from them."""
+"""Embeds whole splits, the first step of every protocol."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ def embed(
     image_size: int,
     on_batch: Callable[[int], None] | None = None,
 ) -> np.ndarray:
-    """Embeds the clean view of every image, in order of number.
+    """Embeds the clean view of every image, in the order of the sample ids.
 
-    Under a strategy the images are shared out to all its devices.
+    Under a distribution strategy, all devices share the images.
 
     Args:
-        model: Images [B, S, S, 3] to embeddings [B, D].
-        split: N images.
-        image_size: S.
-        on_batch: Told after each batch how many images it had, where one
-            device embeds them all.
+        model: A model from images [B, S, S, 3] to embeddings [B, D].
+        split: The N images.
+        image_size: The side S of the views in pixels.
+        on_batch: A function that is called after each batch with the number
+            of its images. It is called only if there is a single device.
 
     Returns:
-        float32 [N, D].
+        float32 [N, D], the embeddings.
     """
     processes = ProcessGroup(model.distribute_strategy)
     if processes.alone:
         return _predict(model, split, image_size, on_batch)
-    # A process without an image could not know the shape of its part.
+    # A process without images would not know the shape of its part, so each
+    # process embeds all images if there are fewer images than processes.
     span = (
         processes.span(split.size)
         if split.size >= processes.size
@@ -77,21 +78,22 @@ def _predict(
 
 
 def _filled_up(images: tf.Tensor) -> tf.Tensor:
-    """A batch with black images to make up for what a last one has not.
+    """Pads a batch with black images to the full batch size.
 
-    On an accelerator XLA compiles the encoder once for each size of batch,
-    which takes longer than to embed the difference.
+    On an accelerator, XLA compiles the encoder once for each batch size,
+    which takes longer than embedding the padding.
     """
     missing = BATCH - tf.shape(images)[0]
     return tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
 
 
 def pixels(split: Split, side: int) -> np.ndarray:
-    """The images themselves as features: small, centred, unit norm.
+    """Returns shrunk, centred images of unit norm as features.
 
     Args:
-        split: N images.
-        side: Of the square that each image is averaged down to.
+        split: The N images.
+        side: The side, in pixels, of the square that each image is averaged
+            down to.
 
     Returns:
         float32 [N, side · side · 3].
@@ -99,7 +101,8 @@ def pixels(split: Split, side: int) -> np.ndarray:
     features = np.empty((split.size, side * side * 3), np.float32)
     for images, numbers in clean_batches(split, side, BATCH):
         rows = images.numpy().astype(np.float32).reshape(len(images), -1)
-        # An image's own mean says how bright it is, and would make all alike.
+        # Subtract each image's mean brightness, which would make all images
+        # similar to each other.
         rows -= rows.mean(axis=1, keepdims=True)
         norm = np.linalg.norm(rows, axis=1, keepdims=True)
         features[numbers.numpy()] = rows / np.maximum(norm, 1e-6)

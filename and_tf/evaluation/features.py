@@ -1,4 +1,4 @@
-"""Feature maps of a frozen encoder, pooled, in batches."""
+"""Computes pooled feature maps of a frozen encoder, in batches."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from and_tf.data.pipeline import clean_batches, finish
 from and_tf.data.preprocessing import centre_square
 from and_tf.data.split import Split
 
-MOST_FEATURES = 9000  # Of AlexNet's layers in the literature, about.
+MOST_FEATURES = 9000  # About as many as AlexNet's layers in the literature.
 BATCH = 512
-HELD_BATCH = 2048  # Of features that are in memory.
+HELD_BATCH = 2048  # The batch size if the features are in memory.
 
 
 def pooled_side(side: int, channels: int) -> int:
-    """The largest n ≤ side with n · n · channels ≤ 9,000, at least 1."""
+    """Returns the largest n ≤ side with n · n · channels ≤ 9,000, or 1."""
     return max(1, min(side, int((MOST_FEATURES / channels) ** 0.5)))
 
 
 def pooling_matrix(side: int, pooled: int) -> np.ndarray:
-    """What averages `side` places to `pooled`, float32 [pooled, side].
+    """Makes the matrix that averages `side` places to `pooled` places.
 
     Row i averages places ⌊i · side / pooled⌋ up to ⌈(i + 1) · side / pooled⌉,
     as torch's adaptive average pooling does.
+
+    Returns:
+        float32 [pooled, side].
     """
     matrix = np.zeros((pooled, side), np.float32)
     for i in range(pooled):
@@ -36,15 +39,18 @@ def pooling_matrix(side: int, pooled: int) -> np.ndarray:
 
 
 def extractor(encoder: keras.Model, layer: str) -> keras.Model:
-    """A model that gives a layer's pooled output, sharing the encoder.
+    """Makes a model that returns a layer's pooled output.
+
+    The model shares its layers with the encoder.
 
     Args:
-        encoder: One that `backbones.build` made.
-        layer: Whose output is [B, H, H, C], or [B, C], which is not pooled.
+        encoder: An encoder from `backbones.build`.
+        layer: The name of a layer. Its output is [B, H, H, C], or [B, C],
+            which is not pooled.
 
     Returns:
-        A model from the encoder's images to float32 [B, n, n, C], see
-        `pooled_side`, or [B, C].
+        A model from the encoder's images to float32 [B, n, n, C], where n is
+        `pooled_side(H, C)`, or to float32 [B, C].
     """
     output = encoder.get_layer(layer).output
     x = keras.ops.cast(output, "float32")
@@ -59,16 +65,17 @@ def extractor(encoder: keras.Model, layer: str) -> keras.Model:
 
 
 class Features:
-    """The features of a split's clean views, by a frozen model.
+    """The features that a frozen model computes from a split's clean views.
 
-    Up to a limit they are computed once and held; beyond it every pass over
-    them is one of the images through the model, in inference mode.
+    If they fit into the memory limit, they are computed once and kept.
+    Otherwise, each pass over them runs the model again, in inference mode.
 
     Args:
-        model: From images [B, S, S, 3] to float32 [B, …].
-        split: N images.
-        image_size: S.
-        memory_limit: Bytes that may be held; N · d · 4 are wanted.
+        model: A model from images [B, S, S, 3] to float32 [B, …].
+        split: The N images.
+        image_size: The side S of the views in pixels.
+        memory_limit: The most bytes that may be kept in memory; all features
+            take N · d · 4.
     """
 
     def __init__(
@@ -90,10 +97,10 @@ class Features:
             self._held = held
 
     def batches(self) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
-        """All features once, in order of number.
+        """Iterates over all features once, in the order of the sample ids.
 
         Yields:
-            (float32 [b, d], int64 [b]), the numbers of their images.
+            (features float32 [b, d], sample ids int64 [b]).
         """
         if self._held is not None:
             numbers = np.arange(self._split.size)
@@ -106,15 +113,17 @@ class Features:
     def shuffled(
         self, batch_size: int, seed: int, epoch: int
     ) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
-        """All features once, in an order that follows from (seed, epoch).
+        """Iterates over all features once, shuffled.
+
+        The order follows from (seed, epoch) alone.
 
         Args:
-            batch_size: b; the last batch may be smaller.
-            seed: Of all epochs.
-            epoch: Which of them.
+            batch_size: The batch size b; the last batch may be smaller.
+            seed: The random seed, the same for all epochs.
+            epoch: The number of the epoch.
 
         Yields:
-            (float32 [b, d], int64 [b]), the numbers of their images.
+            (features float32 [b, d], sample ids int64 [b]).
         """
         if self._held is not None:
             order = np.random.default_rng((seed, epoch))
@@ -139,6 +148,6 @@ class Features:
         self, batches: tf.data.Dataset
     ) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
         for images, numbers in batches:
-            # Not as a graph: a trace for each layer would cost more.
+            # This runs eagerly: tracing a graph for each layer costs more.
             rows = self._model(images, training=False)
             yield tf.reshape(rows, [-1, self.dimension]), numbers.numpy()

@@ -1,4 +1,4 @@
-"""How embeddings lie on the sphere: hubs, and likeness within classes."""
+"""Measures the geometry of embeddings: hubs and similarity by class."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from and_tf.search.nearest import nearest
 
 @dataclasses.dataclass(frozen=True)
 class Hubness:
-    """How unequally samples are others' neighbours [1].
+    """The hubness of embeddings [1]: how unequally samples are neighbours.
 
-    N_k(i) counts the samples that have i among their k nearest; its mean is
-    k. With hubs, it has a long tail.
+    N_k(i) counts the samples that have i among their k nearest neighbours;
+    its mean is k. If there are hubs, its distribution has a long tail.
 
     [1] Radovanović et al., Hubs in Space, JMLR 11, 2010.
         https://www.jmlr.org/papers/v11/radovanovic10a.html
 
     Attributes:
-        neighbours: k.
-        skewness: Of N_k, its third standardised moment; 0 where all are
+        neighbours: The number of neighbours k.
+        skewness: The third standardised moment of N_k; 0 if all N_k are
             equal.
-        nobodys: Share of the samples with N_k = 0.
+        nobodys: The share of samples with N_k = 0.
         most: The largest N_k.
     """
 
@@ -34,13 +34,13 @@ class Hubness:
 
 
 def hubness(embeddings: np.ndarray, neighbours: int = 10) -> Hubness:
-    """Counts whose neighbour each sample is, itself left out.
+    """Counts how often each sample is a neighbour of another sample.
 
-    Takes what `nearest` says, and k int32 a sample.
+    It needs the memory that `nearest` needs, and k int32 for each sample.
 
     Args:
         embeddings: float32 [N, D], unit norm, N ≥ 2.
-        neighbours: k, no more than N − 1 are taken.
+        neighbours: The number of neighbours k; at most N − 1 are used.
     """
     k = min(neighbours, len(embeddings) - 1)
     found = nearest(embeddings, embeddings, k, exclude_self=True)
@@ -56,17 +56,18 @@ def hubness(embeddings: np.ndarray, neighbours: int = 10) -> Hubness:
 def class_similarity(
     embeddings: np.ndarray, labels: np.ndarray
 ) -> tuple[float | None, float | None]:
-    """Mean cosine of all pairs within a class, and of all between two.
+    """Computes the mean cosine of pairs within and between classes.
 
-    From sums alone: the products of all pairs of some vectors add up to
+    It needs sums only, as the products of all pairs of vectors add up to
     |Σ x|² − Σ |x|².
 
     Args:
         embeddings: float32 [N, D], unit norm.
-        labels: int64 [N]; samples with −1 are in no pair.
+        labels: int64 [N]; samples with a label of −1 are left out.
 
     Returns:
-        (within, between); None where there is no such pair.
+        (mean within classes, mean between classes), each None if there is no
+        such pair.
     """
     known = labels >= 0
     x, classes = embeddings[known], labels[known]

@@ -1,16 +1,17 @@
-"""Where an encoder looks: Grad-CAM [1] of an embedding's similarity.
+"""Computes Grad-CAM [1] heat maps of an embedding's similarity.
 
-Grad-CAM explains a class' score, and without labels there is none. In its
-place stands s = x · x̃, the similarity of an image's embedding x with its own
-row x̃ of the memory bank: the numerator of equation 2, so what instance
-discrimination raises, and x̃ is the constant that the loss pulls x to.
+Grad-CAM explains the score of a class, and without labels there is no such
+score. This module explains s = x · x̃ instead, the similarity of an image's
+embedding x with its own row x̃ of the memory bank. It is the numerator of
+equation 2, which instance discrimination raises; x̃ is the constant that the
+loss pulls x towards.
 
-The gradient is that of the normalised embedding. As the length of what is
-normalised sets no score, only what turns the embedding counts: places that
-pull it to its row stand against those that pull it away. After average
-pooling and a linear layer without bias both sum to nought exactly, before the
-ReLU; a map therefore shows where an image is more like its row than it is on
-the whole.
+The gradient is taken through the normalisation of the embedding. The length
+of the embedding does not change the score, so only changes of its direction
+count: some places pull the embedding towards its row and others away from it.
+If average pooling and a linear layer without bias follow the feature map, the
+two pulls sum to exactly 0 before the ReLU. A map therefore shows where an
+image is more similar to its row than it is on average.
 
 [1] Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via
     Gradient-based Localization, ICCV 2017. https://arxiv.org/abs/1610.02391
@@ -28,36 +29,37 @@ from and_tf import backbones
 
 
 class GradCam:
-    """Heat maps of one encoder, whatever weights it has at the time.
+    """A function that computes heat maps with an encoder's current weights.
 
     Args:
-        encoder: From images [B, S, S, 3] to embeddings [B, D], normalised or
-            not; a functional or sequential Keras model.
-        layer: Whose output [B, h, w, C] is asked; empty takes
-            `backbones.last_feature_map`.
+        encoder: A functional or sequential Keras model from images
+            [B, S, S, 3] to embeddings [B, D], which need not be normalised.
+        layer: The name of the layer whose output [B, h, w, C] is used. If
+            empty, it is `backbones.last_feature_map`.
 
     Attributes:
-        layer: Its name.
+        layer: The name of the layer.
     """
 
     def __init__(self, encoder: keras.Model, layer: str = "") -> None:
         self.layer = layer or backbones.last_feature_map(encoder)
         output = encoder.get_layer(self.layer).output
         self._model = keras.Model(encoder.inputs, [output, encoder.outputs[0]])
-        # A graph, since many rounds' weights go through it one by one.
+        # A graph pays off, as it is used with the weights of many rounds.
         self._graph = tf.function(self._maps, reduce_retracing=True)
 
     def __call__(
         self, images: np.ndarray, rows: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Asks the encoder in inference mode.
+        """Computes heat maps and similarities, in inference mode.
 
         Args:
             images: [B, S, S, 3], pixel values 0..255.
-            rows: float32 [B, D], what each embedding is compared with.
+            rows: float32 [B, D], the row that each embedding is compared
+                with.
 
         Returns:
-            (maps float32 [B, h, w] of 0 and above, similarities float32 [B]).
+            (maps float32 [B, h, w], not negative; similarities float32 [B]).
         """
         found = self._graph(
             tf.cast(images, tf.float32), tf.cast(rows, tf.float32)
@@ -68,14 +70,14 @@ class GradCam:
         self, images: tf.Tensor, rows: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
-            tape.watch(images)  # Also where no weight is trainable.
+            tape.watch(images)  # Needed if no weight is trainable.
             features, embeddings = self._model(images, training=False)
             embeddings = tf.math.l2_normalize(
                 tf.cast(embeddings, tf.float32), axis=1
             )
             scores = tf.reduce_sum(embeddings * rows, axis=1)  # [B]
         gradients = tape.gradient(scores, features)  # [B, h, w, C]
-        # Equation 1 of [1]: α_k, a channel's weight.
+        # Equation 1 of [1]: the weight α_k of each channel.
         weights = tf.reduce_mean(gradients, axis=[1, 2], keepdims=True)
         # Equation 2: ReLU(Σ_k α_k A_k).
         maps = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1))
@@ -83,21 +85,22 @@ class GradCam:
 
 
 def enlarge(maps: np.ndarray, side: int) -> np.ndarray:
-    """Maps [B, h, w] at an image's size, bilinear: float32 [B, side, side]."""
+    """Enlarges maps [B, h, w] bilinearly to float32 [B, side, side]."""
     large = tf.image.resize(maps[..., np.newaxis], [side, side])
     return large[..., 0].numpy()
 
 
 def centre_share(maps: np.ndarray) -> np.ndarray:
-    """The share of each map's mass in the central square of half the side.
+    """Computes the share of each map's mass in its central square.
 
-    It is 0.25 of an even map. Cells that the square cuts count in part.
+    The square has half the side of the map, so the share of an even map is
+    0.25. Cells that the square cuts count in part.
 
     Args:
-        maps: [B, n, n].
+        maps: [B, n, n], not negative.
 
     Returns:
-        float64 [B], NaN where a map is 0 throughout.
+        float64 [B], NaN for maps that are 0 everywhere.
     """
     side = maps.shape[1]
     cells = np.arange(side)
@@ -107,14 +110,14 @@ def centre_share(maps: np.ndarray) -> np.ndarray:
 
 
 def normalised_entropy(maps: np.ndarray) -> np.ndarray:
-    """Entropy of each map's mass over its places, as a part of the largest.
+    """Computes the entropy of each map, divided by the largest possible.
 
     Args:
-        maps: [B, h, w], of more than one place.
+        maps: [B, h, w], not negative, with h · w > 1.
 
     Returns:
-        float64 [B]: 1 of an even map, 0 of a single place, NaN where a map
-        is 0 throughout.
+        float64 [B]: 1 for an even map, 0 for a map with a single place above
+        0, and NaN for maps that are 0 everywhere.
     """
     shares = _shares(maps).reshape(len(maps), math.prod(maps.shape[1:]))
     logs = np.log(np.where(shares > 0, shares, 1))  # 0 · log 0 = 0
@@ -122,6 +125,6 @@ def normalised_entropy(maps: np.ndarray) -> np.ndarray:
 
 
 def _shares(maps: np.ndarray) -> np.ndarray:
-    """Each map's mass as parts of 1, float64; NaN where there is none."""
+    """Scales each map to a sum of 1, float64; NaN if the map is empty."""
     mass = maps.sum((1, 2), dtype=np.float64, keepdims=True)
     return maps / np.where(mass > 0, mass, np.nan)

@@ -1,4 +1,4 @@
-"""k-means on embeddings: the baseline that clustering has to beat."""
+"""Evaluates k-means on embeddings, the baseline of clustering."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from and_tf.evaluation import cluster_metrics
 from and_tf.search import kmeans
 from and_tf.utils.errors import InputError
 
-RESTARTS = 3  # Of a seed; the one with the least inertia is kept.
-# Samples that the silhouette is taken of; it asks for all their distances.
+RESTARTS = 3  # Restarts per seed; the one with the least inertia is kept.
+# The most samples for the silhouette, which needs all pairs of distances.
 SILHOUETTE = 2000
 
 
 @dataclasses.dataclass(frozen=True)
 class Partition:
-    """One k-means.
+    """The clusters that one k-means found.
 
     Attributes:
         train: int64 [N], the clusters of the samples that it was fit on.
-        asked: int64 [Q], those of the samples that are asked.
-        distances: float32 [Q, C], of the latter from all centres.
+        asked: int64 [Q], the clusters of the query samples.
+        distances: float32 [Q, C], the distances of the query samples from
+            all centres.
     """
 
     train: np.ndarray
@@ -36,13 +37,16 @@ class Partition:
 def partitions(
     train: np.ndarray, asked: np.ndarray | None, clusters: int, seeds: int
 ) -> Iterator[Partition]:
-    """Fits k-means once a seed, each the best of `RESTARTS`.
+    """Fits k-means once per seed, keeping the best of `RESTARTS` restarts.
 
     Args:
-        train: float32 [N, D], what it is fit on.
-        asked: float32 [Q, D]; None asks what it was fit on.
-        clusters: C.
-        seeds: How many, from 0.
+        train: float32 [N, D], the samples that k-means is fit on.
+        asked: float32 [Q, D], the query samples. None means `train`.
+        clusters: The number of clusters C.
+        seeds: The number of seeds; the seeds are 0, 1, ….
+
+    Yields:
+        The partition of each seed.
 
     Raises:
         InputError: If there are fewer samples than clusters.
@@ -62,22 +66,24 @@ def partitions(
 def score(
     partition: Partition, labels: np.ndarray, clusters: int, classes: int
 ) -> cluster_metrics.Scores:
-    """Holds the asked samples' clusters against their labels, int64 [Q]."""
+    """Scores the query samples' clusters against their labels, int64 [Q]."""
     return cluster_metrics.score(
         partition.asked, labels, clusters, classes, -partition.distances
     )
 
 
 def silhouette(rows: np.ndarray, assigned: np.ndarray) -> float | None:
-    """Mean silhouette of at most 2,000 samples, drawn from a fixed seed.
+    """Computes the mean silhouette of at most 2,000 samples.
+
+    The samples are drawn with a fixed seed.
 
     Args:
-        rows: float32 [n, D].
-        assigned: integer [n].
+        rows: float32 [n, D], the embeddings.
+        assigned: integer [n], the cluster of each sample.
 
     Returns:
-        From −1 to 1, higher where clusters lie apart; None where all drawn
-        samples are of one cluster, or each of its own.
+        A value from −1 to 1, higher if the clusters are well separated. None
+        if all drawn samples are in one cluster, or each is in its own.
     """
     chosen = np.arange(len(rows))
     if len(rows) > SILHOUETTE:
@@ -92,11 +98,11 @@ def silhouette(rows: np.ndarray, assigned: np.ndarray) -> float | None:
 
 
 def spread(scores: Sequence[cluster_metrics.Scores]) -> dict[str, Any]:
-    """Mean and standard deviation over seeds, by name.
+    """Computes the mean and standard deviation of each figure over seeds.
 
     Returns:
-        `{"acc": …, "acc_std": …, …}`; the deviation is that of a sample, and
-        None of a single seed.
+        `{"acc": …, "acc_std": …, …}`. The deviation is the sample standard
+        deviation (n − 1), None for a single seed.
     """
     table: dict[str, Any] = {}
     for name in scores[0].figures():

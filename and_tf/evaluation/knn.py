@@ -1,4 +1,4 @@
-"""Weighted kNN, the protocol of Wu et al. and of the AND paper's tables."""
+"""Classifies by weighted kNN, the protocol of Wu et al. and the AND paper."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from and_tf.utils.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Knn:
-    """What the classifier said of the Q queries that have labels.
+    """The results of the classifier on the Q queries that have labels.
 
     Attributes:
-        numbers: int64 [Q], of the queries among all that were given.
+        numbers: int64 [Q], the indices of these queries among all queries.
         labels: int64 [Q], their true classes.
-        predictions: int64 [Q], the class with the most votes, of equals the
-            lower.
-        shares: float64 [Q], the share of all votes that it has.
-        nearest: int64 [Q, up to 5], the gallery's rows that are nearest.
-        top5: Share of queries whose class is among the five with the most
-            votes; None where there are no more than five.
-        nearest_top1: Share of queries whose class is that of the nearest.
-        neighbours: K, no more than there are to vote.
-        voters: Rows of the gallery with labels.
-        temperature: τ.
+        predictions: int64 [Q], the class with the most votes; in a tie, the
+            lower class.
+        shares: float64 [Q], the predicted class's share of all votes.
+        nearest: int64 [Q, up to 5], the nearest rows of the gallery.
+        top5: The share of queries whose class is among the five classes with
+            the most votes; None if there are at most five classes.
+        nearest_top1: The share of queries whose nearest row has their class.
+        neighbours: The number of neighbours K that voted, at most the number
+            of voters.
+        voters: The number of gallery rows with labels.
+        temperature: The temperature τ of the votes.
     """
 
     numbers: np.ndarray
@@ -44,22 +45,22 @@ class Knn:
 
     @property
     def right(self) -> np.ndarray:
-        """bool [Q]."""
+        """The correctness of each prediction, bool [Q]."""
         return self.predictions == self.labels
 
     @property
     def top1(self) -> float:
-        """Share of queries whose class has the most votes."""
+        """The share of queries whose class has the most votes."""
         return float(self.right.mean())
 
 
 def most_neighbours(
     wanted: int, gallery_labels: np.ndarray, leave_one_out: bool
 ) -> int:
-    """K: as many as are wanted, or as there are to vote on a query.
+    """Returns K, the number wanted or, if lower, the number of voters.
 
     Args:
-        wanted: At least 1.
+        wanted: The number of neighbours wanted, at least 1.
         gallery_labels: integer [N]; rows with −1 have no vote.
         leave_one_out: Whether a query has no vote on itself.
     """
@@ -80,22 +81,23 @@ def weighted_knn(
 ) -> Knn:
     """Classifies by votes of the K nearest, each with weight exp(cos / τ).
 
-    On a CPU it takes, beside the arguments, the memory of `nearest`, 12 bytes
+    On a CPU it needs, beside the arguments, the memory of `nearest`, 12 bytes
     for each of Q · K neighbours and 32 for each of `votes.SLICE` · C ballots:
     120 and 66 MB for ImageNet's 50,000 test images, K = 200 and C = 1,000. An
-    accelerator counts the votes in the pass that finds the neighbours, see
+    accelerator counts the votes while it finds the neighbours, see
     `votes.DeviceBallots`.
 
     Args:
         queries: float32 [Q, D], unit norm.
-        labels: integer [Q].
+        labels: integer [Q], the classes of the queries, −1 where unknown.
         gallery: float32 [N, D], unit norm.
         gallery_labels: integer [N]; rows with −1 have no vote.
-        neighbours: K, the number of neighbours that vote.
-        temperature: τ of the votes.
+        neighbours: The number of neighbours K that vote.
+        temperature: The temperature τ of the votes.
         leave_one_out: Whether query i is gallery row i and has no vote on
             itself.
-        processes: Whose devices share the search, see `nearest`.
+        processes: The processes whose devices share the search, see
+            `nearest`. None searches on one device.
 
     Returns:
         The predictions for the queries that have labels, and their accuracy.
@@ -130,7 +132,8 @@ def weighted_knn(
     if not votes.all():
         gallery = gallery[votes]
     if leave_one_out:
-        queries = gallery  # The very same, which halves the search.
+        # `nearest` does half the work if both are the same array.
+        queries = gallery
     elif not asked.all():
         queries = queries[asked]
     numbers, labels = np.flatnonzero(asked), labels[asked]

@@ -1,4 +1,4 @@
-"""A linear classifier, and the standardisation that features get before it."""
+"""Standardises features and classifies them linearly."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from and_tf.evaluation.features import Features
 
 @dataclasses.dataclass(frozen=True)
 class Standardisation:
-    """Mean and deviation of each feature over the training images.
+    """The mean and deviation of each feature over the training images.
 
     Attributes:
-        mean: float32 [d].
-        scale: float32 [d]; 1 where a feature never varies.
+        mean: float32 [d], the mean.
+        scale: float32 [d], the standard deviation; 1 for constant features.
     """
 
     mean: np.ndarray
     scale: np.ndarray
 
     def __call__(self, rows: tf.Tensor) -> tf.Tensor:
-        """Standardises float32 [b, d]."""
+        """Standardises rows, float32 [b, d]."""
         return (rows - self.mean) / self.scale
 
 
 @dataclasses.dataclass(frozen=True)
 class LinearClassifier:
-    """Scores x · weights + bias of standardised features x.
+    """A classifier by scores x · weights + bias of standardised features x.
 
     Attributes:
-        weights: float32 [d, C].
-        bias: float32 [C].
+        weights: float32 [d, C], the weights of d features for C classes.
+        bias: float32 [C], the bias of each class.
     """
 
     weights: np.ndarray
     bias: np.ndarray
 
     def __call__(self, rows: tf.Tensor) -> np.ndarray:
-        """The classes of standardised rows, int64 [b]."""
+        """Predicts the classes of standardised rows, int64 [b]."""
         return tf.argmax(rows @ self.weights + self.bias, axis=1).numpy()
 
 
 def standardisation(features: Features) -> Standardisation:
-    """Takes mean and deviation, in sums of float64."""
+    """Computes the mean and deviation of features, with float64 sums."""
     total = np.zeros(features.dimension)
     squares = np.zeros(features.dimension)
     count = 0
@@ -57,7 +57,7 @@ def standardisation(features: Features) -> Standardisation:
         count += len(rows)
     mean = total / count
     variance = squares / count - mean**2
-    # What is left of a constant's variance is rounding.
+    # The variance of a constant feature is a rounding error, not exactly 0.
     varies = variance > 1e-7 * squares / count
     scale = np.sqrt(np.where(varies, variance, 1.0))
     return Standardisation(mean.astype(np.float32), scale.astype(np.float32))
@@ -70,14 +70,17 @@ def top1(
     standardise: Standardisation,
     among: np.ndarray | None = None,
 ) -> list[float]:
-    """The share that each classifier has right, in one pass.
+    """Computes the accuracy of several classifiers in one pass.
 
     Args:
-        classifiers: All of the same features.
-        features: Of N images.
-        labels: int64 [N].
-        standardise: That of the training.
-        among: bool [N], the images asked; None asks all.
+        classifiers: The classifiers, all on the same features.
+        features: The features of N images.
+        labels: int64 [N], their classes.
+        standardise: The standardisation used in training.
+        among: bool [N], which images are counted; None counts all.
+
+    Returns:
+        The share of right predictions of each classifier.
     """
     among = np.ones(len(labels), bool) if among is None else among
     hits = np.zeros(len(classifiers))

@@ -1,4 +1,4 @@
-"""What can be said of one round's neighbourhoods, and of two in a row."""
+"""Measures the neighbourhoods of one round, and of two successive rounds."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from and_tf.method.discovery import Neighbourhoods, consistency
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """How many anchors' neighbourhoods are of one class, as in Figure 6.
+    """The agreement of neighbourhoods with labels, as in Figure 6.
 
     Attributes:
-        consistent: Anchors whose labelled neighbours all have their label.
-        inconsistent: Other anchors; those without labels are in neither.
-        consistency: Mean share of anchors' neighbours with their label; None
-            where no anchor has labels.
-        consistency_all: The same over all samples.
+        consistent: The number of anchors whose labelled neighbours all have
+            the anchor's label.
+        inconsistent: The number of other anchors. Anchors without known
+            labels count in neither.
+        consistency: The mean share of an anchor's neighbours that have its
+            label; None if no anchor has labels.
+        consistency_all: The same share over all samples.
     """
 
     consistent: int
@@ -28,10 +30,10 @@ class Agreement:
 
 
 def agreement(found: Neighbourhoods, labels: np.ndarray) -> Agreement:
-    """Holds a round's neighbourhoods against labels.
+    """Compares a round's neighbourhoods with labels.
 
     Args:
-        found: Of N samples.
+        found: The neighbourhoods of N samples.
         labels: int64 [N], −1 where a sample has none.
     """
     shares = consistency(found.neighbours, labels)
@@ -47,29 +49,29 @@ def agreement(found: Neighbourhoods, labels: np.ndarray) -> Agreement:
 
 
 def mean_or_none(values: np.ndarray) -> float | None:
-    """The mean of [n], None of nothing."""
+    """Returns the mean of values [n], or None if there are no values."""
     return float(values.mean(dtype=np.float64)) if len(values) else None
 
 
 def anchors_kept(before: np.ndarray, now: np.ndarray) -> float | None:
-    """The share of a round's anchors that the next round has again.
+    """Computes the share of a round's anchors that stay anchors in the next.
 
     Args:
-        before: bool [N].
-        now: bool [N].
+        before: bool [N], which samples were anchors.
+        now: bool [N], which samples are anchors in the next round.
     """
     return mean_or_none(now[before])
 
 
 def neighbours_kept(before: np.ndarray, now: np.ndarray) -> float:
-    """The share of each sample's neighbours that the next round has, mean.
+    """Computes the mean share of neighbours that the next round has too.
 
     Args:
-        before: integer [N, k], no number twice in a row.
-        now: integer [N, k].
+        before: integer [N, k], the neighbours of each sample, all different.
+        now: integer [N, k], the neighbours in the next round.
     """
     both = np.zeros(len(now), np.int64)
-    for column in before.T:  # So that k² numbers a sample are never held.
+    for column in before.T:  # One column at a time needs no [N, k, k] array.
         both += (now == column[:, None]).any(1)
     return float(both.mean() / before.shape[1])
 
@@ -80,24 +82,25 @@ def neighbours_pull(
     neighbours: np.ndarray,
     temperature: float,
 ) -> np.ndarray:
-    """How much of each sample's pull its neighbours have, not its own row.
+    """Computes the share of each sample's pull that its neighbours have.
 
-    The objective pulls an anchor towards the members of its neighbourhood by
-    p̃_ij = p_ij / Σ_{l ∈ {i} ∪ N(i)} p_il (equation 10). Near 0, the objective
-    is instance learning in all but name, however right the neighbours are.
+    The loss pulls an anchor towards the members of its neighbourhood, itself
+    included, by p̃_ij = p_ij / Σ_{l ∈ {i} ∪ N(i)} p_il (equation 10). If the
+    neighbours' share is near 0, training is almost instance learning, even if
+    the neighbours are right.
 
     Args:
         embeddings: float32 [N, D], unit norm.
         rows: float32 [N, D], the memory bank.
-        neighbours: integer [N, k].
-        temperature: τ.
+        neighbours: integer [N, k], the neighbours of each sample.
+        temperature: The temperature τ of the loss.
 
     Returns:
         float32 [N], Σ_{j ∈ N(i)} p̃_ij.
     """
     own = np.einsum("nd,nd->n", embeddings, rows) / temperature
     against = np.full_like(own, -np.inf)  # log Σ_j p_ij / p_ii
-    for column in neighbours.T:  # So that [N, k, D] is never held.
+    for column in neighbours.T:  # One column at a time needs no [N, k, D].
         theirs = np.einsum("nd,nd->n", embeddings, rows[column]) / temperature
         against = np.logaddexp(against, theirs - own)
     return -np.expm1(-np.logaddexp(0, against))
@@ -106,15 +109,15 @@ def neighbours_pull(
 def binned_consistency(
     found: Neighbourhoods, labels: np.ndarray, bins: int = 20
 ) -> np.ndarray:
-    """Consistency of samples in order of entropy, in equal parts.
+    """Computes the consistency in bins of samples, sorted by entropy.
 
     Args:
-        found: Of N samples.
+        found: The neighbourhoods of N samples.
         labels: int64 [N], −1 where a sample has none.
-        bins: How many parts; no more than N are given.
+        bins: The number of equal bins; at most N are used.
 
     Returns:
-        float64 [bins], lowest entropy first; NaN where a part has no labels.
+        float64 [bins], lowest entropy first; NaN for a bin without labels.
     """
     shares = consistency(found.neighbours, labels)
     order = np.argsort(found.entropy, kind="stable")

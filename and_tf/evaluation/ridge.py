@@ -1,8 +1,8 @@
-"""The ridge probe: one-hot targets, least squares, in closed form.
+"""Fits a ridge probe: least squares on one-hot targets, in closed form.
 
-Minimises Σ_i |y_i − W x_i − b|² + λ |W|² over standardised features x_i; the
-class with the highest score is the answer. λ is chosen on a tenth of the
-training images, and W then solved for all of them.
+It minimises Σ_i |y_i − W x_i − b|² + λ |W|² over standardised features x_i,
+and predicts the class with the highest score. λ is chosen on a tenth of the
+training images; then W is solved for all training images.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ from and_tf.evaluation.linear_classifier import (
 )
 from and_tf.utils.full_precision import full_precision
 
-# λ / N; a standardised feature has the variance 1.
+# The values of λ / N that are tried; standardised features have a variance
+# of 1, so the same values suit all layers.
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 
 
 class Moments:
-    """The sums that least squares needs, of chunks of rows.
+    """The sums that least squares needs, accumulated over chunks of rows.
 
-    Held are one float64 [d, d] and, while it is solved, up to three more:
-    2.6 GB for d = 9,000, however many rows.
+    It keeps one float64 [d, d] and, during `solve`, up to three more. For
+    d = 9,000 these take 2.6 GB, whatever the number of rows.
 
     Args:
-        dimension: d.
-        classes: C.
+        dimension: The number of features d.
+        classes: The number of classes C.
     """
 
     def __init__(self, dimension: int, classes: int) -> None:
@@ -53,7 +54,7 @@ class Moments:
             self._cross += tf.matmul(rows, targets, transpose_a=True).numpy()
 
     def solve(self, penalty: float) -> LinearClassifier:
-        """The classifier for λ = penalty · N, by a Cholesky factorisation."""
+        """Solves for λ = penalty · N, by a Cholesky factorisation."""
         mean = self._rows / self.count
         priors = self._targets / self.count
         centred = np.outer(self._rows, mean)
@@ -76,13 +77,16 @@ def fit(
     standardise: Standardisation,
     held_out: np.ndarray,
 ) -> tuple[LinearClassifier, float]:
-    """Solves for all training images, with the λ that is best on some.
+    """Fits the classifier, with the λ that is best on held-out images.
+
+    λ is chosen without the held-out images in training; the classifier is
+    then solved for all images.
 
     Args:
-        features: Of N training images.
-        labels: int64 [N].
-        classes: C.
-        standardise: Of these features.
+        features: The features of N training images.
+        labels: int64 [N], their classes.
+        classes: The number of classes C.
+        standardise: The standardisation of these features.
         held_out: bool [N], the images that λ is chosen on.
 
     Returns:

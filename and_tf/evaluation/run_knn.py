@@ -1,4 +1,4 @@
-"""The kNN figures of a run: which gallery, which queries, which baselines."""
+"""Computes the kNN figures of a run, by gallery, and of raw pixels."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ PIXEL_SIDE = 16
 
 
 class RunKnn:
-    """Weighted kNN on a data set, in the two galleries that figures name.
+    """A weighted kNN classifier on a data set, with two galleries.
 
-    The *bank* gallery is the training memory bank, augmented and averaged
-    over epochs: what the authors report. The *clean* gallery is the training
-    images' own embeddings, computed again. Queries are the clean embeddings
-    of the test split; without one, of each training image against all others.
+    The *bank* gallery is the memory bank of the training: embeddings of
+    augmented views, averaged over epochs, which the authors report. The
+    *clean* gallery is the clean embeddings of the training images. Queries
+    are the clean embeddings of the test split. Without a test split, each
+    training image is compared with all others.
 
     Args:
         data: The data set.
-        image_size: Side of the encoder's input.
-        neighbours: K.
-        temperature: τ.
-        processes: Who shares out the search, see `nearest`.
+        image_size: The side of the encoder's input in pixels.
+        neighbours: The number of neighbours K that vote.
+        temperature: The temperature τ of the votes.
+        processes: The processes that share the search, see `nearest`. None
+            searches on one device.
     """
 
     def __init__(
@@ -45,22 +47,22 @@ class RunKnn:
 
     @property
     def possible(self) -> bool:
-        """Whether both sides have labels."""
+        """True if both the gallery and the queries have labels."""
         queries = self._data.test or self._data.train
         return self._data.train.has_labels and queries.has_labels
 
     def wait(self) -> None:
-        """Has test images decoded, if they are to be held and are not yet.
+        """Waits until the test images are decoded, if they go into memory.
 
         Raises:
-            InputError: They cannot be read.
+            InputError: If they cannot be read.
         """
         if self._data.test is not None:
             self._data.test.wait()
 
     @property
     def protocol(self) -> dict | None:
-        """What a figure has to be read with; None where there can be none."""
+        """The settings behind the figures; None if kNN is not possible."""
         if not self.possible:
             return None
         return {
@@ -79,21 +81,21 @@ class RunKnn:
         }
 
     def bank(self, model: Pretext) -> Knn | None:
-        """Test images against the bank's rows; None where either is missing."""
+        """Classifies test images by the bank; None if either is missing."""
         if self._data.test is None or model.bank is None:
             return None
         queries = embed(model, self._data.test, self._size)
         return self.classify(queries, np.asarray(model.bank.rows))
 
     def clean(self, model: keras.Model) -> Knn:
-        """Against the training images' own embeddings."""
+        """Classifies by the clean embeddings of the training images."""
         gallery = embed(model, self._data.train, self._size)
         if self._data.test is None:
             return self.classify(gallery, gallery)
         return self.classify(embed(model, self._data.test, self._size), gallery)
 
     def raw_pixels(self) -> Knn:
-        """The images themselves, at most 16×16, as embeddings."""
+        """Classifies by raw pixels of images shrunk to at most 16×16."""
         side = min(PIXEL_SIDE, self._size)
         gallery = pixels(self._data.train, side)
         if self._data.test is None:
@@ -101,12 +103,12 @@ class RunKnn:
         return self.classify(pixels(self._data.test, side), gallery)
 
     def classify(self, queries: np.ndarray, gallery: np.ndarray) -> Knn:
-        """Of embeddings that are there already.
+        """Classifies embeddings that are already computed.
 
         Args:
-            queries: float32 [Q, D] of the test split; without one, of the
-                training images, as is the gallery.
-            gallery: float32 [N, D] of the training images.
+            queries: float32 [Q, D], the embeddings of the test split or,
+                without one, of the training images.
+            gallery: float32 [N, D], the embeddings of the training images.
         """
         test = self._data.test
         return weighted_knn(

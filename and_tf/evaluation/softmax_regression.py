@@ -1,13 +1,13 @@
-"""Softmax regression by SGD, the literature's linear protocol.
+"""Trains softmax regression by SGD, the literature's linear protocol.
 
-One linear layer on frozen features, trained by cross entropy with momentum
-0.9, without weight decay, at a learning rate that falls to a tenth after each
-third of the epochs. The features are those of the images' clean views: there
-are no random crops.
+It trains one linear layer on frozen features by cross-entropy, with a
+momentum of 0.9 and without weight decay. The learning rate falls to a tenth
+after each third of the epochs. The features are those of clean views, so
+there are no random crops.
 
-Standardised features are divided by √d, so that each image's have a norm of
-about 1 and one learning rate serves layers of any size; to the features
-themselves it is the learning rate over d.
+Standardised features are divided by √d, so that the features of an image have
+a norm of about 1 and one learning rate suits layers of any size. This equals
+a learning rate divided by d on the undivided features.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ MOMENTUM = 0.9
 
 
 def rate_of(epoch: int, epochs: int, first: float) -> float:
-    """The learning rate of an epoch, from 0: ×0.1 after each third."""
+    """Returns the learning rate of an epoch: ×0.1 after each third.
+
+    Args:
+        epoch: The number of the epoch, from 0.
+        epochs: The number of epochs.
+        first: The learning rate of the first third.
+    """
     return first * 0.1 ** (3 * epoch // epochs)
 
 
@@ -44,17 +50,18 @@ def fit(
     seed: int,
     on_batch: Callable[[int], None] = lambda _: None,
 ) -> LinearClassifier:
-    """Trains from zeros; nothing is chosen by any accuracy.
+    """Trains the classifier from weights of 0, without model selection.
 
     Args:
-        features: Of N training images.
-        labels: int64 [N].
-        classes: C.
-        standardise: Of these features.
-        epochs: How many.
-        learning_rate: Of the first third.
-        seed: Draws the order of each epoch.
-        on_batch: Told after each step how many images it had.
+        features: The features of N training images.
+        labels: int64 [N], their classes.
+        classes: The number of classes C.
+        standardise: The standardisation of these features.
+        epochs: The number of epochs.
+        learning_rate: The learning rate of the first third of the epochs.
+        seed: The random seed of the order in each epoch.
+        on_batch: A function that is called after each step with the number
+            of its images. By default, it does nothing.
 
     Returns:
         The classifier after the last step.
@@ -74,7 +81,7 @@ def fit(
     def step(rows: tf.Tensor, truth: tf.Tensor) -> None:
         rows = standardise(rows) * shrink
         logits = rows @ weights + bias
-        # Cross entropy's gradient, in float32 as the features are.
+        # The gradient of the cross-entropy, in float32 like the features.
         excess = tf.nn.softmax(logits) - tf.one_hot(truth, classes)
         excess /= tf.cast(tf.shape(rows)[0], tf.float32)
         gradient = tf.matmul(rows, excess, transpose_a=True)

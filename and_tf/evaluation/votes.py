@@ -1,4 +1,4 @@
-"""The votes of a query's neighbours on its class, on host and accelerator."""
+"""Counts the votes of a query's neighbours, on host and accelerator."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 import tensorflow as tf
 
-SLICE = 2048  # Queries whose votes are counted at a time on the host.
-FIVE = 5  # Classes, and neighbours to be looked at.
+SLICE = 2048  # Queries whose votes the host counts at a time.
+FIVE = 5  # The number of classes and of neighbours to return.
 
 Numbers = TypeVar("Numbers", np.ndarray, tf.Tensor)
 
@@ -17,12 +17,13 @@ Numbers = TypeVar("Numbers", np.ndarray, tf.Tensor)
 def exponents(similarity: Numbers, temperature: float | tf.Tensor) -> Numbers:
     """Computes the logarithms of votes, (cos − highest) / τ.
 
-    Less the query's highest similarity, which changes no share and which of
-    the classes has most, and holds for any τ, where exp(cos / τ) overflows.
+    Subtracting the query's highest similarity changes neither the shares nor
+    the order of the classes. It works for any τ, while exp(cos / τ) overflows
+    for a small τ.
 
     Args:
         similarity: float64 [q, k], most similar first.
-        temperature: τ.
+        temperature: The temperature τ of the votes.
 
     Returns:
         float64 [q, k], at most 0.
@@ -36,16 +37,16 @@ def ballots(
     temperature: float,
     classes: int,
 ) -> np.ndarray:
-    """Counts the votes that each class has, exp(`exponents`) of a neighbour.
+    """Counts the votes for each class; a vote has weight exp(`exponents`).
 
     Args:
         similarity: float32 [q, k], most similar first.
-        labels: integer [q, k], of the same neighbours.
-        temperature: τ.
-        classes: C.
+        labels: integer [q, k], the labels of the same neighbours.
+        temperature: The temperature τ of the votes.
+        classes: The number of classes C.
 
     Returns:
-        float64 [q, C].
+        float64 [q, C], the votes of each class.
     """
     count = len(similarity)
     place = np.arange(count)[:, None] * classes + labels  # [q, k] in [q · C]
@@ -57,13 +58,13 @@ def ballots(
 
 @dataclasses.dataclass(frozen=True)
 class DeviceBallots:
-    """Counts votes within a function that XLA compiles.
+    """A counter of votes for use in a function that XLA compiles.
 
-    In float64, as the host does. Their sums have another order there, so
-    that shares differ by some 1e-15, and predictions at exact ties alone.
+    It counts in float64, as the host does. It adds in another order, so that
+    shares differ by about 1e-15 and predictions differ only at exact ties.
 
     Attributes:
-        classes: C.
+        classes: The number of classes C.
     """
 
     classes: int
@@ -79,17 +80,17 @@ class DeviceBallots:
 
         Args:
             similarity: float32 [q, k], most similar first.
-            index: int32 [q, k].
-            labels: int64 [N], of all rows.
-            temperature: float64 [], τ.
+            index: int32 [q, k], the rows of the same neighbours.
+            labels: int64 [N], the labels of all rows.
+            temperature: float64 [], the temperature τ of the votes.
 
         Returns:
-            As `Votes.of_arrays`.
+            The same as `Votes.of_arrays`, as tensors.
         """
         votes = exponents(tf.cast(similarity, tf.float64), temperature)
         theirs = tf.cast(tf.gather(labels, index), tf.int32)
-        # A sum over k for each class, and no scattered additions: these have
-        # no fixed order. XLA computes it without holding [q, k, C].
+        # This sums over k for each class. Scattered additions would have no
+        # fixed order. XLA computes the sum without an array [q, k, C].
         counted = tf.reduce_sum(
             tf.where(
                 theirs[:, :, None] == tf.range(self.classes),
@@ -98,21 +99,19 @@ class DeviceBallots:
             ),
             axis=1,
         )  # [q, C]
-        # Of equals, top-k has the lower class first.
+        # In a tie, top-k returns the lower class first.
         most = tf.math.top_k(counted, min(FIVE, self.classes))
         shares = most.values[:, 0] / tf.reduce_sum(counted, axis=1)
         return tf.cast(most.indices, tf.int64), shares, index[:, :FIVE]
 
 
 class Votes:
-    """Summarises neighbours as the classes that they vote for.
-
-    A `search.summary.Summary`.
+    """A `search.summary.Summary` of neighbours by the classes they vote for.
 
     Args:
-        labels: integer [N], of the rows that are searched.
-        temperature: τ.
-        classes: C.
+        labels: integer [N], the labels of the rows that are searched.
+        temperature: The temperature τ of the votes.
+        classes: The number of classes C.
     """
 
     def __init__(
@@ -121,7 +120,8 @@ class Votes:
         self._labels = labels
         self._temperature = temperature
         self._classes = classes
-        # The ballots, and what top-k sorts and has sorted, with places.
+        # Bytes per query: the ballots, and the input and output of top-k,
+        # each with indices.
         self.bytes_each = classes * (8 + 2 * (8 + 4))
 
     def of_arrays(
@@ -131,12 +131,12 @@ class Votes:
 
         Args:
             similarity: float32 [q, k], most similar first.
-            index: int32 [q, k].
+            index: int32 [q, k], the rows of the same neighbours.
 
         Returns:
-            The classes with the most votes, of equals the lower first, int64
-            [q, min(5, C)]; the share of all votes that the first has, float64
-            [q]; the rows that are nearest, int32 [q, up to 5].
+            The classes with the most votes, int64 [q, min(5, C)], the lower
+            class first in a tie; the share of all votes that the first class
+            has, float64 [q]; the nearest rows, int32 [q, up to 5].
         """
         count = len(index)
         first = np.empty([count, min(FIVE, self._classes)], np.int64)
@@ -155,12 +155,12 @@ class Votes:
         return first, shares, index[:, :FIVE]
 
     def tensors(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Makes the labels, int64 [N], and τ, float64 []."""
+        """Makes tensors of the labels, int64 [N], and of τ, float64 []."""
         return (
             tf.constant(self._labels, tf.int64),
             tf.constant(self._temperature, tf.float64),
         )
 
     def on_device(self) -> DeviceBallots:
-        """Returns what counts votes within a compiled function."""
+        """Returns the counter of votes for a compiled function."""
         return DeviceBallots(self._classes)

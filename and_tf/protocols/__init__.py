@@ -1,6 +1,7 @@
-"""Protocols by name: each takes a trained run and gives `Findings`.
+"""Evaluates trained runs by protocols, which are found by name.
 
-Nothing here imports TensorFlow until a protocol is asked for.
+Each protocol takes a run and returns `Findings`. This module imports
+TensorFlow only when a protocol is used.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ NAMES = (
 
 
 def check(names: Iterable[str]) -> None:
-    """Sees to it that there are such protocols.
+    """Checks that all names are names of protocols.
 
     Raises:
-        InputError: If one is not of `NAMES`, or there is none.
+        InputError: If a name is not among `NAMES`, or `names` is empty.
     """
     names = list(names)
     unknown = sorted(set(names) - set(NAMES))
@@ -46,21 +47,24 @@ def check(names: Iterable[str]) -> None:
 def evaluate(
     run: Run, names: Iterable[str], options: Options = Options()
 ) -> dict[str, dict[str, Any]]:
-    """Evaluates a run; prints what is found and keeps it beside the run.
+    """Evaluates a run, prints the results and writes them to its directory.
+
+    A protocol whose inputs are missing (such as labels) is skipped; the
+    others still run.
 
     Args:
-        run: Which one.
-        names: Of `NAMES`, in the order wanted.
-        options: Of the protocols.
+        run: The run.
+        names: Names among `NAMES`, in the order to evaluate them.
+        options: The options of all protocols.
 
     Returns:
-        Each protocol's figures by its name, as result.json has them: with
-        the checkpoint that was evaluated, and the epochs and the steps of the
-        next one that it has behind it.
+        The figures of each protocol by its name, as in result.json. They
+        include the checkpoint that was evaluated, the number of its finished
+        epochs, and the number of steps done of its next epoch.
 
     Raises:
-        InputError: If protocols need what the run has not; all others are
-            evaluated and kept first.
+        InputError: If the inputs of any protocol are missing. It is raised
+            after the other protocols are done and written.
     """
     names = list(dict.fromkeys(names))
     check(names)
@@ -90,7 +94,7 @@ def evaluate(
 
 
 def find(name: str) -> Protocol:
-    """The protocol of a name."""
+    """Returns the protocol with a name among `NAMES`."""
     from and_tf.protocols import (
         attention,
         embedding,

@@ -1,6 +1,6 @@
-"""Where the encoder looked at the end of each round, by Grad-CAM.
+"""Shows by Grad-CAM where the encoder looked at the end of each round.
 
-What is looked at, and with which score, says `evaluation.grad_cam`.
+See `evaluation.grad_cam` for the score that the maps explain.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ PICTURE = "attention"
 
 
 def evaluate(run: Run, options: Options) -> Findings:
-    """Draws heat maps of some training images, and measures those of more.
+    """Draws heat maps of some training images and measures maps of more.
 
-    Of the checkpoints that the run kept at the ends of its rounds, and of its
-    own where that is none of them. Labels name rows; nothing else needs them.
+    It uses the checkpoints that the run kept at the ends of its rounds, and
+    the run's own checkpoint if that is another one. Labels are optional; they
+    only name the rows of the picture.
 
     Raises:
-        InputError: If there is no such image, the run has no memory bank, or
-            a checkpoint was written without it.
+        InputError: If an image does not exist, the run has no memory bank, or
+            a checkpoint was written without its memory bank.
     """
     if not run.config.has_bank:
         raise InputError(
@@ -77,17 +78,17 @@ def evaluate(run: Run, options: Options) -> Findings:
 
 
 def choose(count: int, options: Options) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of images that are shown, and of those that are measured.
+    """Chooses the images to show and the images to measure.
 
     Args:
-        count: N, of the training images.
-        options: Which, or how many.
+        count: The number N of training images.
+        options: The options, which name the images or say how many to draw.
 
     Returns:
-        (int64 [m], int64 [n]).
+        (sample ids to show, int64 [m]; sample ids to measure, int64 [n]).
 
     Raises:
-        InputError: If there is no image of a number.
+        InputError: If a sample id is N or higher.
     """
     order = np.random.default_rng(options.seed).permutation(count)
     measured = order[: options.attention_measured]
@@ -171,12 +172,12 @@ def _picture(
 
 
 def _size(moment: Moment) -> str:
-    """Of its maps, such as "8×8"."""
+    """Returns the size of a moment's maps as text, such as "8×8"."""
     return "×".join(map(str, moment.maps.shape[1:]))
 
 
 def _text(figures: dict[str, Any], moments: list[Moment]) -> str:
-    """A line a checkpoint."""
+    """Formats the figures as a table with a line for each checkpoint."""
 
     def cell(value: float | None) -> str:
         return "" if value is None else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""A run's images through Grad-CAM, at one of its checkpoints after another."""
+"""Computes Grad-CAM maps of a run's images, checkpoint by checkpoint."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
 
 BATCH = 32
-# Of a side; what has fewer places has none that is more in the centre.
+# The smallest side of a map that has a centre; in a smaller map, no place is
+# closer to the centre than others.
 SMALLEST = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """What was found in one checkpoint.
+    """The maps and similarities from one checkpoint.
 
     Attributes:
-        round: Whose end it is of; None of another checkpoint.
-        epochs: That were finished,
-        step: and steps done of the next.
-        maps: float32 [m, h, w], of all images.
-        similarities: float32 [m], of embeddings with their own rows.
+        round: The round at whose end the checkpoint was written, or None.
+        epochs: The number of finished epochs.
+        step: The number of steps done of the next epoch.
+        maps: float32 [m, h, w], the heat maps of all images.
+        similarities: float32 [m], the similarity of each embedding with its
+            own row of the memory bank.
     """
 
     round: int | None
@@ -45,7 +47,7 @@ class Moment:
 
     @property
     def name(self) -> str:
-        """As the picture and the table have it."""
+        """The name in the picture and in the table."""
         if self.round is not None:
             return f"round {self.round}" if self.round else "instance"
         within = f", step {self.step}" if self.step else ""
@@ -53,10 +55,11 @@ class Moment:
 
 
 def checkpoint_files(run: Run) -> dict[pathlib.Path, int | None]:
-    """The run's own checkpoint and those of its rounds, oldest first.
+    """Finds the run's own checkpoint and those of its rounds, oldest first.
 
     Returns:
-        By file, the round whose end it is of, or None.
+        A dict from each file to the round at whose end it was written, or to
+        None.
     """
     kept = run.directory.checkpoints.of_rounds(rounds_of(run.config))
     rounds = {path: number for number, path in kept.items()}
@@ -67,16 +70,17 @@ def checkpoint_files(run: Run) -> dict[pathlib.Path, int | None]:
 def checkpoints(
     run: Run, files: Mapping[pathlib.Path, int | None]
 ) -> Iterator[tuple[int | None, Checkpoint]]:
-    """Reads them one by one, as each may be as large as the memory allows.
+    """Reads checkpoints one by one, as two may not fit into memory.
 
-    Those that are damaged are left out, with a line that says so.
+    It skips damaged checkpoints and prints a line about each.
 
     Args:
-        run: Whose they are.
-        files: See `checkpoint_files`.
+        run: The run that the checkpoints belong to.
+        files: The result of `checkpoint_files`.
 
     Yields:
-        (the round whose end it is of, or None; the checkpoint).
+        (the round at whose end the checkpoint was written, or None; the
+        checkpoint).
     """
     for path, number in files.items():
         if path == run.checkpoint.path:
@@ -101,19 +105,20 @@ def look(
     numbers: np.ndarray,
     progress: Counted,
 ) -> Moment:
-    """Maps of images with a checkpoint's encoder and memory bank.
+    """Computes maps with a checkpoint's encoder and memory bank.
 
     Args:
-        cam: Of the encoder.
-        encoder: Is given the checkpoint's weights.
-        number: The round whose end the checkpoint is of, or None.
-        checkpoint: The run's.
-        views: uint8 [m, S, S, 3].
-        numbers: int64 [m], the images' rows in the bank.
-        progress: Of images.
+        cam: The Grad-CAM of the encoder.
+        encoder: The encoder, which gets the checkpoint's weights.
+        number: The round at whose end the checkpoint was written, or None.
+        checkpoint: A checkpoint of the run.
+        views: uint8 [m, S, S, 3], the clean views of the images.
+        numbers: int64 [m], the rows of the images in the memory bank.
+        progress: The progress bar, advanced by the images of each batch.
 
     Raises:
-        InputError: If the checkpoint has no bank, or is of another model.
+        InputError: If the checkpoint has no memory bank, or belongs to
+            another model.
     """
     if not checkpoint.has("method"):
         raise InputError(
@@ -137,15 +142,15 @@ def look(
 def describe(
     moment: Moment, measured: np.ndarray, image_size: int
 ) -> dict[str, Any]:
-    """A moment's figures, means over images.
+    """Computes a moment's figures, which are means over images.
 
     Args:
-        moment: Of m images.
-        measured: int64 [n], places of those that count among the m.
-        image_size: S, the side that maps are enlarged to.
+        moment: The maps and similarities of m images.
+        measured: int64 [n], the indices of the images to average over.
+        image_size: The side S, in pixels, that maps are enlarged to.
     """
     maps = moment.maps[measured]
-    some = maps[maps.any((1, 2))]  # Not 0 throughout.
+    some = maps[maps.any((1, 2))]  # Leaves out maps that are 0 everywhere.
     centre = None
     if maps.shape[1] >= SMALLEST:
         large = grad_cam.enlarge(some, image_size)

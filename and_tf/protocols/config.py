@@ -1,4 +1,4 @@
-"""What a protocol can be told; the flags of `and_tf.evaluate`."""
+"""Defines the options of the protocols, the flags of `and_tf.evaluate`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from and_tf.utils.flag_config import FlagConfig, Group, option
 
 @dataclasses.dataclass(frozen=True)
 class Options(FlagConfig):
-    """Options of all protocols, each named after its own."""
+    """The options of all protocols, with the protocol's name as prefix.
+
+    `seed` belongs to several protocols and has no prefix.
+    """
 
     knn_neighbours: int = option(
         Group.KNN,
@@ -108,11 +111,11 @@ class Options(FlagConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ = self.attention_numbers  # So that what is none is refused at once.
+        _ = self.attention_numbers  # Raises an error for invalid numbers.
 
     @property
     def attention_numbers(self) -> tuple[int, ...]:
-        """`attention_images` as numbers, each once, in the order given."""
+        """The numbers in `attention_images`, in order, without duplicates."""
         if not self.attention_images:
             return ()
         parts = [part.strip() for part in self.attention_images.split(",")]

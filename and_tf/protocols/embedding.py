@@ -1,4 +1,4 @@
-"""The embedding: a map, hubs, likeness within and between classes."""
+"""Describes the embedding: a map, hubs, and similarity by class."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from and_tf.protocols.results import Findings
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 
-MOST_POINTS = 2000  # That a map can show, and t-SNE places in half a minute.
+MOST_POINTS = 2000  # A map can show so many; t-SNE needs half a minute.
 PERPLEXITY = 30
 FEWEST = 5
 PICTURE = "embedding_map"
 
 
 def evaluate(run: Run, options: Options) -> Findings:
-    """Looks at the test images' embeddings, or else the training images'.
+    """Describes the embeddings of the test images.
 
-    Labels colour the map and part the pairs; without them it is grey.
+    Without a test split it uses the training images. With labels it colours
+    the map by class and compares similarities within and between classes;
+    without labels the map is grey.
 
     Raises:
-        InputError: If there are hardly any images.
+        InputError: If there are fewer than `FEWEST` images.
     """
     split = run.images.test or run.images.train
     if split.size < FEWEST:
@@ -72,19 +74,20 @@ def evaluate(run: Run, options: Options) -> Findings:
 
 
 def choose(count: int, seed: int) -> np.ndarray:
-    """At most `MOST_POINTS` numbers of `count`, int64 [m], ascending."""
+    """Draws at most `MOST_POINTS` of `count` indices, int64 [m], ascending."""
     order = np.random.default_rng(seed).permutation(count)
     return np.sort(order[:MOST_POINTS])
 
 
 def perplexity(count: int) -> float:
-    """Of a map of so many points, that have to be three times as many."""
+    """Returns t-SNE's perplexity, at most a third of the other points."""
     return min(PERPLEXITY, (count - 1) / 3)
 
 
 def tsne(embeddings: np.ndarray, seed: int) -> np.ndarray:
-    """Places embeddings [m, D] in the plane, float32 [m, 2]."""
-    from sklearn.manifold import TSNE  # A second that others need not wait.
+    """Maps embeddings [m, D] to points in the plane, float32 [m, 2]."""
+    # This import takes a second, which other protocols save.
+    from sklearn.manifold import TSNE
 
     return TSNE(
         init="pca",

@@ -1,4 +1,4 @@
-"""k-means on a run's embeddings, its clusters matched to the classes."""
+"""Evaluates k-means on a run's embeddings, matched to the classes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from and_tf.utils.progress import Counted
 
 
 def evaluate(run: Run, options: Options) -> Findings:
-    """Clusters the training embeddings and asks the test split.
+    """Clusters the training embeddings and evaluates on the test split.
 
-    Without a test split the training images are asked themselves. Without
-    labels there are only the clusters' sizes and their silhouette.
+    Without a test split it evaluates on the training images. Without labels
+    the figures are only the cluster sizes and the silhouette.
 
     Raises:
-        InputError: If the number of clusters is neither given nor known.
+        InputError: If the number of clusters is neither given nor known from
+            labels.
     """
     clusters = choose_clusters(run, options.kmeans_clusters)
     asked = run.images.test or run.images.train
     rows = run.query_embeddings
     first, seen = None, []
     with Counted("k-means", options.kmeans_seeds) as progress:
-        # One at a time: distances are [Q, C].
+        # One partition at a time bounds the memory: distances are [Q, C].
         for part in kmeans.partitions(
             run.train_embeddings, rows, clusters, options.kmeans_seeds
         ):
@@ -50,10 +51,14 @@ def evaluate(run: Run, options: Options) -> Findings:
 
 
 def choose_clusters(run: Run, asked_for: int) -> int:
-    """C: what was asked for, or as many as there are classes.
+    """Returns the number of clusters C.
+
+    Args:
+        run: The run.
+        asked_for: The number asked for; 0 means the number of classes.
 
     Raises:
-        InputError: If it is neither given nor known.
+        InputError: If C is neither given nor known from labels.
     """
     clusters = asked_for or cluster_metrics.classes_that_occur(run.images)
     if not clusters:
@@ -67,7 +72,12 @@ def choose_clusters(run: Run, asked_for: int) -> int:
 def _against_labels(
     run: Run, part: kmeans.Partition, clusters: int
 ) -> tuple[cluster_metrics.Scores, float | None] | None:
-    """One seed's scores and its accuracy many to one, None without either."""
+    """Returns one seed's scores and its accuracy after a majority vote.
+
+    Returns:
+        None if there are no labels. The accuracy is None if there are no more
+        clusters than classes, or the training images have no labels.
+    """
     train, asked = run.images.train, run.images.test or run.images.train
     if not asked.has_labels:
         return None
@@ -83,7 +93,7 @@ def _against_labels(
 def _over_seeds(
     seen: Sequence[tuple[cluster_metrics.Scores, float | None]],
 ) -> dict[str, Any]:
-    """Figures as `kmeans.spread` gives them; empty without labels."""
+    """Summarises the figures by `kmeans.spread`; empty without labels."""
     if not seen:
         return {}
     scores, majorities = zip(*seen, strict=True)

@@ -1,4 +1,4 @@
-"""Weighted kNN of a run, and its nearest neighbour alone."""
+"""Evaluates a run by weighted kNN and by its nearest neighbour alone."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ GALLERIES = {"clean": "clean gallery", "bank": "memory bank"}
 
 
 def evaluate(run: Run, options: Options) -> Findings:
-    """Classifies the test images, or else each training image by the others.
+    """Classifies the test images by the training images.
 
-    Beside the embeddings of both sides it takes what `nearest` and
-    `weighted_knn` say: at D = 128 and K = 200 about 150 MB for CIFAR-10 and
-    1.2 GB for ImageNet's 1,281,167 and 50,000. Where each of the 1,281,167 is
-    asked of all others, 3 GB are their neighbours alone.
+    Without a test split it classifies each training image by all others.
+
+    Beside the embeddings of both splits, it needs the memory that `nearest`
+    and `weighted_knn` document. For D = 128 and K = 200 this is about 150 MB
+    for CIFAR-10, and 1.2 GB for ImageNet's 1,281,167 training and 50,000 test
+    images. If each of the 1,281,167 is compared with all others, the
+    neighbours alone take 3 GB.
 
     Raises:
-        InputError: If the data set has no labels, or the bank is asked for
-            and there is none, or no test split.
+        InputError: If the data set has no labels, or if the bank is asked for
+            and there is no memory bank or no test split.
     """
     knn = RunKnn(
         run.images,
@@ -56,7 +59,7 @@ def evaluate(run: Run, options: Options) -> Findings:
 
 
 def _galleries(run: Run, which: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and rows, float32 [N, D], of each gallery that is asked for."""
+    """Yields name and rows, float32 [N, D], of each gallery asked for."""
     has_bank = run.has_bank and run.images.test is not None
     if which == "bank" and not has_bank:
         raise InputError(
@@ -92,7 +95,7 @@ def _figures(name: str, found: Knn) -> dict[str, float | None]:
 
 
 def _line(name: str, found: Knn) -> str:
-    # Five of five classes say nothing.
+    # With five classes or fewer, top-5 is always right and says nothing.
     top5 = "" if found.top5 is None else f"top-5 {100 * found.top5:.2f} %  "
     return (
         f"  {name:13}  top-1 {100 * found.top1:.2f} %  {top5}"

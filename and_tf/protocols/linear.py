@@ -1,10 +1,11 @@
-"""Linear classifiers on frozen features, layer by layer.
+"""Evaluates linear classifiers on frozen features, layer by layer.
 
-Two classifiers see the same features: softmax regression by SGD, as in the
-literature, and a ridge probe in closed form, which has no learning rate to
-get wrong. A run chooses nothing on its queries; but the default learning rate
-of SGD was set after 1, 3, 10 and 30 were seen on CIFAR-10's test split and 1,
-3 and 10 on Imagenette's, where it moved top-1 by up to 3 points.
+Two classifiers are trained on the same features: softmax regression by SGD,
+as in the literature, and a ridge probe in closed form, which needs no
+learning rate. No evaluation chooses anything on its queries. However, the
+default learning rate of SGD was chosen after trying 1, 3, 10 and 30 on the
+test split of CIFAR-10, and 1, 3 and 10 on that of Imagenette, where it changed
+top-1 by up to 3 points.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
 
-FEWEST = 20  # Images; a tenth of them is held out.
+FEWEST = 20  # The fewest labelled images, as a tenth of them is held out.
 
 
 @dataclasses.dataclass(frozen=True)
 class Sides:
-    """Labelled images to learn from and to ask.
+    """The labelled images to train on and to test on.
 
     Attributes:
-        train: N images.
-        test: M others.
-        queries: What the latter are.
-        classes: C.
+        train: The N training images.
+        test: The M query images, which are not in `train`.
+        queries: A description of the query images.
+        classes: The number of classes C.
     """
 
     train: Split
@@ -48,11 +49,12 @@ class Sides:
 def evaluate(run: Run, options: Options) -> Findings:
     """Trains both classifiers on each of the encoder's layers.
 
-    One layer is taken at a time. Its features are held where they fit into
-    the run's --memory_gib, and else computed again in each pass.
+    It evaluates one layer at a time. The features of a layer are kept in
+    memory if they fit into the run's --memory_gib; otherwise they are
+    computed again in each pass.
 
     Raises:
-        InputError: If there are no labels, or hardly any.
+        InputError: If fewer than `FEWEST` images have labels.
     """
     sides = choose_sides(run, options.seed)
     held_out = tenth(sides.train.size, options.seed + 1)
@@ -79,15 +81,16 @@ def evaluate_layer(
     options: Options,
     progress: Counted,
 ) -> dict[str, Any]:
-    """Both classifiers' figures on one layer's features.
+    """Trains and tests both classifiers on one layer's features.
 
     Args:
-        run: Whose encoder is asked.
-        layer: Its name.
-        sides: Images to learn from, N, and queries.
+        run: The run with the encoder.
+        layer: The name of the layer.
+        sides: The N images to train on, and the queries.
         held_out: bool [N], the training images that λ is chosen on.
-        options: Of SGD.
-        progress: Of SGD's steps, which take the longest.
+        options: The options of SGD.
+        progress: The progress bar, which follows SGD's steps, as they take
+            most of the time.
     """
     limit = int(run.config.memory_gib * 2**30)
     model = extractor(run.model.encoder, layer)
@@ -116,7 +119,18 @@ def evaluate_layer(
 
 
 def choose_sides(run: Run, seed: int) -> Sides:
-    """Training and test split; without the latter, a tenth of the former."""
+    """Chooses the images to train and to test on.
+
+    Without a test split, the queries are a tenth of the training images, and
+    the classifiers are trained on the rest.
+
+    Args:
+        run: The run with the images.
+        seed: The random seed of the tenth.
+
+    Raises:
+        InputError: If fewer than `FEWEST` images of a split have labels.
+    """
     train = _labelled(run.images.train, run.images.name)
     if run.images.test is not None:
         test = _labelled(run.images.test, run.images.name)
@@ -131,7 +145,7 @@ def choose_sides(run: Run, seed: int) -> Sides:
 
 
 def tenth(count: int, seed: int) -> np.ndarray:
-    """Marks a tenth of `count` images, drawn from a seed: bool [count]."""
+    """Draws a tenth of `count` images with a seed; returns bool [count]."""
     marked = np.zeros(count, bool)
     order = np.random.default_rng(seed).permutation(count)
     marked[order[: count // 10]] = True
@@ -139,7 +153,11 @@ def tenth(count: int, seed: int) -> np.ndarray:
 
 
 def _labelled(split: Split, name: str) -> Split:
-    """The images of a split that have a label."""
+    """Returns the images of a split that have a label.
+
+    Raises:
+        InputError: If there are fewer than `FEWEST` such images.
+    """
     labels = split.labels
     known = np.zeros(0, int) if labels is None else np.flatnonzero(labels >= 0)
     if len(known) < FEWEST:
@@ -176,7 +194,7 @@ def _protocol(sides: Sides, options: Options) -> dict[str, Any]:
 
 
 def _table(rows: list[dict], protocol: dict, moment: str) -> str:
-    """A line a layer."""
+    """Formats the figures as a table with a line for each layer."""
     lines = [
         f"linear classifiers on frozen features, after {moment}",
         f"  {'layer':12}{'features':>20}{'SGD top-1':>12}{'ridge top-1':>13}",

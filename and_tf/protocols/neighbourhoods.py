@@ -1,4 +1,4 @@
-"""The neighbourhoods of all rounds: Figure 6 of the paper, and more."""
+"""Evaluates the neighbourhoods of all rounds, as in Figure 6 of the paper."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ PICTURE = "consistency"
 
 
 def evaluate(run: Run, options: Options) -> Findings:
-    """Counts anchors, and, with labels, those of one class.
+    """Counts anchors and, with labels, consistent neighbourhoods.
 
-    Reads what the run wrote in its rounds; the encoder is asked only how far
-    the anchors of its checkpoint are pulled by their neighbours.
+    It reads the neighbourhoods that the run wrote in its rounds. The encoder
+    is used only to measure how much the anchors of its checkpoint are pulled
+    by their neighbours.
 
     Raises:
-        InputError: If the run has no round, or what it wrote is damaged.
+        InputError: If the run has no round, or a file of a round is damaged.
     """
     del options
     train = run.images.train
@@ -81,17 +82,18 @@ def evaluate(run: Run, options: Options) -> Findings:
 
 
 def read_rounds(directory: RunDirectory, size: int) -> list[Neighbourhoods]:
-    """Reads all rounds that a run has written, in their order.
+    """Reads the neighbourhoods of all rounds of a run, in order.
 
     Args:
-        directory: The run's.
-        size: N, its training images.
+        directory: The directory of the run.
+        size: The number N of its training images.
 
     Raises:
-        InputError: If there is none, or one is damaged or of other images.
+        InputError: If there is no round, or if a round's file is damaged or
+            belongs to other images.
     """
     rounds = []
-    # Where one is missing, overlaps are with the last one that is there.
+    # If a round is missing, the next one is compared with the last one found.
     for number in directory.discoveries():
         found = directory.read_neighbourhoods(number)
         if len(found.neighbours) != size:
@@ -116,12 +118,12 @@ def describe(
     labels: np.ndarray | None,
     before: Neighbourhoods | None,
 ) -> dict[str, Any]:
-    """A round's figures.
+    """Computes the figures of a round.
 
     Args:
-        found: The round's.
-        labels: int64 [N], or None.
-        before: Those of the round before, None for the first.
+        found: The neighbourhoods of the round.
+        labels: int64 [N], −1 where unknown; None without labels.
+        before: The neighbourhoods of the previous round, None for the first.
     """
     row = {"round": found.round, "anchors": int(found.is_anchor.sum())}
     agree = Agreement(0, 0, None, None)
@@ -142,7 +144,7 @@ def describe(
 
 
 def _pull(run: Run) -> float | None:
-    """What `neighbours_pull` is for anchors; None where there are none."""
+    """Computes the mean `neighbours_pull` of anchors; None without anchors."""
     if not run.has_bank:
         return None
     rows, neighbours, is_anchor = (
@@ -183,7 +185,10 @@ def _picture(
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    """A line a round; what is not known is left empty."""
+    """Formats the figures as a table with a line for each round.
+
+    Unknown figures are left empty.
+    """
 
     def count(value: int | None) -> str:
         return "" if value is None else f"{value:,}"

@@ -1,4 +1,4 @@
-"""What a protocol found, and where in a run's directory it is kept."""
+"""Keeps the results of a protocol in a run's directory."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from and_tf.utils.checkpoint_names import LAST
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """What one protocol found.
+    """The results of one protocol.
 
     Attributes:
-        figures: JSON, with the protocol that they have to be read with.
-        text: The same for people.
-        pictures: uint8 [H, W, 3] by name.
+        figures: The figures as JSON values, including the settings of the
+            protocol under "protocol".
+        text: The figures as text for the console.
+        pictures: Pictures, uint8 [H, W, 3], by name.
     """
 
     figures: dict[str, Any]
@@ -33,19 +34,20 @@ class Findings:
     def write(
         self, directory: RunDirectory, protocol: str, epochs: int, which: str
     ) -> list[str]:
-        """Adds them to a run's directory, in place of earlier ones.
+        """Writes the results to a run's directory, replacing earlier ones.
 
         Args:
-            directory: The run's.
-            protocol: Its name.
-            epochs: After which the run was evaluated.
-            which: The checkpoint; see `checkpoint_name.round_of`.
+            directory: The directory of the run.
+            protocol: The name of the protocol.
+            epochs: The number of finished epochs of the checkpoint.
+            which: The name of the checkpoint, see
+                `checkpoint_names.round_of`.
 
         Returns:
-            The names of the files that pictures were written to.
+            The names of the picture files.
 
         Raises:
-            InputError: If there is no room, or no right to write.
+            InputError: If the disk is full or the directory is not writable.
         """
         names = []
         for name, picture in self.pictures.items():
@@ -59,9 +61,9 @@ class Findings:
     def _write_board(
         self, directory: RunDirectory, protocol: str, epochs: int, which: str
     ) -> None:
-        """Puts the pictures into a folder of TensorBoard that is theirs.
+        """Writes the pictures to their own TensorBoard folder.
 
-        It is made anew, so that nothing stands there twice.
+        It deletes the old folder first, so that no picture is shown twice.
         """
         parts = [] if which == LAST else [which]
         place = directory.tensorboard.joinpath("evaluation", *parts, protocol)

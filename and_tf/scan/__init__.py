@@ -1,8 +1,11 @@
-"""Clustering by adopting nearest neighbours (SCAN) on a trained encoder.
+"""Clusters images by adopting nearest neighbours (SCAN) [1].
 
-An encoder that was trained without labels puts images of one kind side by
-side. Here each image's neighbours are looked up once, and a classifier learns
-to give an image and its neighbours the same cluster, and all clusters as many
-images. Then it learns from the answers that it is sure of:
-https://arxiv.org/abs/2005.12320
+An encoder that was trained without labels embeds similar images close to each
+other. SCAN mines the neighbours of each image once. A classifier then learns
+to assign an image and its neighbours to the same cluster, and to use all
+clusters evenly. In a second step, self-labelling, it learns from its own
+confident predictions.
+
+[1] Van Gansbeke et al., SCAN: Learning to Classify Images without Labels,
+    ECCV 2020. https://arxiv.org/abs/2005.12320
 """

@@ -1,4 +1,4 @@
-"""k-means on the embeddings that neighbours are mined from."""
+"""Runs the k-means baseline on the embeddings of the run."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ def kmeans_baseline(
     clusters: int,
     seeds: int,
 ) -> dict[str, Any] | None:
-    """What clustering without learning gives, matched on the same images.
+    """Clusters embeddings by k-means and scores them like the clustering.
 
     Args:
         images: The data set.
-        train: float32 [N, D], embeddings of its training images.
-        test: float32 [M, D], of its test images; None asks the former.
-        clusters: C.
-        seeds: How often; 0 is not at all.
+        train: float32 [N, D], the embeddings of its training images.
+        test: float32 [M, D], the embeddings of its test images. None scores
+            the training images.
+        clusters: The number of clusters C.
+        seeds: The number of seeds; 0 leaves the baseline out.
 
     Returns:
-        Means and deviations over the seeds, see `kmeans.spread`; None where
-        nothing was asked for or there are no labels.
+        The means and deviations over the seeds, see `kmeans.spread`; None if
+        `seeds` is 0 or there are no labels.
     """
     labels = (images.test or images.train).labels
     if not seeds or labels is None or not (labels >= 0).any():

@@ -1,4 +1,4 @@
-"""Takes a finished clustering up again, to report or export it."""
+"""Loads a finished clustering, to report or export it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,21 @@ from and_tf.utils.progress import Counted
 
 
 class Clustering:
-    """A clustering, each part of which loads when it is first asked for.
+    """A finished clustering whose parts load when they are first used.
 
     Args:
-        path: Its directory.
-        data_dir: Where its data lie now; empty where they lay before.
-        evaluates: Whether the classifier may be asked, for `probabilities`.
+        path: The directory of the clustering.
+        data_dir: The directory of the data set now. If empty, it is where the
+            clustering read it.
+        evaluates: Whether `probabilities` may run the classifier on all
+            images; if not, `probabilities` is None.
 
     Attributes:
-        directory: Of the clustering.
-        config: Its flags.
+        directory: The directory of the clustering.
+        config: The config of the clustering.
         result: The content of result.json.
-        data_dir: See above.
-        evaluates: See above.
+        data_dir: The argument `data_dir`.
+        evaluates: The argument `evaluates`.
 
     Raises:
         InputError: If there is no clustering in `path`, or it is not finished.
@@ -56,23 +58,26 @@ class Clustering:
 
     @property
     def name(self) -> str:
-        """A name for people: data set and encoder."""
+        """A name for people, with the data set and the encoder."""
         backbone = self.result["pretext"]["backbone"]
         return f"Clusters of {self.result['dataset']}: SCAN on {backbone}"
 
     @functools.cached_property
     def checkpoint(self) -> Checkpoint:
-        """The epoch of the lowest loss or, after self-labelling, the last.
+        """The checkpoint that the results belong to.
+
+        It is that of the epoch with the lowest loss or, after self-labelling,
+        that of the last epoch.
 
         Raises:
-            InputError: If it is not there, or damaged.
+            InputError: If the checkpoint is missing or damaged.
         """
         found = self.directory.checkpoints.latest()
         if found is None:
             raise _not_finished(self.directory.path)
         labelled = self.result["self_labelling"]
         best = self.result["clustering"].get("epoch")
-        # Older ones kept the last epoch.
+        # Results without an epoch, from older versions, use the last one.
         if best and not (labelled and labelled["epochs"]):
             return self.directory.checkpoints.best(best)
         return found
@@ -92,30 +97,31 @@ class Clustering:
 
     @functools.cached_property
     def classifier(self) -> keras.Model:
-        """The head that was chosen.
+        """A model of the chosen head.
 
-        It maps uint8 or float32 [B, S, S, 3], values 0..255, to the
-        probabilities of the clusters, float32 [B, C].
+        It maps images, uint8 or float32 [B, S, S, 3] with values 0..255, to
+        the probabilities of the clusters, float32 [B, C].
         """
-        # Self-labelling has gone on with the chosen head alone.
+        # After self-labelling, the model has only the chosen head.
         head = self.result["head"] if self.scan.heads > 1 else 0
         return single_head(self.scan, head)
 
     @property
     def keeps_projection(self) -> bool:
-        """Whether the encoder's embedding is what it was trained to be.
+        """True if the encoder's embedding is still meaningful.
 
-        Fine-tuning for heads on the backbone's features changes what goes
-        into the projection, and leaves the projection as it was.
+        Fine-tuning for heads on the backbone's features changes the input of
+        the projection but not the projection itself.
         """
         return self.config.freeze or self.config.features == "embedding"
 
     @functools.cached_property
     def encoder(self) -> keras.Model:
-        """Maps images to what they are compared by, float32 [B, D], unit norm.
+        """A model from images to vectors for comparing them.
 
-        That is the encoder's embedding or, where it has lost its meaning (see
-        `keeps_projection`), the features that the heads see.
+        It returns float32 [B, D] of unit norm: the encoder's embedding or, if
+        that is no longer meaningful (see `keeps_projection`), the features
+        that the heads see.
         """
         if self.keeps_projection:
             return self.scan.encoder
@@ -125,20 +131,20 @@ class Clustering:
 
     @property
     def image_size(self) -> int:
-        """S, in pixels."""
+        """The side S of the encoder's input, in pixels."""
         return self.checkpoint.metadata["encoder"]["image_size"]
 
     @property
     def embedding_dim(self) -> int:
-        """D."""
+        """The dimension D of the vectors from `encoder`."""
         return self.encoder.output_shape[-1]
 
     @functools.cached_property
     def run_config(self) -> TrainConfig:
-        """The flags of the run, its images where the clustering had them.
+        """The config of the run, with the data directory of the clustering.
 
-        A run and the clustering in it may have been moved together; then the
-        run is what the clustering lies in.
+        If the run and the clustering inside it were moved together, the run
+        is the parent directory of the clustering.
 
         Raises:
             InputError: If the run is in neither place.
@@ -169,7 +175,7 @@ class Clustering:
 
     @functools.cached_property
     def missing(self) -> str:
-        """Why model or images cannot be had, in a sentence; "" if they can."""
+        """The reason why model or images cannot be loaded; "" if they can."""
         try:
             _ = self.classifier, self.images
         except InputError as error:
@@ -178,17 +184,17 @@ class Clustering:
 
     @functools.cached_property
     def history(self) -> list[dict[str, Any]]:
-        """One dict for each epoch."""
+        """The logs of each epoch, a dict per epoch."""
         return self.directory.read_metrics()
 
     @property
     def has_labels(self) -> bool:
-        """Whether clusters were compared with classes."""
+        """True if the clusters were compared with labels."""
         return self.result["acc"] is not None
 
     @property
     def class_names(self) -> list[str]:
-        """The names of all classes, or their numbers where none are known."""
+        """The names of all classes, or their numbers if names are unknown."""
         names = self.result.get("class_names")
         if names is None and not self.missing:
             names = self.queries.class_names
@@ -196,13 +202,13 @@ class Clustering:
         return list(names or map(str, range(count)))
 
     def label_of(self, cluster: int) -> int:
-        """Returns the class that a cluster was matched to, −1 for none."""
+        """Returns the class that a cluster was matched to, −1 if none."""
         matching = self.result["matching"]
         return -1 if matching is None else matching[cluster]
 
     @property
     def cluster_names(self) -> tuple[str, ...]:
-        """The matched class of each cluster, or else its number."""
+        """The name of each cluster's class, or "cluster" and its number."""
         names = self.result.get("class_names")
         found = []
         for cluster in range(self.classifier.output_shape[-1]):
@@ -215,9 +221,10 @@ class Clustering:
 
     @functools.cached_property
     def probabilities(self) -> np.ndarray | None:
-        """Of the clusters, for `queries`, float32 [M, C].
+        """The probabilities of the clusters for `queries`, float32 [M, C].
 
-        None where the classifier may not be asked, or something is missing.
+        None if `evaluates` is False, or if the model or the images cannot be
+        loaded.
         """
         if not self.evaluates or self.missing:
             return None
@@ -228,7 +235,11 @@ class Clustering:
             )
 
     def bank_rows(self) -> np.ndarray:
-        """Raises an `InputError`: a clustering has no memory bank."""
+        """Raises an error, as a clustering has no memory bank.
+
+        Raises:
+            InputError: Always.
+        """
         raise InputError(
             "Expected a run with a memory bank, for --gallery=bank. Received "
             f"the clustering {self.directory.path}, which has none. Use "
@@ -257,10 +268,10 @@ def single_head(scan: SCAN, head: int) -> keras.Model:
 
 
 def is_clustering(path: pathlib.Path) -> bool:
-    """Tells the directory of a clustering from that of a run.
+    """Returns whether a directory is that of a clustering, not of a run.
 
-    Its flags tell, from the first moment on: only a clustering was given a
-    run to start from and the weight λ of SCAN's entropy.
+    It looks for a flag that only a clustering has, --entropy_weight. The
+    flags are written before the first step.
     """
     try:
         text = ClusterDirectory(path).flagfile.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What clustering is told: the flags of `and_tf.cluster`."""
+"""Defines the config of a clustering, the flags of `and_tf.cluster`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from and_tf.utils import bounds, checkpoint_names
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import Group, RunConfig, option
 
-# By what they are called in --augmentation; see `views.recipe`.
+# The values of --augmentation and of --label_view; see `pair_batches.recipe`.
 AUGMENTATIONS = ("strong", "weak")
 LABEL_VIEWS = ("clean", "weak")
 
 
 @dataclasses.dataclass(frozen=True)
 class ClusterConfig(LoopConfig):
-    """Everything that a clustering depends on; the paper's by default."""
+    """The config of a clustering, with the paper's values as defaults."""
 
     ended_with: ClassVar[str] = "checkpoint_steps"
 
@@ -296,12 +296,17 @@ class ClusterConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checkpoint_names.round_of(self.checkpoint)  # Refuses what is none.
+        # This raises an error for an invalid name.
+        checkpoint_names.round_of(self.checkpoint)
         if self.clusters == 1:
             raise InputError("Expected --clusters of 2 or more. Received: 1.")
 
     def differences(self, other: RunConfig) -> list[str]:
-        """But for self-labelling, which a clustering may be given later."""
+        """Returns the names of the fields that make it another clustering.
+
+        Fields of self-labelling are left out, as self-labelling can be added
+        to a clustering later.
+        """
         later = self.later_fields()
         return [
             name for name in super().differences(other) if name not in later
@@ -309,21 +314,21 @@ class ClusterConfig(LoopConfig):
 
     @classmethod
     def later_fields(cls) -> list[str]:
-        """Names of the fields that only self-labelling depends on."""
+        """Returns the names of fields that only affect self-labelling."""
         fields = dataclasses.fields(cls)
         return [field.name for field in fields if field.metadata.get("later")]
 
     @property
     def output_directory(self) -> pathlib.Path:
-        """Where the clustering writes."""
+        """The directory that the clustering writes to."""
         return pathlib.Path(self.output_dir or f"{self.run_dir}/scan")
 
     @property
     def uses_labels(self) -> bool:
-        """Whether what is learnt depends on labels."""
+        """True if the training uses labels."""
         return self.mining == "oracle"
 
     @property
     def title(self) -> str:
-        """What it is a run of."""
+        """A title for people, with the run that is clustered."""
         return f"SCAN on {self.run_dir}"

@@ -1,4 +1,4 @@
-"""What a clustering says at its beginning and at its end."""
+"""Prints the start, the progress and the results of a clustering."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from and_tf.utils.progress import Counted
 def print_start(
     config: ClusterConfig, source: Run, clusters: int, processes: ProcessGroup
 ) -> None:
-    """From which run, on what, and where C comes from."""
+    """Prints the run, the devices, and the number of clusters."""
     described = dataclasses.replace(source.config, precision=config.precision)
     training_summary.print_start(source.images, described, processes)
     print(
@@ -34,7 +34,7 @@ def print_start(
 
 
 def print_mined(k: int, agreement: dict[str, float | None]) -> None:
-    """How many of the mined neighbours are of one class."""
+    """Prints how many of the mined neighbours have their image's label."""
     text = f"{k} neighbours of each image"
     if agreement["train"] is not None:
         text += f", {100 * agreement['train']:.1f} % with its label"
@@ -42,10 +42,10 @@ def print_mined(k: int, agreement: dict[str, float | None]) -> None:
 
 
 def print_oracle(kept: np.ndarray) -> None:
-    """That labels are used, and to what.
+    """Prints that labels are used, and for which purpose.
 
     Args:
-        kept: int32 [N, K], neighbours without the false ones.
+        kept: int32 [N, K], the result of `mining.without_false`.
     """
     alone = (kept == np.arange(len(kept))[:, None]).all(1).mean()
     print(
@@ -57,7 +57,7 @@ def print_oracle(kept: np.ndarray) -> None:
 
 
 def print_baseline(compared: dict[str, Any] | None) -> None:
-    """ACC of k-means, which the clustering has to beat."""
+    """Prints the ACC of k-means, the baseline of the clustering."""
     if compared is not None:
         print(f"k-means: ACC {100 * compared['acc']:.1f} %", flush=True)
 
@@ -67,20 +67,30 @@ def with_progress(
     total: int,
     work: Callable[[Callable[[int], None]], np.ndarray],
 ) -> np.ndarray:
-    """Shows the progress of what reports it."""
+    """Shows a progress bar while a function runs.
+
+    Args:
+        name: The name of the work.
+        total: The number of things to do.
+        work: The function. It is called with a callback that it calls with
+            the number of things that it has done since the last call.
+
+    Returns:
+        The result of `work`.
+    """
     with Counted(name, total) as progress:
         return work(progress.advance)
 
 
 def show(directory: ClusterDirectory, result: dict[str, Any]) -> None:
-    """Prints how a finished clustering ended, and what it wrote."""
+    """Prints the results of a finished clustering and the files it wrote."""
     with result_file.using(directory.result):
         print_table(result)
         print_files(directory, result)
 
 
 def print_table(result: dict[str, Any]) -> None:
-    """k-means and SCAN's steps beside each other, and how it ended."""
+    """Prints the figures of k-means and of SCAN's steps, and the clusters."""
     print()
     if result["acc"] is not None:
         _print_methods(result)
@@ -109,7 +119,7 @@ def print_table(result: dict[str, Any]) -> None:
 
 
 def _print_methods(result: dict[str, Any]) -> None:
-    """A line of figures each, and what they were matched on."""
+    """Prints a line of figures for each method, and the matching."""
 
     def line(name: str, found: dict[str, Any]) -> None:
         cells = [found.get(key) for key in NAMES]
@@ -136,7 +146,7 @@ def _print_methods(result: dict[str, Any]) -> None:
 
 
 def _print_end(labelled: dict[str, Any] | None) -> None:
-    """How long self-labelling went on, and why no longer."""
+    """Prints how long self-labelling was trained and why it ended."""
     if not labelled:
         return
     if not labelled["epochs"]:
@@ -155,7 +165,7 @@ def _print_end(labelled: dict[str, Any] | None) -> None:
 
 
 def print_files(directory: ClusterDirectory, result: dict[str, Any]) -> None:
-    """Names what the clustering wrote."""
+    """Prints the names of the files that the clustering wrote."""
     confusion = f"{directory.confusion.name}: classes by matched clusters"
     print(f"\nwrote {directory.path}/")
     for text in (

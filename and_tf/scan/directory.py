@@ -1,4 +1,4 @@
-"""The directory of a clustering."""
+"""Defines the directory of a clustering."""
 
 from __future__ import annotations
 
@@ -28,10 +28,16 @@ COLUMNS = (
 
 
 class ClusterDirectory(RunDirectory):
-    """As a run's, with what was mined and what the clusters look like.
+    """A run directory with the additional files of a clustering.
 
     Args:
-        path: The directory; need not exist.
+        path: The directory, which need not exist.
+
+    Attributes:
+        mined: The file of the mined neighbours.
+        sample: The file of the features for the silhouette.
+        confusion: The picture of the confusion matrix.
+        prototypes: The picture of each cluster's most confident images.
     """
 
     config_class = ClusterConfig

@@ -1,4 +1,4 @@
-"""What the parts of one clustering share."""
+"""Holds the objects that the parts of one clustering share."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class ClusteringRun:
     """A clustering in progress.
 
     Attributes:
-        config: What it was told.
-        directory: Where it writes.
+        config: The config of the clustering.
+        directory: The directory that it writes to.
         source: The run that it starts from, with its images.
-        mined: Neighbours of its images.
-        model: What learns.
-        board: Its TensorBoard; None on a process that does not write.
-        metadata: What its checkpoints carry beside arrays.
-        processes: Who trains.
+        mined: The mined neighbours of the images.
+        model: The model that is trained.
+        board: The TensorBoard writer; None on processes that do not write.
+        metadata: The metadata that checkpoints hold beside arrays.
+        processes: The processes that train the model.
     """
 
     config: ClusterConfig
@@ -42,11 +42,15 @@ class ClusteringRun:
 
     @property
     def classes(self) -> int:
-        """Of the data set; 0 where it is not known."""
+        """The number of classes of the data set; 0 if it is unknown."""
         return number_of_classes(self.source.images)
 
     def assess(self) -> validation.Assessment:
-        """The model as it is, on the evaluation split."""
+        """Assesses the current model on the evaluation split.
+
+        If the model keeps a moving average of its weights, it assesses the
+        average.
+        """
         with self.model.averaged():
             return validation.assess(
                 self.model,
@@ -56,5 +60,5 @@ class ClusteringRun:
             )
 
     def accuracy(self, found: validation.Assessment) -> float | None:
-        """ACC on the evaluation split; None without labels."""
+        """Computes ACC on the evaluation split; None without labels."""
         return found.accuracy(self.source.queries, self.classes)

@@ -4,13 +4,13 @@ The clustering step minimises
 
     Λ = −mean log⟨Φ(X), Φ(neighbour)⟩ − λ · H(mean Φ)            (equation 2)
 
-where Φ is a softmax over C clusters. The first term is least where an image and
-its neighbour surely belong to one cluster, the second where every cluster has
-an equal part of the batch. Several heads are several classifiers side by side,
-each with a loss of its own.
+where Φ is a softmax over C clusters. The first term is least if an image and
+its neighbour are assigned to the same cluster with certainty, the second if
+all clusters are used evenly in the batch. If there are several heads, each is
+a classifier with its own loss.
 
-In the self-labelling step, the cluster that the classifier is sure of in a weak
-view is the label that it learns for a strong view of the same image.
+In the self-labelling step, a confident prediction for a weak view becomes the
+label of a strong view of the same image.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from and_tf.distribution import collectives
 
 
 class ScanLoss(NamedTuple):
-    """The objective of a batch; over all replicas but for `share`.
+    """The clustering loss of a batch.
 
     Attributes:
-        share: float32 [H], this replica's term: those of all add up to
-            consistency − λ · entropy.
-        consistency: float32 [b, H], −log⟨Φ(X), Φ(neighbour)⟩ of its own.
-        entropy: float32 [H], of the mean over the global batch.
+        share: float32 [H], this replica's term of each head's loss. The terms
+            of all replicas add up to mean consistency − λ · entropy.
+        consistency: float32 [b, H], −log⟨Φ(X), Φ(neighbour)⟩ of this
+            replica's images.
+        entropy: float32 [H], the entropy of the mean prediction over the
+            global batch.
     """
 
     share: tf.Tensor
@@ -40,12 +42,12 @@ class ScanLoss(NamedTuple):
 def scan_loss(
     anchors: tf.Tensor, neighbours: tf.Tensor, entropy_weight: float
 ) -> ScanLoss:
-    """The objective of each head.
+    """Computes the clustering loss of each head.
 
     Args:
-        anchors: [b, H, C], logits of this replica's images.
-        neighbours: [b, H, C], logits of a neighbour of each.
-        entropy_weight: λ.
+        anchors: [b, H, C], the logits of this replica's images.
+        neighbours: [b, H, C], the logits of a neighbour of each image.
+        entropy_weight: The weight λ of the entropy.
     """
     different = consistency(anchors, neighbours)  # [b, H]
     spread = entropy(mean_of_all(tf.nn.softmax(tf.cast(anchors, tf.float32))))
@@ -54,21 +56,21 @@ def scan_loss(
         collectives.share_of_mean(values, count)
         for values in tf.unstack(different, axis=1)
     ]
-    # The mean is the same on all replicas, so that each has a part of what is
-    # said of it; the gradient of the sum over them comes back to all.
+    # The entropy is the same on all replicas, so each counts an equal part of
+    # it; the gradient of the all-reduced mean flows back to all replicas.
     weighted = entropy_weight * collectives.share([spread])
     return ScanLoss(tf.stack(heads) - weighted, different, spread)
 
 
 def consistency(anchors: tf.Tensor, neighbours: tf.Tensor) -> tf.Tensor:
-    """−log⟨Φ(X), Φ(neighbour)⟩, float32 [b, H].
+    """Computes −log⟨Φ(X), Φ(neighbour)⟩, float32 [b, H].
 
-    The product is a sum of exponentials of sums, so its logarithm needs no
-    product that could underflow.
+    It uses a log-sum-exp of log probabilities, so that no product can
+    underflow.
 
     Args:
-        anchors: [b, H, C], logits.
-        neighbours: [b, H, C], logits.
+        anchors: [b, H, C], the logits of the images.
+        neighbours: [b, H, C], the logits of their neighbours.
     """
     logs = [
         tf.nn.log_softmax(tf.cast(logits, tf.float32))
@@ -78,14 +80,14 @@ def consistency(anchors: tf.Tensor, neighbours: tf.Tensor) -> tf.Tensor:
 
 
 def entropy(probabilities: tf.Tensor) -> tf.Tensor:
-    """H = −Σ_c p_c log p_c of [..., C], float32 [...]; 0 · log 0 is 0."""
-    # Its gradient too is finite where a cluster has nothing at all.
+    """Computes H = −Σ_c p_c log p_c of [..., C]; 0 · log 0 counts as 0."""
+    # The floor also keeps the gradient finite where a probability is 0.
     logs = tf.math.log(tf.maximum(probabilities, 1e-8))
     return -tf.reduce_sum(probabilities * logs, axis=-1)
 
 
 def mean_of_all(values: tf.Tensor) -> tf.Tensor:
-    """The mean over the global batch of [b, …], the same on all replicas."""
+    """Computes the mean of [b, …] over the global batch, on all replicas."""
     count = tf.cast(tf.shape(values)[0], values.dtype)
     return collectives.all_reduce_sum(
         tf.reduce_sum(values, axis=0)
@@ -93,13 +95,15 @@ def mean_of_all(values: tf.Tensor) -> tf.Tensor:
 
 
 class SelfLabelLoss(NamedTuple):
-    """The objective of a batch.
+    """The self-labelling loss of a batch.
 
     Attributes:
-        share: float32 [], this replica's term: those of all add up to the
-            mean over the confident samples of the global batch. 0, with
-            gradients of 0, where there is none.
-        confident: float32 [], the share of such samples in the global batch.
+        share: float32 [], this replica's term of the loss. The terms of all
+            replicas add up to the (weighted) mean over the confident samples
+            of the global batch. Without confident samples, the loss and its
+            gradients are 0.
+        confident: float32 [], the share of confident samples in the global
+            batch.
     """
 
     share: tf.Tensor
@@ -112,14 +116,14 @@ def self_label_loss(
     threshold: float,
     balanced: bool = True,
 ) -> SelfLabelLoss:
-    """Cross-entropy of strong views against the weak views' sure answers.
+    """Computes the cross-entropy of strong views with labels of weak views.
 
     Args:
-        weak: [b, C], logits of weak views; no gradient flows into them.
-        strong: [b, C], logits of strong views.
-        threshold: The probability that a sure answer is above.
-        balanced: Whether clusters count alike, however many of the confident
-            samples each has.
+        weak: [b, C], the logits of weak views; no gradient flows into them.
+        strong: [b, C], the logits of strong views.
+        threshold: The probability above which a prediction is confident.
+        balanced: Whether to weight samples by inverse cluster frequency among
+            the confident samples. Defaults to True.
     """
     weak, strong = tf.cast(weak, tf.float32), tf.cast(strong, tf.float32)
     probabilities = tf.stop_gradient(tf.nn.softmax(weak))  # [b, C]

@@ -1,4 +1,4 @@
-"""The nearest neighbours of every image, looked up once and kept."""
+"""Mines the nearest neighbours of every image, once per clustering."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ _ARRAYS = {"train": ("iu", 2), "evaluation": ("iu", 2)}
 
 @dataclasses.dataclass(frozen=True)
 class Mined:
-    """Neighbours of two splits, each within its own, an image's own left out.
+    """The mined neighbours of both splits, each within its own split.
+
+    An image is not its own neighbour, unless `without_false` leaves no other.
 
     Attributes:
-        train: int32 [N, K].
-        evaluation: int32 [M, K'], of the evaluation split; K' is K or as many
-            as there are. The training images' own where there is no other.
+        train: int32 [N, K], the neighbours of the training images.
+        evaluation: int32 [M, K'], the neighbours of the evaluation images,
+            where K' is the lower of K and M − 1. Without a test split, they
+            are the neighbours mined for the training images.
     """
 
     train: np.ndarray
@@ -36,16 +39,18 @@ def mine(
     k: int,
     processes: ProcessGroup | None = None,
 ) -> Mined:
-    """Searches by cosine similarity of clean embeddings.
+    """Mines neighbours by the cosine similarity of clean embeddings.
 
     Args:
-        train: float32 [N, D], unit norm.
-        test: float32 [M, D], or None.
-        k: K.
-        processes: Who shares out the search.
+        train: float32 [N, D], unit norm, the training embeddings.
+        test: float32 [M, D], unit norm, the test embeddings; None without a
+            test split.
+        k: The number of neighbours K.
+        processes: The processes that share the search. None searches on one
+            device.
 
     Raises:
-        InputError: If there are not K others.
+        InputError: If there are fewer than K other training images.
     """
     found = nearest(
         train, train, k, exclude_self=True, processes=processes
@@ -60,17 +65,18 @@ def mine(
 
 
 def agreement(neighbours: np.ndarray, split: Split) -> float | None:
-    """The share of neighbours that have their image's label.
+    """Computes the share of neighbours that have their image's label.
 
-    The health of what was mined: of neighbours drawn at random it is about
-    1 / classes, and clusters can hardly be better than it.
+    It tells how good the mined neighbours are. For random neighbours it is
+    about 1 / classes, and the accuracy of clusters is hardly ever higher.
 
     Args:
-        neighbours: int32 [N, K].
-        split: Of N images.
+        neighbours: int32 [N, K], the neighbours of each image.
+        split: The split of the N images.
 
     Returns:
-        None where no image and neighbour both have a label.
+        The share, from 0 to 1; None if no image has a label together with one
+        of its neighbours.
     """
     labels = split.labels
     if labels is None:
@@ -90,7 +96,7 @@ def without_false(neighbours: np.ndarray, labels: np.ndarray) -> np.ndarray:
     is its own neighbour.
 
     Args:
-        neighbours: int32 [N, K].
+        neighbours: int32 [N, K], the neighbours of each image.
         labels: integer [N], −1 where unknown.
 
     Returns:
@@ -108,7 +114,7 @@ def without_false(neighbours: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def write(path: pathlib.Path, mined: Mined) -> None:
-    """Writes what was mined, so that a resumed run has the same."""
+    """Writes the mined neighbours, so that a resumed run uses the same."""
     atomic_files.write(
         path,
         lambda file: np.savez_compressed(file, **dataclasses.asdict(mined)),
@@ -116,10 +122,15 @@ def write(path: pathlib.Path, mined: Mined) -> None:
 
 
 def read(path: pathlib.Path, train_size: int, evaluation_size: int) -> Mined:
-    """Reads what was mined.
+    """Reads the mined neighbours.
+
+    Args:
+        path: The file.
+        train_size: The number N of training images.
+        evaluation_size: The number M of evaluation images.
 
     Raises:
-        InputError: If it is missing, damaged or of other images.
+        InputError: If the file is missing, damaged or of other images.
     """
     try:
         mined = Mined(*archives.read(path, _ARRAYS))

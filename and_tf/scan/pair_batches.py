@@ -1,6 +1,6 @@
 """Makes batches of two views: of images and their neighbours, or of one image.
 
-As in `data.pipeline`, nothing keeps a random state: order, views and the
+As in `data.pipeline`, there is no random state: the order, the views and the
 neighbour that a sample is paired with follow from (seed, epoch, sample).
 """
 
@@ -19,16 +19,18 @@ from and_tf.data.zero_copy import captured
 from and_tf.distribution.process_group import part
 from and_tf.utils.errors import InputError
 
-ANCHOR, NEIGHBOUR = 0, 1  # Streams of views.
+ANCHOR, NEIGHBOUR = 0, 1  # The streams of random numbers for the views.
 
 
 class Side(NamedTuple):
-    """What one image of each pair is, and how it is seen.
+    """A description of one image of each pair and of its view.
 
     Attributes:
-        view: The recipe of its view.
-        stream: Which of the views of a sample in an epoch.
-        neighbours: int32 [N, K], of which it is one; None is the sample.
+        view: The recipe of the view.
+        stream: The stream of random numbers; different streams give different
+            views of a sample in the same epoch.
+        neighbours: int32 [N, K]. The image is one of the sample's neighbours;
+            if None, it is the sample itself.
     """
 
     view: Recipe
@@ -39,16 +41,17 @@ class Side(NamedTuple):
 def pair_batches(
     split: Split, neighbours: np.ndarray, view: Recipe, **options: Any
 ) -> tf.data.Dataset:
-    """Views of images and of one neighbour each, epoch after epoch.
+    """Makes batches of images and of one neighbour each, for many epochs.
 
     Args:
-        split: N images in memory.
-        neighbours: int32 [N, K], of every sample.
-        view: The recipe of a view, of side S.
-        **options: Of `batches_of`.
+        split: The N images, in memory.
+        neighbours: int32 [N, K], the neighbours of each sample.
+        view: The recipe of the views, with side V.
+        **options: The other arguments of `batches_of`.
 
     Returns:
-        Batches of two float32 [b, S, S, 3], values 0..255.
+        Batches of (images, neighbours), both float32 [b, V, V, 3] with values
+        0..255.
     """
     sides = Side(view, ANCHOR), Side(view, NEIGHBOUR, neighbours)
     return batches_of(split, sides, **options)
@@ -57,16 +60,17 @@ def pair_batches(
 def weak_and_strong_batches(
     split: Split, weak: Recipe, strong: Recipe, **options: Any
 ) -> tf.data.Dataset:
-    """Two views of the same images, epoch after epoch.
+    """Makes batches of two views of the same images, for many epochs.
 
     Args:
-        split: N images in memory.
-        weak: The recipe of the first view, of side S.
-        strong: That of the second.
-        **options: Of `batches_of`.
+        split: The N images, in memory.
+        weak: The recipe of the weak views.
+        strong: The recipe of the strong views.
+        **options: The other arguments of `batches_of`.
 
     Returns:
-        Batches of two float32 [b, S, S, 3], values 0..255.
+        Batches of (weak views, strong views), both float32 [b, V, V, 3] with
+        values 0..255. V is the side of each recipe; the two may differ.
     """
     sides = Side(weak, ANCHOR), Side(strong, NEIGHBOUR)
     return batches_of(split, sides, **options)
@@ -84,23 +88,27 @@ def batches_of(
     first_step: int = 0,
     share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Views of samples, or of what goes with them, epoch after epoch.
+    """Makes batches of views of samples or of their neighbours.
 
-    What is left of an epoch after its last whole batch is left out, as the
-    entropy of a few images' mean says little; every epoch has another order.
+    Every epoch has another order. The samples after the last whole batch of
+    an epoch are dropped, as the entropy of a small batch is a poor estimate.
 
     Args:
-        split: N images in memory.
-        sides: What each batch is a tuple of.
-        batch_size: B.
-        seed: The clustering's.
-        epochs: Where to stop: epochs `first_epoch` to `epochs` - 1 are given.
-        first_epoch: Where to begin,
-        first_step: and after how many batches of that epoch.
-        share: (i, n) gives part i of n of each batch.
+        split: The N images, in memory.
+        sides: The images and views of each batch, which is a tuple with an
+            entry for each side.
+        batch_size: The global batch size B.
+        seed: The random seed of the clustering.
+        epochs: The epoch to stop before: the batches are those of epochs
+            `first_epoch` to `epochs` - 1.
+        first_epoch: The first epoch, 0 by default.
+        first_step: The number of batches of the first epoch to skip.
+        share: (i, n) returns part i of n of each batch, such as that of one
+            of n processes. Defaults to whole batches.
 
     Returns:
-        Batches of float32 [b, S, S, 3] a side, values 0..255.
+        Batches with one float32 [b, V, V, 3] for each entry of `sides`, with
+        values 0..255, where V is the side of its views in pixels.
     """
     images = captured(split.images)
     layers = [side.view.layer() for side in sides]
@@ -141,7 +149,8 @@ def batches_of(
             for augment, (sample_ids, draws) in zip(layers, batch, strict=True)
         )
 
-    # The costly map is outside, so it does not drain where epochs meet.
+    # The slow map is outside `flat_map`, so its prefetched batches do not run
+    # out between two epochs.
     batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(numbered)
     count = max(0, steps * (epochs - first_epoch) - first_step)
     return finish(
@@ -152,12 +161,12 @@ def batches_of(
 
 
 def with_own(neighbours: np.ndarray) -> np.ndarray:
-    """Each sample before its neighbours, int32 [N, K + 1].
+    """Adds each sample as its own first neighbour, int32 [N, K + 1].
 
-    So one pair in K + 1 is of two views of one image, as in SCAN's code.
+    One pair in K + 1 is therefore two views of one image, as in SCAN's code.
 
     Args:
-        neighbours: int32 [N, K].
+        neighbours: int32 [N, K], the neighbours of each sample.
     """
     own = np.arange(len(neighbours), dtype=neighbours.dtype)
     return np.concatenate([own[:, None], neighbours], axis=1)
@@ -166,18 +175,18 @@ def with_own(neighbours: np.ndarray) -> np.ndarray:
 def choose(
     neighbours: tf.Tensor, seed: int, epoch: int | tf.Tensor
 ) -> tf.Tensor:
-    """One of the neighbours of every sample, int32 [N].
+    """Draws one of the neighbours of each sample, int32 [N].
 
     Args:
-        neighbours: int32 [N, K].
-        seed: The clustering's.
-        epoch: Its number, which may be symbolic.
+        neighbours: int32 [N, K], the neighbours of each sample.
+        seed: The random seed of the clustering.
+        epoch: The number of the epoch, which may be symbolic.
     """
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
     count, most = neighbours.shape
     places = tf.random.stateless_uniform(
         [count],
-        # Others than those of the order and of the views.
+        # These random numbers differ from those of the order and the views.
         tf.random.experimental.stateless_fold_in(key, 0),
         maxval=most,
         dtype=tf.int32,
@@ -187,10 +196,10 @@ def choose(
 
 
 def steps_per_epoch(split: Split, batch_size: int) -> int:
-    """Whole batches in an epoch.
+    """Returns the number of whole batches in an epoch.
 
     Raises:
-        InputError: If there is none.
+        InputError: If the batch is larger than the split.
     """
     if batch_size > split.size:
         raise InputError(
@@ -203,11 +212,18 @@ def steps_per_epoch(split: Split, batch_size: int) -> int:
 def check(
     split: Split, batch_size: int, replicas: int, flag: str = "--batch_size"
 ) -> None:
-    """Sees to it that pairs can be had.
+    """Checks that batches of pairs can be made.
+
+    Args:
+        split: The training images.
+        batch_size: The global batch size B.
+        replicas: The number of replicas that share a batch.
+        flag: The flag of the batch size, for error messages.
 
     Raises:
-        InputError: If the images are streamed, where a neighbour would have
-            to be looked for on the disk, or a batch is too small.
+        InputError: If the images are streamed, as neighbours are then not in
+            memory, or if a batch is larger than the split or has fewer than
+            two images per replica.
     """
     if not split.held:
         raise InputError(
@@ -223,11 +239,12 @@ def check(
         )
 
 
-# Sides of images, in pixels, up to which the authors' code has cutouts of half
-# a side, else of a third; and takes strong views of whole images, else of a
-# window of 224 in 256 pixels.
+# As in the authors' code, cutouts measure half the side of images of up to
+# HALF_CUT pixels, and a third of the side of larger images. Strong views show
+# whole images of up to UNCROPPED pixels, and a window of 224 in 256 pixels of
+# larger images.
 HALF_CUT, UNCROPPED = 64, 96
-WINDOW = (224 / 256) ** 2  # Of the area.
+WINDOW = (224 / 256) ** 2  # The share of the area.
 
 
 def recipe(
@@ -236,15 +253,17 @@ def recipe(
     image_size: int,
     mean: Sequence[float],
 ) -> Recipe:
-    """The recipe of --augmentation or --label_view.
+    """Returns the recipe for a value of --augmentation or --label_view.
 
     Args:
-        name: One of `config.AUGMENTATIONS` or of `config.LABEL_VIEWS`.
-        trained_on: How the encoder's run augmented, which are weak views.
-            Strong ones are of their size, clean ones whole images.
-        image_size: S, of clean images, what the encoder is evaluated on.
-        mean: Of each channel, in [0, 1], what the encoder subtracts: what a
-            strong view erases is nothing to it.
+        name: One of `config.AUGMENTATIONS` or `config.LABEL_VIEWS`.
+        trained_on: The recipe of the views that the encoder was trained on,
+            which are the weak views. Strong views have the same side.
+        image_size: The side S, in pixels, of clean views, which show whole
+            images.
+        mean: The mean of each channel, in [0, 1], that the encoder subtracts.
+            Strong views fill their cutouts with it, so that the encoder sees
+            zeros there.
     """
     if name == "weak":
         return trained_on
@@ -259,8 +278,8 @@ def recipe(
             hue=0.0,
             greyscale=0.0,
         )
-    # A view that is smaller than an image shows less of it at the same scale:
-    # shrunk, it would show things smaller than the encoder has ever seen them.
+    # A view that is smaller than an image shows a crop at the same scale. If
+    # it were shrunk instead, objects would be smaller than in training.
     shown = 1.0 if image_size <= UNCROPPED else WINDOW
     shown = min(shown, (trained_on.image_size / image_size) ** 2)
     return StrongConfig(

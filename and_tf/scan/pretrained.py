@@ -1,9 +1,9 @@
 """Loads the trained run that a clustering starts from, and checks it.
 
-The commonest way for SCAN to fail is an encoder whose weights are not the
-trained ones: everything runs, and accuracy ends some twenty points lower. So
-the loaded weights are compared with those of the file, and with an encoder
-that has seen no image.
+SCAN fails silently if the encoder does not have its trained weights:
+everything runs, but the accuracy is about twenty points lower. The loaded
+weights are therefore compared with the file, and the batch norms are checked
+for the statistics of an untrained encoder.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from and_tf.utils.errors import InputError
 
 
 def load(config: ClusterConfig, processes: ProcessGroup) -> Run:
-    """Loads the encoder and the images of a clustering's run.
+    """Loads the encoder and the images of the run to cluster.
 
     Args:
-        config: Of the clustering.
-        processes: Its replicas each get the encoder.
+        config: The config of the clustering.
+        processes: The processes whose replicas each get the encoder.
 
     Raises:
         InputError: If there is no such run, its encoder is not trained, or
-            its images cannot be had.
+            its images cannot be loaded.
     """
     run = Run(
         pathlib.Path(config.run_dir),
@@ -42,12 +42,12 @@ def load(config: ClusterConfig, processes: ProcessGroup) -> Run:
     with processes.strategy.scope():
         encoder = run.encoder
     check_trained(encoder, run.checkpoint, run.directory.path)
-    _ = run.images  # What is missing is said before anything is written.
+    _ = run.images  # Raises errors before anything is written.
     return run
 
 
 def identity(run: Run) -> dict[str, Any]:
-    """Returns what result.json and checkpoints say of a run, as JSON."""
+    """Describes a run for result.json and checkpoints, as JSON values."""
     return {
         "run_dir": str(run.directory.path),
         "checkpoint": run.checkpoint.path.name,
@@ -62,16 +62,16 @@ def identity(run: Run) -> dict[str, Any]:
 def check_trained(
     encoder: keras.Model, checkpoint: Checkpoint, path: pathlib.Path
 ) -> None:
-    """Sees to it that an encoder is the trained one of a checkpoint.
+    """Checks that an encoder has the trained weights of a checkpoint.
 
     Args:
-        encoder: What was loaded.
-        checkpoint: From where.
-        path: The run's directory.
+        encoder: The loaded encoder.
+        checkpoint: The checkpoint that it was loaded from.
+        path: The directory of the run.
 
     Raises:
-        InputError: If no epoch was finished, a weight is not what the file
-            has or no number, or batch norms have never seen an image.
+        InputError: If no epoch was finished, a weight differs from the file
+            or is not finite, or a batch norm has its initial statistics.
     """
     wrong = ""
     if checkpoint.epochs < 1:
@@ -92,7 +92,7 @@ def check_trained(
 
 
 def fingerprint(encoder: keras.Model) -> str:
-    """What tells an encoder's weights from any others."""
+    """Computes the SHA-256 of an encoder's weights, in hexadecimal."""
     digest = hashlib.sha256()
     for array in encoder.get_weights():
         digest.update(np.ascontiguousarray(array).tobytes())
@@ -100,7 +100,7 @@ def fingerprint(encoder: keras.Model) -> str:
 
 
 def _same(encoder: keras.Model, checkpoint: Checkpoint) -> bool:
-    """Whether all weights are those of the file, to the bit."""
+    """Returns whether all weights equal those in the file exactly."""
     arrays = checkpoint.arrays("encoder")
     return len(arrays) == len(encoder.variables) and all(
         np.array_equal(np.asarray(variable), array, equal_nan=True)
@@ -109,7 +109,7 @@ def _same(encoder: keras.Model, checkpoint: Checkpoint) -> bool:
 
 
 def _has_seen_nothing(encoder: keras.Model) -> bool:
-    """Whether any batch norm has the statistics that it was made with."""
+    """Returns whether any batch norm still has its initial statistics."""
     return any(
         not np.any(layer.moving_mean) and np.all(layer.moving_variance == 1)
         for layer in encoder.layers

@@ -32,10 +32,10 @@ def make_result(
 
     Args:
         run: The clustering.
-        recorder: Of its epochs.
-        found: On the evaluation split, of the model as it is kept.
-        voters: int64 [N], clusters of the training images, where clusters
-            are matched many to one.
+        recorder: The recorder of its epochs.
+        found: The assessment of the final model on the evaluation split.
+        voters: int64 [N], the clusters of the training images, for matching
+            many to one. None leaves out `acc_majority`.
     """
     config, metadata, images = run.config, run.metadata, run.source.images
     shown = cluster_metrics.prototypes(found.probabilities)
@@ -87,9 +87,9 @@ def make_result(
 
 
 def _by_step(run: ClusteringRun, recorder: Recorder) -> dict[str, Any]:
-    """What came of clustering, and of self-labelling after it.
+    """Collects the results of clustering and of self-labelling.
 
-    The figures of the result itself are those of the end.
+    The other figures in result.json are those of the final model.
     """
     after = dict(run.metadata["clustered"])
     head, losses = after["head"], after["head_losses"]
@@ -118,7 +118,7 @@ def _by_step(run: ClusteringRun, recorder: Recorder) -> dict[str, Any]:
 def _held_against_labels(
     run: ClusteringRun, found: Assessment, voters: np.ndarray | None
 ) -> dict[str, Any]:
-    """Matched figures of the evaluation split; None each without labels."""
+    """Computes the figures that need labels; without labels all are None."""
     split = run.source.queries
     names = (*NAMES, "acc_majority", "matching", "class_names", "confusion")
     if run.accuracy(found) is None:
@@ -170,7 +170,9 @@ def _protocol(run: ClusteringRun) -> dict[str, Any]:
 
 
 def finish(run: ClusteringRun, recorder: Recorder) -> dict[str, Any]:
-    """Writes result.json and the pictures, and prints the table.
+    """Writes result.json and the pictures, and prints the results.
+
+    Only the process with a TensorBoard writer, the chief, writes and prints.
 
     Returns:
         The content of result.json.
@@ -185,14 +187,14 @@ def finish(run: ClusteringRun, recorder: Recorder) -> dict[str, Any]:
         final = {name: result[name] for name in NAMES if result[name]}
         run.board.write_result(final, len(recorder.history))
         run.board.close()
-        # Last: with it a clustering is finished.
+        # This comes last, as result.json marks a clustering as finished.
         run.directory.write_result(result)
         console.show(run.directory, result)
     return result
 
 
 def _train_clusters(run: ClusteringRun, head: int) -> np.ndarray:
-    """Clusters of the training images' clean views, int64 [N]."""
+    """Predicts the clusters of the training images, int64 [N]."""
     train = run.source.images.train
     logits = console.with_progress(
         "training images",
@@ -216,9 +218,9 @@ def draw(
     if run.config.uses_labels:
         name += ", with labels"
     compared = run.metadata["kmeans"]
-    # Of a rate that is constant there is nothing to see.
+    # The learning rate is constant, so its curve shows nothing.
     rows = [{**row, "learning_rate": None} for row in history]
-    # Another loss than that of clustering.
+    # The loss of self-labelling is not comparable with that of clustering.
     rows = [
         {**row, "loss": None} if row.get("stage") == stopping.STAGE else row
         for row in rows

@@ -1,4 +1,4 @@
-"""SCAN's classifier as one `keras.Model`: encoder, heads and objective."""
+"""Defines SCAN's classifier, a `keras.Model` of encoder, heads and loss."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from and_tf.scan.losses import scan_loss
 
 
 class SCAN(MultiWorkerModel):
-    """Clustering heads on an encoder.
+    """A model of clustering heads on an encoder.
 
-    Fit it on a `tf.data` set of (images, neighbours), views of images and of
+    Fit it on a `tf.data` set of (images, neighbours): views of images and of
     one mined neighbour of each, both [B, V, V, 3].
 
-    A frozen encoder is in inference mode, its batch norms with the statistics
-    that it was trained with. One that is fine-tuned is in training mode, and
+    A frozen encoder runs in inference mode, so its batch norms use the
+    statistics of its training. A fine-tuned encoder runs in training mode and
     normalises images and neighbours by their own statistics, as the authors'
     code does.
 
     Args:
-        encoder: One that `backbones.build` made, trained.
-        clusters: C.
-        heads: H, linear classifiers side by side; the loss is their sum.
-        entropy_weight: λ.
-        features: "backbone", what goes into the encoder's projection, or
-            "embedding", its output.
-        freeze: Whether the encoder stays as it is.
-        view_size: V, side of the views that it learns from; None is the
-            encoder's own, S.
+        encoder: A trained encoder from `backbones.build`.
+        clusters: The number of clusters C.
+        heads: The number H of linear classifiers that are trained side by
+            side. The loss is the sum of their losses.
+        entropy_weight: The weight λ of the entropy.
+        features: The input of the heads: "backbone", the input of the
+            encoder's projection, or "embedding", its output.
+        freeze: Whether the encoder stays unchanged.
+        view_size: The side V of the views in pixels; None means the side S of
+            the encoder's input.
 
     Attributes:
-        trunk: From images [B, S, S, 3] to what the heads see, [B, F].
-        view_trunk: The same layers for views.
+        trunk: A model from images [B, S, S, 3] to the input of the heads,
+            [B, F].
+        view_trunk: A model of the same layers for views [B, V, V, 3].
     """
 
     def __init__(
@@ -78,29 +80,29 @@ class SCAN(MultiWorkerModel):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The parts of the loss; Keras' own mean of it is never updated."""
+        """The parts of the loss, without Keras' own loss metric."""
         return [self._consistency, self._entropy]
 
     @property
     def method_variables(self) -> list[keras.Variable]:
-        """What a checkpoint holds beside the encoder."""
+        """The variables that a checkpoint holds beside the encoder."""
         return self.head.variables
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Images or views to logits of all heads, float32 [B, H · C]."""
+        """Maps images or views to logits of all heads, float32 [B, H · C]."""
         is_view = images.shape[1] == self.view_trunk.input_shape[1]
         trunk = self.view_trunk if is_view else self.trunk
         training = training and not self.freeze
         return self.head(trunk(images, training=training))
 
     def by_head(self, logits: tf.Tensor) -> tf.Tensor:
-        """[B, H · C] as [B, H, C]."""
+        """Reshapes logits [B, H · C] to [B, H, C]."""
         return tf.reshape(logits, [-1, self.heads, self.clusters])
 
     def train_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
-        """One step on (images, a neighbour of each)."""
+        """Trains one step on (images, a neighbour of each)."""
         with tf.GradientTape() as tape:
             anchors, neighbours = (
                 self.by_head(self(images, training=True)) for images in data
@@ -121,22 +123,23 @@ class SCAN(MultiWorkerModel):
         return self.get_metrics_result()
 
     def averaged(self) -> contextlib.AbstractContextManager[None]:
-        """The model as it is evaluated: here, as it is."""
+        """Returns a context for evaluation, which changes nothing here."""
         return contextlib.nullcontext()
 
     def get_metrics_result(self) -> dict[str, tf.Tensor]:
-        """Means over the epoch so far, and over the heads."""
+        """Returns means over the epoch so far and over the heads."""
         parts = {metric.name: metric.result() for metric in self.metrics}
         weighted = self.entropy_weight * parts["entropy"]
         return {"loss": parts["consistency_loss"] - weighted, **parts}
 
 
 def trunk_of(encoder: keras.Model, features: str) -> keras.Model:
-    """The encoder up to what the heads see, its layers shared.
+    """Makes a model of the encoder's layers up to the input of the heads.
 
     Args:
-        encoder: One that `backbones.build` made.
-        features: "backbone" or "embedding".
+        encoder: An encoder from `backbones.build`.
+        features: "backbone", the input of the encoder's projection, or
+            "embedding", its output.
     """
     output = encoder.output
     if features == "backbone":

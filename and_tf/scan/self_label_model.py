@@ -1,4 +1,4 @@
-"""A clustering that learns from what it is sure of, as a `keras.Model`."""
+"""Defines the self-labelling model, which learns from its predictions."""
 
 from __future__ import annotations
 
@@ -15,30 +15,29 @@ from and_tf.scan.scan_model import SCAN
 
 
 class SelfLabeller(SCAN):
-    """One head of a clustering, with its encoder, in the self-labelling step.
+    """A model of one clustering head and its encoder, for self-labelling.
 
-    Fit it on a `tf.data` set of (weak, strong) views of the same images, each
-    either of an image's side or of a view's.
+    Fit it on a `tf.data` set of (weak, strong) views of the same images. The
+    side of each is either S, that of images, or V, that of views.
 
-    As in the authors' code both views pass the encoder in training mode, each
-    normalised by its own statistics, and no gradient flows into the weak one.
-    A step without a confident sample changes no weight, nothing of the
-    optimiser and no average; batch norms' statistics are of all that was
-    seen, these images too.
+    As in the authors' code, both views pass the encoder in training mode, each
+    normalised by its own statistics, and no gradient flows into the weak view.
+    A step without a confident sample changes neither the weights nor the
+    optimiser nor the average. It does update the statistics of batch norms.
 
     Args:
-        scan: The clustering, whose encoder is shared.
-        head: The one that goes on.
-        threshold: The probability that a confident answer is above.
-        balanced: Whether clusters count alike in the loss.
-        decay: Of the weights' moving average, which is then what is
-            evaluated; 0 has none.
-        freeze: Whether the encoder stays as it is, whatever the clustering
-            did.
+        scan: The trained clustering model, whose encoder is shared.
+        head: The index of the head to train further.
+        threshold: The probability above which a prediction is confident.
+        balanced: Whether to weight samples by inverse cluster frequency.
+        decay: The decay of a moving average of the weights, which is then
+            evaluated in their place. 0 keeps no average.
+        freeze: Whether the encoder stays unchanged, independently of the
+            clustering step.
 
     Attributes:
-        average: A variable for each of the encoder's and the head's; empty
-            without a decay.
+        average: The average of each variable of the encoder and the head;
+            empty if `decay` is 0.
     """
 
     def __init__(
@@ -73,23 +72,27 @@ class SelfLabeller(SCAN):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The loss of the steps that were not skipped, and how many were."""
+        """The loss without skipped steps, and the confident and skipped shares.
+
+        The share of confident samples is over all samples, the share of
+        skipped steps over all steps.
+        """
         return [self._loss, self._confident, self._skipped]
 
     @property
     def learnt(self) -> list[keras.Variable]:
-        """What there is an average of."""
+        """The variables that are averaged."""
         return [*self.encoder.variables, *self.head.variables]
 
     @property
     def method_variables(self) -> list[keras.Variable]:
-        """What a checkpoint holds beside the encoder."""
+        """The variables that a checkpoint holds beside the encoder."""
         return [*self.head.variables, *self.average]
 
     def train_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
-        """One step on (weak views, strong views)."""
+        """Trains one step on (weak views, strong views)."""
         weak, strong = data
         answers = self(weak, training=True)  # [b, C]
         with tf.GradientTape() as tape:
@@ -117,12 +120,15 @@ class SelfLabeller(SCAN):
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, tf.Tensor]:
-        """Means over the epoch so far."""
+        """Returns means over the epoch so far."""
         return {metric.name: metric.result() for metric in self.metrics}
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """The model with its average in the place of its weights."""
+        """Uses the average as the weights within a context.
+
+        It changes nothing if there is no average.
+        """
         before = [np.asarray(v) for v in self.learnt] if self.average else []
         self.take_average()
         try:
@@ -132,13 +138,13 @@ class SelfLabeller(SCAN):
                 variable.assign(value)
 
     def take_average(self) -> None:
-        """Puts the average, where there is one, in the weights' place."""
+        """Replaces the weights by their average, if there is one."""
         for variable, value in zip(self.learnt, self.average, strict=False):
             variable.assign(value)
 
     def _copies(self) -> list[keras.Variable]:
         copies = [
-            # All replicas have the same, so any one's is that of all.
+            # All replicas hold the same values, so reading one is enough.
             self.add_weight(
                 shape=variable.shape,
                 dtype=variable.dtype,

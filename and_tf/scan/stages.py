@@ -1,4 +1,4 @@
-"""The two steps of a clustering, one after the other in one directory."""
+"""Runs the two steps of a clustering, one after the other."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ UNSURE = (
     "highest: {surest:.3f}), so self-labelling has no labels to learn from. "
     "Lower --threshold and continue with --resume."
 )
-FREE = ("self_labelling_epochs", "patience")  # Of those, when taken up again.
+# Flags of self-labelling that may change when it is resumed.
+FREE = ("self_labelling_epochs", "patience")
 
 
 def is_finished(config: ClusterConfig, checkpoint: Checkpoint | None) -> bool:
-    """Whether there is no step left that was asked for."""
+    """Returns whether all steps of the config are done."""
     if checkpoint is None or checkpoint.step:
         return False
     if _stage(checkpoint.metadata) == stopping.STAGE:
@@ -49,14 +50,14 @@ def is_finished(config: ClusterConfig, checkpoint: Checkpoint | None) -> bool:
 def learn(
     run: ClusteringRun, checkpoint: Checkpoint | None
 ) -> tuple[ClusteringRun, Recorder]:
-    """Clusters, and then learns from confident answers.
+    """Trains the clustering step and then self-labelling.
 
     Args:
-        run: A clustering, new or as its checkpoint is.
-        checkpoint: What it goes on from; None is a new one.
+        run: A clustering, new or restored from its checkpoint.
+        checkpoint: The checkpoint to resume from; None for a new clustering.
 
     Returns:
-        The run with the model as it is in the end, and what was recorded.
+        The run with the trained model, and the recorder of its epochs.
     """
     if _stage(run.metadata) != stopping.STAGE:
         recorder = fit(run, clustering_stage(run))
@@ -86,7 +87,7 @@ def learn(
 
 
 def clustering_stage(run: ClusteringRun) -> Stage:
-    """Images and their neighbours."""
+    """Makes the stage that learns from images and their neighbours."""
     batches = functools.partial(
         pair_batches.pair_batches,
         run.source.images.train,
@@ -97,7 +98,7 @@ def clustering_stage(run: ClusteringRun) -> Stage:
 
 
 def self_labelling_stage(run: ClusteringRun) -> Stage:
-    """Views whose answers are the labels, and strong ones."""
+    """Makes the stage that learns strong views from confident predictions."""
     config, train = run.config, run.source.images.train
     weak, strong = (view(run, name) for name in (config.label_view, "strong"))
 
@@ -122,7 +123,7 @@ def self_labelling_stage(run: ClusteringRun) -> Stage:
 
 
 def view(run: ClusteringRun, name: str) -> Recipe:
-    """The recipe of that name, on the run's images; see `views.recipe`."""
+    """Returns the named recipe for a run; see `pair_batches.recipe`."""
     source = run.source
     trained_on = view_config(source.config, source.view_size)
     return recipe(
@@ -131,10 +132,10 @@ def view(run: ClusteringRun, name: str) -> Recipe:
 
 
 def take_best(run: ClusteringRun, history: list[dict]) -> None:
-    """Goes back to the epoch whose loss, without labels, was the lowest.
+    """Restores the epoch with the lowest loss, chosen without labels.
 
     Raises:
-        InputError: If its checkpoint is lost.
+        InputError: If the checkpoint of that epoch is lost.
     """
     epochs = lowest_loss(history)
     if epochs == len(history):
@@ -150,7 +151,7 @@ def take_best(run: ClusteringRun, history: list[dict]) -> None:
 def clustered(
     run: ClusteringRun, recorder: Recorder, found: Assessment
 ) -> ClusteringRun:
-    """The run with what came of its clustering in its notes."""
+    """Returns the run with the results of the first step in its metadata."""
     figures = None
     if run.accuracy(found) is not None:
         figures = cluster_metrics.score(
@@ -178,7 +179,7 @@ def clustered(
 
 
 def build_self_labeller(run: ClusteringRun) -> SelfLabeller:
-    """Makes the compiled model of the second step."""
+    """Builds and compiles the model of the self-labelling step."""
     config = run.config
     with run.processes.strategy.scope():
         model = SelfLabeller(
@@ -196,7 +197,7 @@ def build_self_labeller(run: ClusteringRun) -> SelfLabeller:
 def optimiser(
     config: ClusterConfig, learning_rate: float
 ) -> keras.optimizers.Optimizer:
-    """A fresh one of --optimiser's kind, for either step."""
+    """Makes a new optimiser of the kind that --optimiser names."""
     if config.optimiser == "sgd":
         return CoupledSGD(
             learning_rate, nesterov=False, weight_decay=config.weight_decay
@@ -205,15 +206,15 @@ def optimiser(
 
 
 def batch_size(config: ClusterConfig, train: Split) -> int:
-    """B of self-labelling."""
+    """Returns the batch size of self-labelling, at most all images."""
     return min(config.self_labelling_batch_size, train.size)
 
 
 def check_flags(config: ClusterConfig, checkpoint: Checkpoint | None) -> None:
-    """Sees to it that self-labelling, where it began, goes on as it did.
+    """Checks that self-labelling resumes with the flags it began with.
 
     Raises:
-        InputError: If a flag of it is another.
+        InputError: If a flag of self-labelling has changed.
     """
     if checkpoint is None or _stage(checkpoint.metadata) != stopping.STAGE:
         return
@@ -231,7 +232,7 @@ def check_flags(config: ClusterConfig, checkpoint: Checkpoint | None) -> None:
 
 
 def _confident(run: ClusteringRun, found: Assessment) -> bool:
-    """Says how self-labelling begins, and whether it can."""
+    """Prints how self-labelling begins and returns whether it can begin."""
     threshold = run.config.threshold
     share = stopping.confident(found, threshold).mean()
     if found.collapsed:
@@ -255,7 +256,7 @@ def _flags(config: ClusterConfig) -> dict[str, Any]:
 
 
 def _last(config: ClusterConfig, history: list[dict]) -> int:
-    """The last epoch's number; that which was, where it has settled."""
+    """Returns the number of the last epoch, the current one if settled."""
     if stopping.settled(stopping.shares(history), config.patience):
         return len(history)
     return config.epochs + config.self_labelling_epochs

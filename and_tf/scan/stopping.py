@@ -1,7 +1,7 @@
-"""How many answers a clustering is sure of, and when they are no longer more.
+"""Ends self-labelling when the share of confident predictions settles.
 
-Only the count decides anything. How many of them are right takes labels, and
-is shown.
+Only this share, which needs no labels, ends the training. The accuracy of the
+confident predictions needs labels and is only shown.
 """
 
 from __future__ import annotations
@@ -15,28 +15,32 @@ from and_tf.data.split import Split
 from and_tf.evaluation import cluster_metrics
 from and_tf.scan.validation import Assessment
 
-GROWTH = 1e-3  # Of all images; less in a share is none.
-STAGE = "self_labelling"  # As against "clustering", in logs and notes.
+GROWTH = 1e-3  # A smaller growth of the share counts as none.
+# The name of the stage in logs and metadata; the other is "clustering".
+STAGE = "self_labelling"
 
 
 def confident(found: Assessment, threshold: float) -> np.ndarray:
-    """Which images the answer is sure of, bool [M]."""
+    """Returns which predictions are confident, bool [M]."""
     return found.probabilities.max(1) > threshold
 
 
 def accuracy(
     found: Assessment, threshold: float, split: Split, classes: int
 ) -> float | None:
-    """The share of sure answers that are right, clusters matched on all.
+    """Computes the accuracy of confident predictions.
+
+    Clusters are matched to classes on all labelled images.
 
     Args:
-        found: Of the split's images.
-        threshold: The probability that a sure answer is above.
-        split: M images.
-        classes: How many there are.
+        found: The assessment of the images.
+        threshold: The probability above which a prediction is confident.
+        split: The split of the M images.
+        classes: The number of classes.
 
     Returns:
-        None without labels, or where no answer is sure.
+        The accuracy, from 0 to 1; None if there are no labels or no labelled
+        image has a confident prediction.
     """
     labels = split.labels
     if labels is None or not (labels >= 0).any():
@@ -51,16 +55,16 @@ def accuracy(
 
 
 def shares(history: Sequence[Mapping]) -> list[float]:
-    """Confident shares of the epochs of self-labelling."""
+    """Returns the confident share of each epoch of self-labelling."""
     return [row["confident"] for row in history if row.get("stage") == STAGE]
 
 
 def settled(confident_shares: Sequence[float], patience: int) -> bool:
-    """Whether the share has not grown for so many epochs.
+    """Returns whether the share has not grown for `patience` epochs.
 
     Args:
-        confident_shares: One an epoch.
-        patience: Epochs; 0 waits for ever.
+        confident_shares: The confident share of each epoch, from 0 to 1.
+        patience: The number of epochs; with 0, the share never settles.
     """
     before = confident_shares[:-patience] if patience else ()
     if not before:
@@ -69,14 +73,15 @@ def settled(confident_shares: Sequence[float], patience: int) -> bool:
 
 
 class EndWhenSettled(keras.callbacks.Callback):
-    """Ends a training whose confident share does not grow any more.
+    """A callback that ends the training when the confident share settles.
 
-    It follows from the history alone, so that a run that is taken up ends
-    where it would have.
+    The decision depends on the history only, so that a resumed run ends after
+    the same epoch.
 
     Args:
-        history: Of the run, extended by what stands before it.
-        patience: See `settled`.
+        history: The logs of all epochs so far. A callback before this one
+            must extend it at the end of each epoch.
+        patience: The number of epochs without growth, see `settled`.
     """
 
     def __init__(self, history: Sequence[Mapping], patience: int) -> None:
@@ -84,6 +89,6 @@ class EndWhenSettled(keras.callbacks.Callback):
         self._history, self._patience = history, patience
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Ends it after this epoch where it is time."""
+        """Ends the training after this epoch if the share has settled."""
         if settled(shares(self._history), self._patience):
             self.model.stop_training = True

@@ -1,4 +1,4 @@
-"""The epochs of a clustering's steps, and what happens around theirs."""
+"""Trains the epochs of a clustering stage with its callbacks."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ from and_tf.training.callbacks.speed import Speed
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One of a clustering's steps: what it learns from, and for how long.
+    """A stage of a clustering: either clustering or self-labelling.
 
     Attributes:
-        last: The number of its last epoch, counted from 1 and from the
-            beginning of the clustering.
-        batch_size: B.
-        batches: See `pairs.batches_of`, but for where it begins and ends.
-        remedy: What to try where its loss is no number.
-        figures: What else an epoch's logs say of an assessment.
-        patience: See `confidence.settled`; 0 has it last to its end.
+        last: The number of its last epoch, counted from 1 at the start of the
+            clustering.
+        batch_size: The global batch size B.
+        batches: A function that makes the batches. It takes the keyword
+            arguments of `pair_batches.batches_of`.
+        remedy: A sentence that says what to try if the loss is not finite.
+        figures: A function from an assessment to additional logs of an epoch.
+        patience: The number of epochs without growth after which the stage
+            ends, see `stopping.settled`. 0 never ends it early.
     """
 
     last: int
@@ -44,7 +46,7 @@ class Stage:
 
 
 def fit(run: ClusteringRun, stage: Stage) -> Recorder:
-    """Trains the epochs that are missing; returns what was recorded."""
+    """Trains the remaining epochs of a stage and returns the recorder."""
     steps = steps_per_epoch(run.source.images.train, stage.batch_size)
     share = (run.processes.index, run.processes.size)
 

@@ -1,4 +1,4 @@
-"""A clustering, from its config to its result: where the parts are wired."""
+"""Runs a clustering from its config to its result."""
 
 from __future__ import annotations
 
@@ -40,23 +40,29 @@ from and_tf.utils.errors import InputError
 
 
 def cluster(config: ClusterConfig) -> dict[str, Any]:
-    """Clusters, or goes on with it, and leaves a directory behind.
+    """Clusters the images of a run, or resumes a clustering.
+
+    It writes checkpoints, metrics, pictures and results to the directory
+    `config.output_directory`. If the clustering there is already finished, it
+    only prints the results.
 
     Args:
-        config: The clustering.
+        config: The config of the clustering.
 
     Returns:
         The content of result.json.
 
     Raises:
-        InputError: For everything that a user can mend.
+        InputError: If the config, the run or the data cannot be used. The
+            message says what to change.
     """
     processes = ProcessGroup(
         strategy.build(config.strategy, config.communication)
     )
     directory = ClusterDirectory(config.output_directory)
     with processes.joined():
-        # Before the directory is made, which would lie in a run that is none.
+        # Load and check the run first: the output directory may lie inside
+        # it, and must not be made if there is no such run.
         keras.config.set_dtype_policy(config.precision)
         source = pretrained.load(config, processes)
         check(config, source, processes)
@@ -69,18 +75,20 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
                 console.show(directory, result)
                 return result
             if result and processes.chief:
-                directory.result.unlink()  # What is gone on with is not done.
+                # A clustering that continues is no longer finished.
+                directory.result.unlink()
             run = prepare(config, directory, source, checkpoint, processes)
             result = results.finish(*stages.learn(run, checkpoint))
-            processes.wait()  # Until the chief has written it all.
+            processes.wait()  # Waits until the chief has written everything.
     return result
 
 
 def check(config: ClusterConfig, source: Run, processes: ProcessGroup) -> None:
-    """Refuses what cannot be clustered, before anything is written.
+    """Checks that the run can be clustered, before anything is written.
 
     Raises:
-        InputError: If the number of clusters or of images does not do.
+        InputError: If clusters, neighbours, batches or labels do not fit the
+            images.
     """
     train = source.images.train
     clusters = choose_clusters(config, source.images)
@@ -112,10 +120,10 @@ def check(config: ClusterConfig, source: Run, processes: ProcessGroup) -> None:
 
 
 def choose_clusters(config: ClusterConfig, images: ImageData) -> int:
-    """C: what was asked for, or as many as there are classes.
+    """Returns the number of clusters C, by default that of the classes.
 
     Raises:
-        InputError: If it is neither given nor known.
+        InputError: If C is neither given nor known from labels.
     """
     clusters = config.clusters or classes_that_occur(images)
     if clusters < 2:
@@ -134,7 +142,15 @@ def prepare(
     checkpoint: Checkpoint | None,
     processes: ProcessGroup,
 ) -> ClusteringRun:
-    """Mines neighbours and makes the model, new or as the checkpoint is."""
+    """Mines the neighbours and builds the model, or restores both.
+
+    Args:
+        config: The config of the clustering.
+        directory: The directory that it writes to.
+        source: The run that it starts from.
+        checkpoint: The checkpoint to restore; None starts a new clustering.
+        processes: The processes that train the model.
+    """
     clusters = choose_clusters(config, source.images)
     console.print_start(config, source, clusters, processes)
     if checkpoint:
@@ -148,7 +164,7 @@ def prepare(
         model = build_model(config, source, clusters)
     if checkpoint and metadata.get("stage") != stopping.STAGE:
         for group, variables in state(model).items():
-            # Metrics are sums over an epoch, which begin with each.
+            # Metrics are sums over an epoch, so they only matter within one.
             if group != "metrics" or checkpoint.step:
                 checkpoint.restore(group, variables)
     board = None
@@ -165,7 +181,7 @@ def prepare(
 
 
 def build_model(config: ClusterConfig, source: Run, clusters: int) -> SCAN:
-    """Makes the compiled model, its heads with fresh weights."""
+    """Builds and compiles the model, with new weights in its heads."""
     model = SCAN(
         source.encoder,
         clusters,
@@ -187,10 +203,10 @@ def begin(
     clusters: int,
     processes: ProcessGroup,
 ) -> tuple[Mined, dict[str, Any]]:
-    """What a new clustering does before its first step.
+    """Starts a new clustering: embeds, mines and runs the baseline.
 
     Returns:
-        (what was mined, the notes of its checkpoints).
+        (the mined neighbours, the metadata for its checkpoints).
     """
     start = time.monotonic()
     train, test = source.images.train, source.images.test
@@ -214,7 +230,8 @@ def begin(
     }
     console.print_mined(config.neighbours, agreement)
     if config.uses_labels:
-        # Heads are chosen without labels still, by what was mined.
+        # The evaluation neighbours stay as mined, so that the choice of the
+        # head needs no labels.
         kept = mining.without_false(mined.train, train.labels)
         mined = dataclasses.replace(mined, train=kept)
         console.print_oracle(kept)
@@ -247,10 +264,10 @@ def begin(
 def check_source(
     metadata: dict[str, Any], source: Run, directory: ClusterDirectory
 ) -> None:
-    """Sees to it that a clustering goes on from what it began with.
+    """Checks that a clustering resumes with the encoder it began with.
 
     Raises:
-        InputError: If the run has another encoder by now.
+        InputError: If the encoder of the run has changed since.
     """
     before = metadata["pretext"]["encoder_sha256"]
     now = pretrained.identity(source)
@@ -266,7 +283,11 @@ def check_source(
 def read_mined(
     directory: ClusterDirectory, source: Run, processes: ProcessGroup
 ) -> Mined:
-    """The chief's file, for all processes."""
+    """Reads the mined neighbours on the chief and sends them to all.
+
+    Raises:
+        InputError: If the file is missing, damaged or of other images.
+    """
     sizes = source.images.train.size, source.queries.size
     mined = Mined(*(np.zeros((0, 0), np.int32),) * 2)
     if processes.chief:

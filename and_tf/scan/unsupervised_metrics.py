@@ -1,15 +1,15 @@
-"""What tells how good clusters are without a label, so that C can be chosen.
+"""Measures the quality of clusters without labels, to help choose C.
 
-Where the number of classes is not known, several C are tried and compared by
-what needs no label. Each measure has its blind spot:
+If the number of classes is unknown, try several C and compare their metrics.
+Each metric has its limits:
 
-1. the silhouette is highest where clusters are the clumps of the features,
-   which need not be classes;
-2. heads that began apart agree where there is one way to make C clusters, and
-   not where classes have to be joined or split somehow;
-3. neighbours are together in a single cluster too: their share falls as C
-   grows, and falls faster once C splits what belongs together;
-4. confidence says how sharp clusters are, right or wrong.
+1. The silhouette is highest if clusters are the dense groups of the features,
+   which need not be classes.
+2. Heads with different initial weights agree if there is one good way to make
+   C clusters. They disagree if C forces classes to be merged or split.
+3. All neighbours are together if there is a single cluster. The share falls
+   as C grows, and falls faster once C splits groups that belong together.
+4. Confidence says how sharp the predictions are, but not if they are right.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from and_tf.scan.validation import Assessment
 from and_tf.utils import archives, atomic_files
 
 _ARRAYS = {"places": ("iu", 1), "features": ("f", 2)}
-MOST = 3000  # Images that the silhouette is of; it compares all pairs.
+MOST = 3000  # The most images for the silhouette, which compares all pairs.
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """Some images' features, of before the clustering.
+    """A sample of images, with their features before the clustering.
 
-    Those that the clustering learns would tell its own clusters apart in any
-    case, and are others for every C.
+    Features that are fine-tuned by a clustering would separate its clusters in
+    any case, and would differ for every C.
 
     Attributes:
-        places: int64 [n], in the split, ascending.
-        features: float32 [n, D].
+        places: int64 [n], the indices of the images in the split, ascending.
+        features: float32 [n, D], their features.
     """
 
     places: np.ndarray
@@ -46,11 +46,11 @@ class Sample:
 
 
 def draw_sample(features: np.ndarray, most: int = MOST) -> Sample:
-    """A random sample, the same for every clustering of the same images.
+    """Draws a random sample, always the same for the same images.
 
     Args:
-        features: float32 [M, D], of the split that clusters are assessed on.
-        most: Its size, if there are so many.
+        features: float32 [M, D], the features of the evaluation split.
+        most: The size of the sample, at most M.
     """
     places = np.arange(len(features))
     if len(features) > most:
@@ -60,18 +60,20 @@ def draw_sample(features: np.ndarray, most: int = MOST) -> Sample:
 
 
 def write(path: pathlib.Path, sample: Sample) -> None:
-    """Writes a sample, as a resumed run has no such features any more."""
+    """Writes a sample, as a resumed run does not compute it again."""
     atomic_files.write(
         path, lambda file: np.savez(file, **dataclasses.asdict(sample))
     )
 
 
 def read(path: pathlib.Path, size: int) -> Sample | None:
-    """Reads a sample; None if it is lost, which costs a measure.
+    """Reads a sample; None if the file is missing or damaged.
+
+    Without a sample, only the silhouette is missing.
 
     Args:
         path: The file.
-        size: M, of the images that it is a sample of.
+        size: The number M of images in the evaluation split.
     """
     try:
         sample = Sample(*archives.read(path, _ARRAYS))
@@ -85,12 +87,12 @@ def read(path: pathlib.Path, size: int) -> Sample | None:
 def measures(
     found: Assessment, neighbours: np.ndarray, sample: Sample | None
 ) -> dict[str, Any]:
-    """All of them, for result.json; None where one cannot be had.
+    """Computes all metrics for result.json; unavailable ones are None.
 
     Args:
-        found: On M images.
-        neighbours: int32 [M, K], mined among them.
-        sample: Of them; None does without the silhouette.
+        found: The assessment of M images.
+        neighbours: int32 [M, K], the neighbours mined among these images.
+        sample: A sample of these images; None leaves out the silhouette.
     """
     assigned, total = found.assigned, len(found.probabilities)
     return {
@@ -107,14 +109,15 @@ def measures(
 
 
 def silhouette(sample: Sample, assigned: np.ndarray) -> float | None:
-    """The mean silhouette coefficient by cosine distance, −1 to 1.
+    """Computes the mean silhouette coefficient, by cosine distance.
 
     Args:
-        sample: Of the images.
-        assigned: int64 [M], the cluster of each.
+        sample: A sample of the M images.
+        assigned: int64 [M], the cluster of each image.
 
     Returns:
-        None where all are in one cluster, or each is in its own.
+        A value from −1 to 1; None if all sampled images are in one cluster,
+        or each is in its own.
     """
     clusters = assigned[sample.places]
     if not 1 < len(np.unique(clusters)) < len(clusters):
@@ -124,13 +127,13 @@ def silhouette(sample: Sample, assigned: np.ndarray) -> float | None:
 
 
 def heads_agreement(by_head: np.ndarray | None) -> float | None:
-    """The adjusted Rand index of two heads, mean over all pairs of heads.
+    """Computes the adjusted Rand index, averaged over all pairs of heads.
 
     Args:
-        by_head: int64 [M, H].
+        by_head: int64 [M, H], the cluster of each image by each head.
 
     Returns:
-        None where there is one head alone.
+        The mean index; None if there is only one head.
     """
     if by_head is None or by_head.shape[1] < 2:
         return None
@@ -139,17 +142,17 @@ def heads_agreement(by_head: np.ndarray | None) -> float | None:
 
 
 def neighbours_together(assigned: np.ndarray, neighbours: np.ndarray) -> float:
-    """The share of mined neighbours that are in their image's cluster.
+    """Computes the share of mined neighbours in their image's cluster.
 
     Args:
-        assigned: int64 [M].
-        neighbours: int32 [M, K].
+        assigned: int64 [M], the cluster of each image.
+        neighbours: int32 [M, K], the neighbours of each image.
     """
     return float((assigned[neighbours] == assigned[:, None]).mean())
 
 
 def sentence(found: dict[str, Any]) -> str:
-    """What a finished clustering prints of `measures`."""
+    """Formats the result of `measures` as a line for the console."""
     parts = []
     if found["silhouette"] is not None:
         parts.append(f"silhouette {found['silhouette']:.3f}")

@@ -1,7 +1,7 @@
-"""Measures a clustering on images that it does not learn from.
+"""Measures a clustering on the evaluation split.
 
-The loss chooses among heads and needs no label. Labels, where there are any,
-only tell how good that choice was.
+The loss chooses among heads and needs no labels. Labels, if there are any,
+only tell how good this choice was.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from and_tf.evaluation.embeddings import embed
 from and_tf.scan import losses as loss_functions
 from and_tf.scan.scan_model import SCAN
 
-NEAREST = 5  # Neighbours that an image is compared with.
-MOST_IN_ONE = 0.5  # Of all images, beyond which a cluster of several is odd.
+NEAREST = 5  # The number of neighbours that an image is compared with.
+# A larger share of all images in one cluster counts as a collapse, if there
+# are more than three clusters.
+MOST_IN_ONE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class Assessment:
-    """Of M images.
+    """The predictions of a clustering for M images, and their losses.
 
     Attributes:
-        losses: float32 [H], see `validation_losses`.
-        head: The one whose loss is lowest.
-        probabilities: float32 [M, C], of this head.
-        by_head: int64 [M, H], the cluster of each image by each head; None
-            where it was not asked for.
+        losses: float32 [H], the losses of the heads, see `validation_losses`.
+        head: The index of the head with the lowest loss.
+        probabilities: float32 [M, C], the predictions of this head.
+        by_head: int64 [M, H], the cluster of each image by each head, or
+            None.
     """
 
     losses: np.ndarray
@@ -49,29 +51,40 @@ class Assessment:
 
     @property
     def sizes(self) -> np.ndarray:
-        """Images of each cluster, int64 [C]."""
+        """The number of images in each cluster, int64 [C]."""
         clusters = self.probabilities.shape[1]
         return cluster_metrics.cluster_sizes(self.assigned, clusters)
 
     @property
     def used(self) -> int:
-        """Clusters that have an image."""
+        """The number of clusters that have an image."""
         return int((self.sizes > 0).sum())
 
     @property
     def largest(self) -> float:
-        """The share of images that the largest cluster has."""
+        """The share of all images that are in the largest cluster."""
         return float(self.sizes.max() / self.sizes.sum())
 
     @property
     def collapsed(self) -> bool:
-        """Whether most clusters are empty, or most images in one."""
+        """True if half of the clusters are empty, or most images are in one.
+
+        The second condition applies only to more than three clusters.
+        """
         clusters = len(self.sizes)
         crowded = clusters > 3 and self.largest > MOST_IN_ONE
         return self.used <= clusters // 2 or crowded
 
     def accuracy(self, split: Split, classes: int) -> float | None:
-        """ACC, the matching made on the images themselves; None unlabelled."""
+        """Computes ACC, with clusters matched on the same images.
+
+        Args:
+            split: The split of the M images.
+            classes: The number of classes.
+
+        Returns:
+            ACC, from 0 to 1; None without labels.
+        """
         if not split.has_labels:
             return None
         counts = self.probabilities.shape[1]
@@ -83,13 +96,13 @@ class Assessment:
 def assess(
     model: SCAN, split: Split, neighbours: np.ndarray, image_size: int
 ) -> Assessment:
-    """Asks all heads of clean views.
+    """Assesses all heads of a model on clean views.
 
     Args:
-        model: In training or trained.
-        split: M images.
-        neighbours: int32 [M, K], mined within the split.
-        image_size: S.
+        model: The model, whose training may still continue.
+        split: The M images.
+        neighbours: int32 [M, K], the neighbours mined within the split.
+        image_size: The side S of the views in pixels.
     """
     logits = model.by_head(embed(model, split, image_size))  # [M, H, C]
     losses = validation_losses(logits, neighbours)
@@ -103,14 +116,14 @@ def assess(
 
 
 def validation_losses(logits: tf.Tensor, neighbours: np.ndarray) -> np.ndarray:
-    """The loss that chooses among heads and epochs, float32 [H].
+    """Computes the losses that choose among heads and epochs, float32 [H].
 
-    As in the authors' code it is −mean log⟨Φ(X), Φ(other)⟩ − H(mean Φ), an
-    entropy of weight 1, over all images and, as the others of each, itself
-    and its `NEAREST` nearest neighbours.
+    As in the authors' code, the loss is −mean log⟨Φ(X), Φ(other)⟩ − H(mean Φ),
+    where the entropy has weight 1. The mean is over all images; the others of
+    an image are itself and its `NEAREST` nearest neighbours.
 
     Args:
-        logits: float32 [M, H, C].
+        logits: float32 [M, H, C], the logits of each head.
         neighbours: int32 [M, K], the nearest first.
     """
     own = np.arange(len(neighbours))
@@ -126,12 +139,15 @@ def validation_losses(logits: tf.Tensor, neighbours: np.ndarray) -> np.ndarray:
 
 
 def lowest_loss(history: Sequence[Mapping[str, Any]]) -> int:
-    """Epochs of clustering after which the loss was lowest, 0 for none.
+    """Returns the number of epochs after which the loss was lowest.
 
-    Self-labelling's are no such epochs: it has another objective.
+    Epochs of self-labelling do not count, as they minimise another loss.
 
     Args:
-        history: Logs of epochs.
+        history: The logs of each epoch.
+
+    Returns:
+        The number of epochs; 0 without an epoch of clustering.
     """
     rows = [row for row in history if not row.get("stage")]
     best = min(rows, key=lambda row: row["validation_loss"], default=None)
@@ -146,13 +162,17 @@ COLLAPSED = (
 
 
 class Validation(keras.callbacks.Callback):
-    """Adds `validation_loss`, `head`, `clusters_used`, … to the logs.
+    """A callback that adds figures of the evaluation split to the logs.
+
+    It adds `validation_loss`, `head`, `clusters_used`, `largest_cluster` and,
+    with labels, `acc`.
 
     Args:
-        assess: Assesses the model as it is.
-        accuracy: ACC of an assessment, None without labels. It is shown, and
-            chooses nothing.
-        figures: What else the logs are to say of an assessment.
+        assess: A function that assesses the current model.
+        accuracy: A function that returns the ACC of an assessment, or None
+            without labels. ACC is only shown; it chooses nothing.
+        figures: A function from an assessment to additional logs. None adds
+            nothing.
     """
 
     def __init__(
@@ -168,7 +188,7 @@ class Validation(keras.callbacks.Callback):
         self._warned = False
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Assesses, and says where clusters collapse."""
+        """Adds the figures to the logs and warns if clusters collapse."""
         if logs is None:
             return
         found = self._assess()
@@ -187,7 +207,7 @@ class Validation(keras.callbacks.Callback):
 
 
 def describe(found: Assessment) -> str:
-    """What is wrong with clusters that collapsed, and what to do."""
+    """Describes collapsed clusters and suggests what to change."""
     return COLLAPSED.format(
         used=found.used,
         clusters=len(found.sizes),
