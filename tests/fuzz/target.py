@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from and_tf.utils.errors import InputError
 
 T = TypeVar("T")
+LEAST_WORDS = 6  # "Expected X. Received: Y." says so much, and what to do.
 LONGEST = 4_000  # Characters of a sentence; the longest lists all signatures.
 
 
@@ -59,6 +60,7 @@ def check_sentence(text: str) -> None:
     Raises:
         AssertionError: If it says nothing, has several lines, or is endless.
     """
-    assert "Expected" in text, f"no word of what was expected: {text!r}"
+    assert len(text.split()) >= LEAST_WORDS, f"no sentence: {text!r}"
+    assert text[0].isupper() or text[0] in "-/", f"no sentence: {text!r}"
     assert "\n" not in text, f"several lines: {text!r}"
     assert len(text) <= LONGEST, f"{len(text)} characters: {text[:400]!r}"
