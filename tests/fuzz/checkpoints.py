@@ -1,4 +1,4 @@
-"""Checkpoints, damaged, and those of other content than a run writes."""
+"""Tries checkpoints that are damaged or have unexpected content."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GROUPS = {
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Holds what is read against what was written, or the one before it."""
+    """Makes a target that compares a checkpoint read with those written."""
     files = {"whole": _content(json.dumps(_NOTES), _GROUPS)}
     before = _content(json.dumps({**_NOTES, "epochs": 1}), _GROUPS)
     found = Checkpoints(directory)
@@ -68,7 +68,7 @@ def _content(metadata: str, arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def _check_same(checkpoint: Checkpoint) -> None:
-    """Damage may cost a checkpoint, but gives no other numbers."""
+    """Asserts that a checkpoint has the numbers written, despite damage."""
     assert checkpoint.epochs in (1, 2)
     for group in ("encoder", "method"):
         expected = [a for n, a in _GROUPS.items() if n.startswith(group)]
@@ -79,7 +79,7 @@ def _check_same(checkpoint: Checkpoint) -> None:
 
 
 def _use(checkpoint: Checkpoint) -> None:
-    """Does what a run does that goes on from it."""
+    """Uses a checkpoint as a resumed run does."""
     assert checkpoint.epochs >= 0 and checkpoint.step >= 0
     checkpoint.moment.encode()
     assert isinstance(checkpoint.metadata.get("history", []), list)
