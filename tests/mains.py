@@ -64,7 +64,7 @@ def _own_flags(module: str, arguments: Sequence[str]) -> Iterator[None]:
     of mains that other tests have imported are removed meanwhile. The flags of
     this main, whose module is given as a file, are removed afterwards.
     """
-    from and_tf.utils import cli  # noqa: F401  Its flags are those of every main.
+    from and_tf.utils import cli  # noqa: F401  Every main has its flags.
 
     others = list(_flags(lambda place: place.startswith(_PACKAGES)))
     for _, flag in others:

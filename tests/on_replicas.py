@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-import tests.conftest  # noqa: F401  Has its say on devices before `main`.
+import tests.conftest  # noqa: F401  Configures devices before `main` does.
 
 ROOT = pathlib.Path(__file__).parents[1]
 Function = Callable[[tf.distribute.Strategy, pathlib.Path], Mapping]

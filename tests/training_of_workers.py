@@ -59,7 +59,7 @@ def train(processes: ProcessGroup | None = None) -> dict[str, np.ndarray]:
         "bank": np.asarray(model.bank.rows),
         "neighbours": np.asarray(model.neighbours),
         "selected": np.asarray(model.is_anchor),
-        # Not by name: Keras numbers the layers that a process makes.
+        # Not named by Keras, whose names count the layers of a process.
         **{
             f"weight_{i}": np.asarray(weight)
             for i, weight in enumerate(model.encoder.weights)

@@ -28,7 +28,7 @@ from export.embeddings.formats import Rows
 from export.embeddings.resumable_parts import REMEDY, Part, Parts
 from export.embeddings.sources import Source
 
-PART = 4096  # Images, or the next lower multiple of the batch size.
+PART = 4096  # Images in a part, rounded down to a multiple of the batch size.
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ from export.embeddings import tables
 
 
 def sidecar(output: pathlib.Path) -> pathlib.Path:
-    """Returns the path of the JSON file that says how a table was made."""
+    """Returns the path of a table's sidecar: JSON that says how it was made."""
     return output.with_name(output.name + ".json")
 
 
