@@ -1,6 +1,6 @@
 """Reads the package's dependencies from the files that pip installs from.
 
-So `pip install .` and `pip install -r requirements.txt` cannot disagree.
+Thus `pip install .` and `pip install -r requirements.txt` cannot disagree.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ _EXTRAS = ("gpu", "bench", "dev", "docs")
 
 
 class RequirementsHook(MetadataHookInterface):
-    """Fills in what pyproject.toml names as dynamic."""
+    """A hatchling hook that fills in the dynamic fields of pyproject.toml."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Sets the dependencies, and those of each extra.
+        """Sets the dependencies of the package and of each extra.
 
         Args:
-            metadata: The project table; changed in place.
+            metadata: The project table, which is changed in place.
         """
         root = pathlib.Path(self.root)
         metadata["dependencies"] = requirements(root / "requirements.txt")
@@ -31,16 +31,17 @@ class RequirementsHook(MetadataHookInterface):
 
 
 def requirements(path: pathlib.Path) -> list[str]:
-    """Reads the requirements that a file names itself.
+    """Reads the requirements in a file.
 
-    A line `-r requirements.txt` is passed over: an extra comes beside the
-    dependencies in any case.
+    A line `-r requirements.txt` is skipped, because an extra is installed in
+    addition to the dependencies in any case.
 
     Args:
         path: A requirements file with comments, requirements and `-r` lines.
 
     Raises:
-        ValueError: If it has another option, which a package cannot keep.
+        ValueError: If the file has another option, which a package's metadata
+            cannot hold.
     """
     lines = path.read_text(encoding="utf-8").splitlines()
     bare = (line.partition("#")[0].strip() for line in lines)

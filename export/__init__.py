@@ -1,1 +1,1 @@
-"""A trained encoder in, something to deploy out."""
+"""Exports trained encoders for deployment, and embeds and searches images."""

@@ -31,7 +31,7 @@ from and_tf.utils.flag_config import FlagConfig, Group, option
 
 @dataclasses.dataclass(frozen=True)
 class ClientConfig(FlagConfig):
-    """Which server is asked, about which images."""
+    """Flags that name the server and the images to ask it about."""
 
     address: str = option(
         Group.SERVER,
@@ -91,7 +91,7 @@ class ClientConfig(FlagConfig):
 
 
 def main(config: ClientConfig) -> None:
-    """Asks."""
+    """Sends the images to the server and prints its answers."""
     if config.output:
         if os.path.lexists(config.output):
             raise InputError(
@@ -99,7 +99,7 @@ def main(config: ClientConfig) -> None:
                 "which exists. Remove it, or name another."
             )
         paths.check_output("output", pathlib.Path(config.output))
-    # What gRPC logs of a connection, the error says in a sentence.
+    # gRPC's own lines about a connection would only repeat our error message.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     cli.import_tensorflow()
     from export.serving import client_lib
@@ -114,5 +114,5 @@ def main(config: ClientConfig) -> None:
 
 
 if __name__ == "__main__":
-    # Without a file to write, nobody is left to answer once a reader has gone.
+    # Without --output, the command ends when the reader of its pipe closes it.
     cli.run(main, ClientConfig, for_reader=lambda config: not config.output)

@@ -31,12 +31,12 @@ from and_tf.utils.flag_config import FlagConfig, Group, option
 from and_tf.utils.progress import duration
 from export.embeddings import outputs
 
-_NAMED = 3  # Images that could not be read and are named on the console.
+_NAMED = 3  # The console names at most this many unreadable images.
 
 
 @dataclasses.dataclass(frozen=True)
 class EmbedConfig(FlagConfig):
-    """Which images are embedded, by which model, and where to."""
+    """Flags that name the images, the model and the output."""
 
     model: str = option(
         Group.MODEL,
@@ -84,7 +84,7 @@ class EmbedConfig(FlagConfig):
 
 
 def main(config: EmbedConfig) -> None:
-    """Embeds."""
+    """Embeds the images and writes the table and its sidecar."""
     output = pathlib.Path(config.output)
     outputs.check(output)
     cli.import_tensorflow()

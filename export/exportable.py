@@ -1,4 +1,4 @@
-"""Loads what a directory has to export: a run's encoder, or a clustering."""
+"""Loads the run or the clustering in a directory, to export it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ def load(
     which: str = checkpoint_names.LAST,
     data_dir: str = "",
 ) -> Exportable:
-    """Restores what a directory has to export; needs no data.
+    """Restores the run or the clustering in a directory, without its data.
 
     Args:
-        path: A run's directory, or a clustering's.
-        which: See `checkpoint_names.round_of`; a clustering has its last.
-        data_dir: Where the run's data lie now; empty where they lay before.
+        path: The directory of a run or of a clustering.
+        which: Name of the checkpoint, as in `checkpoint_names.round_of`. A
+            clustering has "last" only.
+        data_dir: Directory of the run's data. If empty, it is the directory
+            that the run itself used.
 
     Raises:
-        InputError: If it is neither, or not finished as far as is needed, or
-            has no such checkpoint.
+        InputError: If the directory holds neither a run nor a finished
+            clustering, or has no such checkpoint.
     """
     found: Exportable
     if not is_clustering(path):
@@ -41,16 +43,19 @@ def load(
             f"Expected --checkpoint=last, as {path} is a clustering and keeps "
             f"its last only. Received: {which}."
         )
-    _ = found.encoder  # What is missing is said before any work.
+    _ = found.encoder  # A missing checkpoint is reported before any work.
     return found
 
 
 def outputs_of(run: Exportable) -> keras.Model:
-    """Makes the model that one file exports.
+    """Makes the Keras model that is exported to one file.
+
+    Args:
+        run: The run or the clustering to export.
 
     Returns:
-        Images to embeddings; of a clustering, to "embedding" and
-        "probabilities", which share the trunk.
+        A model from images to embeddings. That of a clustering gives the two
+        outputs "embedding" and "probabilities", which share the backbone.
     """
     if isinstance(run, Run):
         return run.encoder

@@ -1,4 +1,4 @@
-"""What travels beside an exported encoder: where it is from, what it takes."""
+"""Describes an exported encoder: its origin, its input and its output."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from export.exportable import Exportable
 
 
 def describe(run: Exportable) -> dict[str, Any]:
-    """JSON that says what an encoder takes and gives and how it came about.
+    """Returns the origin, input and output of an encoder, as JSON values.
 
     Args:
-        run: The encoder's run, or its clustering.
+        run: The run or the clustering that the encoder belongs to.
     """
     if isinstance(run, Clustering):
         return _describe_clustering(run)

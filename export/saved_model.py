@@ -31,7 +31,7 @@ from and_tf.utils.flag_config import Group, option
 
 @dataclasses.dataclass(frozen=True)
 class SavedModelConfig(RunFlags):
-    """What is exported, and what it can be asked for."""
+    """Flags that choose the run to export and the model's signatures."""
 
     output_dir: str = option(
         Group.OUTPUT,
@@ -95,7 +95,7 @@ class SavedModelConfig(RunFlags):
 
 
 def main(config: SavedModelConfig) -> None:
-    """Exports."""
+    """Writes the next version of the run's encoder to the output directory."""
     output = pathlib.Path(config.output_dir)
     paths.check_output("output_dir", output)
     cli.import_tensorflow()

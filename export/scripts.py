@@ -1,4 +1,4 @@
-"""The installed commands of export; `and_tf.scripts` says how they run."""
+"""Runs the installed commands of export, in the way of `and_tf.scripts`."""
 
 from __future__ import annotations
 

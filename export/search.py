@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class SearchConfig(FlagConfig):
-    """What is searched for, in which index."""
+    """Flags that name the query, the index and the picture."""
 
     index: str = option(
         Group.DATA,
@@ -46,7 +46,7 @@ class SearchConfig(FlagConfig):
         required="the embeddings that python -m export.embed wrote",
         path=True,
     )
-    # Not read as a path: it may be the name of a row, whatever that is.
+    # `any_text`, not `path`: it may be the name of a row, with any characters.
     query: str = option(
         Group.DATA,
         "",
@@ -93,7 +93,7 @@ class SearchConfig(FlagConfig):
 
 
 def main(config: SearchConfig) -> None:
-    """Searches."""
+    """Finds the images most similar to the query, and prints and draws them."""
     output = _picture(config)
     cli.import_tensorflow()
     from export.embeddings.index import Index
@@ -106,9 +106,9 @@ def main(config: SearchConfig) -> None:
 
 
 def _picture(config: SearchConfig) -> pathlib.Path:
-    """Where the picture goes; one that was named is never overwritten."""
+    """Returns the picture's path; checks that a named file does not exist."""
     if not config.output:
-        # A row's name may hold a colon, or end in a slice.
+        # The name of a row may contain a colon or brackets of a TFDS slice.
         stem = pathlib.PurePath(config.query.rpartition("/")[2]).stem
         stem = re.sub(r"[^\w.-]+", "_", stem).strip("_")
         return pathlib.Path(f"{stem or 'query'}_neighbours.png")
@@ -127,7 +127,7 @@ def _picture(config: SearchConfig) -> pathlib.Path:
 
 
 def _show(index: Index, rows: np.ndarray, similarities: np.ndarray) -> None:
-    """Prints rank, similarity, name and class."""
+    """Prints the rank, similarity, name and class of each image found."""
     print("rank  similarity  image")
     for rank, (row, similarity) in enumerate(zip(rows, similarities), 1):
         class_name = for_console(index.table.class_name(row))
@@ -144,7 +144,7 @@ def _draw(
     similarities: np.ndarray,
     output: pathlib.Path,
 ) -> None:
-    """Writes the picture, or says in a line why there is none."""
+    """Writes the picture, or prints in one line why it cannot be drawn."""
     from and_tf.figures import encode_png, retrieval_array
     from and_tf.figures.neighbour_gallery import MOST, Found
     from and_tf.utils import atomic_files

@@ -1,4 +1,4 @@
-"""What an exported .tflite file is called and asked by."""
+"""Names the signature, the tensors and the modes of exported .tflite files."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ MODES = ("none", "float16", "dynamic", "int8")
 SIGNATURE = "serving_default"
 INPUT = "images"
 OUTPUT = "embedding"
-PROBABILITIES = "probabilities"  # Of clusters, beside the embedding.
+PROBABILITIES = "probabilities"  # A clustering's second output.

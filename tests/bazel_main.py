@@ -1,4 +1,4 @@
-"""Runs pytest on the files that it is given, for the targets of Bazel."""
+"""Runs pytest on the files in its arguments, for the targets of Bazel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over a pipe by the DevTools protocol."""
+"""Drives a headless Chromium over a pipe by the DevTools protocol."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = (
 )
 FLAGS = (
     "--headless",
-    "--no-sandbox",  # It refuses to start as root without.
+    "--no-sandbox",  # Without it, Chromium refuses to start as root.
     "--disable-gpu",
     "--disable-quic",
     "--disable-dev-shm-usage",
@@ -40,15 +40,19 @@ os.dup2(w, 4); os.execv(sys.argv[3], sys.argv[3:])"
 
 
 def find() -> str | None:
-    """The path of a Chromium or Chrome, None where there is none."""
+    """Returns the path of a Chromium or Chrome; None if none is installed."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Tab:
     """One tab of a browser.
 
+    Args:
+        requests: File descriptor to which commands are written.
+        answers: File descriptor from which answers are read.
+
     Attributes:
-        events: What the browser told of itself, oldest first.
+        events: The events that the browser has reported, oldest first.
     """
 
     def __init__(self, requests: int, answers: int) -> None:
@@ -66,10 +70,14 @@ class Tab:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Asks the browser, and waits for its answer.
+        """Sends a command to the browser and waits for its result.
+
+        Args:
+            method: Name of the command, such as "Page.navigate".
+            **parameters: The parameters of the command.
 
         Raises:
-            RuntimeError: If it answers with an error.
+            RuntimeError: If the browser answers with an error.
         """
         self._count += 1
         request = {"id": self._count, "method": method, "params": parameters}
@@ -99,7 +107,7 @@ class Tab:
     def open(
         self, page: pathlib.Path, width: int, height: int, dark: bool = False
     ) -> None:
-        """Loads a page from disk, as a screen of some size shows it."""
+        """Loads a page from disk, for a screen of some size in pixels."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -116,11 +124,11 @@ class Tab:
             self._read()
 
     def told(self, method: str) -> list[dict[str, Any]]:
-        """The events of a kind since the page was opened."""
+        """Returns the events of a kind since the page was opened."""
         return [e["params"] for e in self.events if e["method"] == method]
 
     def evaluate(self, script: str) -> Any:
-        """The value of an expression, or of its promise, on the page."""
+        """Returns the value of an expression or of its promise on the page."""
         result = self.call(
             "Runtime.evaluate",
             expression=script,
@@ -132,7 +140,7 @@ class Tab:
         return result["result"].get("value")
 
     def screenshot(self, path: pathlib.Path, **clip: float) -> None:
-        """Writes what is seen, or a part of the page, as a PNG file."""
+        """Writes the page, or the part `clip` of it, as a PNG file."""
         options: dict[str, Any] = {"captureBeyondViewport": True}
         if clip:
             options["clip"] = {"scale": 1, **clip}
@@ -142,15 +150,15 @@ class Tab:
 
 @contextlib.contextmanager
 def tab(browser: str, profile: pathlib.Path) -> Iterator[Tab]:
-    """Starts a browser with one tab, and ends it.
+    """Starts a browser with one tab, and ends it afterwards.
 
     Args:
-        browser: Its path.
-        profile: A directory for what it writes.
+        browser: The path of the browser.
+        profile: A directory for the browser's own files.
     """
     read, requests = os.pipe()
     answers, write = os.pipe()
-    # Away from 3 and 4, so that neither is overwritten before it is moved.
+    # The ends must not be descriptors 3 and 4, which `_START` overwrites.
     read, write = (_away(end) for end in (read, write))
     command = [browser, *FLAGS, f"--user-data-dir={profile}"]
     process = subprocess.Popen(

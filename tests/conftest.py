@@ -1,4 +1,4 @@
-"""What several tests share."""
+"""Defines fixtures and functions that several tests share."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from and_tf.search import device, packing
 
-# Two devices for the tests of distribution, on any machine. It has to be said
-# before TensorFlow first uses the CPU.
+# The tests of distribution need two devices on any machine. They have to be
+# configured before TensorFlow first uses the CPU.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
@@ -23,11 +23,11 @@ GOLDEN = pathlib.Path(__file__).parents[2] / "shared" / "golden"
 
 @pytest.fixture
 def golden() -> Callable[[str], Mapping[str, np.ndarray]]:
-    """Reads values that the papers' authors' own code gave.
+    """Returns a function that reads values computed by the authors' own code.
 
-    They lie beside the project, in ../shared/golden, and are no part of it:
-    where they are missing, the tests that hold against them are skipped, and
-    the NumPy oracles of the same tests files still stand.
+    The files in `GOLDEN` lie outside of this repository. If they are missing,
+    the tests that compare with them are skipped; the other tests of the same
+    files compare with NumPy.
     """
     if not GOLDEN.is_dir():
         pytest.skip("../shared/golden is not beside this checkout")
@@ -46,9 +46,9 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(params=["CPU", "accelerator"])
 def where(request, monkeypatch) -> str:
-    """Has searches go the way of a CPU, and that of an accelerator.
+    """Runs a test with the search for CPUs and with that for accelerators.
 
-    The latter runs on CPUs, too; it is only not chosen there.
+    The latter also works on CPUs, where it would not be chosen.
     """
     if request.param == "accelerator":
         monkeypatch.setattr(device, "on_cpu", lambda: False)
@@ -57,7 +57,7 @@ def where(request, monkeypatch) -> str:
 
 @pytest.fixture
 def fetches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-    """The shapes that an accelerator's search brings to the host."""
+    """Records the shapes that an accelerator's search fetches to the host."""
     shapes, fetch = [], packing.fetch
 
     def noting(tensor: tf.Tensor) -> np.ndarray:
@@ -69,14 +69,14 @@ def fetches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
 
 
 def unit(array: np.ndarray) -> np.ndarray:
-    """Rows of [n, d] at norm 1."""
+    """Scales the rows of [n, d] to norm 1."""
     return array / np.linalg.norm(array, axis=-1, keepdims=True)
 
 
 def tensor_sizes(function: tf.types.experimental.ConcreteFunction) -> list[int]:
-    """Elements of every tensor in a traced function, loops' bodies included.
+    """Returns the number of elements of every tensor in a traced function.
 
-    Those of unknown size are left out.
+    The bodies of loops are included; tensors of unknown size are left out.
     """
     outer = function.graph
     library = outer.as_graph_def().library.function

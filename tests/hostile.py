@@ -1,4 +1,4 @@
-"""Files that mean harm."""
+"""Makes small image files that try to exhaust memory or time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 
 def many_scans(side: int, scans: int) -> bytes:
-    """A JPEG of kilobytes that goes over side x side pixels many times."""
+    """Makes a JPEG of kilobytes with many scans over side x side pixels."""
     buffer = io.BytesIO()
     Image.new("L", (8, 8)).save(buffer, "JPEG", progressive=True)
     jpeg = buffer.getvalue()
@@ -21,7 +21,7 @@ def many_scans(side: int, scans: int) -> bytes:
 
 
 def bomb(side: int) -> bytes:
-    """A PNG of a kilobyte that says it is side x side pixels."""
+    """Makes a PNG of a kilobyte that claims to have side x side pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(kind + data))

@@ -1,4 +1,4 @@
-"""The commands, and the classes whose fields are their flags."""
+"""Lists the commands, and the classes whose fields are their flags."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def module_of(main: str) -> ModuleType:
 
 
 def configs_of(main: str) -> list[type]:
-    """What the main takes; a sweep has the flags of its trainings besides."""
+    """Returns a main's configs; a sweep also has those of its trainings."""
     function = module_of(main).main
     hints = typing.get_type_hints(function)
     configs = [hints[name] for name in inspect.signature(function).parameters]

@@ -1,6 +1,6 @@
-"""Mains that run within a test's own process, as `python -m …` starts them.
+"""Runs mains in the process of a test, as `python -m …` would start them.
 
-A process costs five seconds, most of them TensorFlow's import.
+A new process would take five seconds, most of them to import TensorFlow.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ def run(module: str, arguments: Sequence[str]) -> None:
     """Runs a main to its end.
 
     Args:
-        module: Its full name.
-        arguments: Its flags.
+        module: The full name of the main's module.
+        arguments: The flags of the main.
 
     Raises:
-        SystemExit: If it ends with another code than 0.
+        SystemExit: If the main ends with an exit code other than 0.
     """
     with _own_flags(module, arguments):
         try:
@@ -35,15 +35,15 @@ def run(module: str, arguments: Sequence[str]) -> None:
 
 
 def parse(module: str, arguments: Sequence[str]) -> None:
-    """Reads a main's flags as it does itself, and does nothing more.
+    """Parses a main's flags as the main itself does, without running it.
 
     Args:
-        module: Its full name.
-        arguments: Its flags.
+        module: The full name of the main's module.
+        arguments: The flags of the main.
 
     Raises:
-        SystemExit: If it refuses them.
-        absl.flags.Error: The same, of a main without our own sentences.
+        SystemExit: If the main refuses the flags.
+        absl.flags.Error: If a main that does not use `cli` refuses the flags.
     """
     read = []
 
@@ -58,13 +58,17 @@ def parse(module: str, arguments: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def _own_flags(module: str, arguments: Sequence[str]) -> Iterator[None]:
-    """Gives a main its arguments, and flags beside those of other mains.
+    """Gives a main its arguments and a table of flags without other mains.
 
-    absl has one table of flags, in which each has one place. Those of mains
-    that other tests have imported are put aside; those of this main, which
-    have its file for a place, are gone afterwards.
+    absl has a single table of flags, in which every name is unique. The flags
+    of mains that other tests have imported are removed meanwhile. The flags of
+    this main, whose module is given as a file, are removed afterwards.
     """
+<<<<<<< HEAD
     from and_tf.utils import cli  # Whose --debug every main has.
+=======
+    from and_tf.utils import cli  # noqa: F401  Every main has its flags.
+>>>>>>> english-e5
 
     imported = _flags(lambda place: place.startswith(_PACKAGES))
     others = [(p, f) for p, f in imported if f.name != cli._DEBUG.name]
@@ -83,7 +87,7 @@ def _own_flags(module: str, arguments: Sequence[str]) -> Iterator[None]:
 
 
 def _flags(of: Callable[[str], bool]) -> Iterator[tuple[str, flags.Flag]]:
-    """The flags that are defined in some places, with their place."""
+    """Yields the flags that are defined in some modules, with their module."""
     for place, found in flags.FLAGS.flags_by_module_dict().items():
         if of(place):
             yield from ((place, flag) for flag in found)

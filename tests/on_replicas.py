@@ -1,6 +1,7 @@
 """Runs a function on a number of replicas, in a process of its own.
 
-How many devices a CPU is cut into is fixed when TensorFlow starts.
+A new process is needed because the number of logical CPU devices is fixed when
+TensorFlow starts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-import tests.conftest  # noqa: F401  Has its say on devices before `main`.
+import tests.conftest  # noqa: F401  Configures devices before `main` does.
 
 ROOT = pathlib.Path(__file__).parents[1]
 Function = Callable[[tf.distribute.Strategy, pathlib.Path], Mapping]
@@ -26,12 +27,13 @@ def on_replicas(
     """Calls a function of a module under a strategy of CPU devices.
 
     Args:
-        function: Takes the strategy and `directory`; returns arrays by name.
-        count: Replicas.
-        directory: Where the function may read and write.
+        function: A function of the strategy and of `directory` that returns
+            arrays by name.
+        count: The number of replicas.
+        directory: A directory where the function may read and write.
 
     Returns:
-        The arrays.
+        The arrays by name.
     """
     name = f"{function.__module__}:{function.__name__}"
     done = subprocess.run(
@@ -48,12 +50,12 @@ def on_replicas(
 
 
 def main(name: str, count: str, directory: str) -> None:
-    """What the process does."""
+    """Calls the function in the new process and saves its arrays."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * int(count)
     )
-    # After that: a module may use TensorFlow as it is imported.
+    # Imported after that, because a module may use TensorFlow on import.
     module, function = name.split(":")
     call = getattr(importlib.import_module(module), function)
     strategy = tf.distribute.MirroredStrategy(

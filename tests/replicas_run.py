@@ -1,10 +1,10 @@
-"""A small training on some logical CPU devices, in a process of its own.
+"""Runs a small training on logical CPU devices, in a process of its own.
 
     python -m tests.replicas_run OUT.npz REPLICAS NORM BATCH COMPILED
 
-Logical devices are fixed once for a process, and two `MirroredStrategy`
-trainings of different shapes collide in one. With one replica it can also be
-called here: `train(1, …)`.
+The logical devices of a process cannot be changed, and two `MirroredStrategy`
+trainings of different shapes collide in one process. With a single replica,
+`train(1, …)` can also be called in the process of a test.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NORMS = ("none", "local", "synchronised", "ghost")
 
 
 class GhostNorm(keras.layers.BatchNormalization):
-    """Batch norm as two replicas have it, on one: each half by itself."""
+    """Batch norm that, like two replicas, normalises each half by itself."""
 
     def call(self, inputs, training=None):
         if not training:
@@ -60,7 +60,7 @@ class GhostNorm(keras.layers.BatchNormalization):
 
 
 def encoder(norm: str) -> keras.Model:
-    """[B, 10] to [B, 8], with or without one of the norms."""
+    """Makes an encoder, [B, 10] to [B, 8], with one of `NORMS`."""
     layers = [keras.Input((10,)), keras.layers.Dense(16)]
     if norm != "none":
         kind = keras.layers.BatchNormalization
@@ -75,18 +75,18 @@ def encoder(norm: str) -> keras.Model:
 def train(
     replicas: int, norm: str, batch: int, compiled: bool = False
 ) -> dict[str, np.ndarray]:
-    """Instance learning and two rounds.
+    """Trains a model: instance learning and two rounds.
 
     Args:
-        replicas: 1, or as many as there are logical devices.
+        replicas: The number of replicas: 1, or the number of logical devices.
         norm: One of `NORMS`.
-        batch: Images a step, over all replicas; 115 are an epoch, or 120 in
-            batches of 24.
+        batch: The number of samples in a step, over all replicas. An epoch
+            has 115 samples, or 120 in batches of 24.
         compiled: Whether XLA compiles the replicas' parts of a step.
 
     Returns:
-        Losses of all epochs, bank, neighbours, selection and weights; of the
-        variables that replicas hold, each replica's, along a first axis.
+        The losses of all epochs; and the bank, neighbours, anchors and
+        weights, with a first axis for the replicas.
     """
     x, _ = blobs(np.random.default_rng(0), num=120 if batch == 24 else 115)
     keras.utils.set_random_seed(5)

@@ -1,4 +1,4 @@
-"""Whether two run directories hold the same run."""
+"""Asserts that two run directories hold the same run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ RESULT_TIMED = {*TIMED, "train_images_per_second", "finished", "evaluation"}
 
 
 def assert_same_run(whole: RunDirectory, parts: RunDirectory) -> None:
-    """Same to the bit but for times, and nothing written twice.
+    """Asserts that runs are equal to the bit, and have nothing written twice.
+
+    Times are not compared.
 
     Args:
         whole: A finished run.
@@ -49,7 +51,10 @@ def assert_same_run(whole: RunDirectory, parts: RunDirectory) -> None:
 
 
 def assert_same_arrays(first: pathlib.Path, second: pathlib.Path) -> None:
-    """Of two .npz files; a checkpoint's notes hold times, and are left out."""
+    """Asserts that two .npz files have equal arrays.
+
+    A checkpoint's "notes" are not compared, because they contain times.
+    """
     with np.load(first) as expected, np.load(second) as received:
         assert expected.files == received.files
         for name in set(expected.files) - {"notes"}:
@@ -59,7 +64,7 @@ def assert_same_arrays(first: pathlib.Path, second: pathlib.Path) -> None:
 
 
 def rows_of(path: pathlib.Path) -> list[dict[str, str]]:
-    """The rows of metrics.csv, without what is another every time."""
+    """Reads the rows of metrics.csv without the columns of times and speeds."""
     with open(path, newline="") as file:
         return [
             {key: row[key] for key in row if key not in TIMED}
@@ -68,7 +73,7 @@ def rows_of(path: pathlib.Path) -> list[dict[str, str]]:
 
 
 def events(directory: pathlib.Path) -> list[tuple[str, int]]:
-    """(tag, step) of everything that TensorBoard finds."""
+    """Lists the (tag, step) of every value that TensorBoard would show."""
     found = []
     for path in directory.glob("*tfevents*"):
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():

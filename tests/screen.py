@@ -1,4 +1,4 @@
-"""A terminal and a clock that tests look at."""
+"""Defines a terminal and a clock for tests."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import io
 
 
 class Terminal(io.StringIO):
-    """A stream that somebody looks at."""
+    """A stream that says it is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
     def screen(self) -> list[str]:
-        """The lines as they stand once all carriage returns are obeyed."""
+        """Returns the lines as a terminal shows them after carriage returns."""
         lines = []
         for line in self.getvalue().split("\n"):
             shown: list[str] = []
@@ -23,7 +23,7 @@ class Terminal(io.StringIO):
 
 
 class Clock:
-    """Seconds that pass only when told to."""
+    """A clock whose time, in seconds, changes only when a test sets `now`."""
 
     def __init__(self) -> None:
         self.now = 1000.0

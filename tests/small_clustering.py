@@ -1,4 +1,4 @@
-"""Clusterings of seconds."""
+"""Makes clusterings that take seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from and_tf.scan.config import ClusterConfig
 def cluster(
     run_dir: pathlib.Path, output: pathlib.Path, **changes
 ) -> pathlib.Path:
-    """Clusters a run of digits; returns the clustering's directory."""
+    """Clusters a run on digits, and returns the clustering's directory."""
     trainer.cluster(
         ClusterConfig(
             **{

@@ -1,4 +1,4 @@
-"""Runs of seconds, finished and interrupted ones."""
+"""Makes runs that take seconds, finished and interrupted ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from and_tf.training.run import Run
 
 
 def digits(tmp_path, name="run", **changes) -> TrainConfig:
-    """A run of seconds."""
+    """Returns the config of a run on digits that takes seconds."""
     return TrainConfig(
         **{
             "dataset": "digits",
@@ -39,7 +39,13 @@ def evaluate_knn(again: Run) -> dict:
 
 
 class Stop(keras.callbacks.Callback):
-    """Ends a process' training as a kill would, before or after a step."""
+    """A callback that ends a training at an epoch or after a step, like a kill.
+
+    Args:
+        epoch: The epoch, counted from 0.
+        step: The number of steps in that epoch after which to end; 0 ends the
+            training at the beginning of the epoch.
+    """
 
     class Interruption(Exception):
         pass
@@ -59,7 +65,17 @@ class Stop(keras.callbacks.Callback):
 
 
 def folder(path, labelled, test, count=24):
-    """Images of two kinds of noise, of mixed sizes, one of them broken."""
+    """Writes images of dark and light noise, of mixed sizes, one broken.
+
+    Args:
+        path: The folder to write into.
+        labelled: Whether to put each kind into a sub-folder of its own.
+        test: Whether to write a training and a test split.
+        count: The number of images in a split, without the broken one.
+
+    Returns:
+        The path as text.
+    """
     rng = np.random.default_rng(1)
     for split in ("train", "test") if test else ("",):
         for i in range(count):
@@ -76,7 +92,7 @@ def folder(path, labelled, test, count=24):
 def interrupted(
     config: TrainConfig, epoch: int, monkeypatch, step: int = 0
 ) -> None:
-    """Trains up to an epoch, or a step of it, then ends as if killed."""
+    """Trains up to an epoch, or a step of it, and ends as if killed there."""
     with monkeypatch.context() as patch:
         patch.setattr(
             train_callbacks, "Progress", lambda *_, **__: Stop(epoch, step)

@@ -1,14 +1,14 @@
-"""Interrupts trainings at drawn moments, and compares how they end.
+"""Interrupts trainings at random moments, and compares their results.
 
     python -m tests.soak --interruptions=20
     python -m tests.soak --interruptions=20 --what=embed
 
-The second does so with another command, see `soak_jobs`. Of trainings:
+The second line interrupts another command, see `soak_jobs`.
 
-Real processes run the command that a user would run again and again. They are
-killed, asked to end, find their newest checkpoint cut short, their files
-limited in size as on a full disk, or their directory read-only. In the end
-each run has to be the same, to the bit, as one that nobody disturbed.
+Real processes run the command that a user would run, again and again. They are
+killed or terminated, or find their newest checkpoint truncated, the size of
+files limited as on a full disk, or their directory read-only. In the end each
+run has to be the same, to the bit, as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from tests.same_run import assert_same_run
 ROOT = pathlib.Path(__file__).parents[1]
 KINDS = ("kill", "terminate", "truncate", "full disk", "read-only")
 DATA_SETS = ("digits", "folder")
-LONGEST = 300  # Seconds that a process may take.
+LONGEST = 300  # The time limit of a process, in seconds.
 _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
 
-# Checkpoints within epochs, rounds that begin and end, a last batch that is
-# smaller; some seconds in all.
+# A run of some seconds that has checkpoints within epochs, several rounds and
+# a smaller last batch.
 OPTIONS = (
     "--backbone=small",
     "--embedding_dim=16",
@@ -68,15 +68,15 @@ def soak(
     """Interrupts runs of each data set, and compares those that finish.
 
     Args:
-        directory: An empty one.
-        interruptions: How many for each data set.
-        seed: Draws moments; kinds come in turn.
-        data_sets: Of `DATA_SETS`.
-        say: Is told what happens.
+        directory: An empty directory for the runs.
+        interruptions: The number of interruptions for each data set.
+        seed: Random seed of the moments; the kinds of interruption take turns.
+        data_sets: Names of data sets, from `DATA_SETS`.
+        say: A function that gets a line of text for each event.
 
     Raises:
-        AssertionError: If a run ends differently, or a process ends with a
-            stack trace or another exit code than it should.
+        AssertionError: If a run has another result, or a process ends with a
+            stack trace or an unexpected exit code.
     """
     draw = random.Random(seed)
     for name in data_sets:
@@ -95,7 +95,7 @@ def soak(
                 kind, moment = KINDS[done % len(KINDS)], draw.random() * longest
                 ended = _disturb(options, parts, kind, moment, draw)
                 if ended == 0:
-                    break  # It was too late to disturb this run.
+                    break  # The run finished before the interruption.
                 done += 1
                 say(
                     f"{name}: {kind} after {moment:.1f} s, exit code {ended}, "
@@ -108,12 +108,15 @@ def soak(
 
 
 class Process:
-    """A training that has begun: its data set is loaded.
+    """The process of a training, which has loaded its data set.
 
     Args:
-        options: Its flags.
-        run_dir: Its directory.
-        largest_file: In bytes; 0 for any.
+        options: The flags of the training.
+        run_dir: The directory of the run.
+        largest_file: The size limit of its files, in bytes; 0 for no limit.
+
+    Attributes:
+        output: The text that the process has printed.
     """
 
     def __init__(
@@ -135,27 +138,27 @@ class Process:
                 break
 
     def wait(self, seconds: float) -> None:
-        """Waits until it ends, or so many seconds."""
+        """Waits until the process ends, or for so many seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
 
     def send(self, number: signal.Signals) -> None:
-        """Sends it a signal."""
+        """Sends a signal to the process."""
         self._process.send_signal(number)
 
     def end(self) -> int:
-        """Waits for its end; returns the exit code."""
+        """Waits until the process ends, and returns its exit code."""
         self.output += self._process.communicate(timeout=LONGEST)[0]
         return self._process.returncode
 
     def finished(self) -> bool:
-        """Waits for its end; whether that was a good one."""
+        """Waits until the process ends; returns whether it succeeded."""
         return self.end() == 0
 
 
 def _limit(largest_file: int) -> None:
-    """What a child process does before it becomes a training."""
-    # Root may write to read-only directories, if not deprived of it.
+    """Limits the child process before it runs the training."""
+    # Root could write to read-only directories if it kept this capability.
     if os.geteuid() == 0 and sys.platform == "linux":
         libc = ctypes.CDLL(None)
         libc.prctl(_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, 0, 0, 0)
@@ -186,7 +189,7 @@ def _disturb(
     if kind == "truncate" and code:
         _truncate(run_dir, draw)
     assert "Traceback" not in process.output, process.output
-    # Killed by the signal itself where that came before the first step.
+    # -SIGTERM: the signal came before the first step, when nothing handles it.
     allowed = {
         "terminate": (0, 128 + signal.SIGTERM, -signal.SIGTERM),
         "full disk": (0, 1),
@@ -197,7 +200,7 @@ def _disturb(
 
 
 def _protect(run_dir: pathlib.Path, mode: int) -> None:
-    """Sets the permissions of all folders of a run."""
+    """Sets the permissions of all directories of a run."""
     for path in (run_dir, *run_dir.rglob("*/")):
         path.chmod(mode)
 
@@ -216,7 +219,7 @@ def _newest(run_dir: pathlib.Path) -> str:
 
 
 def _data_options(name: str, images: pathlib.Path) -> list[str]:
-    """The digits from memory, or from files that are streamed."""
+    """Returns the flags for digits in memory, or streamed from files."""
     if name == "digits":
         return ["--dataset=digits", "--max_train_examples=600"]
     if not images.exists():

@@ -1,8 +1,8 @@
-"""Commands that are killed at drawn moments and run again until they end.
+"""Kills commands at random moments, and runs them again until they finish.
 
-Each is a job with a place of its own: what it works on is made once, its
-undisturbed end is kept, and another of the same job is interrupted, again and
-again. `tests.soak --what=…` runs them; trainings have a soak of their own.
+Each command is a job. Its inputs are made once, the output of an undisturbed
+run is kept, and further runs of the same job are interrupted again and again.
+`tests.soak --what=…` runs the jobs; `tests.soak` itself interrupts trainings.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.scan.same_clustering import assert_same
 
 ROOT = pathlib.Path(__file__).parents[1]
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
-LONGEST = 600  # Seconds that a process may take.
+LONGEST = 600  # The time limit of a process, in seconds.
 _TRAINING = (
     "--dataset=digits",
     "--max_train_examples=600",
@@ -38,21 +38,23 @@ _TRAINING = (
     "--checkpoint_steps=5",
     "--bank_initialiser=encoder",
 )
-_IMAGES = 30_000  # Some seconds of embedding.
+_IMAGES = 30_000  # Embedding these takes some seconds.
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A command that goes on where it was interrupted.
+    """A command that continues where it was interrupted.
 
     Attributes:
-        command: Makes the arguments of Python, of where the inputs are and of
-            where the output goes.
-        check: Holds an output that was interrupted against one that was not.
-        prepare: Makes the inputs in an empty directory.
-        settle: Waits until nothing works at an output any more.
-        is_done: Whether the output is whole, so that the command, which makes
-            new ones, has nothing to go on with: a kill may come after that.
+        command: A function of the inputs' directory and of the output's path
+            that returns the arguments of Python.
+        check: A function that compares an undisturbed output with an
+            interrupted one.
+        prepare: A function that makes the inputs in an empty directory.
+        settle: A function that waits until no process works on an output.
+        is_done: A function that returns whether an output is complete. A kill
+            may come after that, and then the command, which writes new outputs
+            only, cannot run again.
     """
 
     command: Callable[[pathlib.Path, pathlib.Path], list[str]]
@@ -69,18 +71,18 @@ def soak(
     seed: int = 0,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Interrupts a job, and compares how it ends.
+    """Interrupts a job, and compares its outputs.
 
     Args:
-        job: What is interrupted.
-        directory: An empty one.
-        interruptions: How many.
-        seed: Draws moments; signals come in turn.
-        say: Is told what happens.
+        job: The job to interrupt.
+        directory: An empty directory for inputs and outputs.
+        interruptions: The number of interruptions.
+        seed: Random seed of the moments; the signals take turns.
+        say: A function that gets a line of text for each event.
 
     Raises:
-        AssertionError: If the job ends differently, or a process ends with a
-            stack trace or another exit code than it should.
+        AssertionError: If the job has another output, or a process ends with
+            a stack trace or an unexpected exit code.
     """
     draw = random.Random(seed)
     inputs = directory / "inputs"
@@ -98,7 +100,7 @@ def soak(
             sent = SIGNALS[done % len(SIGNALS)]
             moment = draw.random() * longest
             code = _disturbed(job, inputs, parts, sent, moment)
-            if code:  # Else it was too late to disturb this one.
+            if code:  # Otherwise the job finished before the signal.
                 done += 1
                 say(f"{sent.name} after {moment:.1f} s, exit code {code}")
         if code and not job.is_done(parts):
@@ -108,7 +110,7 @@ def soak(
 
 
 def _undisturbed(job: Job, inputs: pathlib.Path, output: pathlib.Path) -> float:
-    """Runs a job to its end; how long that took from its first file on."""
+    """Runs a job to its end; returns the seconds since its first file."""
     process = _begin(job, inputs, output)
     began = time.monotonic()
     text = process.communicate(timeout=LONGEST)[0]
@@ -131,7 +133,7 @@ def _disturbed(
     text = process.communicate(timeout=LONGEST)[0]
     assert "Traceback" not in text, text
     code = process.returncode
-    # What handles SIGTERM ends by itself, with the code that shells have.
+    # A process that handles SIGTERM ends with the exit code that shells use.
     allowed = (0, -sent) if sent == signal.SIGKILL else (0, -sent, 128 + sent)
     assert code in allowed, (sent, code, text)
     job.settle(output)
@@ -141,7 +143,7 @@ def _disturbed(
 def _begin(
     job: Job, inputs: pathlib.Path, output: pathlib.Path
 ) -> subprocess.Popen[str]:
-    """Starts a job, and waits until it changes its place."""
+    """Starts a job, and waits until it changes a file."""
     output.parent.mkdir(exist_ok=True)
     before = _state(output.parent)
     process = subprocess.Popen(
@@ -158,10 +160,10 @@ def _begin(
 
 
 def _state(place: pathlib.Path) -> set[tuple[str, int]]:
-    """What is below a directory, and when it was changed."""
+    """Returns the paths below a directory and their modification times."""
     found = set()
     for path in place.rglob("*"):
-        with contextlib.suppress(OSError):  # Gone meanwhile.
+        with contextlib.suppress(OSError):  # The file was just removed.
             found.add((str(path), path.stat().st_mtime_ns))
     return found
 
@@ -237,7 +239,7 @@ def _sweep(inputs: pathlib.Path, output: pathlib.Path) -> list[str]:
 
 
 def _same_export(whole: pathlib.Path, parts: pathlib.Path) -> None:
-    """One version, nothing half-written, and the same embeddings."""
+    """Asserts that there is one version with the same files and embeddings."""
     from export.embeddings import encoders
 
     assert os.listdir(whole) == os.listdir(parts) == ["1"]
@@ -271,7 +273,7 @@ def _same_sweep(whole: pathlib.Path, parts: pathlib.Path) -> None:
 
 
 def _until_unclaimed(output: pathlib.Path) -> None:
-    """Waits for a training whose sweep was killed, which keeps its step."""
+    """Waits for trainings that continue after their sweep was killed."""
     began = time.monotonic()
     while any(map(claims.holder, _runs(output))):
         assert time.monotonic() - began < LONGEST

@@ -1,8 +1,9 @@
-"""A training in Python, for one process or for each of several.
+"""Trains a model in Python, in one process or in each of several.
 
     python -m tests.training_of_workers DIRECTORY
 
-with TF_CONFIG set, writes what the process has in the end.
+With TF_CONFIG set, this writes the results of the process to
+DIRECTORY/<index>.npz.
 """
 
 from __future__ import annotations
@@ -26,7 +27,14 @@ EPOCHS, BATCH, NUM = 4, 32, 115  # The last batch is odd.
 
 
 def train(processes: ProcessGroup | None = None) -> dict[str, np.ndarray]:
-    """Instance learning and two rounds of an encoder without batch norm."""
+    """Trains an encoder without batch norm: instance learning and two rounds.
+
+    Args:
+        processes: The processes to train in; None is this process alone.
+
+    Returns:
+        The losses, bank, neighbours, anchors and weights.
+    """
     processes = processes or ProcessGroup()
     x = np.random.default_rng(0).normal(size=(NUM, 10)).astype(np.float32)
     keras.utils.set_random_seed(5)
@@ -51,7 +59,7 @@ def train(processes: ProcessGroup | None = None) -> dict[str, np.ndarray]:
         "bank": np.asarray(model.bank.rows),
         "neighbours": np.asarray(model.neighbours),
         "selected": np.asarray(model.is_anchor),
-        # Not by name: Keras numbers the layers that a process makes.
+        # Not named by Keras, whose names count the layers of a process.
         **{
             f"weight_{i}": np.asarray(weight)
             for i, weight in enumerate(model.encoder.weights)
@@ -60,7 +68,7 @@ def train(processes: ProcessGroup | None = None) -> dict[str, np.ndarray]:
 
 
 def mlp() -> keras.Model:
-    """A small encoder, [B, 10] to [B, 8]."""
+    """Makes a small encoder, [B, 10] to [B, 8]."""
     layers = keras.layers
     return keras.Sequential(
         [keras.Input((10,)), layers.Dense(16, "relu"), layers.Dense(8)]
@@ -68,7 +76,7 @@ def mlp() -> keras.Model:
 
 
 def batches(x: np.ndarray, processes: ProcessGroup) -> tf.data.Dataset:
-    """This process' parts of the batches of all epochs."""
+    """Returns this process' parts of the batches of all epochs."""
 
     def own():
         for epoch in range(EPOCHS):
@@ -90,7 +98,15 @@ def batches(x: np.ndarray, processes: ProcessGroup) -> tf.data.Dataset:
 
 
 def search(processes: ProcessGroup) -> dict[str, np.ndarray]:
-    """A search by all processes, by this one, and how much it did of it."""
+    """Searches in this process alone and in all processes.
+
+    Args:
+        processes: The processes that share the second search.
+
+    Returns:
+        The results of both searches, and the number of queries of the second
+        that this process searched for.
+    """
     rows = np.random.default_rng(1).normal(size=(2500, 8)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     options = {"temperature": 0.1, "exclude_self": True}

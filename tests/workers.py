@@ -1,4 +1,4 @@
-"""Processes that train together on this machine, as a user starts them."""
+"""Starts processes that train together on this machine, as a user does."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ import time
 from collections.abc import Callable, Iterator
 
 ROOT = pathlib.Path(__file__).parents[1]
-LONGEST = 300  # Seconds that processes may take.
+LONGEST = 300  # The time limit of the processes, in seconds.
 
 
 class Workers:
     """The same command in several processes, each with its TF_CONFIG.
 
     Args:
-        command: What comes after `python`.
-        addresses: Of the processes.
-        extra: Arguments that one process has more, by its index.
+        command: The arguments of Python.
+        addresses: The address, host:port, of each process.
+        extra: Additional arguments of a process, by its index.
+
+    Attributes:
+        processes: The processes, in the order of their addresses.
     """
 
     def __init__(
@@ -48,19 +51,19 @@ class Workers:
         ]
 
     def end(self) -> list[int]:
-        """Waits for the end of all; returns their exit codes."""
+        """Waits until all processes end, and returns their exit codes."""
         return [process.wait(LONGEST) for process in self.processes]
 
     def out(self, index: int) -> str:
-        """What a process has written to standard output."""
+        """Returns the text that a process wrote to standard output."""
         return _content(self._files[2 * index])
 
     def err(self, index: int) -> str:
-        """What a process has written to standard error."""
+        """Returns the text that a process wrote to standard error."""
         return _content(self._files[2 * index + 1])
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Waits for something that these processes do."""
+        """Waits until a condition holds, which these processes bring about."""
         deadline = time.monotonic() + LONGEST
         while not condition():
             running = [process.poll() is None for process in self.processes]
@@ -69,7 +72,7 @@ class Workers:
             time.sleep(0.005)
 
     def close(self) -> None:
-        """Leaves none behind."""
+        """Kills the processes that still run."""
         for process in self.processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
@@ -82,12 +85,12 @@ class Workers:
 def workers(
     *command: str, count: int = 2, extra: dict[int, list[str]] | None = None
 ) -> Iterator[Workers]:
-    """Starts processes, and ends those that are left at the end.
+    """Starts processes, and kills those that still run at the end.
 
     Args:
-        *command: What comes after `python`.
-        count: How many.
-        extra: Arguments that one process has more, by its index.
+        *command: The arguments of Python.
+        count: The number of processes.
+        extra: Additional arguments of a process, by its index.
     """
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
@@ -102,7 +105,7 @@ def workers(
 
 
 def environment(addresses: list[str], index: int) -> dict[str, str]:
-    """This process' environment, with the TF_CONFIG of a worker."""
+    """Returns this process' environment with the TF_CONFIG of a worker."""
     config = {
         "cluster": {"worker": addresses},
         "task": {"type": "worker", "index": index},

@@ -1,1 +1,1 @@
-"""Embeds any number of images into tables, and searches these."""
+"""Embeds any number of images into tables, and searches the tables."""

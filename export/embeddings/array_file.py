@@ -1,4 +1,4 @@
-"""Images in an .npz file, streamed without ever holding all of them."""
+"""Streams the images of an .npz file without holding all of them in memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,13 @@ _EXPECTED = (
 
 
 class Header(NamedTuple):
-    """What an array's first bytes say of it."""
+    """The header of an array in an .npz file.
+
+    Attributes:
+        shape: The shape of the array.
+        fortran: Whether the array is stored in Fortran order.
+        dtype: The data type of the array.
+    """
 
     shape: tuple[int, ...]
     fortran: bool
@@ -34,15 +40,15 @@ class Header(NamedTuple):
 
 
 def read(path: str | os.PathLike[str]) -> Split:
-    """Makes a streamed split of an .npz file, in order of number alone.
+    """Makes a streamed split of an .npz file, which can be read in order only.
 
     Args:
-        path: Holds `images` as uint8 [N, H, W, 3], or grey as [N, H, W, 1] or
-            [N, H, W]; maybe `labels`, integer [N], `class_names` and
-            `file_names`, text [N].
+        path: The file. It holds `images`, uint8 [N, H, W, 3], or grey as
+            [N, H, W, 1] or [N, H, W]. It may also hold `labels`, integer [N],
+            `class_names`, one text per class, and `file_names`, text [N].
 
     Raises:
-        InputError: It is no such file.
+        InputError: If the file cannot be read or holds other arrays.
     """
     path = pathlib.Path(path)
     try:
@@ -82,8 +88,13 @@ def chunks(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Reads some images at a time, from first to last.
 
+    Args:
+        path: The .npz file.
+        key: Name of the array of images.
+        header: The header of that array.
+
     Yields:
-        Images, uint8 [m, H, W, C], and their numbers, int64 [m].
+        The images, uint8 [m, H, W, C], and their numbers, int64 [m].
     """
     shape = (*header.shape[1:3], *(header.shape[3:] or (1,)))
     image_bytes = math.prod(shape)
@@ -141,7 +152,7 @@ def _peek(archive: zipfile.ZipFile, name: str) -> Header:
 
 
 def _key(headers: dict[str, Header], path: pathlib.Path) -> str:
-    """Which of the arrays are the images."""
+    """Returns the name of the array that holds the images."""
     if KEY in headers:
         return KEY
     for rank in (4, 3):
@@ -180,7 +191,7 @@ def _check(header: Header, key: str, path: pathlib.Path) -> None:
 def _labels(
     path: pathlib.Path, headers: dict[str, Header], size: int
 ) -> np.ndarray | None:
-    """int64 [N], or None where there are none."""
+    """Reads the labels, int64 [N]; None if the file has none."""
     if "labels" not in headers:
         return None
     labels = _small_array(path, "labels")
@@ -195,7 +206,7 @@ def _labels(
 def _texts(
     path: pathlib.Path, headers: dict[str, Header], key: str, least: int = 0
 ) -> tuple[str, ...] | None:
-    """An array of texts, of which `least` are needed, or None."""
+    """Reads an array of at least `least` texts; None if there is no array."""
     if key not in headers:
         return None
     array = _small_array(path, key)

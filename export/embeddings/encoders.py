@@ -1,4 +1,4 @@
-"""Exported encoders of either format, as functions of images."""
+"""Loads exported encoders of both formats, as functions of images."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Encoder(Protocol):
     """A frozen encoder.
 
     Attributes:
-        image_size: S, in pixels.
-        embedding_dim: D.
+        image_size: The side S of the images, in pixels.
+        embedding_dim: The length D of an embedding.
         fingerprint: SHA-256 of the model's bytes, as hexadecimal digits.
     """
 
@@ -39,11 +39,11 @@ def load(path: str | os.PathLike[str]) -> Encoder:
     """Loads an encoder that runs on all of the CPU's cores.
 
     Args:
-        path: A .tflite file; or a SavedModel: its directory, or the one that
-            holds its versions, of which the highest is taken.
+        path: A .tflite file, the directory of a SavedModel, or the directory
+            of its versions, of which the highest is loaded.
 
     Raises:
-        InputError: There is no such model there, or it is damaged.
+        InputError: If there is no such model, or it is damaged.
     """
     path = pathlib.Path(path)
     if path.is_file():
@@ -57,7 +57,7 @@ def load(path: str | os.PathLike[str]) -> Encoder:
 
 
 class _TFLite:
-    """An encoder from a .tflite file."""
+    """An encoder in a .tflite file."""
 
     def __init__(self, path: pathlib.Path) -> None:
         from export.tflite.encoder import TFLiteEncoder
@@ -84,13 +84,14 @@ class _TFLite:
 
 
 class _SavedModel:
-    """An encoder from the directory that holds saved_model.pb."""
+    """An encoder in the directory of a saved_model.pb."""
 
     def __init__(self, path: pathlib.Path) -> None:
         try:
-            # Kept beside the function, which only refers to its variables.
+            # The model is kept because its function does not keep the
+            # variables alive.
             self._model = tf.saved_model.load(str(path))
-        # The loader answers broken files with many kinds.
+        # The loader raises many types for broken files.
         except Exception as error:
             raise _damaged(path, error) from error
         self._function = _signature(self._model, path)
@@ -106,7 +107,7 @@ class _SavedModel:
 
 
 def _versioned(path: pathlib.Path) -> pathlib.Path:
-    """The directory of saved_model.pb: itself, or its highest version."""
+    """Returns the directory of saved_model.pb: itself, or the last version."""
     if (path / "saved_model.pb").is_file():
         return path
     versions = [
@@ -131,7 +132,7 @@ def _versioned(path: pathlib.Path) -> pathlib.Path:
 def _signature(
     model: Any, path: pathlib.Path
 ) -> tf.types.experimental.Callable:
-    """The signature that embeds, checked for its input and output."""
+    """Returns the signature that embeds; checks its input and output."""
     found = getattr(model, "signatures", {})
     if SIGNATURE in found:
         function = found[SIGNATURE]
@@ -152,10 +153,10 @@ def _signature(
 
 
 def _image_size(function: Any, path: pathlib.Path) -> int:
-    """The side that the export noted, or else that the signature is fixed to.
+    """Returns the image size in encoder.json, or else the signature's own.
 
-    A signature that resizes by itself takes any side; only the note says
-    which one the encoder was measured at.
+    A signature that resizes takes images of any size; only encoder.json says
+    which size the encoder uses.
     """
     note = path / "assets.extra" / "encoder.json"
     if note.exists():
@@ -198,7 +199,7 @@ def _sha256(path: pathlib.Path) -> str:
 
 
 def _sha256_of_all(root: pathlib.Path, paths: Iterable[pathlib.Path]) -> str:
-    """One digest of the files' bytes and of their names below `root`."""
+    """Computes one digest of the files' bytes and their names below `root`."""
     total = hashlib.sha256()
     for path in sorted(paths):
         name = path.relative_to(root).as_posix()

@@ -1,8 +1,7 @@
 """Embeds any number of images into a table, in parts that a killed job keeps.
 
-Every part begins with a batch of its own. A batch thus holds the same images
-whether or not the job was interrupted before it, and the table is the same to
-the bit.
+Every part begins with a new batch. A batch thus holds the same images whether
+or not the job was interrupted before it, and the table is the same to the bit.
 """
 
 from __future__ import annotations
@@ -29,17 +28,18 @@ from export.embeddings.formats import Rows
 from export.embeddings.resumable_parts import REMEDY, Part, Parts
 from export.embeddings.sources import Source
 
-PART = 4096  # Images, or the next lower multiple of the batch size.
+PART = 4096  # Images in a part, rounded down to a multiple of the batch size.
 
 
 @dataclasses.dataclass(frozen=True)
 class Extraction:
-    """What came of it.
+    """The result of an extraction.
 
     Attributes:
-        count: N, rows in the table.
-        skipped: Names of the images that could not be read.
-        seconds: What decoding and embedding took, in all processes together.
+        count: The number of rows N in the table.
+        skipped: The names of the images that could not be read.
+        seconds: The time for decoding and embedding, in seconds, summed over
+            all calls that an interrupted job needed.
     """
 
     count: int
@@ -48,7 +48,7 @@ class Extraction:
 
     @property
     def images_per_second(self) -> float:
-        """Rows of the table over seconds."""
+        """The number of images that were embedded per second."""
         return self.count / max(self.seconds, 1e-9)
 
 
@@ -63,20 +63,24 @@ def extract(
 ) -> Extraction:
     """Writes the embeddings of all images that can be read.
 
-    Memory does not grow with N, but for names and labels. An interrupted call
-    is taken up by the same call again after its last whole part.
+    Memory does not grow with the number of images, except for names and
+    labels. If a call is interrupted, the same call again continues after the
+    last complete part.
 
     Args:
-        encoder: What embeds.
-        source: N images.
-        output: The table; its suffix is its format.
-        model: Where the encoder is from: for the sidecar.
-        batch_size: Images that are embedded at a time.
-        say: Is told in a line that a job is taken up.
+        encoder: The encoder that embeds the images.
+        source: The images.
+        output: The table to write; its suffix chooses the format.
+        model: Path of the encoder, which is written into the sidecar.
+        batch_size: The number of images that are embedded at a time.
+        say: A function that gets a line of text when a job is continued.
+
+    Returns:
+        The number of rows, the unreadable images and the time.
 
     Raises:
-        InputError: No image can be read, the output cannot be written, or
-            its parts are those of another job.
+        InputError: If no image can be read, the output cannot be written, or
+            the parts beside it belong to another job.
     """
     outputs.check(output)
     job = _Job(encoder, source, output, batch_size)
@@ -109,13 +113,19 @@ def extract(
 
 
 class _Job:
-    """Some images, an encoder for them, and a place for the outcome.
+    """A job that embeds the images of a source into a table.
+
+    Args:
+        encoder: The encoder that embeds the images.
+        source: The images.
+        output: The table to write.
+        batch_size: The number of images that are embedded at a time.
 
     Attributes:
-        parts: What is embedded already.
-        total: Images, those that cannot be read included.
-        part_size: Images in each part but the last.
-        merged: The whole table, until it is moved to its place.
+        parts: The parts of the table that are written already.
+        total: The number of images, including unreadable ones.
+        part_size: The number of images in each part except the last.
+        merged: Path of the complete table, before it is moved to `output`.
     """
 
     def __init__(
@@ -137,7 +147,7 @@ class _Job:
         self._listing = source.listing()
 
     def describe(self) -> dict[str, Any]:
-        """JSON of all that the parts depend on."""
+        """Returns all that the parts depend on, as JSON values."""
         return {
             "images": self._source.images,
             "root": self._source.root,
@@ -152,7 +162,11 @@ class _Job:
         }
 
     def embed(self, there: int) -> None:
-        """Embeds and writes all parts but the first ones that are there."""
+        """Embeds and writes the parts that are missing.
+
+        Args:
+            there: The number of parts that are written already.
+        """
         done = min(there * self.part_size, self.total)
         embeddings, readable, began = [], [], time.monotonic()
         with Counted("embed", self.total, done) as progress:
@@ -174,7 +188,7 @@ class _Job:
             )
 
     def embedded(self) -> tuple[np.ndarray, float]:
-        """Which images could be read, bool [total], and the seconds it took."""
+        """Returns which images are readable, bool [total], and the seconds."""
         parts = [(p.readable, p.seconds) for p in self._each_part()]
         readable, seconds = zip(*parts, strict=True)
         return np.concatenate(readable), sum(seconds)
@@ -183,7 +197,7 @@ class _Job:
         """Writes all parts as one table.
 
         Args:
-            numbers: int64 [N], of the images that could be read.
+            numbers: int64 [N], the numbers of the images that could be read.
         """
         source, split = self._source, self._source.split
         names = split.class_names
@@ -212,12 +226,15 @@ class _Job:
         return self.parts.each(-(-self.total // self.part_size))
 
     def _batches(self, done: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Images, uint8 [b, S, S, 3], and readable, bool [b], from `done` on.
+        """Yields images, uint8 [b, S, S, 3], and whether each can be read.
+
+        Args:
+            done: The number of images to skip.
 
         Raises:
-            InputError: A file of many images is damaged.
+            InputError: If a file with many images is damaged.
         """
-        if done >= self.total:  # Passing over all would still read them.
+        if done >= self.total:  # Skipping all images would still read them.
             return
         side = self._encoder.image_size
         batches = readable_batches(
@@ -241,9 +258,9 @@ class _Job:
 def _write_beside(
     output: pathlib.Path, about: dict[str, Any], result: Extraction
 ) -> None:
-    """Writes the sidecar, and the list of what could not be read."""
+    """Writes the sidecar, and the list of images that could not be read."""
     if result.skipped:
-        # Visible, so that a line stays a name.
+        # Line breaks in a name are escaped, so that each name takes one line.
         text = "".join(f"{for_console(name)}\n" for name in result.skipped)
         path = outputs.skipped_list(output)
         atomic_files.write_text(path, text, REMEDY)

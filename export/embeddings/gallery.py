@@ -1,4 +1,4 @@
-"""The training images that an exported encoder compares with."""
+"""Makes the gallery of training images that exported encoders compare with."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Gallery:
     """Embedded training images, in order of number.
 
     Attributes:
-        rows: float32 [N, D], unit norm.
-        labels: int64 [N], -1 where unlabelled; None where none is known.
-        class_names: Name of each label.
-        file_names: Of a folder, the relative path of each.
+        rows: float32 [N, D], unit norm, the embeddings.
+        labels: int64 [N], -1 if unlabelled; None if no label is known.
+        class_names: The name of each label, or None.
+        file_names: The relative path of each image of a folder, or None.
     """
 
     rows: np.ndarray
@@ -40,18 +40,18 @@ def read(
 ) -> Gallery:
     """Makes the gallery of a run.
 
-    The memory bank alone needs no data. With `labelled`, or if the run was told
-    where its data lie now, its rows get the labels and file names of the data.
+    A gallery of the memory bank needs no data. If `labelled` is True or the
+    run was given a `data_dir`, the data are read for labels and file names.
 
     Args:
-        run: A run, or a clustering of one.
-        kind: "clean", the training images' own embeddings, computed now, or
-            "bank", the memory bank of the checkpoint.
-        labelled: Whether labels are needed.
+        run: A run or a clustering.
+        kind: "clean" computes the embeddings of the training images now;
+            "bank" takes the memory bank of the checkpoint.
+        labelled: Whether labels are needed; the default is False.
 
     Raises:
-        InputError: If the data cannot be had, are not those of the bank, or
-            have no labels though they are needed.
+        InputError: If the data cannot be loaded, do not fit the memory bank,
+            or have no labels although they are needed.
     """
     if kind == "bank" and not labelled and not run.data_dir:
         return Gallery(run.bank_rows())

@@ -1,4 +1,4 @@
-"""Exact search in a table of embeddings."""
+"""Searches a table of embeddings exactly."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from export.embeddings.formats import Table
 
 @dataclasses.dataclass(frozen=True)
 class Query:
-    """What is searched for.
+    """An image to search for.
 
     Attributes:
-        name: Of its file, or of its row.
-        embedding: float32 [D].
-        image: uint8 [H, W, 3]; None of a row.
-        row: Its row in the index, or None.
+        name: The name of its file or of its row.
+        embedding: float32 [D], its embedding.
+        image: uint8 [H, W, 3], its pixels; None for a row of the index.
+        row: Its row in the index; None for a file.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Query:
 
 @dataclasses.dataclass(frozen=True)
 class Index:
-    """A table with what is known of how it came about.
+    """A table of embeddings with the description of its origin.
 
     Attributes:
-        path: The table's.
-        table: Its rows.
-        about: The sidecar; empty where there is none.
+        path: The file of the table.
+        table: The rows of the table.
+        about: The content of the sidecar; empty if there is none.
     """
 
     path: pathlib.Path
@@ -53,8 +53,12 @@ class Index:
     def read(cls, path: pathlib.Path) -> Index:
         """Reads a table and its sidecar.
 
+        Args:
+            path: The file of the table.
+
         Raises:
-            InputError: The table is not there, or either is damaged.
+            InputError: If the table does not exist, or one of the files is
+                damaged.
         """
         table = tables.read(path)
         note = outputs.sidecar(path)
@@ -75,21 +79,21 @@ class Index:
         return cls(path, table, about)
 
     def query(self, image: str, model: str = "") -> Query:
-        """Embeds an image file, or looks a row up by its name.
+        """Embeds an image file, or looks up a row by its name.
 
         Args:
-            image: The file, or the file_name of a row.
-            model: The encoder; "" the one that the sidecar names.
+            image: An image file, or the file_name of a row.
+            model: Path of the encoder; "" is the one that the sidecar names.
 
         Raises:
-            InputError: There is no such image, or the model is not the one
-                of the table.
+            InputError: If there is no such image, or the encoder is not the
+                one that made the table.
         """
         if not pathlib.Path(image).is_file():
             return self._row(image)
         try:
             pixels = image_file.read_image(image)
-        except Exception as error:  # Pillow answers with many kinds.
+        except Exception as error:  # Pillow raises many types.
             raise InputError(
                 f"Expected --query to be an image. Received: {image}, which "
                 f"cannot be read: {error}."
@@ -99,17 +103,18 @@ class Index:
         return Query(image, encoder(square)[0], pixels)
 
     def search(self, query: Query, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """The rows most similar to a query; a row is no neighbour of its own.
+        """Finds the rows most similar to a query, without the query itself.
 
         Args:
-            query: What is searched for.
-            count: k.
+            query: The image to search for.
+            count: The number of rows k to find.
 
         Returns:
-            Rows, integer [k], most similar first, and dot products [k].
+            The rows, integer [k], with the most similar first, and their dot
+            products with the query, [k].
 
         Raises:
-            InputError: If there are not k rows to choose from.
+            InputError: If the index has fewer than k rows to choose from.
         """
         own = query.row is not None
         rows = self.table.embeddings
@@ -132,15 +137,17 @@ class Index:
         """Reads the images of some rows again.
 
         Args:
-            rows: m of them.
-            images: Where they are now; "" where they lay when embedded.
-            data_dir: TFDS' directory; "" the one of then.
+            rows: The numbers of m rows.
+            images: Place of the indexed images, as for --images; "" is the
+                place from which they were embedded.
+            data_dir: Directory where TFDS keeps its data sets; "" is the one
+                that was used for embedding.
 
         Returns:
-            m images, uint8 [H, W, 3], or None for one that is not to be had.
+            m images, each uint8 [H, W, 3], or None if it cannot be read.
 
         Raises:
-            InputError: None is.
+            InputError: If no image can be read.
         """
         source = images or self.about.get("images")
         if not source:
@@ -170,7 +177,7 @@ class Index:
         return Query(name, self.table.embeddings[row], row=row)
 
     def _encoder(self, model: str) -> encoders.Encoder:
-        """The model that made the table, checked to be so."""
+        """Loads the encoder, and checks that it is the one of the table."""
         path = model or self.about.get("model")
         if not path:
             raise InputError(

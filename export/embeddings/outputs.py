@@ -1,4 +1,4 @@
-"""Where a table, and what is written beside it, go."""
+"""Names the files that are written beside a table, and checks them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,32 @@ from export.embeddings import tables
 
 
 def sidecar(output: pathlib.Path) -> pathlib.Path:
-    """The file beside a table that says how it came about."""
+    """Returns the path of a table's sidecar: JSON that says how it was made."""
     return output.with_name(output.name + ".json")
 
 
 def skipped_list(output: pathlib.Path) -> pathlib.Path:
-    """The file beside a table that names what could not be read."""
+    """Returns the path of the file that lists the unreadable images."""
     return output.with_name(output.name + ".skipped.txt")
 
 
 def parts_directory(output: pathlib.Path) -> pathlib.Path:
-    """Where the parts of an unfinished table are."""
+    """Returns the directory for the parts of an unfinished table."""
     return output.with_name(output.name + ".parts")
 
 
 def check(output: pathlib.Path) -> None:
-    """Raises an InputError where the table cannot be written so."""
+    """Checks that a table and the files beside it can be written.
+
+    Args:
+        output: The file of the table.
+
+    Raises:
+        InputError: If a file exists already, the suffix is not known or the
+            directory cannot be written to.
+    """
     tables.check_suffix(output, "--output")
-    # A job that was killed at its very end has left them there.
+    # A job that was killed at its very end has left the files beside it.
     unfinished = parts_directory(output).exists()
     beside = () if unfinished else (sidecar(output), skipped_list(output))
     for path in (output, *beside):

@@ -1,4 +1,4 @@
-"""Embeddings on disk in whole parts, so that an interrupted job can go on."""
+"""Keeps embeddings on disk in parts, so that interrupted jobs can continue."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _ARRAYS = {"embeddings": ("f", 2), "readable": ("b", 1), "seconds": ("fiu", 0)}
 
 
 class Part(NamedTuple):
-    """Some images, one after another.
+    """The embeddings of n consecutive images.
 
     Attributes:
-        embeddings: float32 [m, D], of those that could be read.
-        readable: bool [n], which those are.
-        seconds: What they took.
+        embeddings: float32 [m, D], those of the readable images.
+        readable: bool [n], True for images that could be read.
+        seconds: The time for decoding and embedding, in seconds.
     """
 
     embeddings: np.ndarray
@@ -36,11 +36,11 @@ class Part(NamedTuple):
 
 
 class Parts:
-    """The directory of a job's parts.
+    """A directory for the parts of a job.
 
     Args:
-        path: The directory; made by `begin`.
-        dim: D.
+        path: The directory; `begin` creates it.
+        dim: The length D of an embedding.
     """
 
     def __init__(self, path: pathlib.Path, dim: int) -> None:
@@ -49,17 +49,17 @@ class Parts:
         self._stack = contextlib.ExitStack()
 
     def begin(self, job: dict[str, Any]) -> int:
-        """Takes the directory for a job, maybe one that was interrupted.
+        """Locks the directory for a job, which may be an interrupted one.
 
         Args:
-            job: What the parts depend on, as JSON.
+            job: All that the parts depend on, as JSON values.
 
         Returns:
-            How many parts are there already.
+            The number of parts that are there already.
 
         Raises:
-            InputError: It holds another job, or one that is running, or
-                cannot be written.
+            InputError: If the directory holds parts of another job, is in use
+                by another process or cannot be written to.
         """
         note = self.path / "job.json"
         if note.exists() or self._part(0).exists():
@@ -73,7 +73,7 @@ class Parts:
         return count
 
     def write(self, number: int, part: Part) -> None:
-        """Writes a part, whole or not at all."""
+        """Writes a part, completely or not at all."""
         fill = functools.partial(np.savez, **part._asdict())
         atomic_files.write(self._part(number), lambda file: fill(file), REMEDY)
 
@@ -81,7 +81,7 @@ class Parts:
         """Reads a part.
 
         Raises:
-            InputError: It is damaged.
+            InputError: If the part is damaged.
         """
         path = self._part(number)
         try:
@@ -102,12 +102,12 @@ class Parts:
         return map(self.read, range(count))
 
     def remove(self) -> None:
-        """Removes the directory and all that is in it."""
+        """Unlocks and removes the directory with all its files."""
         self.release()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def release(self) -> None:
-        """Lets another process go on with the job."""
+        """Unlocks the directory, so that another process can continue."""
         self._stack.close()
 
     def _part(self, number: int) -> pathlib.Path:
@@ -132,7 +132,7 @@ class Parts:
             )
 
     def _lock(self, note: pathlib.Path) -> None:
-        """Keeps other processes out for as long as this one lives."""
+        """Locks the directory until `release`, or until the process ends."""
         file = self._stack.enter_context(open(note, "rb"))
         if locks.is_free(file.fileno()) is False:
             self.release()

@@ -1,4 +1,4 @@
-"""What --images= may name: a folder, files, an array, a split of TFDS."""
+"""Opens what --images names: a folder, files, an array or a split of TFDS."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ KINDS = (
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Images to embed, and what each is called.
+    """Images to embed, with their names.
 
     Attributes:
-        images: As --images= names them.
-        root: What the files' names are relative to; of an array its file.
-        data_dir: Where TFDS keeps its data; "" asks TFDS.
-        label_key: Which label was asked for.
+        images: The value of --images.
+        root: The directory that file names are relative to; for an array, the
+            path of its file; "" for TFDS.
         split: The images.
         files: All files that are read.
-        name: The name of an image by its number. One that is no UTF-8 has
-            escapes in it, for not every table could hold it.
+        name: A function from an image's number to its name. Bytes that are
+            not UTF-8 are escaped, because not every table could hold them.
+        data_dir: Directory where TFDS keeps its data sets; "" is its default.
+        label_key: The label to use, where a data set of TFDS has several.
     """
 
     images: str
@@ -49,7 +50,7 @@ class Source:
     label_key: str = ""
 
     def listing(self) -> str:
-        """SHA-256 of all names, and of every file's size and time of change."""
+        """Computes SHA-256 of all names, file sizes and modification times."""
         total = hashlib.sha256()
         for number in range(self.split.size):
             total.update(f"{self.name(number)}\n".encode())
@@ -59,17 +60,17 @@ class Source:
 
 
 def open_source(images: str, data_dir: str = "", label_key: str = "") -> Source:
-    """Finds images; none is decoded yet.
+    """Finds images without decoding them.
 
     Args:
         images: A folder, whose sub-folders are classes; an image file; a
-            pattern, `**` standing for any folders; an .npz file; or
+            pattern, in which `**` stands for any folders; an .npz file; or
             "tfds:cifar10/test", which may end in a slice.
-        data_dir: Where TFDS keeps its data; "" asks TFDS.
-        label_key: Which label, where a data set of TFDS has several.
+        data_dir: Directory where TFDS keeps its data sets; "" is its default.
+        label_key: The label to use, where a data set of TFDS has several.
 
     Raises:
-        InputError: There are no images.
+        InputError: If there are no such images.
     """
     if images.startswith(TFDS):
         return _from_tfds(images, data_dir, label_key)
@@ -102,19 +103,19 @@ def open_source(images: str, data_dir: str = "", label_key: str = "") -> Source:
 def pictures(
     images: str, root: str, data_dir: str, names: Sequence[str]
 ) -> list[np.ndarray | None]:
-    """Reads some images again by the names that their source gave them.
+    """Reads some images again, by the names that their source gave them.
 
     Args:
-        images: As --images= named them.
-        root: The source's.
-        data_dir: Where TFDS keeps its data; "" asks TFDS.
-        names: Of m images.
+        images: The value of --images at that time.
+        root: `root` of the source.
+        data_dir: Directory where TFDS keeps its data sets; "" is its default.
+        names: The names of m images.
 
     Returns:
-        m images, each uint8 [H, W, 3], or None where it cannot be read.
+        m images, each uint8 [H, W, 3], or None if it cannot be read.
 
     Raises:
-        InputError: The source is not there any more.
+        InputError: If the source no longer exists.
     """
     if images.startswith(TFDS):
         split = _from_tfds(images, data_dir, "", prepared=True).split
@@ -129,7 +130,15 @@ def pictures(
 
 
 def root_of(images: str) -> str:
-    """What the names of images are relative to; of an array, its file."""
+    """Returns the path that the names of images are relative to.
+
+    Args:
+        images: A value of --images.
+
+    Returns:
+        The folder; the file of an array; "" for TFDS; otherwise the working
+        directory.
+    """
     if images.startswith(TFDS):
         return ""
     if os.path.isdir(images) or images.endswith(".npz"):
@@ -182,7 +191,7 @@ def _numbered(prefix: str) -> Callable[[int], str]:
 
 
 def _number(name: str) -> int:
-    """The number at the end of a name; -1 where there is none."""
+    """Returns the number at the end of a name; -1 if there is none."""
     number = name.rpartition(":")[2]
     return int(number) if number.isdecimal() else -1
 
@@ -196,7 +205,7 @@ def _state(file: str) -> str:
 
 
 def _by_number(split: Split, numbers: Sequence[int]) -> list[np.ndarray | None]:
-    """Some images of a split, decoding no others; None where there is none."""
+    """Decodes some images of a split; None for numbers that it lacks."""
     wanted = [n for n in set(numbers) if 0 <= n < split.size]
     chosen = np.array(sorted(wanted), np.int64)
     if not len(chosen):

@@ -1,8 +1,8 @@
-"""Tables of embeddings in .npz, .csv, .parquet and .tfrecord files.
+"""Reads and writes tables of embeddings: .npz, .csv, .parquet and .tfrecord.
 
-A row is an image's `file_name`, its `embedding`, float32 [D], and, where the
-images have labels, its `label`, -1 for none, and `class_name`. What is written
-is read again to the bit.
+A row has an image's `file_name` and its `embedding`, float32 [D]. If the images
+have labels, it also has a `label`, -1 for none, and a `class_name`. Reading
+gives the same values, to the bit, as were written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ SUFFIXES = (".npz", ".csv", ".parquet", ".tfrecord")
 
 
 def check_suffix(path: str | os.PathLike[str], flag: str) -> None:
-    """Raises an InputError where the path is of none of the formats."""
+    """Checks that the suffix of a path is one of `SUFFIXES`.
+
+    Args:
+        path: The path to check.
+        flag: Name of the flag, or of the file, in the error message.
+
+    Raises:
+        InputError: If the suffix is another one.
+    """
     if pathlib.Path(path).suffix not in SUFFIXES:
         raise InputError(
             f"Expected {flag} to end in {', '.join(SUFFIXES)}. Received: "
@@ -33,13 +41,13 @@ def write(file: BinaryIO, suffix: str, rows: Rows) -> None:
     """Writes a table.
 
     Args:
-        file: Open for writing, and with a name, as some formats' writers open
-            it again.
-        suffix: Of `SUFFIXES`.
-        rows: What to write.
+        file: A file that is open for writing and has a name, because the
+            writers of some formats open it again.
+        suffix: The format, one of `SUFFIXES`.
+        rows: The rows to write.
 
     Raises:
-        OSError: There is no room.
+        OSError: If the file cannot be written.
     """
     _format(suffix).write(file, rows)
 
@@ -47,8 +55,12 @@ def write(file: BinaryIO, suffix: str, rows: Rows) -> None:
 def read(path: str | os.PathLike[str]) -> Table:
     """Reads a table.
 
+    Args:
+        path: The file of the table.
+
     Raises:
-        InputError: It is not there, damaged or of other content.
+        InputError: If the file does not exist, is damaged or does not hold
+            embeddings.
     """
     path = pathlib.Path(path)
     check_suffix(path, "a file of embeddings")
@@ -60,7 +72,7 @@ def read(path: str | os.PathLike[str]) -> Table:
     try:
         table = _format(path.suffix).read(path)
         _check(table)
-    # Each format's reader answers what is broken with kinds of its own.
+    # Each format's reader raises its own types for broken files.
     except Exception as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
@@ -92,7 +104,7 @@ def _check(table: Table) -> None:
 
 
 def _format(suffix: str) -> ModuleType:
-    """The module that reads and writes it, with the libraries it needs."""
+    """Imports the module of a format, with only the libraries it needs."""
     if suffix == ".npz":
         from export.embeddings.formats import npz as module
     elif suffix == ".csv":

@@ -1,4 +1,4 @@
-"""Holds TensorFlow Serving's REST answers against their schema."""
+"""Describes TensorFlow Serving's REST answers, and reads them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import tensorflow as tf
 from msgspec import Struct
 from tensorflow.core.framework import types_pb2
 
-Outputs = dict[str, int]  # By name, the protocol's number of its type.
+Outputs = dict[str, int]  # TensorFlow's number of each output's data type.
 
 
 class Tensor(Struct):
-    """An input or output of a signature."""
+    """An input or an output of a signature."""
 
     dtype: str = "DT_INVALID"
 
@@ -33,37 +33,37 @@ class SignatureMap(Struct):
 
 
 class ModelMetadata(Struct):
-    """The state of the model, as the server knows it."""
+    """The metadata of the model, as the server reports them."""
 
     signature_def: SignatureMap
 
 
 class Metadata(Struct):
-    """The answer about the model itself."""
+    """The answer to a request for the model's metadata."""
 
     metadata: ModelMetadata
 
 
 class Prediction(Struct):
-    """The answer to images; its outputs follow from the signature."""
+    """The answer to a request with images; the signature has its outputs."""
 
     outputs: Any
 
 
 class Failure(Struct):
-    """The answer to what could not be served."""
+    """The answer to a request that the server could not serve."""
 
     error: str = ""
 
 
 def signatures(answer: dict[str, Any]) -> Iterator[tuple[str, Any, Outputs]]:
-    """Gives each signature's name, its inputs, and its outputs' types.
+    """Yields each signature's name, its inputs and its outputs' types.
 
     Args:
-        answer: As `Metadata` says.
+        answer: The decoded JSON of a `Metadata` answer.
 
     Raises:
-        ValueError: If a type is none of TensorFlow's.
+        ValueError: If TensorFlow has no data type of a given name.
     """
     found = answer["metadata"]["signature_def"]["signature_def"]
     for name, signature in found.items():
@@ -75,14 +75,16 @@ def signatures(answer: dict[str, Any]) -> Iterator[tuple[str, Any, Outputs]]:
 
 
 def arrays(outputs: Any, types: Outputs) -> dict[str, np.ndarray]:
-    """Makes arrays of the outputs.
+    """Converts the outputs of an answer to arrays.
 
     Args:
-        outputs: By name; that of a single output comes without its name.
-        types: Of the outputs.
+        outputs: Lists of values by name. The values of a model with a single
+            output come without a name.
+        types: TensorFlow's number of each output's data type.
 
     Raises:
-        ValueError: If one is missing, ragged, or not of its type.
+        ValueError: If an output is missing, is ragged or has values of
+            another type.
     """
     if len(types) == 1:
         outputs = {next(iter(types)): outputs}

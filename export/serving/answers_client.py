@@ -1,4 +1,4 @@
-"""Asks TensorFlow Serving for what an exported encoder says of images."""
+"""Asks TensorFlow Serving for an exported encoder's outputs for images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from export.serving import answers, bounded_request
 from export.serving.answers import Outputs
 
 INPUT = "image_bytes"
-_LONGEST_MESSAGE = 300  # Characters of a server's that are shown.
+_LONGEST_MESSAGE = 300  # Characters; longer messages of a server are cut.
 _LENGTHS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", bounded_request.MOST_BYTES),
@@ -35,24 +35,24 @@ _LENGTHS = [
 
 
 class Refusal(InputError):
-    """The server's own answer to a request that it could not serve."""
+    """An error that the server itself returned for a request."""
 
 
 class UndecodableError(Refusal):
-    """The server says that some of the images cannot be decoded.
+    """An error of the server for images that it cannot decode.
 
-    The positions that it names are those in the batch that it ran, which may
-    be merged of several requests, or part of one.
+    The positions in its message refer to the batch that it ran, which may be
+    merged from several requests or be only a part of one.
     """
 
 
 class Client(abc.ABC):
-    """A model on a server.
+    """A client for one model on a server.
 
     Args:
-        address: Of the server.
-        model_name: By which the server knows the model.
-        timeout: How long to wait for a whole answer, in seconds.
+        address: Address of the server.
+        model_name: Name by which the server knows the model.
+        timeout: Longest time to wait for a whole answer, in seconds.
     """
 
     def __init__(
@@ -66,20 +66,20 @@ class Client(abc.ABC):
     def predict(
         self, signature: str, image_bytes: Sequence[bytes]
     ) -> dict[str, np.ndarray]:
-        """Asks about a batch of images.
+        """Sends a batch of images to the server and returns the outputs.
 
         Args:
-            signature: One that takes encoded files.
-            image_bytes: B JPEG or PNG files.
+            signature: Name of a signature that takes encoded files.
+            image_bytes: The contents of B JPEG or PNG files.
 
         Returns:
             The outputs by name, each [B, …]; text is of type `str`.
 
         Raises:
-            UndecodableError: If the server cannot decode images.
-            Refusal: If it cannot serve the request for another reason.
-            InputError: If it cannot be reached, or has no such model or
-                signature.
+            UndecodableError: If the server cannot decode some of the images.
+            Refusal: If the server refuses the request for another reason.
+            InputError: If the server cannot be reached, or has no such model
+                or signature.
         """
         self._check(signature)
         try:
@@ -92,14 +92,25 @@ class Client(abc.ABC):
             raise self._strange(str(error)) from error
 
     def embed(self, image_bytes: Sequence[bytes]) -> np.ndarray:
-        """Embeds B JPEG or PNG files: float32 [B, D]. Raises as `predict`."""
+        """Embeds a batch of images.
+
+        Args:
+            image_bytes: The contents of B JPEG or PNG files.
+
+        Returns:
+            The embeddings, float32 [B, D].
+
+        Raises:
+            InputError: If `predict` raises it, or the model has no output
+                "embedding".
+        """
         outputs = self.predict("serving_bytes", image_bytes)
         if "embedding" not in outputs:
             raise self._strange(f"no embedding, but {', '.join(outputs)}")
         return outputs["embedding"]
 
     def _check(self, signature: str) -> None:
-        """Finds out once what the model has."""
+        """Checks that the model has the signature; asks the server once."""
         if not self._signatures:
             self._signatures = {
                 name: outputs
@@ -158,7 +169,7 @@ class Client(abc.ABC):
 
     @abc.abstractmethod
     def _read_signatures(self) -> Iterator[tuple[str, Iterable, Outputs]]:
-        """Gives each signature's name, its inputs' names, its outputs."""
+        """Yields each signature's name, its inputs' names and its outputs."""
 
     @abc.abstractmethod
     def _predict(
@@ -203,7 +214,7 @@ class GrpcClient(Client):
         return {k: _array(k, v) for k, v in response.outputs.items()}
 
     def _call(self, method: Any, request: Any) -> Any:
-        """Calls and turns what can go wrong into one sentence."""
+        """Calls the server, and raises an InputError for every gRPC error."""
         try:
             return method(request, timeout=self._timeout)
         except grpc.RpcError as error:
@@ -251,7 +262,7 @@ class RestClient(Client):
     def _call(
         self, method: str, url: str, schema: type, content: Any = None
     ) -> Any:
-        """Calls and turns what can go wrong into one sentence."""
+        """Calls the server, and raises an InputError for every failure."""
         try:
             answer = bounded_request.request(
                 method, url, content, self._timeout
@@ -280,11 +291,12 @@ class RestClient(Client):
 
 
 def _array(name: str, tensor: tensor_pb2.TensorProto) -> np.ndarray:
-    """Makes an array of an output.
+    """Converts an output of the server to an array.
 
     Raises:
-        TypeError, ValueError: If it is none, or says that it is larger than
-            any answer: a single number can stand for all of them.
+        TypeError, ValueError: If the output is not a valid tensor, or claims
+            more elements than an answer can have. Its size has to be checked
+            because one stored number can stand for all elements.
     """
     sides = [side.size for side in tensor.tensor_shape.dim]
     if min(sides, default=0) < 0 or math.prod(sides) > (
@@ -293,12 +305,12 @@ def _array(name: str, tensor: tensor_pb2.TensorProto) -> np.ndarray:
         raise ValueError(f"{name} {sides}")
     try:
         return tf.make_ndarray(tensor)
-    except LookupError as error:  # As of a type that no array has.
+    except LookupError as error:  # NumPy has no such data type.
         raise ValueError(f"{name} of type {tensor.dtype}") from error
 
 
 def _refusal(text: str) -> Refusal:
-    """What a server said, without the graph that it adds."""
+    """Makes an error from a server's message, without the graph it quotes."""
     found = re.search(r"Expected encoded [^[]*\[[\d ]*\] [^.\]]*\.", text)
     if found:
         return UndecodableError(found[0])
@@ -309,7 +321,7 @@ def _refusal(text: str) -> Refusal:
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost of what an error came from, which alone says why."""
+    """Returns the text of an error's innermost cause, which says why."""
     inner = getattr(error, "reason", None) or next(
         (a for a in error.args if isinstance(a, BaseException)), None
     )
@@ -317,7 +329,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _shortened(text: str) -> str:
-    """Any text as part of a sentence."""
+    """Makes one line of a text, of `_LONGEST_MESSAGE` characters at most."""
     printable = "".join(c if c.isprintable() else " " for c in text)
     text = " ".join(printable.split()).rstrip(".")
     if len(text) > _LONGEST_MESSAGE:
@@ -326,7 +338,7 @@ def _shortened(text: str) -> str:
 
 
 def _as_text(array: np.ndarray) -> np.ndarray:
-    """Bytes, which come as objects, to `str`; other types as they are."""
+    """Decodes an array of bytes, of dtype object, to `str`; keeps others."""
     if array.dtype != object:
         return array
     values = (

@@ -1,8 +1,7 @@
-"""An HTTP request that ends in time and takes no more than so much memory.
+"""Sends an HTTP request within limits of time and of memory.
 
-The timeout of `requests` is one for each read, so that a server that sends a
-byte now and then is waited for for ever, and its body is read whatever its
-length.
+The timeout of `requests` applies to each read, so a server that sends a byte
+now and then would keep it waiting for ever; and it reads a body of any length.
 """
 
 from __future__ import annotations
@@ -14,12 +13,13 @@ from typing import Any
 
 import requests
 
-MOST_BYTES = 64 * 2**20  # Of an answer; 1,000 embeddings of 2,048 numbers.
+# Longest answer; 1,000 embeddings of 2,048 numbers fit.
+MOST_BYTES = 64 * 2**20
 _CHUNK_BYTES = 2**16
 
 
 class TooLongError(requests.RequestException):
-    """The answer is longer than `MOST_BYTES`."""
+    """An error for an answer that is longer than `MOST_BYTES`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Answer:
     """The answer of a server.
 
     Attributes:
-        status: The HTTP status.
-        reason: Its words.
+        status: The HTTP status code.
+        reason: The status in words, such as "Not Found".
         body: The whole body, decompressed.
     """
 
@@ -38,18 +38,19 @@ class Answer:
 
 
 def request(method: str, url: str, content: Any, timeout: float) -> Answer:
-    """Asks, and waits for the whole answer.
+    """Sends a request and waits for the whole answer.
 
     Args:
         method: "GET" or "POST".
-        url: Where to.
-        content: Is sent as JSON; None sends nothing.
-        timeout: Seconds for everything, connecting and sending included.
+        url: The URL to send the request to.
+        content: The body, sent as JSON; None sends no body.
+        timeout: Longest time for connecting, sending and receiving together,
+            in seconds.
 
     Raises:
-        requests.Timeout: If the answer is not there in time.
-        TooLongError: If it is too long.
-        requests.RequestException: For what else can go wrong.
+        requests.Timeout: If the whole answer has not arrived in time.
+        TooLongError: If the answer is longer than `MOST_BYTES`.
+        requests.RequestException: If the request fails in another way.
     """
     done: queue.SimpleQueue[Answer | Exception] = queue.SimpleQueue()
     late = threading.Event()
@@ -57,11 +58,11 @@ def request(method: str, url: str, content: Any, timeout: float) -> Answer:
     def work() -> None:
         try:
             done.put(_read(method, url, content, timeout, late))
-        except Exception as error:  # Raised again where somebody waits.
+        except Exception as error:  # The waiting thread raises it again.
             done.put(error)
 
-    # A read that blocks cannot be ended from outside, so it is left alone. It
-    # ends by itself, at the latest with the process.
+    # A read that blocks cannot be stopped from outside, so the thread is left
+    # to itself. It ends with the read, or with the process at the latest.
     threading.Thread(target=work, daemon=True).start()
     try:
         found = done.get(timeout=timeout)

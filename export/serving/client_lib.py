@@ -1,4 +1,4 @@
-"""Image files in, a server's answers out, a line each."""
+"""Sends image files to a server, and prints a line for each answer."""
 
 from __future__ import annotations
 
@@ -25,21 +25,31 @@ from export.serving.answers_client import (
 )
 from export.serving.decoding import JPEG, PNG
 
-_NUMBERS = 4  # Of an embedding, how many are shown.
+_NUMBERS = 4  # The first numbers of an embedding, which are printed.
 
 
 def connect(address: str, model_name: str, timeout: float) -> Client:
-    """A client for an address: REST where it is a URL, gRPC otherwise."""
+    """Makes a client for a server.
+
+    Args:
+        address: A URL, such as http://localhost:8501, for REST; or host:port
+            for gRPC.
+        model_name: Name by which the server knows the model.
+        timeout: Longest time to wait for a whole answer, in seconds.
+    """
     is_url = address.startswith(("http://", "https://"))
     kind = RestClient if is_url else GrpcClient
     return kind(address, model_name, timeout)
 
 
 def listed(images: str) -> list[str]:
-    """The image files that a directory, a glob or a name stands for.
+    """Lists the image files that a directory, a glob or a path stands for.
+
+    Args:
+        images: A directory, a glob pattern or the path of a file.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is no such file.
     """
     if os.path.isdir(images):
         names = folder.read_all(images).file_names
@@ -57,19 +67,22 @@ def listed(images: str) -> list[str]:
 
 
 def encoded(path: str) -> bytes:
-    """A file as a server can decode it.
+    """Reads an image file in a format that the server can decode.
 
-    JPEG and PNG stay as they are, other formats become PNG.
+    JPEG and PNG files are returned unchanged; other formats become PNG.
+
+    Args:
+        path: The image file.
 
     Raises:
-        InputError: If it cannot be read, or is no image.
+        InputError: If the file cannot be read or is not an image.
     """
     try:
         data = pathlib.Path(path).read_bytes()
         if data.startswith((JPEG, PNG)):
             return data
         image = image_file.read_image(path)
-    except Exception as error:  # Pillow answers broken files with many kinds.
+    except Exception as error:  # Pillow raises many types for broken files.
         reason = getattr(error, "strerror", None) or "it is no image"
         raise InputError(
             f"Expected an image that can be read. Received: {_shown(path)}: "
@@ -83,21 +96,22 @@ def encoded(path: str) -> bytes:
 def ask(
     client: Client, signature: str, paths: Sequence[str], batch_size: int
 ) -> dict[str, np.ndarray]:
-    """Asks about files, and prints a line for each.
+    """Sends files to a server, and prints a line for each.
 
     Args:
-        client: Of the server.
-        signature: What is asked.
-        paths: N files.
-        batch_size: How many go in one request.
+        client: A client of the server.
+        signature: Name of the model's signature.
+        paths: The paths of N image files.
+        batch_size: The number of files in one request.
 
     Returns:
-        The outputs by name, each [N, …], and "file_name" [N], or
-        "neighbour_file_name" where the server's own outputs have that name.
+        The outputs by name, each [N, …], and "file_name", text [N]. An output
+        of the server that is called "file_name" itself is renamed to
+        "neighbour_file_name".
 
     Raises:
-        InputError: If files cannot be read, or the server cannot be had or
-            refuses; files that it cannot decode are named.
+        InputError: If files cannot be read, or the server cannot be reached or
+            refuses the request. Files that it cannot decode are named.
     """
     answers = []
     width = max(len(_shown(path)) for path in paths)
@@ -117,10 +131,14 @@ def ask(
 
 
 def write(path: pathlib.Path, outputs: dict[str, np.ndarray]) -> None:
-    """Writes an .npz, whole or not at all.
+    """Writes the outputs to an .npz file, completely or not at all.
+
+    Args:
+        path: The file to write.
+        outputs: Arrays by name.
 
     Raises:
-        InputError: If it cannot be written.
+        InputError: If the file cannot be written.
     """
     atomic_files.write(
         path,
@@ -133,13 +151,13 @@ def write(path: pathlib.Path, outputs: dict[str, np.ndarray]) -> None:
 def _answer(
     client: Client, signature: str, paths: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """The server's outputs for a batch of files."""
+    """Returns the server's outputs for a batch of files."""
     batch = [encoded(path) for path in paths]
     try:
         return client.predict(signature, batch)
     except UndecodableError as error:
         broken = list(_undecodable(client, signature, paths, batch))
-        if not broken:  # Another client's, merged into the same batch.
+        if not broken:  # The broken file came from another client's request.
             raise
         raise InputError(
             "Expected images that the server can decode. Received: "
@@ -154,10 +172,10 @@ def _undecodable(
     paths: Sequence[str],
     batch: Sequence[bytes],
 ) -> Iterator[str]:
-    """Which files of a batch cannot be decoded.
+    """Yields the files of a batch that the server cannot decode.
 
-    Each is asked for alone: a server may merge requests, split or pad them,
-    and the positions that it named are those in what it ran.
+    Each file is sent alone. The positions in the server's message are of no
+    use, because it may merge, split or pad requests before it runs them.
     """
     for path, data in zip(paths, batch, strict=True):
         try:
@@ -167,7 +185,7 @@ def _undecodable(
 
 
 def _joined(answers: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The outputs of all batches, one after another."""
+    """Concatenates the outputs of all batches."""
     try:
         return {
             name: np.concatenate([answer[name] for answer in answers])
@@ -180,7 +198,7 @@ def _joined(answers: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 def _lines(
     paths: Sequence[str], outputs: dict[str, np.ndarray], width: int
 ) -> list[str]:
-    """What is printed of each file; its name takes `width` characters."""
+    """Makes the line of each file; its name is padded to `width` characters."""
     try:
         return [
             f"{_shown(path):<{width}}  "

@@ -1,4 +1,4 @@
-"""How well an exported clustering does what the original does."""
+"""Compares an exported clustering with the original."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from and_tf.evaluation.embeddings import BATCH
 from and_tf.utils.progress import Counted
 from export.tensor_names import OUTPUT, PROBABILITIES
 
-# uint8 [B, S, S, 3] to "embedding" and "probabilities".
+# A function from uint8 [B, S, S, 3] to "embedding" and "probabilities".
 Outputs = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 
@@ -26,20 +26,20 @@ def measure(
     image_size: int,
     matching: list[int] | None = None,
 ) -> dict[str, Any]:
-    """Asks both of every image and compares.
+    """Applies both models to all images of a split and compares the outputs.
 
     Args:
-        original: Gives both outputs.
-        exported: Made from it.
-        split: Images, clean views of which are asked about.
-        image_size: S.
-        matching: The class of each cluster, −1 for none; None where no
-            labels were known.
+        original: The model with the outputs "embedding" and "probabilities".
+        exported: The model that was exported from it.
+        split: The images, of which the clean views are taken.
+        image_size: The side S of the images, in pixels.
+        matching: The class of each cluster, −1 for none; None if no labels
+            were known.
 
     Returns:
-        The share of images that have the same cluster, the largest difference
-        of a probability, the embeddings' cosines; and where there are labels
-        the accuracy of both by the matching that the clustering came with.
+        The share of images with the same cluster; the largest difference of
+        a probability; the mean and the minimum of the embeddings' cosines;
+        and the accuracies of both by `matching`, None without labels.
     """
     mine, theirs = _ask(original.predict_on_batch, exported, split, image_size)
     clusters = [side[PROBABILITIES].argmax(1) for side in (mine, theirs)]
@@ -63,12 +63,15 @@ def measure(
 def accuracy(
     assigned: np.ndarray, labels: np.ndarray | None, matching: list[int] | None
 ) -> float | None:
-    """The share of labelled images whose cluster is matched to their class.
+    """Computes the share of labelled images in a cluster of their class.
 
     Args:
-        assigned: int64 [n], clusters.
-        labels: int64 [n], −1 where unknown; or None.
-        matching: See `measure`.
+        assigned: int64 [n], the cluster of each image.
+        labels: int64 [n], −1 if unknown; None if there are no labels.
+        matching: The class of each cluster, as in `measure`.
+
+    Returns:
+        The accuracy in [0, 1]; None without labels or without a matching.
     """
     if labels is None or matching is None or not (labels >= 0).any():
         return None
@@ -80,7 +83,7 @@ def accuracy(
 def _ask(
     original: Outputs, exported: Outputs, split: Split, image_size: int
 ) -> list[dict[str, np.ndarray]]:
-    """The outputs of each for a whole split, in one pass."""
+    """Computes the outputs of both models for a whole split, in one pass."""
     found: list[list[Mapping[str, np.ndarray]]] = [[], []]
     images = clean_batches(split, image_size, BATCH).as_numpy_iterator()
     with Counted(f"cluster {split.name}", split.size) as progress:

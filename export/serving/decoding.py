@@ -1,9 +1,9 @@
-"""JPEG and PNG, decoded inside a graph to the pixels that training saw.
+"""Decodes JPEG and PNG inside a graph, to the pixels that training saw.
 
 `decode` gives what `and_tf.data.image_file.read_image` gives for the same
 bytes, to the bit, with three exceptions: a CMYK JPEG may differ by one level
-of 255; an orientation that is written in XMP alone is not seen; and a file
-that ends too early is refused even where all pixels are there.
+of 255; an orientation that is written in XMP alone is ignored; and a file
+that ends too early is refused even if all of its pixels are there.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from export.serving.exif import (
     upright,
 )
 
-# What files of either kind begin with.
+# The first bytes of a file of each format.
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
-PARALLEL_PIXELS = 2**24  # Of an image; larger ones are decoded alone.
+PARALLEL_PIXELS = 2**24  # Images with more pixels are decoded one by one.
 _START_OF_SCAN = b"\xff\xda"
 _STRIP_PIXELS = 2**20
 
@@ -39,24 +39,25 @@ _STRIP_PIXELS = 2**20
 def decode_batch(encoded: tf.Tensor, size: int) -> tf.Tensor:
     """Decodes images, each of its own size, to their centre squares.
 
-    It runs in parallel, and one image that cannot be decoded does not hide
-    which: a data set inside the graph passes over the broken ones, and those
-    that are missing at its end are named. Images of more than `PARALLEL_PIXELS`
-    are decoded one after another, so that a request's memory does not grow
-    with their number: about 14 bytes a pixel of the largest one, and of one
-    of `PARALLEL_PIXELS` for each core. Requests at the same time each take
-    their own.
+    It decodes in parallel and names all images that cannot be decoded: a data
+    set inside the graph skips the broken ones, and the error lists the
+    positions that are missing at its end.
+
+    Images of more than `PARALLEL_PIXELS` are decoded one after another, so
+    that the memory of a request does not grow with their number. It is about
+    14 bytes a pixel, for the largest image and for `PARALLEL_PIXELS` pixels
+    per core. Concurrent requests need this memory each.
 
     Args:
-        encoded: string `[B]`, JPEG or PNG; B may be 0.
-        size: S.
+        encoded: string `[B]`, the contents of JPEG or PNG files; B may be 0.
+        size: The side S of the squares, in pixels.
 
     Returns:
         uint8 `[B, S, S, 3]`.
 
     Raises:
-        tf.errors.InvalidArgumentError: When run, if images cannot be decoded;
-            says at which positions.
+        tf.errors.InvalidArgumentError: If images cannot be decoded when the
+            graph runs; the message lists their positions.
     """
     count = tf.shape(encoded, tf.int64)[0]
     empty = tf.zeros([size, size, 3], tf.uint8)
@@ -98,17 +99,18 @@ def decode_batch(encoded: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes a JPEG or PNG, upright, what is transparent as white.
+    """Decodes a JPEG or PNG upright, with transparent pixels as white.
 
     Args:
-        encoded: string `[]`.
+        encoded: string `[]`, the content of a JPEG or PNG file.
 
     Returns:
         uint8 `[H, W, 3]`.
 
     Raises:
-        tf.errors.InvalidArgumentError: When run, if it is neither, or broken,
-            or larger than any image that training takes.
+        tf.errors.InvalidArgumentError: If, when the graph runs, the file is
+            neither a JPEG nor a PNG, is broken, or is larger than training
+            would accept.
     """
     with tf.control_dependencies([_checked_pixels(encoded)]):
         return _decoded(tf.identity(encoded))
@@ -120,18 +122,23 @@ def _collected(
     parallel: int,
     most: tf.Tensor,
 ) -> tuple[tf.Tensor, ...]:
-    """What is computed of positions, stacked, without those that fail.
+    """Computes tensors for each position, and stacks those that succeed.
 
     Args:
-        positions: int64 `[]`, `most` of them or fewer.
-        compute: Takes one; gives tensors of known shapes.
-        parallel: How many are computed at the same time.
-        most: int64 `[]`.
+        positions: A data set of positions, int64 `[]`.
+        compute: A function of one position that returns tensors of known
+            shapes.
+        parallel: The number of positions that are computed at the same time.
+        most: int64 `[]`, the largest number of positions.
+
+    Returns:
+        The tensors, with a new first axis for the positions that succeeded.
     """
     good = positions.map(
         compute, num_parallel_calls=parallel, deterministic=True
     ).ignore_errors()
-    # One batch is taken, and there is none of nothing: hence one row more.
+    # A data set without elements has no batch to get, so a row is added and
+    # removed again.
     last = tuple(tf.zeros(s.shape, s.dtype) for s in good.element_spec)
     rows = good.concatenate(tf.data.Dataset.from_tensors(last))
     columns = rows.batch(most + 1).get_single_element()
@@ -139,10 +146,10 @@ def _collected(
 
 
 def _checked_pixels(encoded: tf.Tensor) -> tf.Tensor:
-    """How many pixels the header says there are, float64 `[]`.
+    """Returns the number of pixels that the header states, float64 `[]`.
 
-    Some kilobytes can say that they are gigabytes, or go over their pixels
-    for minutes: it fails where `and_tf.data.image_file` refuses them too.
+    A file of kilobytes can claim gigabytes of pixels, or scan them for
+    minutes. This fails for the files that `and_tf.data.image_file` refuses.
     """
     is_jpeg = _begins_with(encoded, JPEG)
     expected = tf.debugging.Assert(
@@ -173,7 +180,7 @@ def _checked_pixels(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _decoded(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes what `_checked_pixels` has passed, to uint8 `[H, W, 3]`."""
+    """Decodes a file that passed `_checked_pixels`, to uint8 `[H, W, 3]`."""
     image = tf.cond(
         _begins_with(encoded, JPEG),
         lambda: _decode_jpeg(encoded),
@@ -187,20 +194,23 @@ def _begins_with(encoded: tf.Tensor, mark: bytes) -> tf.Tensor:
 
 
 def _scans(encoded: tf.Tensor) -> tf.Tensor:
-    """How often a JPEG goes over its pixels, float64 `[]`."""
+    """Counts the scans of a JPEG over its pixels, float64 `[]`."""
     parts = tf.strings.split(encoded, _START_OF_SCAN)
     return tf.cast(tf.size(parts) - 1, tf.float64)
 
 
 def _jpeg_pixels(encoded: tf.Tensor) -> tf.Tensor:
-    """How many pixels the header says there are, float64 `[]`."""
+    """Returns the number of pixels in a JPEG's header, float64 `[]`."""
     shape = tf.io.extract_jpeg_shape(encoded)
     return tf.reduce_prod(tf.cast(shape[:2], tf.float64))
 
 
 def _png_pixels(encoded: tf.Tensor) -> tf.Tensor:
-    """The same: width and height are big-endian words from byte 16 on."""
-    # Lengthened first, as an error about a short file would quote its bytes.
+    """Returns the number of pixels in a PNG's header, float64 `[]`.
+
+    Width and height are 32-bit big-endian numbers from byte 16 on.
+    """
+    # Padded first, because an error about a short file would quote its bytes.
     header = tf.strings.substr(encoded, 0, 24)
     header = tf.strings.join([header, b"\0" * 24])
     sides = byte_values(tf.strings.substr(header, 16, 8))
@@ -210,7 +220,7 @@ def _png_pixels(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_jpeg(encoded: tf.Tensor) -> tf.Tensor:
-    # The default cosine transform is a faster, coarser one than Pillow's.
+    # The default cosine transform is faster but less exact than Pillow's.
     image = tf.io.decode_jpeg(
         encoded, channels=3, dct_method="INTEGER_ACCURATE"
     )
@@ -218,8 +228,8 @@ def _decode_jpeg(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_png(encoded: tf.Tensor) -> tf.Tensor:
-    # The header comes first: at byte 24 the bits of a channel, at 25 the kind
-    # of colour, 0 for grey, 4 and 6 with alpha.
+    # Byte 24 of the header is the number of bits per channel, and byte 25 the
+    # colour type: 0 is grey, 4 and 6 have alpha.
     header = tf.strings.substr(encoded, 0, 26)
     header = byte_values(tf.strings.join([header, b"\0" * 26]))
     bits, colour = header[24], header[25]
@@ -236,8 +246,8 @@ def _decode_png(encoded: tf.Tensor) -> tf.Tensor:
                 lambda: _on_white(tf.io.decode_png(encoded, channels=4)),
             ),
         ],
-        # Asked for four channels here, TensorFlow would make up an alpha of
-        # 1 for an image of one bit.
+        # Not four channels: TensorFlow would give images of one bit an alpha
+        # of 1.
         default=lambda: tf.io.decode_png(encoded, channels=3),
     )
     exif = png_chunk(encoded, b"eXIf", until=b"IEND")
@@ -245,7 +255,7 @@ def _decode_png(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_deep_grey(encoded: tf.Tensor) -> tf.Tensor:
-    """Grey of 16 bits to 8, rounded; scaled as `image_depth` has it."""
+    """Decodes 16-bit grey to rounded 8-bit RGB, scaled as in `image_depth`."""
     deep = tf.io.decode_png(encoded, channels=1, dtype=tf.uint16)
     step = tf.cast(_white_level(encoded, deep) / 255, tf.float32)
     grey = tf.round(tf.cast(deep, tf.float32) / step)
@@ -253,7 +263,11 @@ def _decode_deep_grey(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _white_level(encoded: tf.Tensor, deep: tf.Tensor) -> tf.Tensor:
-    """The value that stands for white, float64 `[]`: 65,535 or fewer bits'."""
+    """Returns the grey value of white, float64 `[]`.
+
+    It is 65,535, or the largest value of the fewer bits that the file's sBIT
+    chunk states, if the pixels are stored in the lowest bits.
+    """
     chunk = png_chunk(encoded, b"sBIT", until=b"IDAT")
     bits = byte_values(tf.strings.join([chunk, b"\0"]))[0]
     bits = tf.where((bits > 8) & (bits < 16), bits, 16)
@@ -262,16 +276,16 @@ def _white_level(encoded: tf.Tensor, deep: tf.Tensor) -> tf.Tensor:
     has_lowest = tf.reduce_any(
         tf.bitwise.bitwise_and(deep, tf.cast(lowest, tf.uint16)) != 0
     )
-    # A maximum of uint16 has no kernel everywhere.
+    # Not tf.reduce_max, which lacks a uint16 kernel on some devices.
     fits = tf.reduce_all(deep <= tf.cast(white, tf.uint16))
     white = tf.where(has_lowest & fits, white, WHITE)
     return tf.cast(white, tf.float64)
 
 
 def _on_white(image: tf.Tensor) -> tf.Tensor:
-    """Puts uint8 `[H, W, 4]` on white, strip by strip.
+    """Blends uint8 `[H, W, 4]` with a white background, strip by strip.
 
-    All at once, a large image would take 20 bytes a pixel on the way.
+    Without strips, a large image would need 20 bytes a pixel in between.
     """
     height, width = tf.unstack(tf.shape(image)[:2])
     rows = tf.maximum(_STRIP_PIXELS // width, 1)
@@ -291,15 +305,15 @@ def _on_white(image: tf.Tensor) -> tf.Tensor:
 
 
 def _mixed(image: tf.Tensor) -> tf.Tensor:
-    """Puts uint8 `[H, W, 4]` on white; rounded as Pillow does."""
-    # At most 255 · 255 + 127, which uint16 holds.
+    """Blends uint8 `[H, W, 4]` with white, rounded as in Pillow."""
+    # The largest sum is 255 · 255 + 127, which fits uint16.
     colour, alpha = tf.split(tf.cast(image, tf.uint16), [3, 1], axis=-1)
     mixed = colour * alpha + 255 * (255 - alpha)
     return tf.cast((mixed + 127) // 255, tf.uint8)
 
 
 def _assert_all(positions: tf.Tensor, count: tf.Tensor) -> tf.Operation:
-    """Asserts that the positions are all of 0..count-1."""
+    """Asserts that all positions 0..count-1 are present."""
     is_there = tf.scatter_nd(
         positions[:, None], tf.ones_like(positions), count[None]
     )

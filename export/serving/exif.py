@@ -1,7 +1,7 @@
 """Reads the EXIF orientation of an encoded JPEG or PNG, by graph operations.
 
-TensorFlow's decoders leave an image as it is stored. Cameras store most
-portraits lying on their side, with a tag that says so.
+TensorFlow's decoders do not rotate images. Cameras store most portraits on
+their side, with a tag that states the orientation.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-# More parts than these before the one in question no camera writes; without a
-# limit a file of empty parts would keep a server busy.
+# No camera writes more parts than these before the wanted one. Without a
+# limit, a file of empty parts would keep a server busy.
 _MOST_SEGMENTS = 256
 _MOST_CHUNKS = 4096
 
 
 def jpeg_exif(encoded: tf.Tensor) -> tf.Tensor:
-    """The content of a JPEG's first Exif segment.
+    """Returns the content of a JPEG's first Exif segment.
 
     Args:
-        encoded: string `[]`, a JPEG.
+        encoded: string `[]`, the content of a JPEG file.
 
     Returns:
-        string `[]`, from the data's byte order on; empty where there is none.
+        string `[]`, the EXIF data from their byte order mark on; empty if the
+        file has none.
     """
 
     def visit(at: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -31,8 +32,8 @@ def jpeg_exif(encoded: tf.Tensor) -> tf.Tensor:
         is_exif = (head[1] == 0xE1) & (
             tf.strings.substr(encoded, at + 4, 6) == b"Exif\0\0"
         )
-        # The image's data begin at SOS; where no marker is, the file is
-        # broken.
+        # The image data begin at the SOS marker; a part without a marker
+        # means that the file is broken.
         more = (head[0] == 0xFF) & (head[1] != 0xDA)
         length = tf.maximum(number(head, 2, 2, little=False), 2)
         return is_exif & more, more, at + 2 + length
@@ -42,15 +43,15 @@ def jpeg_exif(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def png_chunk(encoded: tf.Tensor, kind: bytes, until: bytes) -> tf.Tensor:
-    """The content of a PNG's first chunk of a kind.
+    """Returns the content of a PNG's first chunk of a kind.
 
     Args:
-        encoded: string `[]`, a PNG.
-        kind: Four letters, such as `b"eXIf"`.
-        until: The chunk after which none of that kind can follow.
+        encoded: string `[]`, the content of a PNG file.
+        kind: The four letters of the chunk's type, such as `b"eXIf"`.
+        until: The type of the chunk at which the search ends.
 
     Returns:
-        string `[]`, empty where there is none.
+        string `[]`, the chunk's data; empty if there is no such chunk.
     """
 
     def visit(at: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -64,20 +65,20 @@ def png_chunk(encoded: tf.Tensor, kind: bytes, until: bytes) -> tf.Tensor:
 
 
 def byte_values(text: tf.Tensor) -> tf.Tensor:
-    """The bytes of a string `[]` as numbers, int64 `[n]`."""
+    """Returns the bytes of a string `[]` as numbers, int64 `[n]`."""
     return tf.cast(tf.io.decode_raw(text, tf.uint8), tf.int64)
 
 
 def number(
     values: tf.Tensor, at: int | tf.Tensor, size: int, little: tf.Tensor | bool
 ) -> tf.Tensor:
-    """The unsigned number of `size` bytes at a place of each row.
+    """Reads an unsigned number from the bytes of each row.
 
     Args:
-        values: int64 `[…, n]`, bytes.
-        at: Where it begins.
-        size: How many bytes it has.
-        little: Whether the lowest comes first.
+        values: int64 `[…, n]`, bytes as numbers.
+        at: The position of the number's first byte.
+        size: The number of its bytes.
+        little: Whether the lowest byte comes first.
 
     Returns:
         int64 `[…]`.
@@ -94,23 +95,24 @@ def _find(
     visit: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]],
     most: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Walks a file's parts up to the one that is looked for.
+    """Walks through a file's parts up to the wanted one.
 
     Args:
-        encoded: string `[]`.
-        first: Where the first part begins.
-        visit: Takes where a part begins; gives whether it is the one, whether
-            others may follow, and where the next begins.
-        most: How many parts to visit.
+        encoded: string `[]`, the content of the file.
+        first: The position of the first part.
+        visit: A function of a part's position. It returns whether the part is
+            the wanted one, whether others may follow, and the position of the
+            next one.
+        most: The largest number of parts to visit.
 
     Returns:
-        Where the part begins and ends, int64 `[]`; twice the same where there
-        is none.
+        The positions where the part begins and ends, int64 `[]`; both are 0
+        if the file has no such part.
     """
     size = tf.cast(tf.strings.length(encoded), tf.int64)
 
     def step(at, start, end):
-        # Where a part's head is cut off, there is none.
+        # A part whose head is cut off does not count.
         found, more, following = tf.cond(
             at + 10 <= size,
             lambda: visit(at),
@@ -132,7 +134,7 @@ def _find(
 
 
 def _between(encoded: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
-    """A part of a string; an empty one where `end` is not after `start`."""
+    """Returns a part of a string; empty if `end` is not after `start`."""
     length = tf.maximum(end - start, 0)
     start = tf.where(length > 0, start, 0)
     return tf.strings.substr(encoded, start, length)
@@ -143,17 +145,18 @@ _SHORT, _LONG = 3, 4  # Types of a tag's value.
 
 
 def of_exif(exif: tf.Tensor) -> tf.Tensor:
-    """The orientation that EXIF data give, in their first directory.
+    """Reads the orientation from the first directory of EXIF data.
 
     Args:
-        exif: string `[]`, EXIF data from their byte order on.
+        exif: string `[]`, EXIF data from their byte order mark on.
 
     Returns:
-        int32 `[]`, 1 to 8; 1, upright, where there is none or it is malformed.
+        int32 `[]`, 1 to 8. It is 1, upright, if the data have no orientation
+        or are malformed.
     """
     size = tf.cast(tf.strings.length(exif), tf.int64)
     little = tf.strings.substr(exif, 0, 2) == b"II"
-    # The zeros are read where an offset leads to the end.
+    # The zeros are read if an offset points to the end of the data.
     values = byte_values(tf.strings.join([exif, b"\0" * 8]))
     mark = number(values, 2, 2, little)
     offset = tf.minimum(number(values, 4, 4, little), size)
@@ -172,27 +175,27 @@ def of_exif(exif: tf.Tensor) -> tf.Tensor:
         & (value >= 1)
         & (value <= 8)
     )
-    # Of several the last holds, as Pillow has it.
+    # If there are several tags, the last one counts, as in Pillow.
     value = tf.concat([[1], value[wanted]], axis=0)[-1]
     return tf.cast(value, tf.int32)
 
 
 def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turns an image as its orientation asks.
+    """Turns an image upright.
 
     Args:
-        image: `[H, W, C]`.
-        orientation: int32 `[]`, 1 to 8.
+        image: `[H, W, C]`, pixels of any dtype.
+        orientation: int32 `[]`, the EXIF orientation, 1 to 8.
 
     Returns:
-        `[H, W, C]`, or `[W, H, C]` where the orientation is 5 or more.
+        `[H, W, C]`, or `[W, H, C]` if the orientation is 5 or more.
     """
     turn = (orientation - 1) % 4
     rows = tf.where(turn >= 2, -1, 1)
     columns = tf.where((turn == 1) | (turn == 2), -1, 1)
 
     def transposed() -> tf.Tensor:
-        # tf.transpose of bytes has oneDNN log an error before it does it.
+        # Not tf.transpose: for bytes, oneDNN logs an error before it works.
         height, width, channels = tf.unstack(tf.shape(image))
         places = tf.range(width)[:, None] + tf.range(height) * width  # [W, H]
         return tf.gather(tf.reshape(image, [-1, channels]), places)

@@ -1,4 +1,4 @@
-"""How well an exported encoder does what the original does, on its own data."""
+"""Compares exported encoders with the original, on the run's data."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def measure(
     neighbours: int = 200,
     temperature: float = 0.1,
 ) -> dict[str, dict[str, Any]]:
-    """Embeds a data set with all encoders and compares.
+    """Embeds a data set with all encoders and compares the embeddings.
 
     Args:
         original: The encoder that the others were made from.
-        exported: Encoders by name.
-        data: The data set. Queries are its test split; without one, each
-            training image is asked for against all others.
-        image_size: S.
-        neighbours: K.
-        temperature: τ.
+        exported: The exported encoders by name.
+        data: The data set. The queries are its test split; without one, each
+            training image is compared with all others.
+        image_size: The side S of the images, in pixels.
+        neighbours: The number of neighbours K that vote.
+        temperature: The temperature τ of the votes.
 
     Returns:
-        For each name the kNN top-1 of that encoder and of the original, both
-        with a gallery of their own, and the cosines between the two
-        embeddings of an image, over all images of both splits; each with its
-        protocol. Without labels the kNN figures are None.
+        For each name: the kNN top-1 of that encoder and of the original, each
+        with its own gallery; the mean and the minimum of the cosines between
+        the two embeddings of an image, over all images of both splits; and
+        the protocol. Without labels the kNN figures are None.
     """
     encoders = {_ORIGINAL: original.predict_on_batch, **exported}
     knn = RunKnn(data, image_size, neighbours, temperature)
@@ -78,9 +78,9 @@ def measure(
 def _embed(
     encoders: Mapping[str, Encoder], split: Split, image_size: int
 ) -> dict[str, np.ndarray]:
-    """Each encoder's embeddings of a split, float32 [N, D], in one pass."""
+    """Computes each encoder's embeddings of a split, float32 [N, D]."""
     batches: dict[str, list[np.ndarray]] = {name: [] for name in encoders}
-    # The same batches as in training's evaluation, so to the same figures.
+    # The batches of training's evaluation give the same figures as there.
     images = clean_batches(split, image_size, BATCH).as_numpy_iterator()
     with Counted(f"embed {split.name}", split.size) as progress:
         for batch, _ in images:
@@ -91,7 +91,7 @@ def _embed(
 
 
 def _cosines(name: str, sides: list[dict[str, np.ndarray]]) -> dict[str, float]:
-    """Mean and minimum over all rows of all sides."""
+    """Computes the mean and the minimum cosine over all rows of all splits."""
     cosines = np.concatenate(
         [
             np.einsum("nd,nd->n", side[name], side[_ORIGINAL], dtype=np.float64)

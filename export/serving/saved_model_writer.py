@@ -1,4 +1,4 @@
-"""A run in, a version for TensorFlow Serving out."""
+"""Writes a run's encoder as a SavedModel for TensorFlow Serving."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from export.metadata import describe
 from export.serving import versions, warmup
 from export.serving.servable import Options, Servable
 
-EXTRA = "assets.extra"  # What a SavedModel carries without reading it.
+EXTRA = "assets.extra"  # Directory of files that TensorFlow does not read.
 
 
 def export(
@@ -28,25 +28,25 @@ def export(
     gallery_kind: str = "clean",
     model_name: str = "and",
 ) -> pathlib.Path:
-    """Writes the next version of a run's encoder and says what is in it.
+    """Writes the next version of a run's encoder and prints its signatures.
 
     Args:
-        run: The run's encoder, or a clustering's.
-        output_dir: Where versions lie; made if need be.
-        options: What is served beside the embedding.
-        gallery_kind: One of `gallery.KINDS`.
-        model_name: By which the server will know the model.
+        run: The run or the clustering to export.
+        output_dir: The directory of the versions; created if needed.
+        options: The signatures beside the embedding, and their parameters.
+        gallery_kind: The images to compare with, one of `gallery.KINDS`.
+        model_name: Name by which the server will know the model.
 
     Returns:
         The version's directory.
 
     Raises:
-        InputError: If its data are needed and cannot be had, or nothing can
-            be written.
+        InputError: If the run's data are needed and cannot be loaded, or the
+            version cannot be written.
     """
     versions.check(output_dir)
     if isinstance(run, Clustering):
-        # Its clusters classify, and ask no training image.
+        # A clustering classifies by its clusters, without training images.
         options = dataclasses.replace(options, classify=False)
     images = None
     if options.need_gallery:
@@ -83,7 +83,7 @@ def _write_extra(
 
 
 def _print(version: pathlib.Path, model: Servable, model_name: str) -> None:
-    """Says what was written and what can be done with it."""
+    """Prints the version, its signatures and the commands to serve it."""
     size = sum(p.stat().st_size for p in version.rglob("*") if p.is_file())
     print(f"wrote {version}/, {size / 2**20:.1f} MiB")
     width = max(map(len, model.functions))
@@ -107,6 +107,6 @@ def _print(version: pathlib.Path, model: Servable, model_name: str) -> None:
 
 
 def _text(tensor: tf.Tensor | tf.TensorSpec) -> str:
-    """A tensor's type, such as "float32 [?, 128]"."""
+    """Describes a tensor's type, such as "float32 [?, 128]"."""
     sides = ("?" if side is None else str(side) for side in tensor.shape)
     return f"{tensor.dtype.name} [{', '.join(sides)}]"

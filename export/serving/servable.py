@@ -1,8 +1,8 @@
-"""An encoder as TensorFlow functions that need nothing of this project.
+"""Makes TensorFlow functions of an encoder, which need no code of this project.
 
-A signature is an input (pixels, or encoded files) put before a network and a
-head (see `heads`). What a SavedModel of it stores are the networks' weights
-and, where a head compares with training images, one gallery: each once.
+A signature is an input (pixels, or encoded files), followed by a network and a
+head of `signatures`. A SavedModel of it stores the networks' weights and, if a
+head compares with training images, the gallery, each of them once.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ IMAGE_BYTES = tf.TensorSpec([None], tf.string, "image_bytes")
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What is served beside the embedding.
+    """The signatures that are served beside the embedding.
 
     Attributes:
-        neighbours: k of the signature `neighbours`; 0 leaves it out.
-        classify: Whether there is a signature `classify` by kNN; that of a
-            clustering is by its clusters, and always there.
-        knn_neighbours: K, how many vote on a class.
-        knn_temperature: τ of the votes.
+        neighbours: The number of neighbours k in the signature `neighbours`;
+            0 leaves the signature out.
+        classify: Whether to add the signature `classify` by kNN. A clustering
+            always has `classify`, which gives its clusters.
+        knn_neighbours: The number of neighbours K that vote on a class.
+        knn_temperature: The temperature τ of the votes.
     """
 
     neighbours: int = 0
@@ -51,7 +52,7 @@ class Options:
 
     @property
     def need_gallery(self) -> bool:
-        """Whether training images are compared with."""
+        """True if a signature compares with training images."""
         return self.neighbours > 0 or self.classify
 
 
@@ -59,18 +60,20 @@ class Servable(tf.Module):
     """A trained encoder with its heads.
 
     Args:
-        run: The encoder's run, or its clustering.
-        options: Which heads.
-        gallery: What they compare with; None where none does.
-        assets: An empty directory, where names are written that the
-            SavedModel takes along.
+        run: The run or the clustering that the encoder belongs to.
+        options: The signatures beside the embedding, and their parameters.
+        gallery: The images that heads compare with; None if
+            `options.need_gallery` is False.
+        assets: An empty directory for the files with names, which the
+            SavedModel will include.
 
     Attributes:
-        functions: By signature; each takes one tensor and gives named ones.
+        functions: The functions by signature; each takes one tensor and
+            returns named tensors.
 
     Raises:
-        InputError: If more neighbours are asked for than the gallery has, or
-            classes of a gallery without labels.
+        InputError: If the gallery has fewer images than `options.neighbours`,
+            or `options.classify` is set and the gallery has no labels.
     """
 
     def __init__(
@@ -89,13 +92,14 @@ class Servable(tf.Module):
             names = NameTable(assets / "cluster_names.txt", run.cluster_names)
             heads["classify"] = Clusters(names)
             networks["classify"] = run.classifier
-        # The bare variables: a Keras model tracked here would store its
-        # weights a second time, with much that serving does not need.
+        # The bare variables are tracked, because a tracked Keras model would
+        # store its weights twice, with much that serving does not need.
         variables = [v for n in networks.values() for v in n.variables]
         self._weights = [
             v.value for v in {id(v): v for v in variables}.values()
         ]
-        self._heads = list(heads.values())  # What it holds is stored.
+        # An attribute, so that the SavedModel stores the heads' variables.
+        self._heads = list(heads.values())
 
         functions = {}
         for name, head in heads.items():
@@ -111,10 +115,10 @@ class Servable(tf.Module):
 def _of_any_count(
     network: keras.Model,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A network of images [B, S, S, 3] where B may be 0."""
+    """Wraps a network of images [B, S, S, 3] so that B may be 0."""
 
     def apply(images: tf.Tensor) -> tf.Tensor:
-        # A convolution of no images fails in oneDNN: it gets one.
+        # A convolution without images fails in oneDNN, so it gets one.
         count = tf.shape(images)[0]
         missing = tf.cast(count == 0, tf.int32)
         padded = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
@@ -127,7 +131,7 @@ def _of_any_count(
 def _compare(
     options: Options, gallery: Gallery, assets: pathlib.Path
 ) -> dict[str, tf.Module]:
-    """The heads that compare with a gallery, which they share."""
+    """Makes the heads that compare with a gallery; they share its rows."""
     rows = tf.Variable(gallery.rows, trainable=False, name="gallery")
     heads = {}
     if options.neighbours:
@@ -158,7 +162,7 @@ def _compare(
 def _of_images(
     network: Callable[[tf.Tensor], tf.Tensor], head: tf.Module, size: int
 ) -> tf.types.experimental.PolymorphicFunction:
-    """Pixels, uint8 [B, H, W, 3] of any H and W, to a head's outputs."""
+    """Makes a function from pixels, uint8 [B, H, W, 3], to a head's outputs."""
 
     @tf.function(input_signature=[IMAGES], autograph=False)
     def function(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -170,7 +174,7 @@ def _of_images(
 def _of_bytes(
     network: Callable[[tf.Tensor], tf.Tensor], head: tf.Module, size: int
 ) -> tf.types.experimental.PolymorphicFunction:
-    """JPEG or PNG files, string [B], to a head's outputs."""
+    """Makes a function from encoded files, string [B], to a head's outputs."""
 
     @tf.function(input_signature=[IMAGE_BYTES], autograph=False)
     def function(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:

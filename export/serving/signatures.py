@@ -1,8 +1,8 @@
-"""What is answered from an embedding: itself, its neighbours, its class.
+"""Defines the heads of signatures: embedding, neighbours, class, cluster.
 
-Each head is a `tf.Module` called with float32 [B, D], unit norm, or with what
-a clustering's classifier gives; it returns named tensors whose first axis is
-B.
+Each head is a `tf.Module`. It is called with unit-norm embeddings, float32
+[B, D], or with the probabilities of a clustering's classifier, float32 [B, C],
+and returns named tensors whose first axis is B.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ Outputs = dict[str, tf.Tensor]
 
 
 class Embedding(tf.Module):
-    """The embedding as it is."""
+    """A head that returns the embedding itself."""
 
     def __call__(self, embeddings: tf.Tensor) -> Outputs:
-        """Gives "embedding", float32 [B, D]."""
+        """Returns "embedding", float32 [B, D]."""
         return {"embedding": embeddings}
 
 
 class Neighbours(tf.Module):
-    """The k most similar rows of a gallery.
+    """A head that finds the k most similar rows of a gallery.
 
-    All N similarities of a batch are held at once, B · N · 4 bytes.
+    It holds all similarities of a batch at once, B · N · 4 bytes.
 
     Args:
-        rows: float32 [N, D], unit norm; shared, not copied.
-        k: How many.
-        names: What the rows are called, if they are.
+        rows: float32 [N, D], unit norm, the gallery; shared, not copied.
+        k: The number of rows to find.
+        names: The names of the rows; None if they have no names.
     """
 
     def __init__(
@@ -46,9 +46,10 @@ class Neighbours(tf.Module):
         self._names = names
 
     def __call__(self, embeddings: tf.Tensor) -> Outputs:
-        """Gives "index" int64 [B, k] and "similarity" float32 [B, k].
+        """Returns "index", int64 [B, k], and "similarity", float32 [B, k].
 
-        Most similar first; with names, "file_name" string [B, k] too.
+        The most similar row comes first. If the rows have names, there is
+        "file_name", string [B, k], too.
         """
         similarity = tf.matmul(embeddings, self._rows, transpose_b=True)
         best = tf.math.top_k(similarity, self._k)
@@ -60,14 +61,17 @@ class Neighbours(tf.Module):
 
 
 class Classes(tf.Module):
-    """Weighted kNN as in evaluation: the K nearest vote with exp(cos / τ).
+    """A head that classifies by weighted kNN, as in evaluation.
+
+    Each of the K nearest rows votes for its class with exp(cos / τ).
 
     Args:
-        rows: float32 [N, D], unit norm; shared, not copied.
-        labels: int64 [N]; rows with -1 have no vote.
-        names: Of the classes, C of them.
-        neighbours: K; no more vote than there are labelled rows.
-        temperature: τ.
+        rows: float32 [N, D], unit norm, the gallery; shared, not copied.
+        labels: int64 [N]; rows with -1 do not vote.
+        names: The names of the C classes.
+        neighbours: The number of neighbours K that vote. If fewer rows have
+            labels, all of those vote.
+        temperature: The temperature τ of the votes.
     """
 
     def __init__(
@@ -88,14 +92,17 @@ class Classes(tf.Module):
         self._temperature = temperature
 
     def __call__(self, embeddings: tf.Tensor) -> Outputs:
-        """Gives "label" int64 [B], "class_name" string [B] and the classes'
-        shares of the votes, "score" float32 [B, C]."""
+        """Returns "label", int64 [B], "class_name", string [B], and "score".
+
+        The scores, float32 [B, C], are the classes' shares of the votes.
+        """
         labels = tf.identity(self._labels)
         similarity = tf.matmul(embeddings, self._rows, transpose_b=True)
         similarity = tf.where(labels < 0, -float("inf"), similarity)
         best = tf.math.top_k(similarity, self._neighbours)
 
-        # Relative to the most similar: exp would overflow where τ is small.
+        # The largest similarity is subtracted because exp would overflow for
+        # a small τ.
         logits = tf.cast(best.values - best.values[:, :1], tf.float64)
         votes = tf.exp(logits / self._temperature)  # [B, K]
         count, classes = tf.shape(votes)[0], self._names.size
@@ -113,10 +120,10 @@ class Classes(tf.Module):
 
 
 class Clusters(tf.Module):
-    """The clusters' probabilities, and the one that has most.
+    """A head that returns the clusters' probabilities and the likeliest one.
 
     Args:
-        names: Of the clusters, C of them.
+        names: The names of the C clusters.
     """
 
     def __init__(self, names: NameTable) -> None:
@@ -124,8 +131,10 @@ class Clusters(tf.Module):
         self._names = names
 
     def __call__(self, probabilities: tf.Tensor) -> Outputs:
-        """Gives "cluster" int64 [B], its "name" string [B] and
-        "probabilities", float32 [B, C]."""
+        """Returns "cluster", int64 [B], and its "name", string [B].
+
+        The "probabilities", float32 [B, C], are returned unchanged.
+        """
         cluster = tf.argmax(probabilities, axis=1)
         return {
             "cluster": cluster,
@@ -135,11 +144,14 @@ class Clusters(tf.Module):
 
 
 class NameTable(tf.Module):
-    """Names by number, read from a file that travels with the SavedModel.
+    """A table of names by number, in a file that the SavedModel includes.
 
     Args:
-        path: Where the file is written; its name is kept.
-        names: One a number.
+        path: The file to write. The SavedModel keeps its name.
+        names: The names; a name's number is its position.
+
+    Attributes:
+        size: The number of names.
 
     Raises:
         InputError: If a name has a line break.
@@ -155,8 +167,8 @@ class NameTable(tf.Module):
                 "Rename it."
             )
         lines = "".join(f"{name}\n" for name in names)
-        # File names need not be UTF-8; Python reads them so that nothing is
-        # lost.
+        # File names need not be UTF-8; Python keeps their other bytes as
+        # surrogates, which this turns into bytes again.
         path.write_bytes(lines.encode(errors="surrogateescape"))
         self._table = tf.lookup.StaticHashTable(
             tf.lookup.TextFileInitializer(
@@ -170,5 +182,5 @@ class NameTable(tf.Module):
         )
 
     def __call__(self, numbers: tf.Tensor) -> tf.Tensor:
-        """int64 of any shape to string of the same."""
+        """Returns the names of numbers, int64, as a string of their shape."""
         return self._table.lookup(numbers)

@@ -1,4 +1,4 @@
-"""Numbered versions in a directory, each there whole or not at all."""
+"""Adds numbered versions to a directory, each completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
 def check(directory: pathlib.Path) -> None:
-    """Makes the directory of the versions, or finds that it is one.
+    """Creates the directory of the versions, or checks an existing one.
 
-    What exports that were killed left there is removed.
+    Unfinished versions that killed exports left there are removed.
+
+    Args:
+        directory: The directory of the versions.
 
     Raises:
-        InputError: If it is a file, or cannot be made or written to.
+        InputError: If it is a file, cannot be created or cannot be written to.
     """
     if directory.exists() and not directory.is_dir():
         raise InputError(
@@ -43,18 +46,19 @@ def add(
 ) -> pathlib.Path:
     """Writes a new version.
 
-    It is written under a hidden name, which TensorFlow Serving takes for no
-    version, and renamed when it is whole.
+    It is written under a hidden name, which TensorFlow Serving ignores, and
+    renamed when it is complete.
 
     Args:
-        directory: Where the versions lie; other processes may add to it.
-        fill: Writes the version into an empty directory.
+        directory: The directory of the versions. Other processes may add
+            versions at the same time.
+        fill: A function that writes the version into an empty directory.
 
     Returns:
-        The version's directory, named by the next free number.
+        The version's directory, whose name is the next free number.
 
     Raises:
-        OSError: If it cannot be written; then nothing is left.
+        OSError: If the version cannot be written. Nothing of it is left.
     """
     with temporary_files.directory(directory) as hidden:
         fill(hidden)
@@ -62,7 +66,7 @@ def add(
 
 
 def failure(directory: pathlib.Path, error: Exception) -> InputError:
-    """What a user is told of a version that could not be written."""
+    """Makes the error for a version that could not be written."""
     reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
     return InputError(
         f"{directory} cannot be written to: {reason}. Nothing was left there. "
@@ -71,7 +75,7 @@ def failure(directory: pathlib.Path, error: Exception) -> InputError:
 
 
 def _publish(hidden: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
-    """Gives a whole version the next number that nobody else takes."""
+    """Renames a complete version to the next number that is free."""
     while True:
         names = (path.name for path in directory.iterdir())
         numbers = [int(name) for name in names if name.isdecimal()]

@@ -1,7 +1,8 @@
-"""Requests that TensorFlow Serving sends a model before anyone else does.
+"""Writes the requests with which TensorFlow Serving warms a model up.
 
-The first request of a kind is slow, as kernels are made and memory is
-allocated; a server answers these before it takes the model into service.
+The first request of each kind is slow, because kernels are created and memory
+is allocated. A server runs these requests before it puts the model into
+service.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-FILE = "tf_serving_warmup_requests"  # In assets.extra, where it is looked for.
-MOST = 1000  # More records, and a server refuses the file.
+FILE = "tf_serving_warmup_requests"  # The server expects it in assets.extra.
+MOST = 1000  # A server refuses a file with more records.
 BATCHING = pathlib.Path(__file__).parent / "batching_parameters.txt"
-_SIDE = 32  # Pixels; a model resizes what it is given.
+_SIDE = 32  # Pixels; a model resizes its input.
 
 
 def batch_sizes() -> list[int]:
-    """The batch sizes that the server is configured to run."""
+    """Reads the batch sizes that the server is configured to run."""
     text = BATCHING.read_text(encoding="utf-8")
     found = re.findall(r"^\s*allowed_batch_sizes:\s*(\d+)", text, re.MULTILINE)
     return [int(size) for size in found]
@@ -38,11 +39,12 @@ def write(
     """Writes a request for each signature and batch size, as TFRecords.
 
     Args:
-        path: The file.
-        model_name: By which the server knows the model.
-        inputs: The one input of each signature: uint8 [None, None, None, 3],
-            or string [None] for encoded files.
-        sizes: Of the batches.
+        path: The file to write.
+        model_name: Name by which the server knows the model.
+        inputs: The single input of each signature: uint8
+            [None, None, None, 3] for pixels, or string [None] for encoded
+            files.
+        sizes: The batch sizes.
     """
     with tf.io.TFRecordWriter(str(path)) as file:
         for signature, spec in inputs.items():
@@ -69,14 +71,14 @@ def _fill(
 
 
 def _pictures(count: int) -> np.ndarray:
-    """Smooth waves, uint8 [count, side, side, 3], as small files as photos."""
+    """Draws waves, uint8 [count, 32, 32, 3], which compress like photos."""
     number, y, x, channel = np.ogrid[:count, :_SIDE, :_SIDE, :3]
     waves = np.sin(x / (3 + number % 5) + y / (4 + channel))
     return np.uint8(128 + 120 * waves)
 
 
 def _encode(number: int, image: np.ndarray) -> bytes:
-    """JPEG and PNG by turns, since both decoders are to be warm."""
+    """Encodes JPEG and PNG in turn, so that both decoders are warmed up."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, ("JPEG", "PNG")[number % 2])
     return file.getvalue()

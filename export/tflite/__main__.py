@@ -51,7 +51,7 @@ _REMEDY = "Make room or name another --output, then run again."
 
 @dataclasses.dataclass(frozen=True)
 class TFLiteConfig(RunFlags):
-    """What is exported, how its numbers are stored, and what is measured."""
+    """Flags that choose the run, its number format and the measurements."""
 
     output: str = option(
         Group.OUTPUT,
@@ -103,7 +103,7 @@ class TFLiteConfig(RunFlags):
 
 
 def main(config: TFLiteConfig) -> None:
-    """Converts, measures and writes."""
+    """Converts the run's encoder, compares it and writes the two files."""
     output, sidecar = _places(config.output)
     cli.import_tensorflow()
     from and_tf.utils import atomic_files
@@ -137,7 +137,7 @@ def main(config: TFLiteConfig) -> None:
 
 
 def _places(name: str) -> tuple[pathlib.Path, pathlib.Path]:
-    """Checks the file to write, and names the one beside it."""
+    """Returns the paths of the .tflite and .json file; checks both are new."""
     output = pathlib.Path(name)
     if output.suffix != ".tflite":
         raise InputError(
@@ -155,7 +155,7 @@ def _places(name: str) -> tuple[pathlib.Path, pathlib.Path]:
 
 
 def _images(config: TFLiteConfig, run: Exportable) -> ImageData | None:
-    """Loads the run's data, if they are needed and can be had."""
+    """Loads the run's data, if they are needed and available."""
     if not config.evaluate and config.quantize != "int8":
         return None
     try:
@@ -174,7 +174,7 @@ def _images(config: TFLiteConfig, run: Exportable) -> ImageData | None:
 def _convert(
     config: TFLiteConfig, run: Exportable, data: ImageData | None
 ) -> tuple[bytes, dict[str, Any] | None]:
-    """The file's content, and what it was calibrated on."""
+    """Converts the encoder; returns the content and the calibration's JSON."""
     from export import exportable
     from export.tflite import calibration, conversion
 
@@ -193,7 +193,7 @@ def _measure(
     data: ImageData | None,
     content: bytes,
 ) -> dict[str, Any] | None:
-    """Measures how close what the file gives is to the original's."""
+    """Measures how close the file's outputs are to the original's."""
     from and_tf.scan.clustering import Clustering
     from export.tflite.encoder import TFLiteEncoder
 
@@ -245,7 +245,7 @@ def _compare_clusters(
 
 
 def _outputs(run: Exportable) -> dict[str, Any]:
-    """Descriptions of what the file gives."""
+    """Describes the outputs of the file."""
     from and_tf.scan.clustering import Clustering
 
     outputs = {"output": _tensor(OUTPUT, "float32", run.embedding_dim)}
@@ -256,7 +256,7 @@ def _outputs(run: Exportable) -> dict[str, Any]:
 
 
 def _tensor(name: str, dtype: str, *shape: int) -> dict[str, Any]:
-    """A tensor's description; None stands for the batch's size."""
+    """Describes a tensor; None in its shape stands for the batch size."""
     return {"name": name, "dtype": dtype, "shape": [None, *shape]}
 
 

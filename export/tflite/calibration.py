@@ -1,4 +1,4 @@
-"""The images on which the ranges of int8 activations are measured."""
+"""Draws the images on which the ranges of int8 activations are measured."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from and_tf.utils.progress import Counted, standard_error_aside
 from export.exportable import Exportable, outputs_of
 from export.tflite.conversion import convert
 
-_BATCH = 20  # Images between two signs of progress.
+_BATCH = 20  # Images between two updates of the progress bar.
 
 
 def draw(split: Split, count: int, seed: int) -> Split:
     """Draws calibration images from the training split.
 
     Args:
-        split: The run's.
-        count: How many; more than there are takes all.
-        seed: The run's.
+        split: The training split of the run.
+        count: The number of images to draw; all if there are fewer.
+        seed: The random seed of the run.
     """
     return subset(split, count, seed)
 
 
 def convert_int8(run: Exportable, split: Split) -> bytes:
-    """Converts what a run exports to int8, and shows how far it is.
+    """Converts the model of a run to int8, and shows the progress.
 
     Args:
-        run: The run.
-        split: Calibration images, of which the clean views are taken.
+        run: The run or the clustering to export.
+        split: The calibration images, of which the clean views are taken.
 
     Returns:
         The content of a .tflite file.
     """
-    # Standard error as it was before the converter's lines are turned aside.
+    # The converter's lines on standard error are hidden, but progress is shown.
     with standard_error_aside() as shown:
         views = _clean_views(split, run.image_size, shown)
         return convert(outputs_of(run), "int8", views)

@@ -1,17 +1,17 @@
-"""An encoder as one TFLite file of built-in operations alone.
+"""Converts an encoder to one TFLite file of built-in operations only.
 
-What each mode makes of the weights and of the arithmetic:
+The modes differ in how weights are stored and in the arithmetic:
 
-- `none`: float32 both.
-- `float16`: weights are stored in half, and computed with in float32.
-- `dynamic`: weights are int8 with a scale per channel; activations are
-  quantised as they come, each image by its own range.
-- `int8`: weights likewise; activations by ranges measured beforehand on
-  calibration images. Both ends stay float32: the input's normalisation, and
-  from the pooled features on the projection, the norm and the clusters. In
-  int8 these few
-  operations would cost most of the accuracy and save next to nothing: the
-  embedding would not even have unit norm.
+- `none`: Weights and arithmetic are float32.
+- `float16`: Weights are stored in float16; the arithmetic is float32.
+- `dynamic`: Weights are int8 with a scale per channel. Activations are
+  quantised at run time, each image by its own range.
+- `int8`: Weights are as in `dynamic`. Activations are quantised by ranges that
+  are measured beforehand on calibration images. Both ends stay float32: the
+  normalisation of the input, and all that follows the pooled features
+  (projection, norm and clusters). In int8 these few operations would cost most
+  of the accuracy and save almost nothing; the embedding would not even have
+  unit norm.
 """
 
 from __future__ import annotations
@@ -45,23 +45,24 @@ def convert(
     quantize: str = "none",
     calibration: Iterable[np.ndarray] | None = None,
 ) -> bytes:
-    """Converts an encoder.
+    """Converts an encoder to the content of a .tflite file.
 
     Args:
-        encoder: Images [B, S, S, 3] with values 0..255 and a fixed S to
-            embeddings [B, D], or to several outputs by name, [B, …] each.
-        quantize: One of `export.tensor_names.MODES`.
-        calibration: Batches of images uint8 [b, S, S, 3], such as it will
-            see; for `int8` alone, which needs them.
+        encoder: A model from images [B, S, S, 3], with values 0..255 and a
+            fixed S, to embeddings [B, D], or to several outputs by name, each
+            [B, …].
+        quantize: One of `export.tensor_names.MODES`; the default is "none".
+        calibration: Batches of typical images, uint8 [b, S, S, 3]. Only
+            `int8` uses them, and it needs them.
 
     Returns:
-        The content of a .tflite file. Its signature `serving_default` takes
-        `images` uint8 [B, S, S, 3], of any B, and gives `embedding` float32
+        The content of the file. Its signature `serving_default` takes
+        `images`, uint8 [B, S, S, 3] of any B, and returns `embedding`, float32
         [B, D], or the outputs by their names.
 
     Raises:
-        InputError: If an argument is none of what is described here, or the
-            encoder needs an operation that TFLite does not have built in.
+        InputError: If an argument is not as described here, or the encoder
+            needs an operation that TFLite does not have built in.
     """
     _check(encoder, quantize, calibration)
     with (
@@ -88,20 +89,20 @@ def convert(
 
 
 def operators(content: bytes) -> list[str]:
-    """The operations of a .tflite file, in the order in which they run.
+    """Lists the operations of a .tflite file in the order in which they run.
 
     Args:
-        content: The file's.
+        content: The content of the file.
 
     Returns:
-        TFLite's names of built-in operations, such as "CONV_2D"; of others
-        "custom <name>".
+        TFLite's names of built-in operations, such as "CONV_2D", and
+        "custom <name>" for others.
     """
     return [operator for operator, _ in _operators(content)]
 
 
 def _operators(content: bytes) -> Iterator[tuple[str, str]]:
-    """Each operation with the name of the tensor that it gives."""
+    """Yields each operation with the name of its output tensor."""
     model = schema.Model.GetRootAs(content)
     for number in range(model.SubgraphsLength()):
         graph = model.Subgraphs(number)
@@ -113,7 +114,7 @@ def _operators(content: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _operator_name(code: schema.OperatorCode) -> str:
-    # Old operations have their number in the one field, newer in the other.
+    # Older operations store their number in one field, newer in the other.
     number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if number == schema.BuiltinOperator.CUSTOM:
         return f"custom {code.CustomCode().decode()}"
@@ -145,7 +146,8 @@ def _check(
 def _save(encoder: keras.Model, path: pathlib.Path) -> None:
     """Writes a SavedModel with the signature and the weights as constants.
 
-    The converter cannot calibrate a graph that reads variables.
+    They are constants because the converter cannot calibrate a graph that
+    reads variables.
     """
     trainable = [tf.constant(v.value) for v in encoder.trainable_variables]
     others = [tf.constant(v.value) for v in encoder.non_trainable_variables]
@@ -191,17 +193,21 @@ def _converter(saved_model: pathlib.Path) -> tf.lite.TFLiteConverter:
 
 
 def _ends(operations: list[tuple[str, str]]) -> list[str]:
-    """Names of what stays float32: all outside the layers, and the last ones.
+    """Returns the names of the tensors at both ends, which stay float32.
+
+    These are all before the first layer with weights, and all from the pooled
+    features or the last such layer on, whichever comes first.
 
     Args:
-        operations: Of the float32 file, each with its tensor's name.
+        operations: The operations of the float32 file, each with the name of
+            its output tensor.
     """
     layers = [i for i, (kind, _) in enumerate(operations) if kind in _WEIGHTED]
     if not layers:
         return []
     first, last = layers[0], layers[-1]
     pooled = [i for i, (kind, _) in enumerate(operations) if kind == "MEAN"]
-    if pooled:  # From these features on come projection, norm and clusters.
+    if pooled:  # Projection, norm and clusters follow the pooled features.
         last = min(last, pooled[-1])
     return [name for _, name in operations[:first] + operations[last:]]
 
@@ -219,8 +225,8 @@ def _quantized(
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = batches
-    # TensorFlow's way to leave some operations out leads through its
-    # debugger, of which nothing else is used.
+    # In TensorFlow, only the debugger can exclude operations; nothing else of
+    # it is used.
     options = tf.lite.experimental.QuantizationDebugOptions(
         denylisted_nodes=ends
     )
@@ -231,7 +237,7 @@ def _quantized(
 
 
 def _reason(error: ConverterError) -> str:
-    """What was wrong, of the pages that the converter says about it."""
+    """Extracts the cause from the converter's long message."""
     text = str(error)
     names = sorted(set(re.findall(r"'(tf\.\w+)' op is neither", text)))
     return ", ".join(names) or text.strip().splitlines()[0]

@@ -1,4 +1,4 @@
-"""An encoder in a .tflite file, run by LiteRT."""
+"""Runs an encoder in a .tflite file by LiteRT."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from and_tf.utils.errors import InputError
 from and_tf.utils.progress import standard_error_aside
 from export.tensor_names import INPUT, OUTPUT, SIGNATURE
 
-_MAGIC = b"TFL3"  # At byte 4 of every such file.
+_MAGIC = b"TFL3"  # Bytes 4 to 7 of every .tflite file.
 
 
 class TFLiteEncoder:
-    """Embeds images as the Keras encoder does that the file was made from.
+    """An encoder that embeds images as the original Keras encoder does.
 
     It needs no TensorFlow. Use one encoder per thread.
 
@@ -30,8 +30,8 @@ class TFLiteEncoder:
         embedding_dim: D, the length of an embedding.
 
     Raises:
-        InputError: If the file cannot be read or holds no such encoder. It may
-            have other outputs beside the embedding.
+        InputError: If the file cannot be read or does not hold an encoder.
+            Outputs beside the embedding are allowed.
     """
 
     def __init__(self, path: pathlib.Path, threads: int | None = None) -> None:
@@ -44,13 +44,13 @@ class TFLiteEncoder:
         self.embedding_dim = int(embedding["shape"][1])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Embeds a batch of any size; another size than before costs little.
+        """Embeds a batch of any size; a change of the size costs little.
 
         Args:
-            images: uint8 [B, S, S, 3].
+            images: uint8 [B, S, S, 3], where B may be 0.
 
         Returns:
-            float32 [B, D] of unit norm.
+            The embeddings, float32 [B, D], of unit norm.
 
         Raises:
             InputError: If the images are of another type or shape.
@@ -67,7 +67,14 @@ class TFLiteEncoder:
         return self.outputs(images)[OUTPUT]
 
     def outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """All that the file gives of uint8 [B, S, S, 3], B > 0, by name."""
+        """Computes all outputs of the file.
+
+        Args:
+            images: uint8 [B, S, S, 3], where B > 0.
+
+        Returns:
+            The outputs by name, each [B, …].
+        """
         return self._runner(**{INPUT: images})
 
 
@@ -98,7 +105,7 @@ def _open(path: pathlib.Path, threads: int | None) -> Interpreter:
 
 
 def _runner(interpreter: Interpreter, path: pathlib.Path) -> SignatureRunner:
-    """What runs the signature of an encoder."""
+    """Returns the runner of an encoder's signature."""
     signatures = interpreter.get_signature_list()
     found = signatures.get(SIGNATURE, {"inputs": [], "outputs": []})
     if found["inputs"] != [INPUT] or OUTPUT not in found["outputs"]:
@@ -116,7 +123,7 @@ def _runner(interpreter: Interpreter, path: pathlib.Path) -> SignatureRunner:
 
 
 def _ends(runner: SignatureRunner, path: pathlib.Path) -> tuple[dict, dict]:
-    """What TFLite says of the images and of the embedding."""
+    """Returns TFLite's details of the images and of the embedding."""
     images = runner.get_input_details()[INPUT]
     embedding = runner.get_output_details()[OUTPUT]
     shape = list(images["shape"])

@@ -1,4 +1,4 @@
-"""A split whose images come one by one."""
+"""Makes a split whose images are streamed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ BROKEN = 3
 
 
 def streamed(images: np.ndarray, broken: int = -1) -> Split:
-    """A split whose encoded images are their numbers."""
+    """Makes a streamed split, in which a number stands for an encoded image.
+
+    Args:
+        images: uint8 [N, H, W, 3], the images.
+        broken: The number of an image that cannot be read; -1 for none.
+    """
 
     def decode(number: tf.Tensor) -> tf.Tensor:
         image = tf.gather(captured(images), number)

@@ -1,4 +1,4 @@
-"""Two tiny data sets that TFDS itself prepares, for tests."""
+"""Defines two tiny data sets that TFDS itself prepares, for tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHARDS = 3
 
 
 class TinyColour(tfds.core.GeneratorBasedBuilder):
-    """Images that differ in size, two labels and a mask; three splits."""
+    """A data set of images of mixed sizes, with two labels and a mask."""
 
     VERSION = tfds.core.Version("1.0.0")
     SIZES = {"train": 11, "test": 4, "unlabelled": 5}
@@ -48,7 +48,7 @@ class TinyColour(tfds.core.GeneratorBasedBuilder):
 
 
 class TinyGrey(tfds.core.GeneratorBasedBuilder):
-    """Grey images of one size and no label; training and validation."""
+    """A data set of grey images of one size, without labels."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -67,7 +67,7 @@ class TinyGrey(tfds.core.GeneratorBasedBuilder):
 
 
 def prepare(name: str, data_dir: pathlib.Path) -> tfds.core.DatasetBuilder:
-    """Has TFDS prepare one of them, each split in several files."""
+    """Prepares a data set by TFDS, with each split in several files."""
     builder = tfds.builder(name, data_dir=data_dir)
     config = tfds.download.DownloadConfig(num_shards=SHARDS)
     tfds.display_progress_bar(enable=False)

@@ -1,4 +1,4 @@
-"""Tiny runs to export."""
+"""Makes a tiny run to export."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from and_tf.training.config import TrainConfig
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The directory of a run of seconds on scikit-learn's digits, 8×8."""
+    """Returns the directory of a short run on scikit-learn's digits, 8×8."""
     path = tmp_path_factory.mktemp("runs") / "digits"
     trainer.train(
         TrainConfig(

@@ -1,4 +1,4 @@
-"""The tiny run's encoder as a SavedModel, made once for all tests."""
+"""Exports the tiny run's encoder as a SavedModel, once for all tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPTIONS = Options(
 
 
 def exported(run_dir: pathlib.Path) -> pathlib.Path:
-    """Version 1 of the run's encoder, with every signature."""
+    """Returns version 1 of the run's encoder, with every signature."""
     output = run_dir.parent / "exported"
     if not output.exists():
         saved_model_writer.export(Run(run_dir), output, OPTIONS)
@@ -28,12 +28,12 @@ def exported(run_dir: pathlib.Path) -> pathlib.Path:
 
 
 def training_split(run_dir: pathlib.Path) -> Split:
-    """The run's training images."""
+    """Returns the run's training images."""
     return Run(run_dir).images.train
 
 
 def files(images: np.ndarray) -> list[bytes]:
-    """Each image as a PNG."""
+    """Encodes each image as a PNG."""
     buffers = [io.BytesIO() for _ in images]
     for buffer, image in zip(buffers, images, strict=True):
         Image.fromarray(image).save(buffer, "PNG")
@@ -41,7 +41,7 @@ def files(images: np.ndarray) -> list[bytes]:
 
 
 def signatures(path: pathlib.Path) -> dict:
-    """Loads a version's signatures; the rest of it stays referenced."""
+    """Loads a version's signatures, which keep a reference to the model."""
     model = tf.saved_model.load(str(path))
     found = dict(model.signatures)
     for function in found.values():

@@ -1,7 +1,7 @@
-"""A SavedModel behind the protocols of TensorFlow Serving, gRPC and REST.
+"""Serves a SavedModel by TensorFlow Serving's protocols, gRPC and REST.
 
-What the client sees of a server: requests, answers and the kinds of errors,
-as TensorFlow Serving words them.
+It imitates all that the client sees of a server: requests, answers and errors,
+with the messages of TensorFlow Serving.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.export import exports
 
 
 class Model:
-    """A loaded version that is known as "and"."""
+    """A loaded version, which the server knows by the name "and"."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self._functions = exports.signatures(path)
@@ -40,7 +40,7 @@ class Model:
         self.signatures = get_model_metadata_pb2.SignatureDefMap(
             signature_def=saved.meta_graphs[0].signature_def
         )
-        self.batches = []  # The size of each that was asked for.
+        self.batches = []  # The size of each requested batch.
 
     def check(self, name: str) -> None:
         if name != "and":
@@ -154,7 +154,7 @@ def _plain(array: np.ndarray) -> list:
 
 @contextlib.contextmanager
 def grpc_server(model: Model) -> Iterator[str]:
-    """Gives the address."""
+    """Runs a gRPC server, and yields its address."""
     server = grpc.server(
         concurrent.futures.ThreadPoolExecutor(4),
         options=[("grpc.max_receive_message_length", -1)],
@@ -172,7 +172,7 @@ def grpc_server(model: Model) -> Iterator[str]:
 
 @contextlib.contextmanager
 def http_server(handler: type) -> Iterator[str]:
-    """Gives the URL."""
+    """Runs an HTTP server, and yields its URL."""
     server = http.server.ThreadingHTTPServer(("localhost", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -1,4 +1,4 @@
-"""Encoders so simple that NumPy knows what they give, in both formats."""
+"""Makes encoders in both formats that NumPy can compute, too."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ SIZE, DIM = 8, 16
 
 
 def weights(seed: int = 0) -> np.ndarray:
-    """float32 [SIZE · SIZE · 3, DIM]."""
+    """Draws the weights of an encoder, float32 [SIZE · SIZE · 3, DIM]."""
     shape = SIZE * SIZE * 3, DIM
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def embed(images: np.ndarray, seed: int = 0) -> np.ndarray:
-    """What the encoders should give: float64 [B, DIM] of unit norm."""
+    """Computes the expected embeddings, float64 [B, DIM], of unit norm."""
     flat = images.reshape(len(images), -1) / 255.0 - 0.5
     product = flat @ weights(seed).astype(np.float64)
     return product / np.linalg.norm(product, axis=1, keepdims=True)
 
 
 def images(count: int, side: int = SIZE, seed: int = 1) -> np.ndarray:
-    """Noise, uint8 [count, side, side, 3]."""
+    """Draws images of noise, uint8 [count, side, side, 3]."""
     shape = count, side, side, 3
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
@@ -49,7 +49,7 @@ def saved_model(
     side: int | None = None,
     note: dict | None = {"image_size": SIZE, "embedding_dim": DIM},
 ) -> pathlib.Path:
-    """Writes a SavedModel, by default of any image size and with a note."""
+    """Writes a SavedModel, by default of any image size, with encoder.json."""
     graph = Graph(seed)
     spec = tf.TensorSpec([None, side, side, 3], tf.uint8, "images")
     function = tf.function(graph.__call__).get_concrete_function(spec)
@@ -62,7 +62,7 @@ def saved_model(
 
 
 def tflite(path: pathlib.Path, seed: int = 0) -> pathlib.Path:
-    """Writes a .tflite file of one image size and any batch."""
+    """Writes a .tflite file for images of side SIZE and any batch size."""
     with tempfile.TemporaryDirectory() as directory:
         saved_model(pathlib.Path(directory), seed, SIZE)
         converter = tf.lite.TFLiteConverter.from_saved_model(directory)

@@ -1,10 +1,11 @@
-"""Wires the search: which targets, for how long, and what is printed.
+"""Runs the search on targets, and prints its findings.
 
     python -m tests.fuzz --minutes=10 --seed=3
     python -m tests.fuzz --targets=tables --seed=42 --minutes=0
 
-The first tries all targets in turn, batch after batch. The second is how a
-finding of the first is repeated, which it prints: one batch of one target.
+The first line tries all targets in turn, batch after batch. For each finding
+it prints a command like the second line, which repeats the finding by a single
+batch of one target.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ _TARGETS = flags.DEFINE_list("targets", list(registry.TARGETS), "What to try.")
 
 
 def main(argv: Sequence[str]) -> None:
-    """Reads the flags and searches; ends with code 1 for a finding."""
+    """Searches as the flags say; exits with code 1 if there are findings."""
     del argv
     names, examples = _TARGETS.value, _EXAMPLES.value
     deadline = time.monotonic() + 60 * _MINUTES.value
     seed, seconds = _SEED.value, _SECONDS.value
-    # Each main defines flags of its own, some by the names of these.
+    # The mains that are tried define flags, some of which have these names.
     for name in ("minutes", "seed", "examples", "seconds", "targets"):
         delattr(flags.FLAGS, name)
     with tempfile.TemporaryDirectory() as directory:
@@ -56,7 +57,7 @@ def _search(
     seconds: int,
     deadline: float,
 ) -> Iterator[Finding]:
-    """Tries batches of all targets in turn; yields what is found."""
+    """Tries batches of all targets in turn, and yields the findings."""
     makers = {name: registry.maker(name) for name in names}
     tried = collections.Counter()
     while True:
@@ -73,7 +74,7 @@ def _search(
 
 
 def _new(findings: Iterator[Finding], examples: int) -> Iterator[Finding]:
-    """Prints findings, each kind once."""
+    """Prints and yields the first finding of each kind."""
     seen = collections.Counter()
     for finding in findings:
         kind = finding.target, finding.place, finding.error.partition(":")[0]

@@ -20,9 +20,9 @@ class Drawn:
     """An array of equal values.
 
     Attributes:
-        dtype: Its type, as NumPy names it.
-        shape: Its shape.
-        fill: Its values; what a type cannot hold becomes something else.
+        dtype: NumPy's name of its data type.
+        shape: The shape of the array.
+        fill: The value of all elements, converted to `dtype`.
     """
 
     dtype: str
@@ -31,7 +31,7 @@ class Drawn:
 
     @property
     def array(self) -> np.ndarray:
-        """The array."""
+        """The array itself."""
         if np.dtype(self.dtype).kind in "USVM":
             return np.zeros(self.shape, self.dtype)
         with np.errstate(all="ignore"):

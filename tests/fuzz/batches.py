@@ -1,8 +1,8 @@
 """Runs a batch of inputs in a child process that may fail in any way.
 
-The child has limits of memory and time. Where it dies of one, or crashes, the
-batch is run again with a child for every single input, so that the search can
-go on after a death and make the input smaller.
+The child has limits of memory and time. If it exceeds one or crashes, the batch
+is run again with a new child for every input, so that the search can continue
+after a death and make the input smaller.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from hypothesis import HealthCheck, Phase, Verbosity
 
 from tests.fuzz.target import Maker, Target
 
-MEMORY = 3 * 2**30  # Bytes that a child may have beside what it begins with.
-SECONDS = 60  # For one input, on a machine with other work.
-_QUIET_SECONDS = 600  # Between two inputs, while the next is drawn.
+MEMORY = 3 * 2**30  # Bytes that a child may allocate after its start.
+SECONDS = 60  # The limit for one input, on a machine that does other work.
+_QUIET_SECONDS = 600  # The limit between two inputs, to draw the next one.
 PROJECT = ("and_tf", "export", "tests.fuzz")
-_IN_CHILD = "in_child"  # An attribute with where in a child it was raised.
-_SEARCH = "target.check(value)\n"  # The line in a trace where it ends.
+_IN_CHILD = "in_child"  # Attribute of an exception: its place in the child.
+_SEARCH = "target.check(value)\n"  # The last line of the search in a trace.
 _MEANINGS = {
     "SIGALRM": ": too much time for one input",
     "SIGKILL": ": perhaps too much memory",
@@ -38,20 +38,20 @@ _MEANINGS = {
 
 
 class DiedError(Exception):
-    """A child process died of a signal; the message says of which."""
+    """An error for a child process that died before it answered."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """An input whose answer was neither right nor one sentence.
+    """An input whose answer was neither right nor an error of one sentence.
 
     Attributes:
-        target: The target's name.
-        seed: Of the batch, in which it is found again.
+        target: The name of the target.
+        seed: The random seed of the batch, which repeats the finding.
         value: The `repr` of the smallest input that was found.
-        error: The exception in a line.
-        place: The innermost function of the project that was at work.
-        trace: The exception with its trace.
+        error: The type and message of the exception, in one line.
+        place: The innermost function of the project in the trace.
+        trace: The trace of the exception.
     """
 
     target: str
@@ -64,11 +64,12 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """What came of a batch.
+    """The result of a batch.
 
     Attributes:
-        tried: How many inputs.
-        finding: The first input whose answer was wrong, if there is one.
+        tried: The number of inputs that were tried.
+        finding: The input whose answer was wrong; None if there is no such
+            input.
     """
 
     tried: int
@@ -77,11 +78,11 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class _How:
-    """How inputs are tried.
+    """The way in which inputs are tried.
 
     Attributes:
-        seconds: For one input.
-        alone: Whether each is tried in a child of its own.
+        seconds: The time limit for one input, in seconds.
+        alone: Whether each input is tried in a child of its own.
         shrinks: Whether the input of a finding is made smaller.
     """
 
@@ -96,14 +97,14 @@ def run(
     """Tries a batch of inputs on a target.
 
     Args:
-        name: The target's.
-        make: Makes the target, in the child.
-        seed: Decides all inputs.
-        examples: How many inputs to try.
-        seconds: The most that one may take.
+        name: The name of the target.
+        make: A function that makes the target; it is called in the child.
+        seed: The random seed, which determines all inputs.
+        examples: The number of inputs to try.
+        seconds: The time limit for one input, in seconds.
     """
     with tempfile.TemporaryDirectory(prefix="fuzz-") as path:
-        # A target that gives up root's rights may look into it too.
+        # Targets that give up root's rights need to read the directory too.
         os.chmod(path, 0o755)
 
         def search(how: _How) -> Batch:
@@ -114,7 +115,7 @@ def run(
             how = _How(seconds)
             return _in_child(lambda: search(how), how)
         except DiedError as error:
-            # To make it smaller would mean to wait for one input after another.
+            # A hang is not made smaller: each try could take the full time.
             hangs = str(error).startswith("SIGALRM")
             how = _How(seconds, alone=True, shrinks=not hangs)
             return _in_child(lambda: search(how), None)
@@ -123,7 +124,7 @@ def run(
 def _search(
     name: str, target: Target, seed: int, examples: int, how: _How
 ) -> Batch:
-    """Tries inputs in this process, or each alone in a child of its own."""
+    """Tries inputs in this process, or each in a child of its own."""
     tried, last = 0, None
 
     def check(value: Any) -> None:
@@ -152,7 +153,7 @@ def _given(
     examples: int,
     shrinks: bool,
 ) -> None:
-    """Draws inputs; raises what the smallest one that fails raises."""
+    """Draws inputs; raises the exception of the smallest one that fails."""
     settings = hypothesis.settings(
         max_examples=examples,
         database=None,
@@ -174,13 +175,13 @@ def _finding(name: str, seed: int, value: Any, error: Exception) -> Finding:
 
 
 def _where(error: BaseException) -> tuple[str, str]:
-    """The place and the trace of a finding, without the search's own part."""
+    """Returns the place and trace of an error, without the search's part."""
     trace = "".join(traceback.format_exception(error))
     return _place(error), trace.rpartition(_SEARCH)[2]
 
 
 def _place(error: BaseException) -> str:
-    """The innermost function of the project that was at work."""
+    """Returns the innermost function of the project in an error's trace."""
     place, step = "nowhere", error.__traceback__
     while step is not None:
         frame = step.tb_frame
@@ -192,16 +193,16 @@ def _place(error: BaseException) -> str:
 
 
 def _in_child(work: Callable[[], Any], limits: _How | None) -> Any:
-    """Runs something in a forked process, and returns what it returns.
+    """Runs a function in a forked process, and returns its result.
 
     Args:
-        work: Returns what can be pickled, or raises.
-        limits: Of the child's time until its first input, or for its only
-            one; its memory is bounded too. None sets no limits.
+        work: A function that returns a value that can be pickled, or raises.
+        limits: The child's time limit until its first input, or for its only
+            one. Its memory is limited too. None sets no limits.
 
     Raises:
-        DiedError: If the child is killed by a signal.
-        Exception: What `work` raises.
+        DiedError: If the child dies before it answers.
+        Exception: If `work` raises it.
     """
     reader, writer = os.pipe()
     sys.stdout.flush()
@@ -227,7 +228,7 @@ def _be_child(
     work: Callable[[], Any], writer: int, limits: _How | None
 ) -> None:
     """Does the work in a child process, which ends here in any case."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # Kills.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # The default kills it.
     _without_output()
     value = error = None
     try:
@@ -245,13 +246,13 @@ def _be_child(
 
 
 def _portable(error: BaseException) -> Exception:
-    """An exception as it can be given to the parent process."""
+    """Returns an exception that can be pickled for the parent process."""
     try:
         setattr(error, _IN_CHILD, _where(error))
         pickle.loads(pickle.dumps(error))
         if isinstance(error, Exception):
             return error
-    except Exception:  # Many exceptions can be pickled, but not read again.
+    except Exception:  # Many exceptions can be pickled, but not unpickled.
         pass
     other = RuntimeError(f"{type(error).__name__}: {error}")
     setattr(other, _IN_CHILD, _where(error))
@@ -259,7 +260,7 @@ def _portable(error: BaseException) -> Exception:
 
 
 def _without_output() -> None:
-    """Keeps what libraries and the project say of bad input off the screen."""
+    """Discards the output of libraries and of the project for bad input."""
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
@@ -274,7 +275,7 @@ def _limit_memory() -> None:
 
 @contextlib.contextmanager
 def _on_time(seconds: int) -> Iterator[None]:
-    """Has the process killed where the block takes longer."""
+    """Kills the process if the block takes longer than some seconds."""
     signal.alarm(seconds)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Checkpoints, damaged, and those of other content than a run writes."""
+"""Tries checkpoints that are damaged or have unexpected content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.fuzz.json_edits import Edited, edited
 from tests.fuzz.mutations import Damaged, damaged
 from tests.fuzz.target import Target, answer
 
-_NOTES = {
+_METADATA = {
     "format": 2, "epochs": 2, "step": 0, "num_examples": 6,
     "arrays": {"encoder": 2, "method": 1},
     "history": [{"epoch": 0, "loss": 1.5}, {"epoch": 1, "loss": 1.25}],
@@ -31,14 +31,14 @@ _GROUPS = {
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Holds what is read against what was written, or the one before it."""
-    files = {"whole": _content(json.dumps(_NOTES), _GROUPS)}
-    before = _content(json.dumps({**_NOTES, "epochs": 1}), _GROUPS)
+    """Makes a target that compares a checkpoint read with those written."""
+    files = {"whole": _content(json.dumps(_METADATA), _GROUPS)}
+    before = _content(json.dumps({**_METADATA, "epochs": 1}), _GROUPS)
     found = Checkpoints(directory)
     (directory / "epoch_00001.npz").write_bytes(before)
     names = st.sampled_from((*_GROUPS, "encoder/0002/x", "notes", "x", "a/b/c"))
     other = st.tuples(
-        edited({"notes": _NOTES}), st.dictionaries(names, ARRAYS, max_size=2)
+        edited({"notes": _METADATA}), st.dictionaries(names, ARRAYS, max_size=2)
     )
 
     def check(value: Damaged | tuple[Edited, dict[str, Drawn]]) -> None:
@@ -47,7 +47,7 @@ def make(directory: pathlib.Path) -> Target:
             path.write_bytes(value.content(files))
         else:
             metadata = (
-                value[0].content({"notes": _NOTES}).decode(errors="replace")
+                value[0].content({"notes": _METADATA}).decode(errors="replace")
             )
             arrays = {name: one.array for name, one in value[1].items()}
             path.write_bytes(_content(metadata, {**_GROUPS, **arrays}))
@@ -68,7 +68,7 @@ def _content(metadata: str, arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def _check_same(checkpoint: Checkpoint) -> None:
-    """Damage may cost a checkpoint, but gives no other numbers."""
+    """Asserts that a checkpoint has the numbers written, despite damage."""
     assert checkpoint.epochs in (1, 2)
     for group in ("encoder", "method"):
         expected = [a for n, a in _GROUPS.items() if n.startswith(group)]
@@ -79,7 +79,7 @@ def _check_same(checkpoint: Checkpoint) -> None:
 
 
 def _use(checkpoint: Checkpoint) -> None:
-    """Does what a run does that goes on from it."""
+    """Uses a checkpoint as a resumed run does."""
     assert checkpoint.epochs >= 0 and checkpoint.step >= 0
     checkpoint.moment.encode()
     assert isinstance(checkpoint.metadata.get("history", []), list)

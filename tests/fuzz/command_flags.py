@@ -1,4 +1,4 @@
-"""Flags of every main, and what the configs that are made of them refuse."""
+"""Tries random flags on every main, and makes their configs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TEXTS = (
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Parses random flags as a main does, and makes its config of them."""
+    """Makes a target that parses flags as a main does and makes its config."""
     files = _flagfiles(directory)
     configs = {main: configs_of(main) for main in MAINS}
     tables = {main: flags_of(configs[main]) for main in MAINS}
@@ -54,7 +54,7 @@ def make(directory: pathlib.Path) -> Target:
         try:
             parsed(["main", *given])
         except (flags.Error, OSError, ValueError) as error:
-            # `cli` makes one line of it.
+            # `cli` prints the message in one line.
             assert len(str(error)) <= LONGEST + 6000, len(str(error))
             return
         for config in configs[main]:
@@ -67,7 +67,7 @@ def make(directory: pathlib.Path) -> Target:
 
 
 def _config(kind: type, parsed: flags.FlagValues) -> None:
-    """Makes a config; the flagfile of a run's has to give the same again."""
+    """Makes a config, and asserts that its own flags give the same config."""
     made = flag_config.from_flags(kind, parsed)
     if not isinstance(made, RunConfig):
         return
@@ -84,7 +84,7 @@ def _config(kind: type, parsed: flags.FlagValues) -> None:
 
 
 def _flagfiles(directory: pathlib.Path) -> list[str]:
-    """Flagfiles that are none, or that name each other."""
+    """Makes bad flagfiles: a circle, a binary file, a directory and none."""
     circle, binary = directory / "circle.cfg", directory / "binary.cfg"
     circle.write_text(f"--flagfile={circle}\n--seed=3\n")
     binary.write_bytes(b"\xff\xfe--seed=\x00\n")

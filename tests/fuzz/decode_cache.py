@@ -1,4 +1,4 @@
-"""Entries of the cache of decoded images."""
+"""Tries damaged entries of the cache of decoded images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHAPES = {"images": (3, 4, 5, 3), "bytes": (1000,)}
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Holds what is recalled against what was kept; damage is forgotten."""
+    """Makes a target that recalls the array kept, or none if it is damaged."""
     os.environ["XDG_CACHE_HOME"] = str(directory)
     arrays = {
         name: np.random.default_rng(0).integers(0, 256, shape, np.uint8)

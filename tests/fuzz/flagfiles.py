@@ -1,4 +1,4 @@
-"""flags.cfg of a run directory, edited or damaged."""
+"""Tries an edited or damaged flags.cfg of a run directory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LINES = (
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Holds a config that is read against the flagfile that it makes."""
+    """Makes a target that reads a config, writes it and reads it again."""
     kinds = {"run": RunDirectory, "clustering": ClusterDirectory}
     files = {
         "run": TrainConfig(dataset="digits").to_flagfile().encode(),

@@ -1,4 +1,4 @@
-"""Trees of folders as `and_tf.data.folder` reads them."""
+"""Tries trees of folders on `and_tf.data.folder`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _KINDS = (
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Holds what is read against the files that are there."""
+    """Makes a target that compares the images found with the files."""
     root = directory / "tree"
     images = valid_images.files()["PNG RGB"]
     folders = st.lists(st.sampled_from(_FOLDERS), max_size=3).map(tuple)
@@ -78,7 +78,7 @@ def _of(values: tuple[str, ...]) -> st.SearchStrategy[str]:
 
 
 def _put(path: pathlib.Path, kind: str, image: bytes) -> None:
-    """Makes an entry, unless another is in its way."""
+    """Creates an entry of a folder, unless another is in its way."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(path):
@@ -101,7 +101,7 @@ def _put(path: pathlib.Path, kind: str, image: bytes) -> None:
 
 @contextlib.contextmanager
 def _as_nobody() -> Iterator[None]:
-    """Gives up root's rights meanwhile, as root can read everything."""
+    """Gives up root's rights in the block, because root can read everything."""
     is_root = os.geteuid() == 0
     if is_root:
         os.seteuid(NOBODY)
@@ -118,7 +118,7 @@ def _check(root: pathlib.Path, data: ImageData) -> None:
     for split in filter(None, (data.train, data.test)):
         _check_split(split)
         for name in split.file_names:
-            # Its header was read, so it is a file, and one of ours is whole.
+            # Its header could be read, which only complete files here have.
             image = read_or_none(os.path.join(root, name))
             assert image is not None, name
 

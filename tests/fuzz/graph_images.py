@@ -1,4 +1,4 @@
-"""Image files as the served graph decodes them, against Pillow's pixels."""
+"""Tries image files on the served graph, and compares it with Pillow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIDE = 8
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Holds the graph's answers to batches against those to single images."""
+    """Makes a target that decodes an image alone, in a batch and by Pillow."""
     del directory
     files = {
         name: content
@@ -35,7 +35,7 @@ def make(directory: pathlib.Path) -> Target:
         expected = image_file.read_or_none(io.BytesIO(content))
         if image is not None and expected is not None:
             shapes = image.shape, expected.shape
-            # Of EXIF data that are damaged, each makes what it can.
+            # The two may read another orientation from damaged EXIF data.
             turned = set(map(frozenset, shapes)) if value.changes else shapes
             assert len(set(turned)) == 1, shapes
             if content.startswith(PNG) and shapes[0] == shapes[1]:
@@ -53,7 +53,7 @@ def make(directory: pathlib.Path) -> Target:
 
 
 def _pixels(content: bytes) -> np.ndarray | None:
-    """What the graph decodes; None where it says that it cannot."""
+    """Decodes an image by the graph; None if the graph raises an error."""
     try:
         return _graphs()[0](tf.constant(content)).numpy()
     except tf.errors.OpError:
@@ -62,7 +62,7 @@ def _pixels(content: bytes) -> np.ndarray | None:
 
 @functools.cache
 def _graphs() -> tuple:
-    """Of one image and of a batch; traced in the process that runs them."""
+    """Makes the graphs for one image and for a batch, once per process."""
     one = tf.TensorSpec([], tf.string)
     many = tf.TensorSpec([None], tf.string)
     return (

@@ -1,4 +1,4 @@
-"""Answers of a server by gRPC, as the client takes them."""
+"""Tries answers of a gRPC server on the client."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SHAPES = ((), (1,), (1, 2), (2, 1), (-1,), (1, 2**40), (2**31, 2**31), (0, 3))
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Asks about one image; the stub answers what was drawn."""
+    """Makes a target that asks about one image and gets a drawn answer."""
     photo = directory / "a.png"
     photo.write_bytes(valid_images.files()["PNG RGB"])
     abouts = {k: _about(v).SerializeToString() for k, v in _OUTPUTS.items()}
@@ -51,7 +51,7 @@ def make(directory: pathlib.Path) -> Target:
             else:
                 response = _strange(*outputs)
         except (message.DecodeError, ValueError):
-            return  # gRPC's own to refuse.
+            return  # gRPC itself would refuse this message.
         client = GrpcClient("localhost:1")
         client._stub = _Stub(metadata, response)
         answer(lambda: client.embed([b"x"]))
@@ -63,7 +63,7 @@ def make(directory: pathlib.Path) -> Target:
 
 
 class _Stub:
-    """Answers the same to every request."""
+    """A stub that gives the same answers to all requests."""
 
     def __init__(self, metadata: Any, response: Any) -> None:
         self.GetModelMetadata = lambda request, timeout: metadata
@@ -92,7 +92,7 @@ def _answer(outputs: dict[str, np.ndarray]) -> message.Message:
 def _strange(
     name: str, shape: tuple[int, ...], dtype: int, empty: bool
 ) -> message.Message:
-    """An answer whose first tensor says another shape and type."""
+    """Makes an answer whose first tensor claims another shape and type."""
     response = _answer(_OUTPUTS[name])
     tensor = response.outputs[next(iter(_OUTPUTS[name]))]
     tensor.dtype = dtype

@@ -1,4 +1,4 @@
-"""Images in .npz files, as `export.embed` streams them."""
+"""Tries .npz files of images, as `export.embed` streams them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DTYPES = ("|u1", "<f4", "<i8", "<U3", "|O", "<U999999999", "x", "")
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Reads a file's header and texts, and all of its images."""
+    """Makes a target that reads a file's header, texts and images."""
     files = {"stored": _content({}), "packed": _content({}, packed=True)}
     keys = st.sampled_from((*_ARRAYS, "more"))
     header = st.tuples(
@@ -59,7 +59,7 @@ def make(directory: pathlib.Path) -> Target:
 
 
 def _content(changed: dict, packed: bool = False) -> bytes:
-    """An .npz file; what is given as bytes is a member as it is."""
+    """Makes an .npz file; a value of bytes becomes a member unchanged."""
     kind = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", kind) as archive:
@@ -73,14 +73,14 @@ def _content(changed: dict, packed: bool = False) -> bytes:
 
 
 def _member(shape: tuple[int, ...], dtype: str, fortran: bool) -> bytes:
-    """A header that says what it likes, before a few bytes."""
+    """Makes an array's file with any header and a few bytes of data."""
     text = repr({"descr": dtype, "fortran_order": fortran, "shape": shape})
     said = text.encode().ljust(117) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(said)) + said + b"abc"
 
 
 def _use(path: pathlib.Path, size: int) -> None:
-    """Reads all images; that a file ends too early is noticed only then."""
+    """Reads all images, which is when a truncated file is noticed."""
     with zipfile.ZipFile(path) as archive:
         headers = {
             name.removesuffix(".npy"): array_file._peek(archive, name)

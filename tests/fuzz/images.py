@@ -1,4 +1,4 @@
-"""Image files as `and_tf.data.image_file` reads them."""
+"""Tries image files on `and_tf.data.image_file`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.fuzz.target import Target
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Holds header and pixels against each other, and whole files as read."""
+    """Makes a target that compares an image's header with its pixels."""
     files = valid_images.files()
     path = directory / "image"
 

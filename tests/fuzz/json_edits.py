@@ -39,8 +39,8 @@ class Edit:
 
     Attributes:
         kind: "replace", "remove" or "add".
-        place: Which of all values inside, counted around the last.
-        value: What is put there.
+        place: The number of a value inside, modulo the count of values.
+        value: The new value.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class Edit:
     value: Any
 
     def apply(self, whole: list[Any]) -> None:
-        """Edits what is in a list of one value."""
+        """Edits, in place, the value in a list of one element."""
         places = list(_places(whole))
         holder, key = places[self.place % len(places)]
         value = copy.deepcopy(self.value)  # Later edits may change it.
@@ -64,12 +64,12 @@ class Edit:
 
 @dataclasses.dataclass(frozen=True)
 class Edited:
-    """Valid JSON and what is done to it.
+    """A valid JSON value with its edits.
 
     Attributes:
-        name: Which of the valid values.
-        edits: Of the value.
-        changes: Of its text.
+        name: The name of the valid value.
+        edits: The edits of the value.
+        changes: The changes of its text.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Edited:
     changes: tuple[Change, ...]
 
     def content(self, values: Mapping[str, Any]) -> bytes:
-        """Returns the text, made of the valid value."""
+        """Returns the edited text of the valid value in `values`."""
         whole = [copy.deepcopy(values[self.name])]
         for edit in self.edits:
             edit.apply(whole)
@@ -110,7 +110,7 @@ def edited(values: Mapping[str, Any]) -> st.SearchStrategy[Edited]:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Gives each value inside as its holder and its key there."""
+    """Yields each value inside, as its container and its key in that."""
     if isinstance(value, dict):
         keys = list(value)
     elif isinstance(value, list):

@@ -1,8 +1,8 @@
 """Damages the bytes of valid files, so that the damage can be made smaller.
 
-Each change is a value of its own, and an input is a list of them. So the
-search can leave changes out and make their numbers smaller, until no part of
-a finding can be spared.
+Each change is a value of its own, and an input is a list of changes. Thus the
+search can leave changes out and make their numbers smaller, until a finding
+needs all that is left.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 KINDS = ("flip", "set", "cut", "drop", "insert", "repeat", "number")
 _MOST_CHANGES = 6
-_LONGEST = 64  # Bytes that a change touches.
-# What declared sizes and offsets are likely to be read wrongly at.
+_LONGEST = 64  # The largest number of bytes that a change touches.
+# Sizes and offsets that readers are likely to handle wrongly.
 _NUMBERS = (
     b"\xff\xff\xff\xff",
     b"\x7f\xff\xff\xff",
@@ -32,9 +32,9 @@ class Change:
 
     Attributes:
         kind: One of `KINDS`.
-        place: Where, counted around the end of the file.
-        length: How many bytes it touches.
-        value: A byte, whose meaning follows from the kind.
+        place: The position in bytes, modulo the length of the file + 1.
+        length: The number of bytes that it touches.
+        value: A byte, whose meaning depends on the kind.
     """
 
     kind: str
@@ -66,18 +66,18 @@ class Change:
 
 @dataclasses.dataclass(frozen=True)
 class Damaged:
-    """A valid file and what is done to it.
+    """A valid file with its changes.
 
     Attributes:
-        name: Which of the valid files.
-        changes: In their order; none leaves the file as it is.
+        name: The name of the valid file.
+        changes: The changes in order; without any, the file stays valid.
     """
 
     name: str
     changes: tuple[Change, ...]
 
     def content(self, files: Mapping[str, bytes]) -> bytes:
-        """Returns the bytes, made of those of the valid file."""
+        """Returns the changed bytes of the valid file in `files`."""
         content = files[self.name]
         for change in self.changes:
             content = change.apply(content)
@@ -85,12 +85,12 @@ class Damaged:
 
 
 def changes(longest: int) -> st.SearchStrategy[tuple[Change, ...]]:
-    """Draws changes, and now and then none.
+    """Draws changes, and sometimes none.
 
     Args:
-        longest: The length of the longest file that they are made for.
+        longest: The length of the longest file to change, in bytes.
     """
-    # Headers lie at the beginning, and those of archives at the end.
+    # Headers are at the beginning, and those of archives at the end.
     places = st.one_of(
         st.integers(0, 200),
         st.integers(0, longest),
@@ -107,7 +107,7 @@ def changes(longest: int) -> st.SearchStrategy[tuple[Change, ...]]:
 
 
 def damaged(files: Mapping[str, bytes]) -> st.SearchStrategy[Damaged]:
-    """Draws damaged files, and now and then one that is whole.
+    """Draws damaged files, and sometimes a valid one.
 
     Args:
         files: The valid files by their names.

@@ -1,4 +1,4 @@
-"""A target with a fault on purpose, to test the search itself."""
+"""Makes a target that is faulty on purpose, to test the search itself."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from and_tf.utils.errors import InputError
 from tests.fuzz.target import Target, answer
 
-FROM = 1000  # The smallest input that the fault is in.
+FROM = 1000  # The smallest input that shows the fault.
 
 
 def make(directory: pathlib.Path, fault: str) -> Target:
-    """Makes a target that is wrong of numbers from `FROM` on.
+    """Makes a target whose answers are wrong for numbers from `FROM` on.
 
     Args:
-        directory: Is not used.
+        directory: A directory, which is not used.
         fault: "raise", "crash", "hang", "memory", "exit", "words", or "none".
     """
     del directory

@@ -1,4 +1,4 @@
-"""The targets of the search, by the names that `--targets` takes."""
+"""Lists the targets of the search, by the names that `--targets` takes."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ TARGETS = (
     "grpc_answers",
     "decode_cache",
 )
-PLANTED = "planted"  # Is wrong on purpose, and only tried where it is named.
+PLANTED = "planted"  # Faulty on purpose, and only tried if it is named.
 
 
 def maker(name: str) -> Maker:
-    """Returns what makes a target.
+    """Returns the function that makes a target.
 
     Args:
-        name: One of `TARGETS`, or "planted:<fault>" for one that has it.
+        name: One of `TARGETS`, or "planted:<fault>" for a target with a fault.
     """
     module, _, fault = name.partition(":")
     make = importlib.import_module(f"{__package__}.{module}").make

@@ -1,4 +1,4 @@
-"""The pages of runs whose result.json or metrics.csv is damaged."""
+"""Tries reports of runs whose result.json or metrics.csv is damaged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.fuzz.valid_results import METRICS, RESULTS
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Writes the page of a run whose data and checkpoints are gone."""
+    """Makes a target that writes the page of a run without its data."""
     nowhere = str(directory / "nowhere")
     run = TrainConfig(dataset="folder", data_dir=nowhere, rounds=1)
     flags = {

@@ -1,4 +1,4 @@
-"""Answers of a server by REST, as the client takes them."""
+"""Tries answers of a REST server on the client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OUTPUTS = {
 
 
 def _about(outputs: dict[str, Any]) -> dict[str, Any]:
-    """What a server says of a model with these outputs."""
+    """Makes a server's metadata of a model with some outputs."""
     signature = {
         "inputs": {"image_bytes": {"dtype": "DT_STRING"}},
         "outputs": {name: {"dtype": _KINDS[name]} for name in outputs},
@@ -46,7 +46,7 @@ ANSWERS = {
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Asks about one image; the transport answers what was drawn."""
+    """Makes a target that asks about one image and gets a drawn answer."""
     photo = directory / "a.png"
     photo.write_bytes(valid_images.files()["PNG RGB"])
     statuses = st.sampled_from((200, 200, 200, 400, 404, 500, 302))

@@ -1,4 +1,4 @@
-"""result.json, and what commands make of its figures."""
+"""Tries an edited result.json on the commands that use its figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fuzz.valid_results import RESULTS
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Reads a result, uses its figures, and adds an evaluation."""
+    """Makes a target that reads a result, uses it and adds an evaluation."""
     found = RunDirectory(directory)
 
     def use() -> None:

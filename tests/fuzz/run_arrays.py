@@ -1,4 +1,4 @@
-"""Arrays that runs keep: neighbourhoods, mined neighbours, samples, parts."""
+"""Tries files of arrays: neighbourhoods, mined neighbours, samples, parts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ FILES = {
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Reads each file as its reader does, and uses what is read."""
+    """Makes a target that reads a file and uses its arrays."""
     (directory / "neighbourhoods").mkdir()
     files = {name: _content(arrays) for name, arrays in FILES.items()}
     other = st.sampled_from(sorted(FILES)).flatmap(

@@ -1,4 +1,4 @@
-"""What a sweep finds beside a run: its claims, its log, its result."""
+"""Tries the files of a run in a sweep: its claims, its log and its result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STATES = ("done", "running", "failed", "interrupted", "new")
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Looks how far a run is, as every process of a sweep does."""
+    """Makes a target that reads a run's state, as a sweep's processes do."""
     run = directory / "run"
     run.mkdir()
     inputs = st.tuples(

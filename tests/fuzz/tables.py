@@ -1,4 +1,4 @@
-"""Tables of embeddings in all formats, and the JSON beside them."""
+"""Tries tables of embeddings in all formats, and their sidecars."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CELLS = (
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Holds rows that are read against what search does with them."""
+    """Makes a target that reads a table and searches it."""
     files = {
         f"{kind}{suffix}": _content(directory, suffix, kind == "labelled")
         for suffix in tables.SUFFIXES
@@ -85,7 +85,7 @@ def _content(directory: pathlib.Path, suffix: str, labelled: bool) -> bytes:
 
 
 def _search(index: Index) -> None:
-    """Does what `export.search` does with a table that it takes."""
+    """Searches a table as `export.search` does."""
     table = index.table
     texts = (*table.file_names, *(table.class_names or ()))
     assert all(isinstance(text, str) for text in texts), texts
@@ -117,7 +117,7 @@ def _csv(rows: list[list[str]]) -> bytes:
 
 
 def _parquet(changed: dict[str, Drawn | None]) -> bytes:
-    """Columns of other types; None leaves some values out."""
+    """Makes a Parquet file with changed columns; None omits some values."""
     flat = pa.array(_VALUES.ravel())
     columns = {
         "file_name": pa.array(_NAMES),

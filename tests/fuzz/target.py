@@ -1,4 +1,4 @@
-"""What a target of the search is, and which answers it may accept."""
+"""Defines a target of the search, and the answers that it accepts."""
 
 from __future__ import annotations
 
@@ -12,40 +12,45 @@ from hypothesis import strategies as st
 from and_tf.utils.errors import InputError
 
 T = TypeVar("T")
+<<<<<<< HEAD
 LEAST_WORDS = 6  # "Expected X. Received: Y." says so much, and what to do.
 LONGEST = 4_000  # Characters of a sentence; the longest lists all signatures.
+=======
+LONGEST = 4_000  # Characters of a message; the longest lists all signatures.
+>>>>>>> english-e5
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """What reads from outside, with the inputs to try on it.
+    """A check of code that reads input from outside, and the inputs to try.
 
     Attributes:
-        inputs: Draws inputs; each has a `repr` that says what it is.
-        check: Takes one; raises where the answer is neither right nor one
-            sentence.
+        inputs: A strategy that draws inputs, each with a telling `repr`.
+        check: A function of an input that raises an exception if the answer is
+            neither right nor an error of one sentence.
     """
 
     inputs: st.SearchStrategy[Any]
     check: Callable[[Any], None]
 
 
-# Makes a target that may write into an empty directory of its own.
+# A function that makes a target, which may write into the empty directory.
 Maker = Callable[[pathlib.Path], Target]
 
 
 def answer(read: Callable[[], T]) -> T | None:
-    """Calls what reads, and accepts one sentence in the place of a result.
+    """Calls a function, and accepts an `InputError` instead of a result.
 
     Args:
-        read: Reads an input.
+        read: A function that reads an input.
 
     Returns:
-        What it gives; None where it raises an `InputError`.
+        The function's result; None if it raises an `InputError`.
 
     Raises:
-        AssertionError: If the error is no sentence for people.
-        Exception: Whatever else `read` raises.
+        AssertionError: If the message of the `InputError` is not a readable
+            sentence.
+        Exception: If `read` raises another exception.
     """
     try:
         return read()
@@ -55,10 +60,14 @@ def answer(read: Callable[[], T]) -> T | None:
 
 
 def check_sentence(text: str) -> None:
-    """Holds an error's message against what people are promised.
+    """Checks that an error's message is a readable sentence.
+
+    Args:
+        text: The message.
 
     Raises:
-        AssertionError: If it says nothing, has several lines, or is endless.
+        AssertionError: If the message does not say what was expected, has
+            several lines or is too long.
     """
     assert len(text.split()) >= LEAST_WORDS, f"no sentence: {text!r}"
     assert text[0].isupper() or text[0] in "-/", f"no sentence: {text!r}"

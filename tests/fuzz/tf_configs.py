@@ -1,4 +1,4 @@
-"""TF_CONFIG, as the processes of a training read it."""
+"""Tries values of TF_CONFIG on its reader."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CONFIGS = {
 
 
 def make(directory: pathlib.Path) -> Target:
-    """Holds the cluster that is read against what a cluster has to be."""
+    """Makes a target that reads a cluster and asserts that it is valid."""
     del directory
 
     def check(value: Edited | str) -> None:

@@ -1,4 +1,4 @@
-"""Small valid image files of every format that is read."""
+"""Makes small valid image files of every format that is read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _image(mode: str) -> Image.Image:
 
 
 def _saved(image: Image.Image, format_name: str, **options) -> bytes | None:
-    """The bytes of a file; None where the format has no such images."""
+    """Encodes an image; None if the format does not support its mode."""
     buffer = io.BytesIO()
     try:
         image.save(buffer, format_name, **options)
@@ -50,7 +50,7 @@ def _saved(image: Image.Image, format_name: str, **options) -> bytes | None:
 
 
 def _special() -> dict[str, bytes]:
-    """Files whose metadata or structure takes other ways through Pillow."""
+    """Makes files with metadata or a structure that Pillow treats specially."""
     rgb, grey = _image("RGB"), _image("L")
     exif = Image.Exif()
     exif[_ORIENTATION] = 6

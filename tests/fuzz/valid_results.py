@@ -1,4 +1,4 @@
-"""What result.json and metrics.csv of small finished runs hold."""
+"""Defines the result.json and metrics.csv of small finished runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page taken apart by Python's own parser."""
+"""Parses a page by Python's own HTML parser."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ VOID = {"img", "meta", "br", "hr", "link", "input"}
 
 
 class Page(HTMLParser):
-    """Elements, tables and text of a page.
+    """The elements, tables and text of a page.
+
+    Args:
+        text: The HTML of the page.
 
     Attributes:
-        elements: (tag, attributes), in order.
-        tables: By caption, rows of cells' texts, heads included.
-        sections: All text, by the id of the section that it stands in; "" is
-            outside of all. Space is as a browser shows it, one between words.
-        unclosed: Tags that were closed in another order than opened.
+        elements: The (tag, attributes) of every element, in order.
+        tables: Tables by caption, as rows of the cells' texts, with headers.
+        sections: The text of each section by its id; "" is the text outside
+            of sections. As in a browser, words are separated by one space.
+        unclosed: The tags that are not closed, or closed in a wrong order.
     """
 
     def __init__(self, text: str) -> None:
@@ -67,7 +70,7 @@ class Page(HTMLParser):
             self._rows[-1][-1] += data
 
     def table(self, beginning: str) -> list[list[str]]:
-        """The one whose caption begins so."""
+        """Returns the table whose caption begins with a text."""
         (found,) = (
             rows
             for caption, rows in self.tables.items()
@@ -76,5 +79,5 @@ class Page(HTMLParser):
         return found
 
     def images(self) -> list[dict[str, str]]:
-        """The attributes of all images."""
+        """Returns the attributes of all images."""
         return [attributes for tag, attributes in self.elements if tag == "img"]

@@ -1,4 +1,4 @@
-"""A trained run of seconds, and clusterings of it."""
+"""Makes a trained run that takes seconds, and clusterings of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.small_run import digits
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory) -> pathlib.Path:
-    """The directory of a trained run, which no test changes."""
+    """Returns the directory of a trained run, which no test changes."""
     config = digits(
         tmp_path_factory.mktemp("source"), rounds=0, baselines=False
     )
@@ -26,7 +26,7 @@ def source(tmp_path_factory) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def config(source) -> Callable[..., ClusterConfig]:
-    """Makes the config of a clustering of that run, into a directory."""
+    """Returns a function that makes the config of a clustering of that run."""
 
     def make(output: pathlib.Path, **changes) -> ClusterConfig:
         return ClusterConfig(
@@ -51,6 +51,6 @@ def config(source) -> Callable[..., ClusterConfig]:
 
 @pytest.fixture(scope="session")
 def finished(config, tmp_path_factory):
-    """A finished clustering: its config, result and directory."""
+    """Returns a finished clustering: its config, result and directory."""
     made = config(tmp_path_factory.mktemp("finished") / "scan")
     return made, trainer.cluster(made), ClusterDirectory(made.output_directory)

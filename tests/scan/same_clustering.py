@@ -1,4 +1,4 @@
-"""Whether two directories hold the same clustering."""
+"""Asserts that two directories hold the same clustering."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.same_run import assert_same_arrays, events, rows_of
 
 
 def assert_same(whole: ClusterDirectory, parts: ClusterDirectory) -> None:
-    """Same to the bit but for times, and nothing written twice."""
+    """Asserts that clusterings are equal to the bit, except for times."""
     assert_same_arrays(
         whole.checkpoints.paths()[-1], parts.checkpoints.paths()[-1]
     )

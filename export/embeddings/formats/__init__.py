@@ -1,4 +1,4 @@
-"""Rows of embeddings: what every format holds, one module each."""
+"""Defines the rows of embeddings that the formats' modules read and write."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """What is to be written; the embeddings come a part at a time.
+    """The rows to write, whose embeddings are given in parts.
 
     Attributes:
-        count: N.
-        embedding_dim: D.
-        name: The file_name of a row.
-        embeddings: Gives them from first to last, each time it is called, as
-            float32 [m, D].
-        labels: int64 [N], or None.
-        class_names: Name of each label, or None.
+        count: The number of rows N.
+        embedding_dim: The length D of an embedding.
+        name: A function from the number of a row to its file_name.
+        embeddings: A function that gives all embeddings from first to last,
+            in parts float32 [m, D], each time it is called.
+        labels: int64 [N], -1 if unlabelled; None if there are no labels.
+        class_names: The name of each label, or None.
     """
 
     count: int
@@ -30,7 +30,7 @@ class Rows:
     class_names: tuple[str, ...] | None = None
 
     def parts(self) -> Iterator[tuple[range, np.ndarray]]:
-        """Gives the rows' numbers and embeddings [m, D], part after part."""
+        """Yields the numbers of the rows and their embeddings in parts."""
         first = 0
         for embeddings in self.embeddings():
             yield range(first, first + len(embeddings)), embeddings
@@ -39,14 +39,15 @@ class Rows:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """What was read.
+    """The rows that were read from a file.
 
     Attributes:
-        file_names: N texts.
+        file_names: The N file names.
         embeddings: float32 [N, D].
-        labels: int64 [N], -1 where unlabelled; None where there are none.
-        class_names: Name of each label; "" for one that no row has, where
-            the format stores names with the rows. None where there are none.
+        labels: int64 [N], -1 if unlabelled; None if there are no labels.
+        class_names: The name of each label; None if there are no names. If
+            the format stores names with the rows, the name of a label that no
+            row has is "".
     """
 
     file_names: tuple[str, ...]
@@ -55,7 +56,7 @@ class Table:
     class_names: tuple[str, ...] | None = None
 
     def class_name(self, row: int) -> str:
-        """The class of a row: its name, else its number, else nothing."""
+        """Returns the name of a row's class, else its number, else ""."""
         return name_of(row, self.labels, self.class_names)
 
 
@@ -64,7 +65,13 @@ def name_of(
     labels: np.ndarray | None,
     class_names: tuple[str, ...] | None,
 ) -> str:
-    """The class of a row: its name, else its number, else nothing."""
+    """Returns the name of a row's class, else its number, else "".
+
+    Args:
+        row: The number of the row.
+        labels: int64 [N], -1 if unlabelled; or None.
+        class_names: The name of each label, or None.
+    """
     if labels is None or labels[row] < 0:
         return ""
     return class_names[labels[row]] if class_names else str(labels[row])
@@ -73,11 +80,14 @@ def name_of(
 def class_names_of(
     labels: np.ndarray, names: list[str]
 ) -> tuple[str, ...] | None:
-    """Name of each label, from rows that have both.
+    """Collects the name of each label from rows that have both.
 
     Args:
-        labels: int64 [N].
-        names: N of them.
+        labels: int64 [N], the label of each row, -1 if unlabelled.
+        names: The N class names of the rows.
+
+    Returns:
+        The names by label, "" for a label that no row has.
     """
     known = dict(zip(labels.tolist(), names))
     return tuple(known.get(i, "") for i in range(max(known, default=-1) + 1))

@@ -1,7 +1,7 @@
-"""Embeddings as NumPy arrays: what `numpy.load` opens.
+"""Reads and writes embeddings as NumPy arrays, which `numpy.load` opens.
 
-Keys are `file_names` (text [N]), `embeddings` (float32 [N, D]), and where the
-images have labels `labels` (int64 [N]) and `class_names` (text [C]).
+The keys are `file_names` (text [N]) and `embeddings` (float32 [N, D]); if the
+images have labels, also `labels` (int64 [N]) and `class_names` (text [C]).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy as np
 
 from export.embeddings.formats import Rows, Table
 
-_BLOCK = 4096  # Names that are encoded at a time.
+_BLOCK = 4096  # The number of names that are encoded at a time.
 
 
 def write(file: BinaryIO, rows: Rows) -> None:
-    """Writes all rows; no array is ever held whole but the labels."""
+    """Writes all rows, without holding names or embeddings in memory."""
     with zipfile.ZipFile(file, "w") as archive:
         width = max(map(len, map(rows.name, range(rows.count))), default=1)
         dtype = np.dtype(f"U{max(width, 1)}")
@@ -67,8 +67,8 @@ def _member(
     dtype: np.dtype,
     blocks: Iterable[np.ndarray],
 ) -> None:
-    """Writes one array, a block of its rows after another."""
-    # No time of writing, so that equal tables are equal files.
+    """Writes one array, block after block."""
+    # The entry has no time of writing, so that equal tables give equal files.
     info = zipfile.ZipInfo(f"{key}.npy")
     with archive.open(info, "w", force_zip64=True) as file:
         header = {

@@ -1,8 +1,9 @@
-"""Embeddings as a Parquet file, a row group a part.
+"""Reads and writes embeddings as a Parquet file, with a row group per part.
 
-Columns are `file_name` (string), `embedding` (fixed_size_list<float32>[D]),
-and where the images have them `label` (int64) and `class_name` (string). The
-names of all classes are metadata of the schema, as JSON.
+The columns are `file_name` (string) and `embedding`
+(fixed_size_list<float32>[D]); if the images have labels, also `label` (int64)
+and `class_name` (string). The names of all classes are stored as JSON in the
+metadata of the schema.
 """
 
 from __future__ import annotations

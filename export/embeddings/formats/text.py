@@ -1,9 +1,9 @@
-"""Embeddings as comma-separated values, a column a dimension.
+"""Reads and writes embeddings as comma-separated values.
 
-Columns are `file_name`, then `label` and `class_name` where the images have
+The columns are `file_name`, then `label` and `class_name` if the images have
 them, then `e0` to `e<D-1>`, each the shortest decimal number that is read as
-the same float32. Names that a spreadsheet would run as a formula have a quote,
-', before them, which reading takes away again.
+the same float32. A name that a spreadsheet would run as a formula gets a quote
+(') before it, which reading removes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def write(file: BinaryIO, rows: Rows) -> None:
     """Writes all rows, in UTF-8."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
-    # `csv` leaves a carriage return unquoted, and then cannot read it.
+    # By default, `csv` does not quote a carriage return, and cannot read it.
     quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     columns = ["file_name"]
     if rows.labels is not None:
@@ -44,7 +44,7 @@ def write(file: BinaryIO, rows: Rows) -> None:
                 [*fields, *numerals.tolist()]
             )
     text.flush()
-    text.detach()  # The file is not the text's to close.
+    text.detach()  # The caller closes the file.
 
 
 def read(path: pathlib.Path) -> Table:
@@ -78,7 +78,7 @@ def read(path: pathlib.Path) -> Table:
 
 
 def _first_number(header: list[str]) -> int:
-    """How many columns stand before e0."""
+    """Returns the number of columns before e0."""
     named = ["file_name", "label", "class_name"]
     first = header.index("e0") if "e0" in header else 0
     numerals = [f"e{i}" for i in range(len(header) - first)]

@@ -1,7 +1,7 @@
-"""Embeddings as a TFRecord file of `tf.train.Example`.
+"""Reads and writes embeddings as a TFRecord file of `tf.train.Example`.
 
-Features are `file_name` (bytes), `embedding` (D floats), and where the images
-have them `label` (int64) and `class_name` (bytes).
+The features are `file_name` (bytes) and `embedding` (D floats); if the images
+have labels, also `label` (int64) and `class_name` (bytes).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _BATCH = 1024
 
 
 def write(file: BinaryIO, rows: Rows) -> None:
-    """Writes all rows, over the file's content.
+    """Writes all rows, and replaces the file's content.
 
     Raises:
-        OSError: There is no room.
+        OSError: If the file cannot be written.
     """
     try:
         with tf.io.TFRecordWriter(file.name) as writer:
