@@ -64,11 +64,7 @@ def _own_flags(module: str, arguments: Sequence[str]) -> Iterator[None]:
     of mains that other tests have imported are removed meanwhile. The flags of
     this main, whose module is given as a file, are removed afterwards.
     """
-<<<<<<< HEAD
-    from and_tf.utils import cli  # Whose --debug every main has.
-=======
-    from and_tf.utils import cli  # noqa: F401  Every main has its flags.
->>>>>>> english-e5
+    from and_tf.utils import cli  # Every main has its --debug.
 
     imported = _flags(lambda place: place.startswith(_PACKAGES))
     others = [(p, f) for p, f in imported if f.name != cli._DEBUG.name]

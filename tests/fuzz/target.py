@@ -12,12 +12,8 @@ from hypothesis import strategies as st
 from and_tf.utils.errors import InputError
 
 T = TypeVar("T")
-<<<<<<< HEAD
 LEAST_WORDS = 6  # "Expected X. Received: Y." says so much, and what to do.
 LONGEST = 4_000  # Characters of a sentence; the longest lists all signatures.
-=======
-LONGEST = 4_000  # Characters of a message; the longest lists all signatures.
->>>>>>> english-e5
 
 
 @dataclasses.dataclass(frozen=True)
