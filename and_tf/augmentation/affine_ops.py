@@ -37,7 +37,7 @@ def transform(
     shape = tf.shape(images)
     count, height, width, _ = tf.unstack(shape)
     across, down = _coefficients(operation, amount, height, width)
-    x = tf.range(tf.cast(width, tf.float32)) + 0.5  # centres, [W]
+    x = tf.range(tf.cast(width, tf.float32)) + 0.5  # Pixel centres, [W].
     y = tf.range(tf.cast(height, tf.float32))[:, tf.newaxis] + 0.5  # [H, 1]
     column, row = (
         tf.cast(tf.floor(a * x + (b * y + c)), tf.int32)  # [B, H, W]

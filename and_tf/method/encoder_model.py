@@ -139,7 +139,7 @@ def _check(num_examples: int, temperature: float) -> None:
         raise InputError(
             f"Expected 2 or more training images. Received: {num_examples}."
         )
-    if not 0 < temperature < math.inf:  # Nor NaN.
+    if not 0 < temperature < math.inf:  # This refuses NaN, too.
         raise InputError(
             f"Expected a finite temperature above 0. Received: {temperature}."
         )

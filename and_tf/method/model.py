@@ -150,8 +150,8 @@ class AND(Pretext):
         )
 
         collectives.sync_batch_stats(self.encoder.non_trainable_variables)
-        # After the loss: equation 8 moves rows that the loss has already
-        # read. Every replica applies the update of the whole global batch.
+        # The update comes after the loss, which reads the rows before equation
+        # 8 moves them. Every replica applies that of the whole global batch.
         self.bank.update(*heard)
         self._loss.update_state(losses)
         return self.get_metrics_result()

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from and_tf.utils.full_precision import full_precision
 
-PART = 1024  # The number of rows in a part; see `_drawn`.
+PART = 1024  # The number of rows in a part, which `_drawn` draws first.
 
 
 def first_centres(
