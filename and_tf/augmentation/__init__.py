@@ -1,8 +1,9 @@
-"""Augmentation: random views of images, keyed by (seed, epoch, sample).
+"""Makes random views of images, determined by (seed, epoch, sample).
 
-The layers are plain Keras layers. Those of keras-cv can stand in their place
-(`AND(…, augmenter=…)`), and are what speed is compared with; nothing here
-imports keras-cv, whose last release does not load beside newer Keras.
+The layers are plain Keras layers. You can use layers of keras-cv instead
+(`AND(…, augmenter=…)`); the benchmarks compare speed with them. Nothing here
+imports keras-cv, because its last release does not load with newer versions of
+Keras.
 """
 
 from and_tf.augmentation.stateless import KeyedView, Recipe

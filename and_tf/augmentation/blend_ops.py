@@ -1,10 +1,10 @@
-"""Blends of an image with a poorer one of it, one an image.
+"""Blends each image with a poorer version of itself.
 
-Less brightness is a share of black, less contrast one of the mean grey, less
-colour one of each pixel's own grey, and less sharpness one of the smoothed
-image. A factor is the share of the image itself. One kernel does the first
-three for a batch in which every image has its own; smoothing takes longer
-than these together, so to sharpen stands for itself.
+Brightness blends with black, contrast with the image's mean grey, colour with
+each pixel's own grey, and sharpness with the smoothed image. The factor is the
+weight of the image itself. One kernel handles the first three for a batch in
+which every image has its own operation. Smoothing takes longer than these
+together, so `sharpen` is a separate function.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ def blend(
 ) -> tf.Tensor:
     """Changes brightness, contrast or colour of each image.
 
-    Equals Pillow's `ImageEnhance` to within one level.
+    The result equals that of Pillow's `ImageEnhance` to within one level.
 
     Args:
         images: uint8 `[B, H, W, 3]`.
         operation: int32 `[B]`, an index into `OPERATIONS`.
-        factor: float32 `[B]`; 1 changes nothing.
+        factor: float32 `[B]`, the weight of the image; 1 changes nothing.
 
     Returns:
         uint8 `[B, H, W, 3]`.
     """
     shape = tf.shape(images)
     pixels = tf.cast(tf.reshape(images, [shape[0], -1, 3]), tf.float32)
-    luma = tf.tile([_LUMA], [3, 1])  # Three times the same grey.
-    # Exact: products stay below 2^24.
+    luma = tf.tile([_LUMA], [3, 1])  # Gives three channels of the same grey.
+    # This is exact, because products stay below 2^24.
     grey = tf.matmul(pixels, luma, transpose_b=True) + 32768.0
     grey = tf.floor(grey / 65536.0)  # [B, P, 3]
     mean = tf.floor(tf.reduce_mean(grey, axis=(1, 2)) + 0.5)  # [B]
@@ -51,12 +51,13 @@ def sharpen(
 ) -> tf.Tensor:
     """Changes the sharpness of each image.
 
-    Equals Pillow's `ImageEnhance.Sharpness` to within one level.
+    The result equals that of Pillow's `ImageEnhance.Sharpness` to within one
+    level.
 
     Args:
         images: uint8 `[B, H, W, 3]`.
         operation: Unused.
-        factor: float32 `[B]`; 1 changes nothing.
+        factor: float32 `[B]`, the weight of the image; 1 changes nothing.
 
     Returns:
         uint8 `[B, H, W, 3]`.
@@ -70,7 +71,7 @@ def sharpen(
 
 
 def _mix(poorer: tf.Tensor, pixels: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """uint8 of two float32 `[B, P, 3]`; `factor` `[B]` is the second's."""
+    """Blends two float32 `[B, P, 3]` to uint8; `factor` weighs `pixels`."""
     factor = factor[:, tf.newaxis, tf.newaxis]
     mixed = poorer + factor * (pixels - poorer)
     mixed = tf.raw_ops.ClipByValue(
@@ -81,7 +82,7 @@ def _mix(poorer: tf.Tensor, pixels: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
 
 
 def _smooth(images: tf.Tensor) -> tf.Tensor:
-    """Weights 5 for a pixel and 1 for its neighbours; the rim stays."""
+    """Smooths by weights 5 for a pixel, 1 for its neighbours; keeps the rim."""
     rows = images[:, :-2] + images[:, 1:-1] + images[:, 2:]
     boxes = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
     inside = images[:, 1:-1, 1:-1]

@@ -1,16 +1,16 @@
-"""Colour jitter and greyscale of a batch, each image in an order of its own.
+"""Applies colour jitter and greyscale, each image in its own random order.
 
-Brightness, contrast, saturation and greyscale all blend a pixel with
-something: black, the image's mean grey, the pixel's own grey. Each is thus a
-3x3 matrix and an offset an image, and one kernel does whichever of them an
-image has next. Only the hue is different, so a batch runs
+Brightness, contrast, saturation and greyscale all blend a pixel with another
+colour: black, the image's mean grey or the pixel's own grey. So each is a 3x3
+matrix and an offset per image, and one kernel applies to each image whichever
+of them comes next in its order. Only the hue is different, so a batch runs
 
     blend, blend, blend, hue, blend, blend, blend, greyscale
 
 in which every image uses the three blends that put its hue where its own
-random order wants it; the other three leave it as it is. That is as fast as
-one order for the whole batch, and an image's view does not depend on what
-else is in the batch.
+random order wants it; the other three change nothing. That is as fast as
+one order for the whole batch, and an image's view does not depend on the other
+images of the batch.
 
 The operations are torchvision's, on pixel values 0..255 in colour planes.
 """
@@ -30,14 +30,15 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601
 def jitter(
     planes: tf.Tensor, order: tf.Tensor, factors: tf.Tensor, hue: tf.Tensor
 ) -> tf.Tensor:
-    """Brightness, contrast, saturation and hue, in each image's own order.
+    """Changes brightness, contrast, saturation and hue of each image.
 
     Args:
         planes: float32 `[B, 3, P]`, values 0..255.
-        order: int32 `[B]`, an index into `ORDERS`.
+        order: int32 `[B]`, each image's order of the operations, an index
+            into `ORDERS`.
         factors: float32 `[B, 3]` of brightness, contrast, saturation; 1
             changes nothing.
-        hue: float32 `[B]`, in turns of the colour wheel.
+        hue: float32 `[B]`, the shift in turns of the colour wheel.
 
     Returns:
         float32 `[B, 3, P]`, values 0..255.
@@ -60,7 +61,7 @@ def jitter(
 
 
 def greyscale(planes: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
-    """Replaces the colours of the images chosen, bool `[B]`, by their grey."""
+    """Replaces each pixel of the `chosen` images, bool `[B]`, by its grey."""
     chosen = tf.cast(chosen, tf.float32)
     return tf.matmul(_matrices(1.0 - chosen, chosen), planes)
 
@@ -70,7 +71,7 @@ def shift_hue(planes: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
 
     Args:
         planes: float32 `[B, 3, P]`.
-        shift: float32 `[B]`, in turns.
+        shift: float32 `[B]`, in turns of the colour wheel.
 
     Returns:
         float32 `[B, 3, P]`.
@@ -79,7 +80,7 @@ def shift_hue(planes: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
     largest = tf.maximum(tf.maximum(red, green), blue)
     smallest = tf.minimum(tf.minimum(red, green), blue)
     chroma = largest - smallest
-    unit = 1.0 / tf.maximum(chroma, 1e-6)  # grey: 0 / 1e-6
+    unit = 1.0 / tf.maximum(chroma, 1e-6)  # Grey gives 0 / 1e-6.
     hue = tf.where(
         largest == red,
         (green - blue) * unit,
@@ -88,7 +89,7 @@ def shift_hue(planes: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
             (blue - red) * unit + 2.0,
             (red - green) * unit + 4.0,
         ),
-    )  # in sixths of a turn
+    )  # In sixths of a turn.
     hue += 6.0 * shift[:, tf.newaxis]
     hue -= 6.0 * tf.floor(hue / 6.0)
     shares = (
@@ -101,7 +102,10 @@ def shift_hue(planes: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
 
 
 def _blends(order: tuple[int, ...]) -> list[int]:
-    """Three operations before the hue and three after; `_HUE` is none."""
+    """Lists the three blends before the hue and the three after it.
+
+    `_HUE` stands for a blend that changes nothing.
+    """
     place = order.index(_HUE)
     before, after = order[:place], order[place + 1 :]
     return [*before, *[_HUE] * 3, *after]
@@ -110,7 +114,10 @@ def _blends(order: tuple[int, ...]) -> list[int]:
 def _blend(
     planes: tf.Tensor, factor: tf.Tensor, grey: tf.Tensor, mean: tf.Tensor
 ) -> tf.Tensor:
-    """factor·x + (1 − factor)·(grey·own grey + mean·mean grey), clipped.
+    """Blends each pixel x with black, its own grey or the image's mean grey.
+
+    The result is factor·x + (1 − factor)·(grey·own grey + mean·mean grey),
+    clipped to 0..255.
 
     Args:
         planes: float32 `[B, 3, P]`.
@@ -124,13 +131,13 @@ def _blend(
 
 
 def _matrices(keep: tf.Tensor, grey: tf.Tensor) -> tf.Tensor:
-    """`[B, 3, 3]`: `keep` times a colour plus `grey` times its own grey."""
+    """Returns `[B, 3, 3]` that maps x to `keep`·x + `grey`·own grey of x."""
     keep, grey = (x[:, tf.newaxis, tf.newaxis] for x in (keep, grey))
     return keep * tf.eye(3) + grey * tf.constant([_LUMA])
 
 
 def _clip(values: tf.Tensor, largest: float) -> tf.Tensor:
-    # One kernel, where tf.clip_by_value runs two.
+    # This is one kernel, while tf.clip_by_value runs two.
     return tf.raw_ops.ClipByValue(
         t=values, clip_value_min=0.0, clip_value_max=largest
     )

@@ -1,11 +1,11 @@
 """Cuts images: random resized crops, and cutout.
 
-An axis-aligned crop that is resized bilinearly is separable: rows, then
-columns, each a small matrix of interpolation weights. Two batched matrix
-products do a whole batch, run under XLA and on any device, and need no
+An axis-aligned crop with bilinear resizing is separable: first rows, then
+columns, each by a small matrix of interpolation weights. Two batched matrix
+products handle a whole batch, run under XLA and on any device, and need no
 per-image loop. On 32x32 images they are faster than
-`ImageProjectiveTransformV3` and nearly as fast as `crop_and_resize`, neither
-of which antialiases.
+`ImageProjectiveTransformV3` and nearly as fast as `crop_and_resize`; neither
+of these antialiases.
 
 Cutout replaces one square of an image by a colour (DeVries and Taylor,
 https://arxiv.org/abs/1708.04552).
@@ -26,19 +26,21 @@ def random_boxes(
     area_range: tuple[float, float],
     ratio_range: tuple[float, float],
 ) -> tf.Tensor:
-    """One box an image, as torchvision's `RandomResizedCrop` draws it.
+    """Draws one box per image, as torchvision's `RandomResizedCrop` does.
 
-    The first of T tries of which height and width fit the image is taken, at
-    a uniform place. Where none fits, it is the largest central box whose
-    ratio is in range.
+    Each image takes the first of T tries whose height and width fit the image,
+    at a uniformly random position. If no try fits, it takes the largest
+    central box whose ratio is in range.
 
     Args:
-        areas: float `[B, T]` uniforms in [0, 1): shares of the image's area.
-        ratios: float `[B, T]` uniforms: width by height, log-uniform.
-        positions: float `[B, 2]` uniforms: vertical, horizontal.
+        areas: float `[B, T]`, uniforms in [0, 1) for the share of the area.
+        ratios: float `[B, T]`, uniforms in [0, 1) for width / height, which
+            is log-uniform.
+        positions: float `[B, 2]`, uniforms in [0, 1) for the vertical and the
+            horizontal position.
         image_size: Height and width of the images, in pixels.
         area_range: Smallest and largest share of the area.
-        ratio_range: Smallest and largest width by height.
+        ratio_range: Smallest and largest width / height.
 
     Returns:
         int32 `[B, 4]`: top, left, height, width, in whole pixels.
@@ -66,7 +68,7 @@ def random_boxes(
 def _central_size(
     limit: tf.Tensor, ratio_range: tuple[float, float]
 ) -> tf.Tensor:
-    """int32 `[2]`: the largest height and width whose ratio is in range."""
+    """Returns the largest height and width with a ratio in range, int32 [2]."""
     ratio = tf.clip_by_value(limit[1] / limit[0], *ratio_range)
     size = tf.stack([limit[1] / ratio, limit[0] * ratio])
     return tf.cast(tf.round(tf.minimum(size, limit)), tf.int32)
@@ -77,13 +79,14 @@ def resample(
 ) -> tf.Tensor:
     """Crops and resizes a batch, antialiased and bilinear.
 
-    Equals Pillow's `crop(box)` and `resize((size, size), BILINEAR)` but for
-    Pillow's rounding to whole levels.
+    The result equals that of Pillow's `crop(box)` and
+    `resize((size, size), BILINEAR)`, except that Pillow rounds to whole
+    levels.
 
     Args:
         images: float32 `[B, H, W, 3]`.
-        boxes: int32 `[B, 4]`: top, left, height, width.
-        flip: bool `[B]`: mirrored left to right.
+        boxes: int32 `[B, 4]`: top, left, height, width, in pixels.
+        flip: bool `[B]`, True to mirror the image left to right.
         size: Side S of the result, in pixels.
 
     Returns:
@@ -106,15 +109,16 @@ def resample(
 def resample_one(
     image: tf.Tensor, box: tf.Tensor, flip: tf.Tensor, size: int
 ) -> tf.Tensor:
-    """What `resample` does, for one image of any size.
+    """Crops and resizes one image of any size, as `resample` does a batch.
 
-    Several times faster on a photograph, where a weight matrix is nearly
-    empty; the kernel cannot take a batch of different boxes, nor XLA.
+    This is several times faster on a photograph, where the weight matrices of
+    `resample` would be nearly all zeros. But its kernel cannot handle a batch
+    of different boxes, and does not run under XLA.
 
     Args:
         image: `[H, W, 3]`, any dtype.
-        box: int32 `[4]`.
-        flip: bool `[]`.
+        box: int32 `[4]`: top, left, height, width, in pixels.
+        flip: bool `[]`, True to mirror the image left to right.
         size: Side S of the result, in pixels.
 
     Returns:
@@ -130,24 +134,25 @@ def resample_one(
 def _weights(
     start: tf.Tensor, length: tf.Tensor, centres: tf.Tensor, extent: tf.Tensor
 ) -> tf.Tensor:
-    """Interpolation weights from one axis of an image to that of its crop.
+    """Computes interpolation weights from an image's axis to its crop's axis.
 
     Args:
-        start: float `[B]`: where the box begins, in pixels.
-        length: float `[B]`: its length.
-        centres: float `[S]` or `[B, S]`: centres of the pixels wanted.
-        extent: int: length of the image's axis.
+        start: float `[B]`, the beginning of the box, in pixels.
+        length: float `[B]`, the length of the box, in pixels.
+        centres: float `[S]` or `[B, S]`, the centres of the crop's pixels.
+        extent: integer `[]`, the length of the image's axis, in pixels.
 
     Returns:
-        float32 `[B, S, extent]`; each row sums to one, none leaves its box.
+        float32 `[B, S, extent]`; each row sums to one and is zero outside its
+        box.
     """
     start, length = start[:, tf.newaxis], length[:, tf.newaxis]  # [B, 1]
     scale = length / tf.cast(tf.shape(centres)[-1], tf.float32)
     sources = (start + centres * scale)[:, :, tf.newaxis]  # [B, S, 1]
-    # Counted as integers, which are the host's: a GPU would be asked for the
-    # end of a range of floats.
+    # The range is of integers, because these are on the host; for a range of
+    # floats, the host would have to read the end from a GPU.
     pixels = tf.cast(tf.range(extent), tf.float32) + 0.5
-    # Shrinking widens the triangle to the pixels it has to average.
+    # If the crop shrinks, the triangle widens to all pixels to be averaged.
     reach = tf.maximum(scale, 1.0)[:, :, tf.newaxis]
     weights = tf.nn.relu(1.0 - tf.abs(pixels - sources) / reach)
     inside = (pixels > start) & (pixels < start + length)  # [B, extent]
@@ -161,14 +166,14 @@ def cut_out(
     side: tf.Tensor,
     colour: tuple[float, float, float],
 ) -> tf.Tensor:
-    """Replaces a square of each image; what lies outside the image is lost.
+    """Fills a square of each image with a colour, clipped to the image.
 
     Args:
         images: float32 `[B, H, W, 3]`.
-        centre: int32 `[B, 2]`: row and column of the square's middle pixel,
-            or, where the side is even, of that after its middle.
-        side: int32 `[B]`, in pixels; 0 erases nothing.
-        colour: What the square is filled with.
+        centre: int32 `[B, 2]`, row and column of the square's middle pixel;
+            if the side is even, of the pixel after its middle.
+        side: int32 `[B]`, the side of the square in pixels; 0 erases nothing.
+        colour: The three values of the square's pixels.
 
     Returns:
         float32 `[B, H, W, 3]`.
@@ -180,13 +185,13 @@ def cut_out(
     columns = tf.repeat(columns, 3, axis=1)[:, tf.newaxis]  # [B, 1, 3W]
     square = rows * columns
     colours = rows * (columns * tf.tile(colour, shape[2:3]))
-    # Not tf.where, which is several times slower where shapes differ.
+    # tf.where would be several times slower, because the shapes differ.
     images = tf.reshape(images, [shape[0], shape[1], -1])  # [B, H, 3W]
     return tf.reshape(images * (1.0 - square) + colours, shape)
 
 
 def _between(extent: tf.Tensor, first: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """float32 `[B, extent]`: 1 at the pixels of an axis within the square."""
+    """Returns float32 `[B, extent]`, 1 at the square's pixels of an axis."""
     pixels, first = tf.range(extent), first[:, tf.newaxis]
     inside = (pixels >= first) & (pixels < first + side[:, tf.newaxis])
     return tf.cast(inside, tf.float32)

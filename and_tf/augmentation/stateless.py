@@ -1,4 +1,4 @@
-"""What a recipe of views is to a pipeline, and how its randomness is keyed.
+"""Defines recipes of views and draws their random numbers from a key.
 
 A recipe is a frozen config that makes its own layer and its own uniforms:
 
@@ -7,7 +7,7 @@ A recipe is a frozen config that makes its own layer and its own uniforms:
     draws = recipe.draw(seed, epoch, num_examples)
     views = augment({"images": images, "draws": tf.gather(draws, numbers)})
 
-so a pipeline takes any of them.
+So a pipeline works with any recipe.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import tensorflow as tf
 
 
 class Recipe(Protocol):
-    """How a view is made; see `ViewConfig` and `StrongConfig`.
+    """A description of how to make views, such as `ViewConfig`.
 
     Attributes:
         image_size: Side S of a view, in pixels.
@@ -30,10 +30,10 @@ class Recipe(Protocol):
 
     @property
     def draws(self) -> int:
-        """D, how many uniforms a view takes."""
+        """D, the number of uniforms of a view."""
 
     def layer(self) -> KeyedView:
-        """The layer that makes such views."""
+        """Returns the layer that makes such views."""
 
     def draw(
         self,
@@ -42,11 +42,11 @@ class Recipe(Protocol):
         num_examples: int,
         stream: int = 0,
     ) -> tf.Tensor:
-        """float32 `[num_examples, D]`, see `uniforms`."""
+        """Draws float32 `[num_examples, D]` in [0, 1); see `uniforms`."""
         return uniforms(seed, epoch, num_examples, self.draws, stream)
 
     def get_config(self) -> dict[str, Any]:
-        """The fields that make it again, as Keras keeps them in a file."""
+        """Returns the recipe's fields, serialised for a Keras file."""
         return {
             field.name: keras.saving.serialize_keras_object(
                 getattr(self, field.name)
@@ -56,10 +56,10 @@ class Recipe(Protocol):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Recipe:
-        """Makes a recipe of what `get_config` gave."""
+        """Makes a recipe from the result of `get_config`."""
         return cls(
             **{
-                # A file has lists in the place of tuples.
+                # A file has lists instead of tuples.
                 name: tuple(value) if isinstance(value, list) else value
                 for name, value in keras.saving.deserialize_keras_object(
                     config
@@ -75,42 +75,43 @@ def uniforms(
     draws: int,
     stream: int = 0,
 ) -> tf.Tensor:
-    """All that is random in the views of one epoch.
+    """Draws all random numbers of the views of one epoch.
 
     Args:
-        seed: The run's seed.
-        epoch: The epoch's number; it may be symbolic, as the seed may.
-        num_examples: N.
-        draws: D, how many a view takes.
-        stream: Which of several views of the same images these are for.
+        seed: The run's seed; a tensor is allowed.
+        epoch: The number of the epoch; a tensor is allowed.
+        num_examples: N, the number of samples.
+        draws: D, the number of uniforms of a view.
+        stream: The number of the view, from 0, if the same images have
+            several views.
 
     Returns:
-        float32 `[N, D]` in [0, 1): a row a sample, by its number.
+        float32 `[N, D]` in [0, 1): row n is for the sample with id n.
     """
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(epoch, tf.int64)])
     if stream:
-        # 1 is what the order of an epoch is drawn with.
+        # 1 is left out, because the order of an epoch is drawn with it.
         key = tf.random.experimental.stateless_fold_in(key, 1 + stream)
     return tf.random.stateless_uniform(
         [num_examples, draws],
         seed=key,
-        alg="philox",  # the same numbers on every kind of device
+        alg="philox",  # Gives the same numbers on every kind of device.
     )
 
 
 def columns(draws: tf.Tensor, sizes: dict[str, int]) -> dict[str, tf.Tensor]:
-    """The columns of draws `[B, D]` by what they decide."""
+    """Splits draws `[B, D]` into named parts with the given column counts."""
     parts = tf.split(draws, list(sizes.values()), axis=-1)
     return dict(zip(sizes, parts, strict=True))
 
 
 class KeyedView(keras.layers.Layer):
-    """A layer whose randomness is given to it.
+    """A layer that makes views from images and given random numbers.
 
-    It is called with `{"images": [B, H, W, 3], "draws": [B, D]}`, pixel
-    values 0..255 of any dtype and uniforms from the recipe's `draw`, and
+    It is called with `{"images": [B, H, W, 3], "draws": [B, D]}`: pixel
+    values 0..255 of any dtype, and uniforms from the recipe's `draw`. It
     returns views, float32 `[B, S, S, 3]` with values 0..255. It always
-    computes in float32: bfloat16 has too few digits for 256 levels.
+    computes in float32, because bfloat16 has too few digits for 256 levels.
 
     Args:
         config: The recipe.
@@ -122,35 +123,35 @@ class KeyedView(keras.layers.Layer):
         self.built = True  # There are no weights.
 
     def get_config(self) -> dict[str, Any]:
-        """The recipe, serialised, and the name."""
+        """Returns the serialised recipe and the layer's name."""
         recipe = keras.saving.serialize_keras_object(self.config)
         return {"config": recipe, "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> KeyedView:
-        """Makes a layer of what `get_config` gave."""
+        """Makes a layer from the result of `get_config`."""
         layer = cls(keras.saving.deserialize_keras_object(config["config"]))
         layer.name = config["name"]
         return layer
 
     def call(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Views of a batch; see the class."""
+        """Makes the views of a batch; see the class."""
         images = tf.cast(inputs["images"], tf.float32)
         return self.augment_images(images, inputs["draws"])
 
     def augment_images(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Views `[B, S, S, 3]` of float32 images `[B, H, W, 3]`."""
+        """Makes views `[B, S, S, 3]` of float32 images `[B, H, W, 3]`."""
         raise NotImplementedError
 
     def augment_one(self, image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """The view of one image, which may be large.
+        """Makes the view of one image, which may be large.
 
-        It is the view that a call gives, up to rounding. On a photograph it
-        is several times faster: see `crop.resample_one`.
+        The view is the same as that of a call, up to rounding. On photographs
+        this is several times faster; see `crop.resample_one`.
 
         Args:
-            image: `[H, W, 3]`, any dtype.
-            draws: float32 `[D]`.
+            image: `[H, W, 3]`, any dtype, values 0..255.
+            draws: float32 `[D]`, this image's uniforms.
 
         Returns:
             float32 `[S, S, 3]`, values 0..255.

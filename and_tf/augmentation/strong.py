@@ -1,13 +1,13 @@
-"""A strong view: flip, crop, random operations in a row, and Cutout.
+"""Makes strong views: flip, crop, several random operations, and Cutout.
 
 The operations are those of RandAugment (https://arxiv.org/abs/1909.13719),
-drawn with replacement, each with a random amount; the ranges are those of
+drawn with replacement, each with a random amount. The ranges are those of
 SCAN (https://arxiv.org/abs/2005.12320) for small images. RandAugment's own
-layers run image by image. Here an operation belongs to one of three families
-of which one kernel does a batch where every image has its own operation, so
-each step splits the batch by family and puts it together again. Operations
-thus happen one after the other in whole levels, as Pillow does them, and an
-image pays for its own alone.
+layers run image by image. Here each operation belongs to a family, and one
+kernel per family handles a batch in which every image has its own operation.
+So each step splits the batch by family and puts it together again. The
+operations run one after the other on whole levels, as in Pillow, and each
+image costs only the time of its own operations.
 """
 
 from __future__ import annotations
@@ -37,24 +37,26 @@ class StrongConfig(Recipe):
 
     Attributes:
         image_size: Side of a view, in pixels.
-        crop_area: Range of a crop's share of the image's area; (1, 1), as of
-            the authors for small images, takes a square image whole.
-        crop_ratio: Range of a crop's width by height, log-uniform.
-        flip: Probability of being mirrored left to right.
-        operations: How many happen in a row.
-        rotate: Angles lie in [-rotate, rotate], in degrees.
-        shear: Shears lie in [-shear, shear], in pixels a pixel.
-        translate: Shifts lie in [-translate, translate], in sides.
-        solarise: Range of the level from which on levels are inverted.
-        posterise: Range of the bits that are left, both included; SCAN's
-            code reaches no 8, which would change nothing.
+        crop_area: Range of a crop's share of the image's area, 0 to 1.
+            (1, 1), as in SCAN for small images, takes a square image whole.
+        crop_ratio: Range of a crop's width / height, drawn log-uniformly.
+        flip: The probability that a view is mirrored left to right.
+        operations: The number of operations that are applied in turn.
+        rotate: Angles are in [-rotate, rotate], in degrees.
+        shear: Shears are in [-shear, shear], in pixels per pixel.
+        translate: Shifts are in [-translate, translate], as a share of the
+            side.
+        solarise: Range of the threshold from which levels are inverted.
+        posterise: Range of the number of bits to keep, both ends included.
+            8 would change nothing; SCAN's code never draws it.
         enhance: Range of the factors of brightness, contrast, colour and
-            sharpness, of which 1 changes nothing.
-        cutout: Range of the square's side, in sides; what is drawn becomes
-            the nearest even number of pixels. That is SCAN's code, where its
-            paper speaks of 16 of 32 pixels, and FixMatch's.
-        cutout_colour: The square's colour, values 0..255; the data set's
-            mean is zero to an encoder that subtracts it.
+            sharpness; a factor of 1 changes nothing.
+        cutout: Range of the side of the erased square, as a share of the
+            view's side; it is rounded to an even number of pixels. The
+            default is that of SCAN's code and of FixMatch; SCAN's paper says
+            16 of 32 pixels.
+        cutout_colour: The colour of the square, values 0..255. The data set's
+            mean becomes zero in an encoder that subtracts it.
     """
 
     image_size: int
@@ -73,12 +75,12 @@ class StrongConfig(Recipe):
 
     @property
     def draws(self) -> int:
-        """How many uniforms a view takes."""
+        """D, the number of uniforms of a view."""
         return sum(self.columns.values())
 
     @property
     def columns(self) -> dict[str, int]:
-        """Uniforms of one view, by what they decide."""
+        """The number of uniforms of one view for each random choice."""
         return {
             "areas": 10,
             "ratios": 10,
@@ -92,7 +94,7 @@ class StrongConfig(Recipe):
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
-        """Least and largest amount of each operation."""
+        """The smallest and largest amount of each operation."""
         low, high = self.posterise
         return (
             dict.fromkeys(OPERATIONS, (0.0, 0.0))
@@ -105,23 +107,23 @@ class StrongConfig(Recipe):
                 "translate_x": (-self.translate, self.translate),
                 "translate_y": (-self.translate, self.translate),
                 "solarise": self.solarise,
-                # Bits are whole; what is above them is cut off.
+                # The fraction of the bits is cut off later.
                 "posterise": (low, high + 1),
             }
         )
 
     def layer(self) -> StrongView:
-        """The layer that makes such views."""
+        """Returns the layer that makes such views."""
         return StrongView(self)
 
 
 @keras.saving.register_keras_serializable(package="and_tf")
 class StrongView(KeyedView):
-    """Flip, crop, random operations and Cutout of a batch.
+    """A layer of flip, crop, random operations and Cutout.
 
-    Operations see whole levels. Where a crop comes out between two of them,
-    rounding may differ from one size of batch to another, and an operation
-    may make more of that level.
+    Operations work on whole levels. If a value of the crop lies midway between
+    two levels, its rounding may depend on the size of the batch, and an
+    operation may enlarge that difference.
     """
 
     config: StrongConfig
@@ -143,7 +145,7 @@ class StrongView(KeyedView):
     def _distort(
         self, planes: tf.Tensor, draws: dict[str, tf.Tensor]
     ) -> tf.Tensor:
-        """Images `[B, S, S, 3]` of colour planes `[B, 3, S, S]`."""
+        """Turns colour planes `[B, 3, S, S]` into views `[B, S, S, 3]`."""
         config = self.config
         images = tf.transpose(planes, [0, 2, 3, 1])
         images = tf.cast(tf.round(images), tf.uint8)
@@ -164,14 +166,15 @@ class StrongView(KeyedView):
     def operations(
         self, operations: tf.Tensor, amounts: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """What happens to images, and how much of it.
+        """Maps uniforms to operations and their amounts.
 
         Args:
             operations: float32 `[B, n]` in [0, 1).
             amounts: float32 `[B, n]` in [0, 1).
 
         Returns:
-            int32 `[B, n]`, indices into `OPERATIONS`, and float32 `[B, n]`.
+            int32 `[B, n]`, indices into `OPERATIONS`; and float32 `[B, n]`,
+            amounts in each operation's own unit.
         """
         operations = tf.cast(operations * len(OPERATIONS), tf.int32)
         ranges = [self.config.ranges[name] for name in OPERATIONS]
@@ -183,7 +186,7 @@ class StrongView(KeyedView):
     def _boxes(
         self, image_size: tf.Tensor, draws: dict[str, tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """int32 `[B, 4]` boxes and bool `[B]`, which images are mirrored."""
+        """Returns boxes, int32 `[B, 4]`, and flips, bool `[B]`."""
         boxes = crop.random_boxes(
             draws["areas"],
             draws["ratios"],
@@ -198,7 +201,7 @@ class StrongView(KeyedView):
 def apply(
     images: tf.Tensor, operation: tf.Tensor, amount: tf.Tensor
 ) -> tf.Tensor:
-    """One operation an image.
+    """Applies one operation to each image.
 
     Args:
         images: uint8 `[B, H, W, 3]`.

@@ -1,9 +1,9 @@
-"""Operations that give each level of a channel another, one an image.
+"""Maps the levels of each channel to other levels, by one operation per image.
 
-Autocontrast, solarise and posterise are arithmetic that leaves levels alone
-with the right numbers, so one kernel does a batch in which every image has
-its own. To equalise takes a histogram and a table, and several times longer,
-so it stands for itself.
+Autocontrast, solarise and posterise are arithmetic that changes nothing for
+suitable parameters. So one kernel handles a batch in which every image has its
+own operation. Equalising needs a histogram and a table, which take several
+times as long, so it is a separate function.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _AUTOCONTRAST, _SOLARISE, _POSTERISE = range(3)
 def change(
     images: tf.Tensor, operation: tf.Tensor, amount: tf.Tensor
 ) -> tf.Tensor:
-    """Autocontrast, solarise or posterise each image.
+    """Applies autocontrast, solarise or posterise to each image.
 
-    Equals Pillow's `ImageOps`; autocontrast may cut off differently by one
-    level.
+    The result equals that of Pillow's `ImageOps`, except that autocontrast may
+    differ by one level from rounding.
 
     Args:
         images: uint8 `[B, H, W, 3]`.
         operation: int32 `[B]`, an index into `OPERATIONS`.
-        amount: float32 `[B]`: the level from which on levels are inverted,
-            or the bits to keep, of which the fraction is cut off.
-            Autocontrast has none.
+        amount: float32 `[B]`: for solarise the level from which levels are
+            inverted, for posterise the number of bits to keep, whose fraction
+            is cut off. Autocontrast ignores it.
 
     Returns:
         uint8 `[B, H, W, 3]`.
@@ -54,13 +54,13 @@ def change(
 def equalise(images: tf.Tensor, *unused: tf.Tensor) -> tf.Tensor:
     """Gives each level the share of pixels below it, channel by channel.
 
-    Equals Pillow's `ImageOps.equalize`: a step is the 255th part of all
-    pixels but those of the largest level, and where that is nothing, nothing
-    is changed.
+    The result equals that of Pillow's `ImageOps.equalize`: a step is 1/255 of
+    the number of pixels below the largest level, rounded down. If it is 0, the
+    channel stays as it is.
 
     Args:
         images: uint8 `[B, H, W, 3]`.
-        *unused: An operation and an amount, of which there are none.
+        *unused: The operation and the amount, which are ignored.
 
     Returns:
         uint8 `[B, H, W, 3]`.
@@ -84,10 +84,13 @@ def equalise(images: tf.Tensor, *unused: tf.Tensor) -> tf.Tensor:
 def _extent(
     images: tf.Tensor, chosen: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """float32 `[B, 1, 3]` each: a channel's smallest level, and its spread.
+    """Returns each channel's smallest level and its spread.
 
-    0 and 255, which change nothing, where an image is not chosen or the
-    channel has one level alone.
+    They are 0 and 255, which change nothing, if the image is not chosen or the
+    channel has only one level.
+
+    Returns:
+        float32 `[B, 1, 3]` each.
     """
     lowest, largest = (
         tf.cast(reduce(images, axis=(1, 2)), tf.float32)
@@ -100,7 +103,11 @@ def _extent(
 
 
 def _histograms(entries: tf.Tensor) -> tf.Tensor:
-    """float32 `[3B, 256]`: how often each entry of `[B, H, W, 3]` occurs."""
+    """Counts how often each entry of `[B, H, W, 3]` occurs.
+
+    Returns:
+        float32 `[3B, 256]`.
+    """
     flat = tf.reshape(entries, [-1])
     # bincount has no deterministic kernel for a GPU.
     counts = tf.math.unsorted_segment_sum(

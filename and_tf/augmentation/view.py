@@ -1,4 +1,4 @@
-"""A random view of an image, the same one for the same draws."""
+"""Makes a random view of an image, the same view for the same draws."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import tensorflow as tf
 from and_tf.augmentation import colour, crop
 from and_tf.augmentation.stateless import KeyedView, Recipe, columns, uniforms
 
-# Uniforms of one view, by what they decide. A crop has as many tries as
-# torchvision's.
+# The number of uniforms of one view for each random choice. A crop has as many
+# tries as torchvision's.
 _COLUMNS = {
     "areas": 10,
     "ratios": 10,
@@ -32,14 +32,14 @@ class ViewConfig(Recipe):
 
     Attributes:
         image_size: Side of a view, in pixels.
-        crop_area: Range of a crop's share of the image's area.
-        crop_ratio: Range of a crop's width by height, log-uniform.
-        brightness: Factors lie in [1 - brightness, 1 + brightness], at least 0.
-        contrast: Likewise.
-        saturation: Likewise.
-        hue: Shifts lie in [-hue, hue], in turns of the colour wheel.
-        greyscale: Probability of losing the colours.
-        flip: Probability of being mirrored left to right.
+        crop_area: Range of a crop's share of the image's area, 0 to 1.
+        crop_ratio: Range of a crop's width / height, drawn log-uniformly.
+        brightness: Factors are in [1 - brightness, 1 + brightness], at least 0.
+        contrast: Factors are in [1 - contrast, 1 + contrast], at least 0.
+        saturation: Factors are in [1 - saturation, 1 + saturation], at least 0.
+        hue: Shifts are in [-hue, hue], in turns of the colour wheel.
+        greyscale: The probability that a view has no colours.
+        flip: The probability that a view is mirrored left to right.
     """
 
     image_size: int
@@ -54,24 +54,31 @@ class ViewConfig(Recipe):
 
     @property
     def draws(self) -> int:
-        """How many uniforms a view takes."""
+        """D, the number of uniforms of a view."""
         return DRAWS
 
     def layer(self) -> RandomView:
-        """The layer that makes such views."""
+        """Returns the layer that makes such views."""
         return RandomView(self)
 
 
 def draw(
     seed: int | tf.Tensor, epoch: int | tf.Tensor, num_examples: int
 ) -> tf.Tensor:
-    """float32 `[num_examples, DRAWS]` in [0, 1), of any `ViewConfig`."""
+    """Draws the uniforms of one epoch for any `ViewConfig`.
+
+    Args:
+        seed, epoch, num_examples: See `stateless.uniforms`.
+
+    Returns:
+        float32 `[num_examples, DRAWS]` in [0, 1), one row per sample.
+    """
     return uniforms(seed, epoch, num_examples, DRAWS)
 
 
 @keras.saving.register_keras_serializable(package="and_tf")
 class RandomView(KeyedView):
-    """Random resized crop, colour jitter and greyscale of a batch."""
+    """A layer of random resized crop, flip, colour jitter and greyscale."""
 
     config: ViewConfig
 
@@ -89,7 +96,7 @@ class RandomView(KeyedView):
         return self._recolour(planes[tf.newaxis], draws)[0]
 
     def _recolour(self, planes: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Images `[B, S, S, 3]` of colour planes `[B, 3, S, S]`."""
+        """Turns colour planes `[B, 3, S, S]` into views `[B, S, S, 3]`."""
         config, draws = self.config, columns(draws, _COLUMNS)
         order = tf.cast(draws["order"][:, 0] * len(colour.ORDERS), tf.int32)
         spread = (config.brightness, config.contrast, config.saturation)
@@ -109,7 +116,7 @@ class RandomView(KeyedView):
     def _boxes(
         self, image_size: tf.Tensor, draws: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """int32 `[B, 4]` boxes and bool `[B]`, which images are mirrored."""
+        """Returns boxes, int32 `[B, 4]`, and flips, bool `[B]`."""
         draws = columns(draws, _COLUMNS)
         boxes = crop.random_boxes(
             draws["areas"],

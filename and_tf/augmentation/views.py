@@ -1,4 +1,4 @@
-"""Several views of the same images, each by a recipe and draws of its own."""
+"""Makes several views of the same images, each by its own recipe and draws."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from and_tf.augmentation.stateless import KeyedView, Recipe
 @keras.saving.register_keras_serializable(package="and_tf")
 @dataclasses.dataclass(frozen=True)
 class Views(Recipe):
-    """The recipe of several views; wherever one goes, it goes too.
+    """A recipe of several views, usable wherever a recipe of one view is.
 
-    Its layer gives a tuple of views, in the order of the recipes, where that
-    of another gives one:
+    Its layer returns a tuple of views, in the order of the recipes, where the
+    layer of another recipe returns one view:
 
         recipe = Views((ViewConfig(32), StrongConfig(32)))
         batches = train_batches(split, recipe, …)
         for (weak, strong), numbers in batches: …
 
-    The first recipe's views are those that it makes alone.
+    The first recipe makes the same views as when it is used alone.
 
     Attributes:
-        recipes: One a view.
+        recipes: One recipe for each view.
     """
 
     recipes: tuple[Recipe, ...]
 
     @property
     def image_size(self) -> int:
-        """Side of the largest view, in pixels."""
+        """The side of the largest view, in pixels."""
         return max(recipe.image_size for recipe in self.recipes)
 
     @property
     def draws(self) -> int:
-        """How many uniforms the views of an image take together."""
+        """The number of uniforms of all views of an image together."""
         return sum(recipe.draws for recipe in self.recipes)
 
     def layer(self) -> SeveralViews:
-        """The layer that makes such views."""
+        """Returns the layer that makes such views."""
         return SeveralViews(self)
 
     def draw(
@@ -51,9 +51,9 @@ class Views(Recipe):
         num_examples: int,
         stream: int = 0,
     ) -> tf.Tensor:
-        """float32 `[num_examples, draws]` in [0, 1); see `uniforms`.
+        """Draws float32 `[num_examples, draws]` in [0, 1); see `uniforms`.
 
-        View i takes stream `stream` + i, so that two of the same recipe
+        View i uses stream `stream` + i, so that two views of the same recipe
         differ.
         """
         parts = [
@@ -65,7 +65,7 @@ class Views(Recipe):
 
 @keras.saving.register_keras_serializable(package="and_tf")
 class SeveralViews(KeyedView):
-    """The layers of some recipes, on the same images."""
+    """A layer that applies the layers of several recipes to the same images."""
 
     config: Views
 

@@ -1,4 +1,4 @@
-"""Encoders: raw pixels in, unit-norm embeddings out.
+"""Builds encoders from raw pixels to unit-norm embeddings.
 
 Each is a functional `keras.Model` that normalises its own input, so that it
 can be trained, evaluated and exported on the same pixel values.
@@ -41,7 +41,7 @@ __all__ = [
 NAMES = ("small", "alexnet", *resnet.DEPTHS)
 STEMS = ("auto", "cifar", "imagenet")
 MEAN, STD = IMAGENET
-SMALLEST_IMAGE = 8  # pixels a side
+SMALLEST_IMAGE = 8  # Pixels per side.
 _LARGEST_CIFAR_IMAGE = 64
 
 
@@ -57,9 +57,9 @@ def build(
 ) -> keras.Model:
     """Builds an untrained encoder, named after its backbone.
 
-    Initial weights follow from `keras.utils.set_random_seed`. The trunk
-    computes in the dtype of the global policy, the normalisations of input
-    and embedding in float32 under any.
+    `keras.utils.set_random_seed` determines the initial weights. The trunk
+    computes in the dtype of the global policy. The normalisation of the input,
+    the projection and the normalisation of the embedding are always float32.
 
     Args:
         name: One of `NAMES`: "small", "alexnet", "resnet18",
@@ -68,18 +68,21 @@ def build(
         embedding_dim: D, the length of an embedding.
         stem: "cifar" keeps the first layers at or near full resolution,
             "imagenet" shrinks images at once, "auto" is "cifar" up to 64
-            pixels a side. "small" has one stem and takes "auto" alone.
+            pixels per side, else "imagenet". The backbone "small" has one
+            stem and takes only "auto".
         width: Factor of the trunk's channel counts.
-        mean: Per channel, subtracted from pixel values scaled to 0..1.
-        std: Per channel, what the difference is divided by.
+        mean: The mean of each channel, for pixel values scaled to 0..1;
+            ImageNet's by default.
+        std: The standard deviation of each channel, for pixel values scaled to
+            0..1; ImageNet's by default.
 
     Returns:
         A model from pixel values 0..255, uint8 or float32 [B, S, S, 3], to
         float32 [B, D] of unit norm. The last layer is "embedding"; see
-        `feature_layers` for those before.
+        `feature_layers` for the layers before it.
 
     Raises:
-        InputError: If an argument is none of what is described here.
+        InputError: If an argument is not one of the values described here.
     """
     _check(name, image_size, embedding_dim, stem, width)
     if stem == "auto":
@@ -111,15 +114,16 @@ def build(
 
 
 def for_views(encoder: keras.Model, size: int) -> keras.Model:
-    """The same encoder, layers and weights shared, for images of another size.
+    """Returns an encoder with the same layers for images of another size.
 
     Args:
-        encoder: One that `build` made, of any name but "alexnet", whose dense
-            layers take one size.
-        size: Side of the images, S.
+        encoder: An encoder that `build` made. It must not be "alexnet", whose
+            dense layers take only one size.
+        size: Side of the images, S, in pixels.
 
     Returns:
-        A model from [B, S, S, 3]; `encoder` itself where that is its size.
+        A model from [B, S, S, 3] that shares its weights with `encoder`; this
+        is `encoder` itself if it already takes that size.
 
     Raises:
         InputError: If the images are too small.
@@ -139,10 +143,11 @@ def for_views(encoder: keras.Model, size: int) -> keras.Model:
 
 
 def synchronise_batch_norm(encoder: keras.Model) -> None:
-    """Has batch norms take their statistics over all replicas' images.
+    """Makes batch norms compute statistics over the images of all replicas.
 
     Args:
-        encoder: Any encoder; with one replica nothing changes.
+        encoder: Any encoder, changed in place. With one replica the results
+            stay the same.
     """
     for layer in encoder.layers:
         if isinstance(layer, layers.BatchNormalization):
@@ -150,32 +155,33 @@ def synchronise_batch_norm(encoder: keras.Model) -> None:
 
 
 def feature_layers(encoder: keras.Model) -> tuple[str, ...]:
-    """Returns the names of the layers that give the encoder's feature maps.
+    """Returns the names of the layers that output the feature maps.
 
     Args:
-        encoder: One that `build` made.
+        encoder: An encoder that `build` made.
 
     Returns:
-        From input to output: "conv1" to "conv5" of AlexNet, after the ReLU
-        and before pooling, or "stage1" to the last stage of the others. The
-        output of each is [B, H, W, C].
+        The names from input to output: "conv1" to "conv5" of AlexNet, after
+        the ReLU and before pooling, or "stage1" to the last stage of the other
+        backbones. The output of each layer is [B, H, W, C].
     """
     names = (layer.name for layer in encoder.layers)
     return tuple(n for n in names if re.fullmatch(r"(conv|stage)\d+", n))
 
 
 def last_feature_map(encoder: keras.Model) -> str:
-    """The name of the last layer whose output has places to tell apart.
+    """Returns the name of the last layer with more than one position.
 
     Args:
-        encoder: One that `build` made, of whose `feature_layers` it is one; or
-            any functional or sequential model, of all whose layers it is one.
+        encoder: An encoder that `build` made, whose `feature_layers` are
+            searched; or any functional or sequential model, all of whose
+            layers are searched.
 
     Returns:
-        The last with an output [B, H, W, C] of H · W > 1.
+        The name of the last layer with an output [B, H, W, C] of H · W > 1.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is no such layer.
     """
     names = feature_layers(encoder) or [
         layer.name

@@ -1,13 +1,13 @@
-"""AlexNet [1] in torchvision's single column, with batch norm.
+"""Builds AlexNet [1] in torchvision's single-column form, with batch norm.
 
-Every layer but the embedding has batch norm and none dropout, as in the
-instance discrimination [2] that AND starts from: without labels, AlexNet's
-own recipe of biases and dropout trains badly, and dropout would blur the
-embedding that the memory bank keeps.
+Every layer except the embedding has batch norm, and no layer has dropout, as
+in instance discrimination [2], which AND starts from. Without labels,
+AlexNet's original recipe of biases and dropout trains badly, and dropout would
+blur the embeddings in the memory bank.
 
-The CIFAR layout is this project's own, as no code for the paper's is public:
-conv1 is 5×5 with stride 1 and pools halve exactly, so that conv2 sees S / 2
-pixels a side and conv3 to conv5 see S / 4.
+The CIFAR layout is this project's own, because the paper's code for it is not
+public: conv1 is 5×5 with stride 1, and each pool halves the size exactly, so
+that conv2 sees S / 2 pixels per side and conv3 to conv5 see S / 4.
 
 [1] Krizhevsky, One weird trick for parallelizing convolutional neural
     networks, 2014. https://arxiv.org/abs/1404.5997
@@ -23,16 +23,16 @@ from keras import layers
 from and_tf.backbones.blocks import INITIALISER, conv_norm, scaled
 from and_tf.utils.errors import InputError
 
-_SMALLEST = 63  # pixels of the ImageNet layout: pool5 then leaves one
+_SMALLEST = 63  # Pixels per side; "pool5" then leaves one (ImageNet stem).
 
 
 def trunk(
     images: keras.KerasTensor, stem: str, width: float
 ) -> keras.KerasTensor:
-    """Features of normalised images.
+    """Computes the features of normalised images.
 
     Args:
-        images: [B, S, S, 3].
+        images: symbolic [B, S, S, 3].
         stem: "cifar" or "imagenet".
         width: Factor of all channel counts.
 

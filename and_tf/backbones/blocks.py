@@ -1,8 +1,8 @@
 """Builds the layers that the backbones share.
 
-Batch normalisation trains by one fused operation. `conv_norm` is a convolution
-followed by it. `plain` copies an encoder into Keras' own layers, for a program
-that has Keras and not this package.
+`BatchNorm` trains by one fused operation, and `conv_norm` is a convolution
+followed by it. `plain` copies an encoder into Keras' own layers, for programs
+that have Keras but not this package.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from and_tf.utils.errors import InputError
 
 @keras.saving.register_keras_serializable(package="and_tf")
 class BatchNorm(layers.BatchNormalization):
-    """Keras' layer, in training by TensorFlow's fused operation.
+    """Keras' batch norm, computed in training by TensorFlow's fused operation.
 
-    Keras composes it of a dozen operations, each a pass over the memory: a
-    small network trains by them for a third of its time.
+    Keras composes batch norm of a dozen operations, each a pass over memory,
+    in which a small network spends a third of its training time.
 
-    As torch does, and the fused operation, the moving variance takes in the
-    unbiased variance of a batch, n / (n − 1) of what it is divided by, where n
-    counts all places of all its images; Keras takes the biased one. What has
-    no places, [B, C], and what is synchronised over replicas, goes Keras' way.
+    As in torch, the moving variance averages the unbiased variance of a batch,
+    which is n / (n − 1) times the variance that the batch is normalised by; n
+    is the number of positions in all images of the batch. Keras averages the
+    biased variance. Inputs [B, C] without positions, and layers that are
+    synchronised over replicas, use Keras' implementation.
     """
 
     def call(
@@ -33,10 +34,10 @@ class BatchNorm(layers.BatchNormalization):
         training: bool | None = None,
         mask: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """[B, H, W, C] to [B, H, W, C]."""
+        """Normalises [B, H, W, C] or [B, C]; arguments are those of Keras."""
         if not training or len(inputs.shape) != 4 or self.synchronized:
             return super().call(inputs, training=training, mask=mask)
-        unused = tf.zeros([0])  # Statistics, which training does not read.
+        unused = tf.zeros([0])  # Training reads no moving statistics.
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=tf.cast(self.gamma, tf.float32),
@@ -55,18 +56,19 @@ class BatchNorm(layers.BatchNormalization):
         return outputs
 
 
-# torch's default, uniform in ±1/√fan_in: the authors' CIFAR encoders start
-# from it. Before a batch norm, a kernel's scale sets no output, only how far
-# a learning rate carries, so that the published rate belongs to this start.
+# This is torch's default, uniform in ±1/√fan_in, from which the authors' CIFAR
+# encoders start. The scale of a kernel before a batch norm does not change the
+# output, but it changes the effect of the learning rate. So the published rate
+# needs this initialisation.
 INITIALISER = {
     "class_name": "VarianceScaling",
     "config": {"scale": 1 / 3, "mode": "fan_in", "distribution": "uniform"},
 }
 # With fewer input channels, oneDNN's gradient of a strided 1×1 convolution
-# writes past its buffer on AVX-512 (oneDNN issue 6035). With nine numbers from
-# 16 to 51 it was seen not to, by glibc's own checks. To slice first and stride
-# by 1 is safe with any number, and made steps of `small` slower in each of four
-# pairs of turns.
+# writes past its buffer on AVX-512 (oneDNN issue 6035). With nine channel
+# counts from 16 to 51, glibc's checks found no such write. Slicing first and
+# striding by 1 is safe with any number of channels, but it made steps of
+# `small` slower in each of four paired measurements.
 SAFE_CHANNELS = 16
 
 
@@ -80,27 +82,28 @@ def conv_norm(
     zeros: int | None = None,
     activation: bool = True,
 ) -> keras.KerasTensor:
-    """Convolution, batch norm and, unless told otherwise, ReLU.
+    """Applies a convolution, batch norm and, by default, ReLU.
 
     Args:
-        x: [B, H, W, C].
-        filters: Channels out, F.
-        kernel_size: Side of the kernel.
-        strides: Step of the kernel.
-        name: Of the last layer; the others append to it.
-        zeros: Padding on each side, as torch counts it. Without it Keras'
-            "same", which differs where strides > 1: it pads an even size on
-            the right and bottom alone. A strided 1×1 kernel needs no
-            padding, and gets none.
-        activation: Whether the ReLU is there.
+        x: symbolic [B, H, W, C].
+        filters: F, the number of output channels.
+        kernel_size: Side of the kernel, in pixels.
+        strides: Stride of the kernel, in pixels.
+        name: The name of the last layer; the other layers' names begin with
+            it.
+        zeros: Zero-padding on each side in pixels, as in torch. None takes
+            Keras' "same" padding, which differs if strides > 1: it pads an
+            even size only on the right and bottom. A strided 1×1 kernel
+            needs no padding, and gets none.
+        activation: Whether to apply a ReLU.
 
     Returns:
-        [B, H', W', F]; H' is H / strides, rounded up, without `zeros`.
+        [B, H', W', F]; without `zeros`, H' is H / strides, rounded up.
     """
     if kernel_size == 1 and strides > 1:
         zeros = None
         if x.shape[-1] < SAFE_CHANNELS:
-            # The values are the same.
+            # This gives the same values; see `SAFE_CHANNELS`.
             x, strides = x[:, ::strides, ::strides], 1
     if zeros is not None:
         x = layers.ZeroPadding2D(zeros, name=f"{name}_pad")(x)
@@ -114,37 +117,37 @@ def conv_norm(
         name=f"{name}_conv",
     )(x)
     norm = f"{name}_norm" if activation else name
-    # torch's defaults: its momentum of 0.1 is the new value's weight.
+    # These are torch's defaults; its momentum of 0.1 is 0.9 in Keras.
     x = BatchNorm(momentum=0.9, epsilon=1e-5, name=norm)(x)
     return layers.ReLU(name=name)(x) if activation else x
 
 
 def scaled(filters: int, width: float) -> int:
-    """`filters` by `width`, at least 8 and a multiple of 8."""
+    """Returns `filters` times `width`, at least 8 and a multiple of 8."""
     return max(8, 8 * round(filters * width / 8))
 
 
 def plain(encoder: keras.Model) -> keras.Model:
-    """Copies an encoder into Keras' own layers alone.
+    """Copies an encoder into a model of Keras' own layers only.
 
-    Saved as a `.keras` file, the copy opens wherever Keras is, without
-    `and_tf`:
+    Saved as a `.keras` file, the copy can be loaded by Keras without `and_tf`:
 
-        and_tf.backbones.blocks(encoder).save("encoder.keras")
+        and_tf.backbones.plain(encoder).save("encoder.keras")
         keras.models.load_model("encoder.keras").predict(images)
 
-    It gives the same embeddings. It is meant for inference: in training, the
-    moving variances of Keras' batch norm differ a little, see `BatchNorm`.
+    It computes the same embeddings. It is meant for inference: in training,
+    the moving variances of Keras' batch norm differ a little; see `BatchNorm`.
 
     Args:
-        encoder: Any that `build` made, or another functional or sequential
-            model; models within it are copied too.
+        encoder: An encoder that `build` made, or another functional or
+            sequential model; models inside it are copied too.
 
     Returns:
-        A model with weights of its own.
+        A model with its own copy of the weights.
 
     Raises:
-        InputError: If it is a subclassed model, whose layers cannot be seen.
+        InputError: If the encoder is a subclassed model, whose layers are
+            unknown.
     """
     if not getattr(encoder, "inputs", None):
         raise InputError(
@@ -159,7 +162,7 @@ def plain(encoder: keras.Model) -> keras.Model:
 
 
 def _plain_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """A new layer like the one given, of Keras' own class."""
+    """Makes a new layer with the same config, of Keras' own class."""
     kind = type(layer)
     if isinstance(layer, BatchNorm):
         kind = keras.layers.BatchNormalization

@@ -1,8 +1,8 @@
-"""ResNet 18, 50 and 101 [1], layer for layer as torchvision has them.
+"""Builds ResNet 18, 50 and 101 [1] with the same layers as torchvision.
 
-Strided convolutions pad both sides alike, as torch does, and a bottleneck's
-stride sits in its 3×3 convolution. With the CIFAR stem, a 3×3 convolution
-and no pooling, stage 1 works at the images' own resolution.
+Strided convolutions pad both sides equally, as in torch, and a bottleneck has
+its stride in the 3×3 convolution. The CIFAR stem is a 3×3 convolution without
+pooling, so stage 1 works at the images' own resolution.
 
 [1] He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
     https://arxiv.org/abs/1512.03385
@@ -20,17 +20,17 @@ DEPTHS = {
     "resnet50": (3, 4, 6, 3),
     "resnet101": (3, 4, 23, 3),
 }
-_EXPANSION = 4  # of a bottleneck's channels
+_EXPANSION = 4  # Factor of a bottleneck's output channels.
 
 
 def trunk(
     name: str, images: keras.KerasTensor, stem: str, width: float
 ) -> keras.KerasTensor:
-    """Features of normalised images.
+    """Computes the features of normalised images.
 
     Args:
         name: A key of `DEPTHS`.
-        images: [B, S, S, 3].
+        images: symbolic [B, S, S, 3].
         stem: "cifar" or "imagenet".
         width: Factor of all channel counts.
 
@@ -53,7 +53,8 @@ def _stem(x: keras.KerasTensor, stem: str, filters: int) -> keras.KerasTensor:
     if stem == "cifar":
         return conv_norm(x, filters, 3, name="stem")
     x = conv_norm(x, filters, 7, 2, zeros=3, name="stem")
-    # Zeros serve for torch's −∞ here: what a ReLU gives is never below.
+    # Zeros work like torch's padding by −∞, because a ReLU's output is never
+    # below 0.
     x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
     return layers.MaxPooling2D(3, 2, name="stem_pool")(x)
 
@@ -61,7 +62,7 @@ def _stem(x: keras.KerasTensor, stem: str, filters: int) -> keras.KerasTensor:
 def _basic(
     x: keras.KerasTensor, filters: int, strides: int, name: str
 ) -> keras.KerasTensor:
-    """Two 3×3 convolutions around which the input goes."""
+    """Adds two 3×3 convolutions of the input to the input."""
     y = _conv(x, filters, 3, strides, name=f"{name}_1")
     y = _conv(y, filters, 3, activation=False, name=f"{name}_2")
     return _join(x, y, strides, name)
@@ -70,7 +71,7 @@ def _basic(
 def _bottleneck(
     x: keras.KerasTensor, filters: int, strides: int, name: str
 ) -> keras.KerasTensor:
-    """1×1, 3×3 and 1×1 convolutions around which the input goes."""
+    """Adds 1×1, 3×3 and 1×1 convolutions of the input to the input."""
     y = _conv(x, filters, 1, name=f"{name}_1")
     y = _conv(y, filters, 3, strides, name=f"{name}_2")
     y = _conv(y, _EXPANSION * filters, 1, activation=False, name=f"{name}_3")
@@ -101,7 +102,7 @@ def _conv(
 def _join(
     x: keras.KerasTensor, y: keras.KerasTensor, strides: int, name: str
 ) -> keras.KerasTensor:
-    """ReLU of x + y, x projected where its shape is another."""
+    """Computes ReLU(x + y), after a projection of x if the shapes differ."""
     filters = y.shape[-1]
     if strides > 1 or x.shape[-1] != filters:
         x = _conv(

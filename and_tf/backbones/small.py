@@ -1,20 +1,21 @@
-"""A small residual network for training on a few CPU cores.
+"""Builds a small residual network for training on a few CPU cores.
 
-Its shape was chosen by time, for 32×32 images on two AVX2 cores under oneDNN,
-with batches of 128:
+Its shape was chosen by measuring time on 32×32 images with batches of 128, on
+two AVX2 cores with oneDNN:
 
-- A 4×4 stem of stride 2 leaves no map at full resolution: there, batch norm
-  and ReLU wait on memory, and convolutions of few channels fill no registers.
-- Strided convolutions shrink the maps; max-pooling's gradient costs as much
-  as a convolution's.
+- A 4×4 stem of stride 2 leaves no map at full resolution. At full resolution,
+  batch norm and ReLU would wait for memory, and convolutions of few channels
+  would not fill the registers.
+- Strided convolutions shrink the maps, because the gradient of max-pooling
+  costs as much as that of a convolution.
 - A 3×3 convolution of 128 to 128 channels takes five times as long to train
-  as one of 96 to 96, for 1.8 times the work: its kernel and gradient no
-  longer fit a core's cache.
+  as one of 96 to 96, for 1.8 times the work, because its kernel and gradient
+  no longer fit a core's cache.
 
-`benchmarks/SPEED.md` has its speed beside that of a ResNet18 of a quarter of
-the width, less than a third of it; after equal short times of supervised
-training on CIFAR-100's 20 superclasses it was right on twice as many held-out
-images.
+A ResNet18 of a quarter of the width has less than a third of its speed; see
+`benchmarks/SPEED.md`. After the same short time of supervised training on
+CIFAR-100's 20 superclasses, this network classified twice as many held-out
+images correctly.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ _STAGE_FILTERS = (64, 96)
 
 
 def trunk(images: keras.KerasTensor, width: float) -> keras.KerasTensor:
-    """Features of normalised images.
+    """Computes the features of normalised images.
 
     Args:
-        images: [B, S, S, 3].
+        images: symbolic [B, S, S, 3].
         width: Factor of all channel counts.
 
     Returns:
@@ -45,7 +46,7 @@ def trunk(images: keras.KerasTensor, width: float) -> keras.KerasTensor:
 
 
 def _halve(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
-    """A residual block from [B, H, W, C] to [B, H / 2, W / 2, filters]."""
+    """Applies a residual block, [B, H, W, C] to [B, H / 2, W / 2, filters]."""
     y = conv_norm(x, filters, 3, 2, name=f"{name}_1")
     y = conv_norm(y, filters, 3, activation=False, name=f"{name}_2")
     x = conv_norm(x, filters, 1, 2, activation=False, name=f"{name}_shortcut")

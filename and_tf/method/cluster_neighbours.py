@@ -1,9 +1,10 @@
-"""Neighbourhoods from k-means clusters, after DeepCluster [1].
+"""Draws neighbourhoods from k-means clusters, after DeepCluster [1].
 
-DeepCluster clusters all features between epochs and has the clusters told
-apart: within one, all samples are alike. In AND's terms each sample is an
-anchor, and any other of its cluster as good a neighbour as the next, so that
-its k neighbours are drawn from them, anew in every round.
+DeepCluster clusters all features between epochs and trains a classifier to
+tell the clusters apart; it treats all samples of a cluster alike. In AND's
+terms each sample is an anchor, and all other samples of its cluster are
+equally good neighbours. So its k neighbours are drawn from these at random, in
+every round anew.
 
 [1] https://arxiv.org/abs/1807.05520
 """
@@ -17,21 +18,21 @@ from and_tf.distribution.process_group import ProcessGroup
 from and_tf.search import kmeans
 from and_tf.utils.errors import InputError
 
-PER_CLUSTER = 128  # Images, as ImageNet has in DeepCluster's 10,000.
-BATCH = 4096  # Rows that move the centres at a time, on a CPU.
-PASSES = 20  # Over all rows, at most.
+PER_CLUSTER = 128  # Images per cluster, as DeepCluster has on ImageNet.
+BATCH = 4096  # Rows per mini-batch of k-means on a CPU.
+PASSES = 20  # The most passes over all rows.
 
 
 def usual(num_examples: int) -> int:
-    """How many clusters N samples have where nobody says: N / 128."""
+    """Returns the default number of clusters of N samples: N / 128."""
     return max(2, num_examples // PER_CLUSTER)
 
 
 def check(clusters: int, num_examples: int) -> None:
-    """Sees to it that N samples can have so many clusters; 0 is `usual`.
+    """Checks the number of clusters; 0 stands for the default, see `usual`.
 
     Raises:
-        InputError: If they cannot.
+        InputError: If the number is not 0 and not from 2 to N.
     """
     if clusters and not 2 <= clusters <= num_examples:
         raise InputError(
@@ -47,24 +48,26 @@ def neighbourhoods(
     seed: tuple[int, int],
     processes: ProcessGroup | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Every sample's neighbours among its cluster, and who has enough.
+    """Clusters the bank and draws each sample's neighbours from its cluster.
 
     Args:
         rows: float32 [N, D], the memory bank.
-        nearest: int32 [N, k], the neighbours of those whose cluster has no k
-            others. They are no anchors: to draw fewer and repeat them would
-            count one twice in equation 7.
-        clusters: How many; 0 is `usual`.
-        seed: Of the run, and the round.
-        processes: The first process alone searches clusters, for another
-            machine might find others.
+        nearest: int32 [N, k], the neighbours of a sample whose cluster has
+            fewer than k other samples. Such a sample is no anchor: drawing
+            fewer neighbours and repeating them would count one twice in
+            equation 7.
+        clusters: The number of clusters; 0 takes the default, see `usual`.
+        seed: The random seed of the run and the number of the round.
+        processes: The processes of the run. Only the first one clusters and
+            sends the result to the others, because another machine might find
+            other clusters. None if there is one process.
 
     Returns:
-        int32 [N, k], each once and none a sample's own number, and bool [N],
-        the anchors.
+        int32 [N, k], distinct neighbours of each sample, never the sample
+        itself; and bool [N], True for the anchors.
 
     Raises:
-        InputError: If there cannot be so many clusters.
+        InputError: If the number of clusters is not from 2 to N.
     """
     check(clusters, len(nearest))
     assigned = np.zeros(len(nearest), np.int32)
@@ -92,7 +95,7 @@ def draw(
         nearest, seed: See `neighbourhoods`.
 
     Returns:
-        int32 [N, k] and bool [N], see `neighbourhoods`.
+        int32 [N, k] neighbours and bool [N] anchors; see `neighbourhoods`.
     """
     generator = np.random.default_rng(seed)
     neighbours, k = nearest.copy(), nearest.shape[1]
@@ -103,7 +106,8 @@ def draw(
         if len(members) <= k:
             continue
         for place, sample in enumerate(members):
-            # Places among the others: those from its own on are one further.
+            # `drawn` indexes the members without the sample itself, so that
+            # positions from its own on have to be moved up by one.
             drawn = generator.choice(len(members) - 1, k, replace=False)
             neighbours[sample] = members[drawn + (drawn >= place)]
         is_anchor[members] = True

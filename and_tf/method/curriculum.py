@@ -1,4 +1,4 @@
-"""The curriculum: when neighbourhoods are discovered, and which are used."""
+"""Schedules neighbourhood discovery and the selection of anchors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from and_tf.utils.errors import InputError
 
 
 class Curriculum(keras.callbacks.Callback):
-    """Begins each round with neighbourhood discovery (Algorithm 1).
+    """A callback that begins each round with discovery (Algorithm 1).
 
     Epochs before the first round are instance learning. At the first epoch of
     each round, the callback searches the model's memory bank for the
@@ -26,13 +26,13 @@ class Curriculum(keras.callbacks.Callback):
     `neighbours` and `is_anchor`. Their shapes are fixed, so that nothing is
     traced again.
 
-    It adds to the logs of every epoch: `round`, `anchors` and, with labels,
-    `consistency` (of the anchors' neighbourhoods) and `consistency_all` (of
-    those of all samples).
+    It adds to the logs of every epoch: `round`, `anchors` (their number) and,
+    with labels, `consistency` (the mean over the anchors) and
+    `consistency_all` (the mean over all samples).
 
     Args:
         rounds: R, the number of rounds.
-        epochs_per_round: Length of rounds 1 to R, in epochs.
+        epochs_per_round: The length of rounds 1 to R, in epochs.
         initial_epochs: Epochs of instance learning before the first round.
             None takes `epochs_per_round`. 0 discovers the first neighbourhoods
             in the features of the untrained encoder, for which it needs
@@ -49,9 +49,11 @@ class Curriculum(keras.callbacks.Callback):
             once, which `initial_epochs=0` needs.
         labels: [N], −1 where unknown, used only to log consistency: any array
             or list of whole numbers or strings.
-        on_discovery: Called with the `Neighbourhoods` of each round.
-        first_step: Steps of the first epoch that were done before: its round
-            has begun, and the model has its neighbourhoods.
+        on_discovery: A function that is called with the `Neighbourhoods` of
+            each round.
+        first_step: The number of steps of the first epoch that were already
+            done. If it is above 0, the callback starts no new round in that
+            epoch, because the model already has the round's neighbourhoods.
 
     Examples:
         >>> import keras
@@ -107,8 +109,8 @@ class Curriculum(keras.callbacks.Callback):
         """Takes up the neighbourhoods that a resumed model already has.
 
         Raises:
-            InputError: If the model has no memory bank, not as many samples
-                as there are labels, or too few for so many clusters.
+            InputError: If the model has no memory bank, if the number of
+                labels is not N, or if there are more clusters than samples.
         """
         if getattr(self.model, "bank", None) is None:
             raise InputError(
@@ -122,7 +124,7 @@ class Curriculum(keras.callbacks.Callback):
         self._describe()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Discovers and selects where the epoch is the first of its round."""
+        """Discovers neighbourhoods at the first epoch of each round."""
         round_number = self.plan.of_epoch(epoch)
         first = epoch == self.plan.first_epoch(round_number)
         if round_number and first and not self._begun:
@@ -131,7 +133,7 @@ class Curriculum(keras.callbacks.Callback):
         self._logs["round"] = round_number
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Adds what it knows to the epoch's logs."""
+        """Adds the round, the anchors and the consistency to the logs."""
         if logs is not None:
             logs.update(self._logs)
 
@@ -158,7 +160,7 @@ class Curriculum(keras.callbacks.Callback):
             self._on_discovery(found)
 
     def _describe(self) -> None:
-        """Derives the logs from what the model holds."""
+        """Computes the logs from the model's neighbours and anchors."""
         is_anchor = np.asarray(self.model.is_anchor)
         self._logs = {"anchors": int(is_anchor.sum())}
         if self._labels is None or not is_anchor.any():

@@ -1,4 +1,4 @@
-"""Neighbourhood discovery and selection: equations 1, 5 and 6."""
+"""Discovers neighbourhoods and selects anchors: equations 1, 5 and 6."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ SELECTIONS = ("curriculum", "one_off", "clusters", "none")
 
 @dataclasses.dataclass(frozen=True)
 class Neighbourhoods:
-    """What one round discovered, for all N samples.
+    """The neighbourhoods of all N samples that one round discovered.
 
     Attributes:
-        round: r, from 1.
+        round: r, the number of the round, from 1.
         entropy: float32 [N], H of equation 5.
-        neighbours: int32 [N, k], most similar first, a sample's own number
-            left out (equation 1). Of clusters: random members of its own.
+        neighbours: int32 [N, k], most similar first, without the sample itself
+            (equation 1). With selection="clusters", random members of the
+            sample's cluster.
         is_anchor: bool [N], True for the round's anchors (equation 6).
     """
 
@@ -59,10 +60,11 @@ def discover(
         clusters: The number of clusters with selection "clusters"; 0 takes a
             number that suits N.
         seed: Random seed of selection "clusters", together with the round.
-        processes: Whose devices share the search, see `nearest`.
+        processes: The processes whose devices share the search; see
+            `nearest`.
 
     Returns:
-        The neighbourhoods of all samples, selected or not.
+        The neighbourhoods of all samples, anchors or not.
 
     Raises:
         InputError: If k, r or the selection is out of range.
@@ -123,10 +125,14 @@ def share_of_anchors(
 
 
 def lowest(entropy: np.ndarray | tf.Tensor, count: int) -> np.ndarray:
-    """Marks the `count` smallest of [N]; of equals, the lower number."""
+    """Marks the `count` smallest of [N] entropies; ties go to the lower index.
+
+    Returns:
+        bool [N].
+    """
     marked = np.zeros(len(entropy), bool)
-    # The entropies are on the host, and so will be the marks: a GPU would only
-    # see them pass.
+    # The entropies are on the host and the result goes there, so copying them
+    # to a GPU would not pay.
     with tf.device("CPU:0"):
         lowest_first = tf.math.top_k(-tf.convert_to_tensor(entropy), count)
     marked[lowest_first.indices] = True
@@ -134,14 +140,17 @@ def lowest(entropy: np.ndarray | tf.Tensor, count: int) -> np.ndarray:
 
 
 def consistency(neighbours: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The share of each sample's neighbours that have its label.
+    """Computes the share of each sample's neighbours that have its label.
+
+    Neighbours without a label are not counted.
 
     Args:
-        neighbours: integer [N, k].
-        labels: integer [N]; −1 where a sample has none.
+        neighbours: integer [N, k], the neighbours of every sample.
+        labels: integer [N]; −1 where a sample has no label.
 
     Returns:
-        float32 [N]; NaN where the sample, or all its neighbours, have none.
+        float32 [N] in [0, 1]; NaN where the sample has no label, or no
+        neighbour of it has one.
     """
     theirs = labels[neighbours]  # [N, k]
     labelled = (theirs >= 0) & (labels >= 0)[:, None]

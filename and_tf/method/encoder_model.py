@@ -1,4 +1,4 @@
-"""What everything that an encoder may be trained by has in common."""
+"""Defines the base class of all models that train an encoder."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
 
 
 class Pretext(KerasInterface):
-    """An encoder, and what trains it: fit on (images, sample_ids) of samples.
+    """A model around an encoder, to be fit on batches (images, sample_ids).
 
-    `sample_ids` are the samples' places 0 to N − 1 in the training set, integer
-    [B], each once an epoch. A subclass has the training step.
+    `sample_ids` are the samples' positions 0 to N − 1 in the training set,
+    integer [B]; each occurs once an epoch. A subclass defines the training
+    step.
 
     Args:
         encoder: A built Keras model of any kind, from images to [B, D]. Its
             output is cast to float32 and normalised here, whatever its own
             last layer does.
-        num_examples: N.
-        temperature: τ, of the softmax that the subclass trains by.
-        augmenter: A layer from what the data set gives as images to what the
-            encoder takes, applied in the training step alone: the place for
-            augmentation on the device.
+        num_examples: N, the number of training samples.
+        temperature: τ of the softmax that the subclass trains with.
+        augmenter: A layer that turns the data set's images into the encoder's
+            input, used in training steps only. Use it to augment on the
+            device. None trains on the images as they are.
 
     Attributes:
         shapes: The `EncoderShapes` of the encoder.
-        view_encoder: What encodes in training, `encoder` itself until another
-            is assigned, see `backbones.for_views`: the same layers for views
-            of another size.
-        bank: The memory bank; None where the method has none, and then it has
-            no neighbourhoods and no rounds either.
-        uses_labels: Whether the training step sees the labels.
-        compiles_views: Whether XLA compiles the augmenter, and
-        compiles_locally: all that a replica computes of a step before it
-            hears of the others. Keras compiles whole steps with one replica
-            alone: within what XLA compiles, replicas cannot merge, which
-            gradients and statistics have to. So the latter must be False
-            where they have to earlier: with synchronised batch norms or a
-            sharded bank.
+        view_encoder: The model that encodes in training. It is `encoder`
+            unless you assign one from `backbones.for_views`, which has the
+            same layers for views of another size.
+        bank: The memory bank. None if the method has no bank; then it has no
+            neighbourhoods and no rounds either.
+        uses_labels: Whether the training step uses the labels.
+        compiles_views: Whether XLA compiles the augmenter.
+        compiles_locally: Whether XLA compiles `differentiate`, the part of a
+            step before the replicas exchange anything. XLA cannot compile an
+            exchange, so Keras can compile whole steps only with one replica.
+            It must be False if `differentiate` has an exchange itself: with
+            synchronised batch norms or a sharded bank.
     """
 
     bank: MemoryBank | ShardedMemoryBank | None = None
@@ -86,11 +86,11 @@ class Pretext(KerasInterface):
 
     @property
     def method_variables(self) -> list[keras.Variable]:
-        """What training changes beside encoder, optimiser and metrics."""
+        """The variables of the method besides encoder, optimiser, metrics."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again; see `KerasInterface`."""
+        """Returns the constructor's arguments; see `KerasInterface`."""
         return {
             **super().get_config(),
             "num_examples": self.num_examples,
@@ -98,35 +98,35 @@ class Pretext(KerasInterface):
         }
 
     def views(self, images: Any) -> tf.Tensor:
-        """What the encoder is trained on, of what the data set gives."""
+        """Augments the data set's images if there is an augmenter."""
         if self.augmenter is None:
             return images
         augment = functools.partial(self.augmenter, training=True)
         return (compiled(augment) if self.compiles_views else augment)(images)
 
     def differentiated(self, *arguments: Any) -> tuple:
-        """What `differentiate` returns, compiled if it `compiles_locally`."""
+        """Calls `differentiate`, compiled if `compiles_locally` is True."""
         if self.compiles_locally:
             return compiled(self.differentiate)(*arguments)
         return self.differentiate(*arguments)
 
     def differentiate(self, *arguments: Any) -> tuple:
-        """What a replica computes of a step before it hears of the others."""
+        """Computes the part of a step before replicas exchange anything."""
         raise NotImplementedError
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Images to unit-norm embeddings, float32 [B, D]."""
+        """Computes the unit-norm embeddings of images, float32 [B, D]."""
         encoder = self.view_encoder if training else self.encoder
         embeddings = encoder(images, training=training)
-        # Whatever the precision policy: τ = 0.1 multiplies errors by ten.
+        # float32 under any precision policy: τ = 0.1 multiplies errors by ten.
         return tf.math.l2_normalize(tf.cast(embeddings, tf.float32), axis=1)
 
 
 def compiled(function: Callable) -> Callable:
-    """The function, compiled by XLA.
+    """Returns the function compiled by XLA.
 
-    To be made anew for each replica that is traced: one for all of them would
-    hold the variables of the first.
+    Call this again for each replica that is traced: one compiled function for
+    all replicas would hold the variables of the first.
     """
     return tf.function(
         function, autograph=False, jit_compile=True, reduce_retracing=True
@@ -134,12 +134,12 @@ def compiled(function: Callable) -> Callable:
 
 
 def _check(num_examples: int, temperature: float) -> None:
-    """Raises an `InputError` for what cannot be trained."""
+    """Raises an `InputError` for too few samples or a wrong temperature."""
     if not isinstance(num_examples, Integral) or num_examples < 2:
         raise InputError(
             f"Expected 2 or more training images. Received: {num_examples}."
         )
-    if not 0 < temperature < math.inf:  # Nor NaN.
+    if not 0 < temperature < math.inf:  # This refuses NaN, too.
         raise InputError(
             f"Expected a finite temperature above 0. Received: {temperature}."
         )

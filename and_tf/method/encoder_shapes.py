@@ -1,4 +1,4 @@
-"""Finds the images that an encoder takes, and the size of its embeddings."""
+"""Finds the shape of an encoder's images and the size of its embeddings."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from and_tf.utils.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class EncoderShapes:
-    """The form of what goes into an encoder and of what comes out.
+    """The shapes of an encoder's input and output.
 
     Attributes:
-        images: Shape of a batch of images, (None, S, S, 3) for most; None in
-            the places of sizes that are free.
-        dtype: Of these images.
-        embedding_dim: D.
+        images: The shape of a batch of images, (None, S, S, 3) for most
+            encoders; None stands for a free size.
+        dtype: The dtype of the images.
+        embedding_dim: D, the length of an embedding.
     """
 
     images: tuple[int | None, ...]
@@ -27,14 +27,14 @@ class EncoderShapes:
 
     @property
     def input_spec(self) -> tf.TensorSpec:
-        """Returns what a function that embeds images is called with."""
+        """The spec of the images, for a function that embeds them."""
         return tf.TensorSpec(self.images, self.dtype)
 
 
 def encoder_shapes(encoder: keras.layers.Layer) -> EncoderShapes:
     """Finds the shapes of an encoder of any kind.
 
-    Functional and sequential models know their shapes. Of a subclassed model
+    Functional and sequential models know their shapes. For a subclassed model,
     the shape of the images is that of its first call, and the shape of the
     embeddings is found by a symbolic call.
 
@@ -42,8 +42,8 @@ def encoder_shapes(encoder: keras.layers.Layer) -> EncoderShapes:
         encoder: Any Keras model or layer from images to embeddings.
 
     Raises:
-        InputError: If it is no Keras layer, is not built, does not say its
-            shapes, or does not give one output [B, D].
+        InputError: If the encoder is no Keras layer, is not built, has
+            unknown shapes, or does not have one output [B, D].
     """
     if not isinstance(encoder, keras.layers.Layer):
         raise InputError(
@@ -63,8 +63,8 @@ def encoder_shapes(encoder: keras.layers.Layer) -> EncoderShapes:
 
 
 def _input_of(encoder: keras.layers.Layer) -> keras.KerasTensor:
-    """A symbolic batch of the images that the encoder takes."""
-    inputs = getattr(encoder, "inputs", None)  # None of a subclassed model.
+    """Returns a symbolic batch of the encoder's images."""
+    inputs = getattr(encoder, "inputs", None)  # None for a subclassed model.
     if not inputs:
         shape = (encoder.get_build_config() or {}).get("input_shape")
         if not isinstance(shape, (tuple, list)) or len(shape) < 2:
@@ -81,10 +81,10 @@ def _input_of(encoder: keras.layers.Layer) -> keras.KerasTensor:
 def _output_of(
     encoder: keras.layers.Layer, images: keras.KerasTensor
 ) -> object:
-    """Returns what the encoder gives, as symbolic tensors in any structure."""
+    """Returns the encoder's output, symbolic tensors in any structure."""
     try:
         return encoder.compute_output_spec(images)
-    except Exception as error:  # Whatever the user's own `call` raises.
+    except Exception as error:  # The user's own `call` may raise anything.
         reason = str(error).strip().partition("\n")[0]
         raise _unknown(
             encoder, f"a symbolic call ended in: {reason}"
@@ -92,7 +92,7 @@ def _output_of(
 
 
 def _embedding_dim(output: object) -> int:
-    """D of an output [B, D]."""
+    """Returns D of an output [B, D]; raises an `InputError` for any other."""
     shape = getattr(output, "shape", None)
     if shape is None or len(shape) != 2 or shape[-1] is None:
         received = list(shape) if shape is not None else _shown(output)
@@ -106,7 +106,7 @@ def _embedding_dim(output: object) -> int:
 
 
 def _shown(output: object) -> str:
-    """The shapes of several outputs."""
+    """Formats the shapes of several outputs for an error message."""
     shapes = [list(tensor.shape) for tensor in tf.nest.flatten(output)]
     return f"{len(shapes)} outputs, {', '.join(map(str, shapes))}"
 

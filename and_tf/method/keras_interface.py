@@ -1,8 +1,8 @@
-"""Makes everything that trains an encoder a model as Keras' users know it.
+"""Makes every model that trains an encoder usable through Keras' own methods.
 
-`compile`, `fit`, `evaluate`, `export`, `save` and `load_model` of Keras, with
-their arguments, and a sentence where one of them cannot be had. `fit_loop`
-asks for none of this: what is checked here costs it nothing.
+These are `compile`, `fit`, `evaluate`, `export`, `save` and `load_model` with
+Keras' arguments, and an error message where one is not possible. `fit_loop`
+uses none of them, so the checks here cost it nothing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _NOT_COMPILED_WITH = ("loss", "loss_weights", "metrics", "weighted_metrics")
 class KerasInterface(MultiWorkerModel):
     """The part of a `Pretext` that Keras' own training and files use.
 
-    A subclass has the attributes below, and takes them apart with `samples`
-    at the beginning of its steps.
+    A subclass sets the attributes below, and calls `samples` on the data at
+    the beginning of its steps.
 
     Attributes:
         encoder, view_encoder, augmenter, num_examples: See `Pretext`.
-        shapes: What the encoder takes and gives.
+        shapes: The shapes of the encoder's images and embeddings.
     """
 
     encoder: keras.layers.Layer
@@ -39,7 +39,7 @@ class KerasInterface(MultiWorkerModel):
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name)
-        # Of steps that Keras runs; None where `fit_loop` does.
+        # Counts of the steps that Keras runs; None if `fit_loop` trains.
         self._trained_on: SampleCounts | None = None
         self._tested_on: SampleCounts | None = None
 
@@ -52,12 +52,13 @@ class KerasInterface(MultiWorkerModel):
         """Sets the optimiser, and how steps are executed.
 
         Args:
-            optimizer: As Keras takes it.
-            loss: None, for the model has its own.
-            **options: Keras' others, but those for losses and metrics.
+            optimizer: The optimiser, as `keras.Model.compile` takes it.
+            loss: Must be None, because the model has its own loss.
+            **options: Further arguments of `keras.Model.compile`, except
+                those for losses and metrics.
 
         Raises:
-            InputError: For a loss or metrics.
+            InputError: If a loss or metrics are given.
         """
         for name in _NOT_COMPILED_WITH:
             value = loss if name == "loss" else options.get(name)
@@ -71,14 +72,19 @@ class KerasInterface(MultiWorkerModel):
         super().compile(optimizer, **options)
 
     def get_compile_config(self) -> dict[str, Any]:
-        """Returns what `compile_from_config` compiles a loaded model with."""
+        """Returns the arguments of `compile`, for `compile_from_config`."""
         config = dict(super().get_compile_config())
         for name in _NOT_COMPILED_WITH:
             config.pop(name, None)
         return config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles a loaded model, whose optimiser then has its state."""
+        """Compiles a loaded model and builds its optimiser.
+
+        Args:
+            config: The result of `get_compile_config`; empty if the saved
+                model was not compiled.
+        """
         if config:
             self.compile(**keras.saving.deserialize_keras_object(config))
             self.optimizer.build(self.trainable_variables)
@@ -86,17 +92,17 @@ class KerasInterface(MultiWorkerModel):
     def samples(
         self, data: Any, training: bool = True
     ) -> tuple[Any, tf.Tensor]:
-        """Takes the batch of a step apart.
+        """Splits the batch of a step into images and sample_ids.
 
         Args:
-            data: What the data set gave.
-            training: Whether it is a step of training.
+            data: The batch from the data set.
+            training: Whether this is a training step.
 
         Returns:
-            The images and the numbers of the samples, integer [b].
+            The images and the sample_ids, integer [b].
 
         Raises:
-            InputError: If it is something else than images and numbers.
+            InputError: If the batch is not (images, sample_ids).
         """
         free_form = training and self.augmenter is not None
         images, sample_ids = images_and_numbers(data, free_form)
@@ -106,10 +112,10 @@ class KerasInterface(MultiWorkerModel):
         )
 
     def make_train_function(self, force: bool = False) -> None:
-        """Makes the function of Keras' `fit` that trains some steps.
+        """Makes the function with which Keras' `fit` runs training steps.
 
         Raises:
-            InputError: If there is nothing to train.
+            InputError: If the encoder has no trainable weights.
         """
         if not self.trainable_variables:
             raise InputError(
@@ -126,7 +132,7 @@ class KerasInterface(MultiWorkerModel):
         self.train_function = watched(self.train_function, self._trained_on)
 
     def make_test_function(self, force: bool = False) -> None:
-        """Makes the function of Keras' `evaluate` that tests some steps."""
+        """Makes the function with which Keras' `evaluate` runs test steps."""
         if self.test_function is not None and not force:
             return
         self._tested_on = SampleCounts(
@@ -136,20 +142,23 @@ class KerasInterface(MultiWorkerModel):
         self.test_function = watched(self.test_function, self._tested_on)
 
     def reset_metrics(self) -> None:
-        """Begins an epoch, of Keras' or of `fit_loop`."""
+        """Resets metrics and sample counts at the beginning of an epoch."""
         super().reset_metrics()
         for counts in (self._trained_on, self._tested_on):
             if counts is not None:
                 counts.restart()
 
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        """Trains on (images, sample_ids); arguments as of `keras.Model.fit`."""
+        """Trains on (images, sample_ids).
+
+        Arguments and result are those of `keras.Model.fit`.
+        """
         history = super().fit(*args, **kwargs)
         self._trained_on.check()
         return history
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Any:
-        """Computes the loss of (images, sample_ids), and changes nothing.
+        """Computes the loss of (images, sample_ids) without training.
 
         Arguments and result are those of `keras.Model.evaluate`.
         """
@@ -175,10 +184,11 @@ class KerasInterface(MultiWorkerModel):
         super().export(filepath, format, verbose, input_signature, **options)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again, of which a subclass adds its own.
+        """Returns the constructor's arguments; a subclass adds its own.
 
-        With them goes what is no argument: the side of the views if
-        `view_encoder` is another than `encoder`, and the precision.
+        The config also has two entries that are not arguments: the side of
+        the views in pixels, if `view_encoder` is not `encoder`, and the dtype
+        policy.
         """
         views = None
         if self.view_encoder is not self.encoder:
@@ -194,11 +204,11 @@ class KerasInterface(MultiWorkerModel):
     def from_config(
         cls, config: dict[str, Any], custom_objects: dict | None = None
     ) -> KerasInterface:
-        """Makes a model of what `get_config` gave.
+        """Makes a model from the result of `get_config`.
 
         Args:
-            config: The arguments, serialised.
-            custom_objects: Classes of the user, by name.
+            config: The serialised arguments.
+            custom_objects: The user's own classes, by name.
         """
         _register(config)
 
@@ -221,11 +231,11 @@ class KerasInterface(MultiWorkerModel):
 
 
 def _register(config: dict[str, Any]) -> None:
-    """Imports the modules whose classes a file of a model may hold.
+    """Imports the modules whose classes a model file may contain.
 
-    Keras finds a class once its module was imported. They are imported here,
-    and not with this module, so that a model of the user's own parts needs
-    none of them.
+    Keras finds a class only after its module has been imported. The imports
+    are here and not at the top, so that a model made of the user's own parts
+    does not need these modules.
     """
     from and_tf.method import optimizers, rounds  # noqa: F401
 

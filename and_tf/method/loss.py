@@ -1,11 +1,12 @@
-"""The objective of a round: equations 2, 3 and 7 of the AND paper.
+"""Computes the loss of a round: equations 2, 3 and 7 of the AND paper.
 
-With p_ij the softmax of x_i · x̃_j / τ over the whole bank, a sample that is
-no anchor has the loss −log p_ii, an anchor −log Σ_{j ∈ {i} ∪ N(i)} p_ij. Both
-are a log-sum-exp over everything less one over a few. The authors' code sums
-the softmax and takes the logarithm after, which underflows; this does not.
+Let p_ij be the softmax of x_i · x̃_j / τ over the whole bank. The loss of an
+anchor is −log Σ_{j ∈ {i} ∪ N(i)} p_ij, that of any other sample −log p_ii.
+Both are a log-sum-exp over all rows minus a log-sum-exp over a few rows. The
+authors' code sums the softmax before it takes the logarithm, which can
+underflow; this code cannot.
 
-The bank is a constant of the objective: gradients reach the embeddings alone.
+The bank is a constant of the loss: gradients reach only the embeddings.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from __future__ import annotations
 import tensorflow as tf
 
 # A block of a batch's logits, [128, 8192] float32, is 4 MB: it stays in a
-# CPU's last cache, and what it costs to start an operation no longer shows.
+# CPU's last cache, and is so large that the cost of starting an operation does
+# not matter.
 CPU_BLOCK_ROWS = 8192
-# A GPU wants long products; [256, 65536] float32 is 67 MB.
+# A GPU needs larger products to be fast; [256, 65536] float32 is 67 MB.
 GPU_BLOCK_ROWS = 65536
-# From this temperature on the exponentials of logits need no maximum taken
-# off. Rows of norm √3 are the longest that a bank begins with, and e^(√3/τ)
-# is at most e^58 then: of 10⁹ rows float32 still holds the sum, and e^−58.
+# From this temperature up, the maximum need not be subtracted from the logits
+# before the exponential. A bank's rows start with a norm of √3 at most, so an
+# exponential is at most e^(√3/τ) ≤ e^58; float32 can hold the sum of 10⁹ of
+# these, and also e^−58.
 LEAST_UNSHIFTED_TEMPERATURE = 0.03
 
 
@@ -32,7 +35,7 @@ def losses(
     temperature: float,
     block_rows: int = 0,
 ) -> tf.Tensor:
-    """The terms of equation 7, one a sample; their mean is the objective.
+    """Computes the terms of equation 7; the mean over a batch is the loss.
 
     Args:
         embeddings: [B, D], unit norm.
@@ -40,11 +43,12 @@ def losses(
         rows: float32 [N, D], the memory bank before this step's update.
         neighbours: integer [N, k], discovered neighbours of every sample.
         is_anchor: bool [N], True for the anchors of the round.
-        temperature: τ.
-        block_rows: Rows of the bank taken at a time, see `log_partition`.
+        temperature: τ of the softmax.
+        block_rows: The number of the bank's rows to take at a time; see
+            `log_partition`.
 
     Returns:
-        float32 [B].
+        float32 [B], one term per sample.
     """
     embeddings = tf.cast(embeddings, tf.float32)
     own = log_neighbourhood_mass(
@@ -61,9 +65,13 @@ def log_neighbourhood_mass(
     is_anchor: tf.Tensor,
     temperature: float,
 ) -> tf.Tensor:
-    """log Σ exp(x_i · x̃_j / τ) over {i} ∪ N(i), or over {i} if i is no anchor.
+    """Computes log Σ exp(x_i · x̃_j / τ) over a sample's neighbourhood.
 
-    Arguments as those of `losses`. Returns: float32 [B].
+    That is {i} ∪ N(i) for an anchor i, and {i} for any other sample. The
+    arguments are those of `losses`.
+
+    Returns:
+        float32 [B].
     """
     sample_ids = tf.cast(sample_ids, neighbours.dtype)
     members = tf.concat(
@@ -80,15 +88,17 @@ def log_neighbourhood_mass(
 def only_anchors_neighbours(
     logits: tf.Tensor, sample_ids: tf.Tensor, is_anchor: tf.Tensor
 ) -> tf.Tensor:
-    """Leaves the neighbours of those that are no anchors out of a sum.
+    """Masks the neighbours of samples that are no anchors.
 
     Args:
-        logits: float32 [B, 1 + k], a sample's own first.
-        sample_ids: integer [B].
-        is_anchor: bool [N].
+        logits: float32 [B, 1 + k]: of the sample itself, then of its k
+            neighbours.
+        sample_ids: integer [B], each sample's row in the bank.
+        is_anchor: bool [N], True for the anchors of the round.
 
     Returns:
-        `logits`, −∞ where a neighbour does not count.
+        float32 [B, 1 + k]: `logits`, with −∞ for a neighbour that does not
+        count.
     """
     anchor = tf.gather(is_anchor, sample_ids)[:, None]
     itself = tf.one_hot(0, tf.shape(logits)[1], True, False)[None, :]
@@ -101,18 +111,20 @@ def log_partition(
     temperature: float,
     block_rows: int = 0,
 ) -> tf.Tensor:
-    """log Σ_n exp(x_i · x̃_n / τ), the denominator of equation 2.
+    """Computes log Σ_n exp(x_i · x̃_n / τ), the denominator of equation 2.
 
-    One visit to each block of the bank gives the sum and, since the gradient
-    is the mean of the rows under p (equation 9), the gradient too: nothing of
-    size B × N is kept, and the backward pass is one multiplication.
+    One visit to each block of the bank gives both the sum and the gradient,
+    which is the mean of the rows under p (equation 9). So no tensor of size
+    B × N is kept, and the backward pass is one multiplication.
 
     Args:
-        embeddings: float32 [B, D].
-        rows: float32 [N, D], N static; receives no gradient.
-        temperature: τ.
-        block_rows: Rows a block; peak memory is a few B × block_rows × 4
-            bytes whatever N is. 0 chooses by the device.
+        embeddings: float32 [B, D], the embeddings x of a batch.
+        rows: float32 [N, D], the memory bank, N static; it receives no
+            gradient.
+        temperature: τ of the softmax.
+        block_rows: The number of rows per block. Peak memory is a few times
+            B × block_rows × 4 bytes, for any N. 0 takes the default of the
+            device.
 
     Returns:
         float32 [B].
@@ -136,7 +148,7 @@ def log_partition(
 
 
 def default_block_rows() -> int:
-    """Rows that are best taken at a time on the devices there are."""
+    """Returns the number of rows per block that suits the devices."""
     gpus = tf.config.list_logical_devices("GPU")
     return GPU_BLOCK_ROWS if gpus else CPU_BLOCK_ROWS
 
@@ -151,22 +163,22 @@ def sweep(
     """Visits every row once, block by block.
 
     Args:
-        embeddings: float32 [B, D].
-        rows: float32 [N, D], N static.
-        temperature: τ.
-        block_rows: Rows a block.
-        last_counts: bool scalar, False where the last row is padding. None
-            where it never is.
+        embeddings: float32 [B, D], the embeddings x of a batch.
+        rows: float32 [N, D], the rows x̃, N static.
+        temperature: τ of the softmax.
+        block_rows: The number of rows per block.
+        last_counts: bool [], False if the last row is padding. None means
+            that it is never padding.
 
     Returns:
         A shift M [B], the sum of exp(x·x̃_n/τ − M) [B], and the sum of the
         rows with these weights [B, D]. M is 0, or, below
-        `LEAST_UNSHIFTED_TEMPERATURE`, the highest logit of those visited.
-        Where padding is all there is, M + log of the sum is −1e30 or less.
+        `LEAST_UNSHIFTED_TEMPERATURE`, the highest logit of the rows. If there
+        are no rows but padding, M + log of the sum is −1e30 or less.
     """
     num_rows = rows.shape[0]
     shifted = temperature < LEAST_UNSHIFTED_TEMPERATURE
-    scaled = embeddings / temperature  # Once, and not every block's logits.
+    scaled = embeddings / temperature  # Cheaper than to scale all logits.
     state = (
         tf.fill(
             [tf.shape(embeddings)[0], 1], -float("inf") if shifted else 0.0
@@ -194,9 +206,9 @@ def sweep(
             weighted + tf.matmul(weights, block),
         )
 
-    # Whole blocks in a loop, one at a time so that memory stays flat; the
-    # rest apart, so that every shape is static, as XLA needs it, and with it
-    # the last row, so that no other block has to ask whether it counts.
+    # Whole blocks go through a loop, one at a time to limit memory. The rest
+    # comes after the loop, because XLA needs static shapes. It always has the
+    # last row, so that no block in the loop has to check for padding.
     whole = (num_rows - 1) // block_rows
     if whole:
         _, *state = tf.while_loop(
@@ -215,7 +227,7 @@ def sweep(
         )
     last, bias = rows[whole * block_rows :], None
     if last_counts is not None:
-        # Finite, for −inf less −inf would be NaN.
+        # The mask is finite, because −inf minus −inf would be NaN.
         mask = tf.where(last_counts, 0.0, -1e30)
         bias = mask * tf.one_hot(last.shape[0] - 1, last.shape[0])
     highest, total, weighted = visit(last, state, bias)

@@ -1,4 +1,4 @@
-"""The memory bank: one embedding for every training sample."""
+"""Keeps the memory bank: one embedding for every training sample."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INITIALISERS = ("unit", "uniform")
 def blend(
     old: tf.Tensor, new: tf.Tensor, momentum: float | tf.Tensor
 ) -> tf.Tensor:
-    """Equation 8, then the L2 norm: x̃ ← (1−η)x̃ + ηx.
+    """Applies equation 8, x̃ ← (1−η)x̃ + ηx, and normalises the result.
 
     Args:
         old: float32 [B, D], rows of the bank.
@@ -31,7 +31,7 @@ def blend(
 
 @keras.saving.register_keras_serializable(package="and_tf")
 class MemoryBank(keras.layers.Layer):
-    """Keeps one embedding for every training sample, as rows of a matrix.
+    """A memory bank that holds one embedding per training sample, as rows.
 
     A row moves towards the new embedding of its sample, by equation 8, when
     the sample has been seen. `AND` makes its own bank; make one yourself to
@@ -75,8 +75,8 @@ class MemoryBank(keras.layers.Layer):
         check(momentum, initialiser)
         self.momentum, self.initialiser = momentum, initialiser
         self.seed = seed
-        # NONE: every replica computes and writes the same rows itself. With
-        # ONLY_FIRST_REPLICA the first would send them to all others.
+        # With "none", every replica computes and writes the same rows itself.
+        # With "only_first_replica" the first would send them to all others.
         self.rows = self.add_weight(
             name="rows",
             shape=(num_examples, embedding_dim),
@@ -95,17 +95,17 @@ class MemoryBank(keras.layers.Layer):
         temperature: float,
         block_rows: int = 0,
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """The terms of equation 7 of this replica's samples.
+        """Computes the terms of equation 7 of this replica's samples.
 
         Args:
             embeddings: [b, D], unit norm.
-            sample_ids: integer [b].
-            neighbours, selected, temperature, block_rows: See
-                `objective.losses`.
+            sample_ids: integer [b], each sample's row in the bank.
+            neighbours, is_anchor, temperature, block_rows: See
+                `loss.losses`.
 
         Returns:
-            float32 [b], and what it had to hear from the other replicas for
-            it: nothing, or the embeddings [B, D] and numbers [B] of all.
+            float32 [b], and the tensors that were gathered from all replicas
+            to compute it: none, or the embeddings [B, D] and sample_ids [B].
         """
         terms = loss.losses(
             embeddings,
@@ -123,25 +123,25 @@ class MemoryBank(keras.layers.Layer):
 
         Args:
             embeddings: float32 [B, D], unit norm.
-            sample_ids: integer [B], the samples' numbers. Where one occurs more
-                than once, one of its embeddings wins, which one is not
-                defined: batches are drawn without replacement.
+            sample_ids: integer [B], each sample's row in the bank. If one
+                occurs more than once, the row takes one of its embeddings; it
+                is not defined which. Batches are drawn without replacement.
         """
         old = tf.gather(self.rows.value, sample_ids)  # [B, D]
         new = blend(old, embeddings, self.momentum)
         self.rows.value.scatter_update(tf.IndexedSlices(new, sample_ids))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Returns the constructor's arguments."""
         return config_of(self)
 
     def fill(self, embeddings: tf.Tensor) -> None:
-        """Replaces all rows by `embeddings`, float32 [N, D], normalised."""
+        """Replaces all rows by `embeddings`, [N, D], after normalising them."""
         self.rows.assign(tf.math.l2_normalize(embeddings, axis=1))
 
 
 def config_of(bank: keras.layers.Layer) -> dict[str, Any]:
-    """The arguments of a bank, be its rows whole or sharded."""
+    """Returns the constructor's arguments of a whole or sharded bank."""
     num_examples, embedding_dim = bank.rows.shape
     return {
         "num_examples": num_examples,
@@ -169,7 +169,7 @@ def check(momentum: float, initialiser: str) -> None:
 def initial_rows(
     initialiser: str, seed: int | None
 ) -> keras.initializers.Initializer:
-    """Draws a bank's first rows; see `MemoryBank`."""
+    """Returns the initialiser of a bank's rows; see `MemoryBank`."""
 
     class Rows(keras.initializers.Initializer):
         def __call__(self, shape, dtype=None):

@@ -1,4 +1,4 @@
-"""AND as one `keras.Model`: encoder, memory bank and objective."""
+"""Defines AND as one `keras.Model` of encoder, memory bank and loss."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AND(Pretext):
     arrays. The id of a sample is its position in the training set. Without a
     `Curriculum` callback it learns by instance discrimination [2].
 
-    `evaluate` gives the instance loss of (images, sample_ids), and `predict`
+    `evaluate` returns the instance loss of (images, sample_ids), and `predict`
     the unit-norm embeddings of images. `save` keeps everything that training
     needs; `keras.models.load_model` continues from it once this class has been
     imported.
@@ -38,7 +38,8 @@ class AND(Pretext):
             itself.
         temperature: τ of the softmax over the memory bank.
         memory_momentum: η of equation 8, the weight of the new embedding.
-        bank_initialiser: What the rows start from, see `MemoryBank`.
+        bank_initialiser: The distribution of the bank's initial rows, "unit"
+            or "uniform"; see `MemoryBank`.
         augmenter: A layer that makes views of images in the training step.
             None trains on the images as they are.
         shard_bank: Whether each replica of a strategy keeps a part of the
@@ -49,10 +50,11 @@ class AND(Pretext):
 
     Attributes:
         bank: The `MemoryBank`, or the `ShardedMemoryBank`.
-        neighbours: int64 [N, k], of every sample, assigned by `Curriculum`.
-            TensorFlow keeps int32 variables on the host, where a step that is
-            compiled for a GPU cannot read them.
-        is_anchor: bool [N], the round's anchors; none in the beginning.
+        neighbours: int64 [N, k], the neighbours of every sample, assigned by
+            `Curriculum`. TensorFlow keeps int32 variables on the host, where
+            a step that is compiled for a GPU cannot read them.
+        is_anchor: bool [N], True for the round's anchors; all False before
+            round 1.
 
     Examples:
         >>> import keras
@@ -128,15 +130,15 @@ class AND(Pretext):
     def train_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
-        """One step of Algorithm 1 on (images, numbers of the samples [b])."""
+        """Runs one step of Algorithm 1 on a batch (images, sample_ids [b])."""
         images, sample_ids = self.samples(data)
         count = collectives.count_of_all(sample_ids)
         losses, gradients, embeddings, heard = self.differentiated(
             images, sample_ids, count
         )
 
-        # The one exchange of a step beside those of gradients and statistics;
-        # a sharded bank has heard most of it before.
+        # Besides this, replicas exchange only gradients and statistics. A
+        # sharded bank has already gathered the embeddings and ids for its loss.
         if heard:
             losses = collectives.gather(losses)  # [B]
         else:
@@ -148,8 +150,8 @@ class AND(Pretext):
         )
 
         collectives.sync_batch_stats(self.encoder.non_trainable_variables)
-        # After the loss: equation 8 moves rows that the loss has already
-        # read. Every replica applies the update of the whole global batch.
+        # The update comes after the loss, which reads the rows before equation
+        # 8 moves them. Every replica applies that of the whole global batch.
         self.bank.update(*heard)
         self._loss.update_state(losses)
         return self.get_metrics_result()
@@ -160,16 +162,17 @@ class AND(Pretext):
         sample_ids: tf.Tensor,
         count: tf.Tensor | None,
     ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor, tuple[tf.Tensor, ...]]:
-        """What a replica computes of a step before it hears of the others.
+        """Computes the losses and gradients of this replica's samples.
 
         Args:
-            images, numbers: This replica's, as those of `train_step`.
-            count: B, see `replicas.count_of_all`.
+            images, sample_ids: This replica's batch, as in `train_step`.
+            count: B, the size of the global batch; see
+                `collectives.count_of_all`.
 
         Returns:
             Losses float32 [b], the gradients of the trainable variables,
-            embeddings float32 [b, D], and what the bank has heard from the
-            others, see `MemoryBank.losses`.
+            embeddings float32 [b, D], and the tensors that the bank gathered
+            from all replicas; see `MemoryBank.losses`.
         """
         images = self.views(images)
         with tf.GradientTape() as tape:
@@ -191,11 +194,11 @@ class AND(Pretext):
     def test_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
-        """The instance loss of (images, sample_ids); nothing is changed.
+        """Computes the instance loss of (images, sample_ids).
 
-        The images are taken as they are, each to be told from all others by
-        its row of the bank (equation 2). Neighbours are left out of it, so
-        that the figures of all rounds can be compared.
+        It changes no weights and does not augment the images. The loss tells
+        each sample from all others by its row of the bank (equation 2). It
+        leaves neighbours out, so that the losses of all rounds are comparable.
         """
         images, sample_ids = self.samples(data, training=False)
         losses, _ = self.bank.losses(
@@ -210,7 +213,7 @@ class AND(Pretext):
         return self.get_metrics_result()
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again; see `KerasInterface`."""
+        """Returns the constructor's arguments; see `KerasInterface`."""
         return {
             **super().get_config(),
             "neighbourhood_size": self.neighbours.shape[1],
@@ -225,8 +228,9 @@ class AND(Pretext):
         """Puts the encoder's present embeddings into the bank.
 
         Args:
-            images: (images, sample_ids) batches with every sample once; where
-                several processes train, those of all of them together.
+            images: Batches (images, sample_ids) that hold every sample once.
+                If several processes train, each gives its own batches, which
+                together hold every sample once.
 
         Raises:
             InputError: If a sample is missing, or a batch has another form.
@@ -248,7 +252,7 @@ class AND(Pretext):
 
 
 def _check(num_examples: int, neighbourhood_size: int) -> None:
-    """Raises an `InputError` for neighbours that there cannot be."""
+    """Raises an `InputError` for an impossible neighbourhood size."""
     whole = isinstance(neighbourhood_size, Integral)
     if not (whole and 1 <= neighbourhood_size < num_examples):
         raise InputError(

@@ -1,4 +1,4 @@
-"""SGD as the authors of AND and of instance discrimination ran it."""
+"""Provides SGD and Adam with the weight decay of torch's optimisers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ class CoupledSGD(keras.optimizers.SGD):
 
     v ← μv + (g + λw);  w ← w − α(g + λw + μv), or w ← w − αv without Nesterov.
 
-    Two things differ from `keras.optimizers.SGD`: the decay λ enters the
-    gradient, and so the momentum, of every variable (Keras decays apart), and
-    the learning rate α multiplies after the momentum, so that a drop of α
-    acts at once (Keras carries steps of the old size on in v).
+    The authors of AND and of instance discrimination trained with it. It
+    differs from `keras.optimizers.SGD` in two ways. The decay λ enters the
+    gradient, and so the momentum, of every variable; Keras decays weights
+    separately. The learning rate α multiplies after the momentum, so that a
+    drop of α acts at once; Keras keeps steps of the old size in v.
 
     Args:
         learning_rate: α, a number or a schedule.
-        momentum: μ.
-        nesterov: Whether to look ahead.
-        weight_decay: λ.
+        momentum: μ, the momentum.
+        nesterov: Whether to use Nesterov momentum.
+        weight_decay: λ, the weight decay.
+        name: The name of the optimiser.
+        **kwargs: Further arguments of `keras.optimizers.SGD`.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class CoupledSGD(keras.optimizers.SGD):
         self.assign_sub(variable, tf.cast(learning_rate, step.dtype) * step)
 
     def get_config(self) -> dict:
-        """The arguments that make it again."""
+        """Returns the constructor's arguments."""
         config = super().get_config()
         config["weight_decay"] = self.coupled_decay
         return config
@@ -65,14 +68,17 @@ class CoupledSGD(keras.optimizers.SGD):
 
 @keras.saving.register_keras_serializable(package="and_tf")
 class CoupledAdam(keras.optimizers.Adam):
-    """Adam with the weight decay of `torch.optim.Adam`, as SCAN's authors ran.
+    """Adam with the weight decay of `torch.optim.Adam`, as in SCAN's code.
 
     The decay λ enters the gradient of every variable, g + λw, and so both
-    moments; Keras' own and AdamW's decays apart from them.
+    moments; Keras' Adam and AdamW decay weights separately.
 
     Args:
         learning_rate: α, a number or a schedule.
-        weight_decay: λ.
+        weight_decay: λ, the weight decay.
+        epsilon: The constant that keeps the division stable.
+        name: The name of the optimiser.
+        **kwargs: Further arguments of `keras.optimizers.Adam`.
     """
 
     def __init__(
@@ -97,7 +103,7 @@ class CoupledAdam(keras.optimizers.Adam):
         super().update_step(decayed, variable, learning_rate)
 
     def get_config(self) -> dict:
-        """The arguments that make it again."""
+        """Returns the constructor's arguments."""
         config = super().get_config()
         config["weight_decay"] = self.coupled_decay
         return config

@@ -1,4 +1,4 @@
-"""The learning rate over rounds: each round starts again from the top."""
+"""Plans rounds, and the learning rate that starts anew in each of them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ SCHEDULES = ("step", "cosine", "constant")
 
 @dataclasses.dataclass(frozen=True)
 class Rounds:
-    """When rounds begin and end, in epochs.
+    """The plan of when rounds begin and end, in epochs.
 
-    Round 0 is instance learning, rounds 1 to `rounds` begin with discovery.
+    Round 0 is instance learning; rounds 1 to `rounds` begin with discovery.
 
     Attributes:
-        rounds: R; 0 is instance learning alone.
-        epochs_per_round: Of rounds 1 to R.
-        initial_epochs: Of round 0; 0 starts from a random encoder.
+        rounds: R, the number of rounds; 0 does instance learning only.
+        epochs_per_round: The length of rounds 1 to R, in epochs.
+        initial_epochs: The length of round 0, in epochs; 0 starts round 1
+            from a random encoder.
     """
 
     rounds: int = 4
@@ -48,27 +49,27 @@ class Rounds:
 
     @property
     def epochs(self) -> int:
-        """Of all rounds together."""
+        """The number of epochs of all rounds together."""
         return self.initial_epochs + self.rounds * self.epochs_per_round
 
     def of_epoch(self, epoch: int) -> int:
-        """The round that an epoch, counted from 0, is part of."""
+        """Returns the round of an epoch; epochs are counted from 0."""
         if epoch < self.initial_epochs or not self.rounds:
             return 0
         past = (epoch - self.initial_epochs) // self.epochs_per_round
         return min(1 + past, self.rounds)
 
     def first_epoch(self, round_number: int) -> int:
-        """The epoch, counted from 0, with which a round begins."""
+        """Returns a round's first epoch; epochs are counted from 0."""
         if round_number == 0:
             return 0
         return self.initial_epochs + (round_number - 1) * self.epochs_per_round
 
     @property
     def ends(self) -> dict[int, int]:
-        """Epochs that are finished at the end of each round, by round.
+        """The number of epochs done at the end of each round, by round.
 
-        Round 0 is left out where it has no epoch.
+        Round 0 is left out if it has no epochs.
         """
         initial, later = self.initial_epochs, self.epochs_per_round
         ends = {r: initial + r * later for r in range(self.rounds + 1)}
@@ -81,18 +82,19 @@ class RoundSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     It needs no state of its own, so a resumed run has the right rate.
 
-    "step": ×0.1 after 2/5 of a round and again after every further 1/5, which
-        in rounds of 200 epochs is at epoch 80 and every 40 after, as the
-        paper has it.
-    "cosine": half a cosine down to 0 in each round.
-    "constant": neither.
+    "step": The rate is multiplied by 0.1 after 2/5 of a round and again after
+        every further 1/5. In rounds of 200 epochs, as in the paper, that is
+        at epoch 80 and every 40 epochs after it.
+    "cosine": The rate falls as half a cosine to 0 in each round.
+    "constant": The rate stays at `peak`.
 
     Args:
-        peak: The rate at the top of a round.
+        peak: The peak learning rate of each round.
         schedule: One of `SCHEDULES`.
-        steps_per_epoch: Optimiser steps an epoch.
-        rounds, epochs_per_round, initial_epochs: As in `Rounds`.
-        warmup_epochs: Of every round, rising linearly to `peak`.
+        steps_per_epoch: The number of optimiser steps per epoch.
+        rounds, epochs_per_round, initial_epochs: See `Rounds`.
+        warmup_epochs: The number of epochs at the beginning of every round
+            in which the rate rises linearly; 0 is no warm-up.
     """
 
     def __init__(
@@ -121,14 +123,14 @@ class RoundSchedule(keras.optimizers.schedules.LearningRateSchedule):
         }
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """The rate of a step, counted from 0."""
+        """Returns the learning rate of a step; steps are counted from 0."""
         c = self._config
         per_epoch = c["steps_per_epoch"]
-        first = c["initial_epochs"] * per_epoch  # Steps of round 0,
-        later = max(c["epochs_per_round"] * per_epoch, 1)  # of the others.
-        # In whole steps: in float32 epoch 80 of 200 may come before 2/5. And
-        # without a division: a GPU has none of integers, so outside of XLA
-        # every step would wait for the host to do it.
+        first = c["initial_epochs"] * per_epoch  # Steps of round 0.
+        later = max(c["epochs_per_round"] * per_epoch, 1)  # Of other rounds.
+        # Steps are integers, because in float32 epoch 80 of 200 may come
+        # before 2/5. Nothing is divided, because a GPU has no integer division
+        # and outside XLA every step would wait for the host to do it.
         step = tf.cast(step, tf.int64)
         starts = [first + r * later for r in range(c["rounds"])]
         begun = _count(step, starts)
@@ -136,13 +138,18 @@ class RoundSchedule(keras.optimizers.schedules.LearningRateSchedule):
         length = tf.where(begun > 0, tf.constant(later, tf.int64), first)
         rate = c["peak"] * self._factor(within, length)
         if c["warmup_epochs"]:
-            # Half a step in, so that the first step is not lost at rate 0.
+            # The half step avoids a rate of 0 in the first step.
             risen = tf.cast(within, tf.float32) + 0.5
             rate *= tf.minimum(1.0, risen / (c["warmup_epochs"] * per_epoch))
         return rate
 
     def _factor(self, within: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-        """What the peak is multiplied by at a step of a round's steps."""
+        """Returns the factor of the peak at step `within` of a round.
+
+        Args:
+            within: int64 [], the step, counted from the round's beginning.
+            length: int64 [], the number of steps of the round.
+        """
         schedule = self._config["schedule"]
         if schedule == "step":
             drops = _count(5 * within, [fifth * length for fifth in (2, 3, 4)])
@@ -153,11 +160,11 @@ class RoundSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return tf.ones_like(progress)
 
     def get_config(self) -> dict:
-        """The arguments that make it again."""
+        """Returns the constructor's arguments."""
         return dict(self._config)
 
 
 def _count(value: tf.Tensor, bounds: list[int | tf.Tensor]) -> tf.Tensor:
-    """How many bounds a value has reached, int64 []."""
+    """Counts the bounds that a value has reached, int64 []."""
     reached = [tf.cast(value >= bound, tf.int64) for bound in bounds]
     return tf.add_n([tf.zeros([], tf.int64), *reached])

@@ -1,8 +1,8 @@
-"""Checks that training steps get images and the numbers of their samples.
+"""Checks that training steps get images and valid sample_ids.
 
-Whether an element has this form is checked when a step is traced. What the
-numbers are can be known on the device alone. There they are counted, by one
-small operation a step, and the host looks at the counts now and then.
+The form of a batch is checked when a step is traced. The values of the
+sample_ids are known only on the device. One small operation per step counts
+them there, and the host checks the counts from time to time.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _HOW = (
 
 
 def images_and_numbers(data: Any, free_form: bool) -> tuple[Any, tf.Tensor]:
-    """Takes a batch apart.
+    """Splits a batch into images and sample_ids.
 
     Args:
         data: An element of the user's data set.
-        free_form: Whether images may be any structure of tensors, since an
-            augmenter makes images of it.
+        free_form: Whether the images may be any structure of tensors, because
+            an augmenter turns it into images.
 
     Returns:
-        The images, and int32 or int64 [b], the samples' numbers.
+        The images, and the sample_ids, int32 or int64 [b].
 
     Raises:
         InputError: If the element is not (images, sample_ids).
     """
     parts = list(data) if isinstance(data, (tuple, list)) else [data]
-    # Keras adds the targets and weights that it was not given.
+    # Keras appends None for targets and weights that were not given.
     while len(parts) > 2 and parts[-1] is None:
         parts.pop()
     if len(parts) != 2 or not _are_numbers(parts[1]):
@@ -53,18 +53,18 @@ def images_and_numbers(data: Any, free_form: bool) -> tuple[Any, tf.Tensor]:
             f"Received: {_shown(images)}."
         )
     if sample_ids.dtype not in (tf.int32, tf.int64):
-        sample_ids = tf.cast(sample_ids, tf.int64)  # To gather by.
+        sample_ids = tf.cast(sample_ids, tf.int64)  # tf.gather needs it.
     return images, sample_ids
 
 
 class SampleCounts:
-    """Counts on the devices how often each sample was seen in an epoch.
+    """On-device counters of how often each sample was seen in an epoch.
 
     Args:
-        num_examples: N.
-        strategy: Of the model; every replica counts what it sees.
-        distinct: Whether samples should have numbers of their own in an
-            epoch, as in training. Images to evaluate may be few ones often.
+        num_examples: N, the number of training samples.
+        strategy: The model's strategy; every replica counts its own samples.
+        distinct: Whether to require different sample_ids within an epoch, as
+            in training. In evaluation, a few samples may occur many times.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class SampleCounts:
         self._size, self._distinct = num_examples, distinct
         self._strategy = strategy
         with strategy.scope():
-            # The last one counts all that is no number of a sample.
+            # The last place counts all invalid sample_ids.
             self._counts = tf.Variable(
                 tf.zeros([num_examples + 1]),
                 trainable=False,
@@ -85,14 +85,15 @@ class SampleCounts:
             )
 
     def count(self, sample_ids: tf.Tensor) -> tf.Tensor:
-        """Counts a batch; to be called within a step.
+        """Counts the samples of a batch; call this within a step.
 
         Args:
             sample_ids: int32 or int64 [b].
 
         Returns:
-            The same, 0 in the place of what is no number of a sample: a step
-            ends well on every device, and `check` refuses it afterwards.
+            The same sample_ids, with 0 for each one that is not from 0 to
+            N − 1. So the step ends without an error on every device, and
+            `check` raises the error afterwards.
         """
         size = tf.constant(self._size, sample_ids.dtype)
         inside = (sample_ids >= 0) & (sample_ids < size)
@@ -102,11 +103,11 @@ class SampleCounts:
         return tf.where(inside, sample_ids, tf.zeros_like(sample_ids))
 
     def check(self) -> None:
-        """Looks at the counts; a GPU has to finish its steps for it.
+        """Checks the counts, for which a GPU has to finish its steps.
 
         Raises:
-            InputError: If there were numbers that are none of samples. They
-                are then forgotten, for the next data set may be right.
+            InputError: If the sample_ids were invalid. The counts then start
+                from 0 again, since the next data set may be right.
         """
         parts = self._strategy.experimental_local_results(self._counts)
         counts = sum(np.asarray(part, np.float64) for part in parts)
@@ -117,7 +118,7 @@ class SampleCounts:
             raise
 
     def restart(self) -> None:
-        """Checks what was counted, and begins to count from 0 again."""
+        """Checks the counts and sets them to 0."""
         self.check()
         self._clear()
 
@@ -125,12 +126,12 @@ class SampleCounts:
         self._counts.assign(tf.zeros_like(self._counts))
 
     def _refuse(self, counts: np.ndarray) -> None:
-        """Raises an `InputError` if counts [N + 1] are not of samples."""
+        """Raises an `InputError` if counts [N + 1] show wrong sample_ids."""
         seen = int(counts.sum())
         _refuse_outside(int(counts[-1]), seen, self._size)
         different = int(np.count_nonzero(counts[:-1]))
-        # Half, since some draw samples with replacement, or go from one epoch
-        # to the next within a batch.
+        # Half of them suffices, because some data sets draw samples with
+        # replacement, or have batches that span two epochs.
         if self._distinct and 2 * different < min(seen, self._size):
             raise InputError(
                 "Expected a different number for each training image. "
@@ -140,14 +141,14 @@ class SampleCounts:
 
 
 def check_numbers(sample_ids: np.ndarray, num_examples: int) -> None:
-    """Checks numbers that are on the host.
+    """Checks sample_ids that are on the host.
 
     Args:
         sample_ids: integer [n].
-        num_examples: N.
+        num_examples: N, the number of training samples.
 
     Raises:
-        InputError: If some are none of 0 to N − 1.
+        InputError: If a sample_id is not from 0 to N − 1.
     """
     outside = (sample_ids < 0) | (sample_ids >= num_examples)
     _refuse_outside(int(outside.sum()), len(sample_ids), num_examples)
@@ -156,13 +157,16 @@ def check_numbers(sample_ids: np.ndarray, num_examples: int) -> None:
 def watched(
     function: Callable[[Any], Any], counts: SampleCounts
 ) -> Callable[[Any], Any]:
-    """Has a function of steps checked after its calls 1, 2, 4, 8 and so on.
+    """Wraps a function of steps to check its counts after calls 1, 2, 4, 8, ….
 
-    So wrong numbers are refused at once, and the host seldom waits.
+    So wrong sample_ids are refused early, and the host seldom has to wait.
 
     Args:
-        function: Takes an iterator, as Keras' `train_function` does.
-        counts: What the steps count in.
+        function: A function of an iterator, such as Keras' `train_function`.
+        counts: The counts that the steps update.
+
+    Returns:
+        A function with the same argument and result.
     """
     calls = itertools.count(1)
 
@@ -177,7 +181,7 @@ def watched(
 
 
 def _refuse_outside(outside: int, seen: int, num_examples: int) -> None:
-    """Raises an `InputError` if any of the numbers seen was outside."""
+    """Raises an `InputError` if any of the `seen` sample_ids was outside."""
     if outside:
         raise InputError(
             f"Expected sample numbers from 0 to {num_examples - 1}. "
@@ -186,7 +190,7 @@ def _refuse_outside(outside: int, seen: int, num_examples: int) -> None:
 
 
 def _are_numbers(sample_ids: Any) -> bool:
-    """Returns whether something is an integer tensor [b]."""
+    """Returns whether the argument is an integer tensor [b]."""
     return (
         tf.is_tensor(sample_ids)
         and sample_ids.dtype.is_integer
@@ -195,7 +199,7 @@ def _are_numbers(sample_ids: Any) -> bool:
 
 
 def _shown(data: Any) -> str:
-    """Dtypes and shapes in a structure, as a user would write it."""
+    """Formats the dtypes and shapes of a structure for an error message."""
     if isinstance(data, dict):
         parts = (f"{name!r}: {_shown(part)}" for name, part in data.items())
         return "{" + ", ".join(parts) + "}"

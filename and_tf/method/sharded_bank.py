@@ -1,4 +1,4 @@
-"""A memory bank of which every replica holds a part of the rows."""
+"""Keeps a memory bank of which every replica holds a part of the rows."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from and_tf.utils.errors import InputError
 def build_bank(
     num_examples: int, embedding_dim: int, *, sharded: bool, **options: object
 ) -> MemoryBank | ShardedMemoryBank:
-    """Makes the bank of a model, under the strategy of the scope.
+    """Makes the bank of a model, under the strategy of the current scope.
 
     Args:
-        num_examples: N.
-        embedding_dim: D.
-        sharded: Whether its rows are spread over the replicas. With one
-            replica that is the whole bank.
-        **options: Those of `MemoryBank`.
+        num_examples: N, the number of rows.
+        embedding_dim: D, the length of a row.
+        sharded: Whether the rows are spread over the replicas. With one
+            replica, the bank is a `MemoryBank` in any case.
+        **options: Further arguments of `MemoryBank`.
     """
     count = tf.distribute.get_strategy().num_replicas_in_sync
     kind = ShardedMemoryBank if sharded and count > 1 else MemoryBank
@@ -40,29 +40,30 @@ def build_bank(
 
 @keras.saving.register_keras_serializable(package="and_tf")
 class ShardedMemoryBank(keras.layers.Layer):
-    """`MemoryBank` with ⌈N/R⌉ of its rows on each of R replicas.
+    """A `MemoryBank` with at most ⌈N/R⌉ of its rows on each of R replicas.
 
-    Every step computes over each replica's own rows for the images of all
-    replicas, so that a step's work is that of a whole bank, its memory a
-    share. Between steps, discovery, evaluation and checkpoints take the whole
-    bank through the host; discovery's search borrows the memory of one device
-    for it. To be made in the scope of a strategy whose replicas are all in
-    this process.
+    In a step, each replica computes over its own rows for the images of all
+    replicas. So a step does the same work as with a whole bank, and the bank
+    takes 1/R of the memory per replica. Between steps, discovery, evaluation
+    and checkpoints read the whole bank through the host; the search of
+    discovery then needs memory for all rows on one device. Make this bank in
+    the scope of a strategy whose replicas are all in this process.
 
     Args:
-        num_examples: N.
-        embedding_dim: D.
-        momentum, initialiser, seed: As those of `MemoryBank`; one seed gives
-            both the same rows.
+        num_examples: N, the number of rows.
+        embedding_dim: D, the length of a row.
+        momentum, initialiser, seed: See `MemoryBank`; the same seed gives the
+            same rows in both.
+        name: The name of the layer.
 
     Attributes:
         rows: The whole bank, as if it were one variable; see `WholeRows`.
         shard: float32 [⌈N/R⌉, D], non-trainable. Its content differs from
             replica to replica.
-        shards: Which rows these are.
+        shards: The `Shards`, which say which replica holds which rows.
 
     Raises:
-        InputError: If replicas are in other processes.
+        InputError: If some replicas are in other processes.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class ShardedMemoryBank(keras.layers.Layer):
         self.seed = seed
         strategy = tf.distribute.get_strategy()
         self.shards = Shards(num_examples, strategy.num_replicas_in_sync)
-        # NONE: what a replica writes in a step stays its own.
+        # With "none", each replica keeps what it writes in a step.
         self.shard = self.add_weight(
             name="rows",
             shape=(self.shards.size, embedding_dim),
@@ -98,7 +99,7 @@ class ShardedMemoryBank(keras.layers.Layer):
                 "out, or train on one machine."
             )
         self.rows = WholeRows(self.shard, self.shards, strategy)
-        # Drawn on the host, which alone has to have room for all of them.
+        # Rows are drawn on the host, so that no device needs room for all.
         with tf.device("CPU:0"):
             draw = initial_rows(initialiser, seed)
             self.rows.assign(draw((num_examples, embedding_dim), "float32"))
@@ -112,7 +113,10 @@ class ShardedMemoryBank(keras.layers.Layer):
         temperature: float,
         block_rows: int = 0,
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-        """See `MemoryBank.losses`; computed by all replicas together."""
+        """Computes the terms of equation 7 by all replicas together.
+
+        Arguments and result are those of `MemoryBank.losses`.
+        """
         everyones = collectives.gather_together(
             tf.stop_gradient(embeddings), sample_ids
         )
@@ -129,11 +133,11 @@ class ShardedMemoryBank(keras.layers.Layer):
         return terms, everyones
 
     def update(self, embeddings: tf.Tensor, sample_ids: tf.Tensor) -> None:
-        """Blends the embeddings of which this replica holds the rows.
+        """Blends embeddings into the rows that this replica holds.
 
         Args:
             embeddings: float32 [B, D], unit norm, of the whole global batch.
-            sample_ids: integer [B], the samples' numbers, each once.
+            sample_ids: integer [B], distinct, each sample's row in the bank.
         """
         positions, places = self.shards.owned(sample_ids, collectives.number())
         old = tf.gather(self.shard.value, places)  # [P, D]
@@ -143,11 +147,11 @@ class ShardedMemoryBank(keras.layers.Layer):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Returns the constructor's arguments."""
         return config_of(self)
 
     def fill(self, embeddings: np.ndarray | tf.Tensor) -> None:
-        """Replaces all rows by `embeddings`, float32 [N, D], normalised."""
+        """Replaces all rows by `embeddings`, [N, D], after normalising them."""
         with tf.device("CPU:0"):
             self.rows.assign(tf.math.l2_normalize(embeddings, axis=1))
 
@@ -156,23 +160,24 @@ class ShardedMemoryBank(keras.layers.Layer):
         store["0"] = np.asarray(self.rows)
 
     def load_own_variables(self, store: dict) -> None:
-        """Takes the whole bank from a weights file."""
+        """Reads the whole bank from a weights file."""
         self.rows.assign(np.asarray(store["0"]))
 
 
 class WholeRows:
-    """All rows of a sharded bank, in the guise of a variable [N, D].
+    """All rows of a sharded bank, with the interface of a variable [N, D].
 
-    Outside of steps alone. Reading and assigning pass through the host's
-    memory, which has to have room for N × D; a replica sees its shard alone.
+    Use it only outside of steps. Reading and assigning go through the host's
+    memory, which needs room for N × D numbers; each replica gets only its own
+    shard.
 
     Args:
-        shard: The variable, with a shard on each replica.
-        shards: Which rows these are.
-        strategy: Of the replicas.
+        shard: The variable that has a shard on each replica.
+        shards: The `Shards`, which say which replica holds which rows.
+        strategy: The strategy of the replicas.
 
     Attributes:
-        path: The variable's name in checkpoints, that of a whole bank's.
+        path: The variable's name in checkpoints, the same as for a whole bank.
         shape: (N, D).
     """
 
@@ -190,11 +195,11 @@ class WholeRows:
 
     @property
     def value(self) -> np.ndarray:
-        """float32 [N, D], a copy."""
+        """A copy of the rows, float32 [N, D]."""
         return self._shards.join([v.numpy() for v in self._parts()])
 
     def numpy(self) -> np.ndarray:
-        """float32 [N, D], a copy."""
+        """Returns a copy of the rows, float32 [N, D]."""
         return self.value
 
     def __array__(

@@ -1,9 +1,10 @@
-"""The objective where each replica holds a part of the memory bank.
+"""Computes the loss if each replica holds a part of the memory bank.
 
-The losses and gradients are those of `objective.losses`. Every replica visits
-its own rows with the embeddings of all; what is summed over the replicas grows
-with the batch and not with the bank: logits of the neighbourhoods [B, 1 + k],
-sums of exponentials [B] and the rows of the gradient [B, D].
+The losses and gradients are those of `loss.losses`. Every replica visits its
+own rows with the embeddings of all replicas. The tensors that are summed over
+the replicas grow with the batch, not with the bank: the logits of the
+neighbourhoods [B, 1 + k], the sums of exponentials [B] and the gradients
+[B, D].
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from and_tf.method import loss
 from and_tf.method.shards import Shards
 from and_tf.utils.errors import InputError
 
-# Sums of exponentials are added up in float64, which holds e^±700, each as
-# far from an image's own neighbourhood as this. What lies lower cannot be
-# told from zero beside it; what lies 1,400 higher would be infinite. Rows of
-# norm √3, the longest that a bank begins with, stay within that from here on.
+# Exponentials are added up in float64, which holds e^±700. Each exponent is
+# taken relative to the log mass of the sample's own neighbourhood plus this
+# shift. A sum far below that mass becomes zero, which does not matter beside
+# it; only a sum whose log is 1,400 above it would become infinite. With rows
+# of norm √3, the longest that a bank starts with, that cannot happen from this
+# temperature up.
 SHIFT = 700.0
 LEAST_TEMPERATURE = 0.0025
 
@@ -34,29 +37,33 @@ def losses(
     temperature: float,
     block_rows: int = 0,
 ) -> tf.Tensor:
-    """The terms of equation 7 of this replica's samples.
+    """Computes the terms of equation 7 of this replica's samples.
 
-    All replicas have to call it, in replica context; with one it needs none.
+    All replicas have to call it, in replica context. With one replica it needs
+    no such context.
 
     Args:
-        embeddings: [b, D], unit norm, of this replica's samples; the gradient
-            reaches these, with no word between replicas.
-        everyones: float32 [B, D], those of all replicas, in their order.
-        sample_ids: integer [B], their numbers.
+        embeddings: [b, D], unit norm, of this replica's samples. The gradient
+            reaches these; it needs no exchange between replicas.
+        everyones: float32 [B, D], the embeddings of all replicas, in the order
+            of the replicas.
+        sample_ids: integer [B], the row in the bank of each of `everyones`.
         shard: float32 [S, D], this replica's rows of the bank before this
-            step's update, S static; receives no gradient.
-        shards: Which rows these are.
-        neighbours: integer [N, k], of every sample.
+            step's update, S static; it receives no gradient.
+        shards: The `Shards`, which say which replica holds which rows.
+        neighbours: integer [N, k], the neighbours of every sample.
         is_anchor: bool [N], True for the anchors of the round.
-        temperature: τ.
-        block_rows: As of `objective.log_partition`, for a batch of b: where
-            the replicas together have more, blocks are as much shorter.
+        temperature: τ of the softmax.
+        block_rows: The number of rows per block, as for `loss.log_partition`
+            with a batch of b. It is divided by the number of replicas here,
+            because B is that many times larger.
 
     Returns:
-        float32 [b].
+        float32 [b], one term per sample.
 
     Raises:
-        InputError: For a temperature whose exponentials float64 cannot hold.
+        InputError: If the temperature is so low that float64 cannot hold the
+            exponentials.
     """
     if temperature < LEAST_TEMPERATURE:
         raise InputError(
@@ -101,10 +108,11 @@ def _of_everyone(
     temperature: float,
     block_rows: int,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Losses [B] and τ times their gradients [B, D], on every replica.
+    """Computes the losses [B] and τ times their gradients [B, D].
 
-    A gradient is the mean of the rows under p less that of the neighbourhood
-    under p̃ (equations 9 to 11): each replica adds up those it holds.
+    A gradient is the mean of the rows under p minus the mean of the
+    neighbourhood's rows under p̃ (equations 9 to 11). Each replica adds up the
+    rows that it holds; all replicas return the same sums.
     """
     replica = collectives.number()
     sample_ids = tf.cast(sample_ids, neighbours.dtype)
@@ -115,7 +123,7 @@ def _of_everyone(
     positions, places = shards.owned(members, replica)  # [P, 2], [P]
     queries, rows = positions[:, 0], tf.gather(shard, places)  # [P], [P, D]
     products = tf.reduce_sum(tf.gather(embeddings, queries) * rows, axis=1)
-    # Every member is on one replica: the others add zero.
+    # Each member's row is on one replica; the others add zero.
     logits = collectives.all_reduce_sum(
         tf.scatter_nd(
             positions, products / temperature, tf.shape(members, tf.int64)
@@ -140,14 +148,19 @@ def _of_everyone(
 
 
 def _log_total(log_part: tf.Tensor, log_mass: tf.Tensor) -> tf.Tensor:
-    """log Σ exp over the replicas, each of which knows the log of its part.
+    """Computes log Σ exp(log_part) over the replicas.
 
-    Replicas only add, so a shift has to be agreed on that makes exponentials
-    representable; all know the mass of the neighbourhood, one of the terms.
+    Replicas can only exchange sums, so they need a common shift that keeps the
+    exponentials representable. All of them know the mass of the neighbourhood,
+    which is a part of the sum, and derive the shift from it.
 
     Args:
-        log_part: float32 [B].
-        log_mass: float32 [B], the same everywhere, not above the result.
+        log_part: float32 [B], the log of this replica's part of the sum.
+        log_mass: float32 [B], the log of the neighbourhood's mass, the same on
+            all replicas and not above the result.
+
+    Returns:
+        float32 [B].
     """
     shift = tf.cast(log_mass, tf.float64) + SHIFT
     part = tf.exp(tf.cast(log_part, tf.float64) - shift)

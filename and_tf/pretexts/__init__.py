@@ -1,1 +1,1 @@
-"""Trains an encoder by other means than AND, for comparison."""
+"""Trains an encoder by other methods than AND, for comparison."""

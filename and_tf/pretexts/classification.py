@@ -1,4 +1,4 @@
-"""Trains an encoder to tell classes of views apart, whatever the classes are.
+"""Trains an encoder to classify views, for any definition of the classes.
 
 The classifier is linear on the unit sphere, where embeddings are compared.
 """
@@ -16,17 +16,18 @@ from and_tf.method.memory_bank import initial_rows
 
 
 class Classification(Pretext):
-    """Cross-entropy of a cosine softmax over classes, on the embedding itself.
+    """A model trained by cross-entropy of a cosine softmax over classes.
 
-    Nothing lies between the embedding and its classifier, for what compares
-    embeddings later, as kNN and clustering do, compares what was trained.
+    There is no layer between the embedding and the classifier, so that kNN and
+    clustering later compare exactly the embeddings that were trained.
 
-    A subclass says in `task` what is classified.
+    A subclass defines in `task` the views and their classes.
 
     Args:
         encoder, num_examples, temperature, augmenter: See `Pretext`.
-        num_classes: C.
-        seed: Of the classifier's first directions.
+        num_classes: C, the number of classes.
+        seed: Random seed of the classifier's initial directions.
+        name: The name of the model.
 
     Attributes:
         classifier: The `CosineClassifier`.
@@ -60,7 +61,7 @@ class Classification(Pretext):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The loss, and the share of views that were classified right."""
+        """The loss, and the share of views that are classified correctly."""
         return [self._loss, self._accuracy]
 
     @property
@@ -71,30 +72,35 @@ class Classification(Pretext):
     def task(
         self, images: tf.Tensor, sample_ids: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """What is to be classified, and how.
+        """Makes the views to classify and their classes.
 
         Args:
-            images: Augmented, [b, S, S, 3].
-            sample_ids: integer [b], of the samples.
+            images: [b, S, S, 3], the augmented images.
+            sample_ids: integer [b], the samples' positions in the training
+                set.
 
         Returns:
-            Views [v, S, S, 3] and their classes, integer [v]; −1 where a view
-            has none and is left out of loss and accuracy.
+            Views [v, S, S, 3] and their classes, integer [v]. The class −1
+            leaves a view out of loss and accuracy.
         """
         raise NotImplementedError
 
     def view_weights(self, sample_ids: tf.Tensor) -> tf.Tensor:
-        """1 for each view of `task` that has a class, else 0: float32 [v].
+        """Returns 1 for each view of `task` that has a class, else 0.
 
         Args:
-            sample_ids: integer [b], of the samples.
+            sample_ids: integer [b], the samples' positions in the training
+                set.
+
+        Returns:
+            float32 [v].
         """
         raise NotImplementedError
 
     def train_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
-        """One step on (images, numbers of the samples [b])."""
+        """Runs one step on a batch (images, sample_ids [b])."""
         images, sample_ids = self.samples(data)
         count = collectives.all_reduce_sum(
             tf.reduce_sum(self.view_weights(sample_ids))
@@ -117,16 +123,17 @@ class Classification(Pretext):
     def differentiate(
         self, images: tf.Tensor, sample_ids: tf.Tensor, count: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-        """What a replica computes of a step before it hears of the others.
+        """Computes the losses and gradients of this replica's views.
 
         Args:
-            images, numbers: This replica's, as those of `train_step`.
-            count: The views of all replicas that have a class, float32 [].
+            images, sample_ids: This replica's batch, as in `train_step`.
+            count: float32 [], the number of views of all replicas that have
+                a class.
 
         Returns:
-            Of its views the weights, losses and whether they were told
-            right, float32 [v] each, and the gradients of the trainable
-            variables.
+            For each view its weight, its loss and whether it is classified
+            correctly (1 or 0), float32 [v] each; and the gradients of the
+            trainable variables.
         """
         images = self.views(images)
         views, classes = self.task(images, sample_ids)  # [v, S, S, 3], [v]
@@ -141,7 +148,7 @@ class Classification(Pretext):
     def test_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
     ) -> dict[str, tf.Tensor]:
-        """Loss and accuracy of (images, sample_ids); nothing is changed."""
+        """Computes loss and accuracy of (images, sample_ids)."""
         views, classes = self.task(*self.samples(data, training=False))
         counted, losses, right = collectives.gather_together(
             *self._told(views, classes, training=False)
@@ -151,17 +158,21 @@ class Classification(Pretext):
         return self.get_metrics_result()
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again; see `KerasInterface`."""
+        """Returns the constructor's arguments; see `KerasInterface`."""
         return {**super().get_config(), "seed": self.classifier.seed}
 
     def _told(
         self, views: tf.Tensor, classes: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Weights, losses and whether they were told right, float32 [v] each.
+        """Computes the weight, loss and correctness of each view.
 
         Args:
-            views, classes: As `task` gives them.
-            training: Whether batch norms see the batch.
+            views, classes: The result of `task`.
+            training: Whether batch norms use the statistics of the batch.
+
+        Returns:
+            float32 [v] each: 1 if the view has a class, else 0; the loss; and
+            1 if it is classified correctly, else 0.
         """
         logits = self.classifier(self(views, training=training))  # [v, C]
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -174,19 +185,22 @@ class Classification(Pretext):
 
 @keras.saving.register_keras_serializable(package="and_tf")
 class CosineClassifier(keras.layers.Layer):
-    """Logits w_c · x / τ of unit-norm embeddings, with unit-norm w_c [1].
+    """A classifier with logits w_c · x / τ, w_c and x of unit norm [1].
 
-    The parametric twin of AND's equation 2: a direction learned for a class
-    stands where the memory bank has a row for a sample.
+    It is the parametric form of AND's equation 2: it learns a direction for
+    each class, where the memory bank has a row for each sample.
 
     Args:
-        num_classes: C.
-        embedding_dim: D.
-        temperature: τ.
-        seed: Of the first directions, uniform on the unit sphere.
+        num_classes: C, the number of classes.
+        embedding_dim: D, the length of an embedding.
+        temperature: τ of the softmax.
+        seed: Random seed of the initial directions, which are uniform on the
+            unit sphere.
+        name: The name of the layer.
 
     Attributes:
-        directions: float32 [C, D], trainable; only where a row points counts.
+        directions: float32 [C, D], trainable; the norms of its rows have no
+            effect.
 
     References:
         [1] NormFace, https://arxiv.org/abs/1704.06369
@@ -212,14 +226,14 @@ class CosineClassifier(keras.layers.Layer):
         self.built = True
 
     def call(self, embeddings: tf.Tensor) -> tf.Tensor:
-        """Unit-norm embeddings, float32 [B, D], to logits [B, C]."""
+        """Computes the logits [B, C] of unit-norm embeddings [B, D]."""
         directions = tf.math.l2_normalize(self.directions.value, axis=1)
         return tf.matmul(embeddings, directions, transpose_b=True) / (
             self.temperature
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """Returns the constructor's arguments."""
         num_classes, embedding_dim = self.directions.shape
         return {
             "num_classes": num_classes,

@@ -1,4 +1,4 @@
-"""RotNet: which quarter turn a view has had."""
+"""Trains an encoder to recognise quarter turns of views (RotNet)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ TURNS = 4
 
 @keras.saving.register_keras_serializable(package="and_tf")
 class Rotation(Classification):
-    """Learns to tell the four quarter turns of every view apart [1].
+    """A model that learns to tell the four quarter turns of a view apart [1].
 
-    A step takes each view in all four, so it encodes four times the images
-    that a step of AND does. Unlike the authors, who classify by a layer above
-    features that they use later, the classes are told from the embedding; see
+    A step takes each view in all four turns, so it encodes four times as many
+    images as a step of AND. The authors classify by layers above the features
+    that they evaluate. This model classifies the embedding itself; see
     `Classification`.
 
     Args:
@@ -49,24 +49,24 @@ class Rotation(Classification):
     def task(
         self, images: tf.Tensor, sample_ids: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """All turns of [b, S, S, 3], and which they are; see `turned`."""
+        """Returns all turns of the images and their classes; see `turned`."""
         del sample_ids
         return turned(images)
 
     def view_weights(self, sample_ids: tf.Tensor) -> tf.Tensor:
-        """1 for each turn of each image, float32 [4 b]."""
+        """Returns 1 for each turn of each image, float32 [4 b]."""
         return tf.ones([TURNS * tf.shape(sample_ids)[0]])
 
 
 def turned(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Images in their four quarter turns, counter-clockwise.
+    """Returns images in their four quarter turns, counter-clockwise.
 
     Args:
-        images: [b, S, S, 3].
+        images: [b, S, S, 3], of any dtype.
 
     Returns:
-        [4 b, S, S, 3], first all unturned, then all turned once, and so on;
-        and the number of turns, int32 [4 b].
+        [4 b, S, S, 3]: first all images unturned, then all turned once, and so
+        on; and the number of quarter turns of each, int32 [4 b].
     """
     views = [tf.image.rot90(images, turns) for turns in range(TURNS)]
     return tf.concat(views, axis=0), tf.repeat(

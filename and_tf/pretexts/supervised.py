@@ -1,4 +1,4 @@
-"""Training by the labels: the ceiling of what learns without them."""
+"""Trains an encoder with labels, an upper bound for methods without them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from and_tf.utils.errors import InputError
 
 @keras.saving.register_keras_serializable(package="and_tf")
 class Supervised(Classification):
-    """Learns to tell the data set's classes apart. It uses the labels.
+    """A supervised model that learns to tell the data set's classes apart.
 
-    All else is as in AND, so that what it reaches is what the same encoder,
-    views and epochs could reach if every neighbour were right.
+    All else is as in AND, so its accuracy is what the same encoder, views and
+    epochs could reach if every neighbour were right.
 
     Args:
         encoder, temperature, augmenter, seed: See `Classification`.
-        labels: [N] of the training images, −1 where unknown: such an image
-            is left out of the loss. Any array or list of whole numbers or
-            strings, see `labels.as_labels`.
-        num_classes: C; None is one more than the highest label.
+        labels: [N], the labels of the training images, −1 where unknown; an
+            image without a label is left out of the loss. Any array or list
+            of whole numbers or strings; see `labels.as_labels`.
+        num_classes: C, the number of classes, raised to one more than the
+            highest label if it is lower. None takes that number.
 
     Attributes:
-        labels: int64 [N], non-trainable; a step looks them up by number, and
-            no checkpoint holds them.
+        labels: int64 [N], non-trainable. A step looks labels up by sample_id;
+            checkpoints do not contain them.
 
     Raises:
-        InputError: If there are not two classes.
+        InputError: If the labels have fewer than two classes.
     """
 
     uses_labels = True
@@ -77,18 +78,18 @@ class Supervised(Classification):
     def task(
         self, images: tf.Tensor, sample_ids: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The images as they are, and their labels."""
+        """Returns the images as they are, and their labels."""
         return images, tf.gather(self.labels.value, sample_ids)
 
     def view_weights(self, sample_ids: tf.Tensor) -> tf.Tensor:
-        """1 for each image with a label, float32 [b]."""
+        """Returns 1 for each image with a label, else 0, float32 [b]."""
         labels = tf.gather(self.labels.value, sample_ids)
         return tf.cast(labels >= 0, tf.float32)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again; see `KerasInterface`."""
+        """Returns the constructor's arguments; see `KerasInterface`."""
         config = super().get_config()
-        del config["num_examples"]  # There are as many as labels.
+        del config["num_examples"]  # It is the number of labels.
         return {
             **config,
             "labels": np.asarray(self.labels).tolist(),
@@ -96,14 +97,14 @@ class Supervised(Classification):
         }
 
     def top1(self, embeddings: np.ndarray, labels: np.ndarray) -> float | None:
-        """The classifier's own accuracy.
+        """Computes the accuracy of the model's own classifier.
 
         Args:
             embeddings: float32 [Q, D], unit norm.
-            labels: integer [Q], −1 where unknown: such a one is not counted.
+            labels: integer [Q], −1 where unknown; those are not counted.
 
         Returns:
-            A fraction; None where no label is known.
+            The accuracy in [0, 1]; None if no label is known.
         """
         asked = labels >= 0
         if not asked.any():

@@ -1,7 +1,7 @@
-"""Assigns blocks of rows to centres: what `lloyd` has compiled.
+"""Assigns blocks of rows to centres, in the functions that `lloyd` compiles.
 
-Sums are products with the one-hot matrix of assignments. Scattered additions
-have no fixed order on a GPU, and so no fixed sums.
+Sums are products with the one-hot matrix of assignments, because scattered
+additions have no fixed order on a GPU, so that their sums would vary.
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ from and_tf.search import device
 
 
 def block_rows(num_rows: int, clusters: int, dimension: int) -> int:
-    """Returns how many rows a block has.
+    """Returns the number of rows of a block.
 
-    Of each row it holds the numbers of itself, of its products with the
-    centres, and of its line of the one-hot matrix.
+    For each row, a block holds the row itself, its products with the centres,
+    and its line of the one-hot matrix.
+
+    Args:
+        num_rows: N, the number of rows.
+        clusters: C, the number of centres.
+        dimension: D, the length of a row.
     """
     return device.rows_at_a_time(
         num_rows,
@@ -31,13 +36,13 @@ def block_rows(num_rows: int, clusters: int, dimension: int) -> int:
 def compiled(function: Callable, step: int, shape: tuple[int, int]) -> Callable:
     """Traces one of the functions of this file, once for each shape.
 
-    Called within `full_precision` alone: XLA keeps what it compiled, with the
-    precision that was allowed then.
+    Call the result only within `full_precision`: XLA keeps the compiled code,
+    with the precision that was allowed at the first call.
 
     Args:
-        function: Which.
-        step: Rows of a block.
-        shape: (C, D).
+        function: `visit`, `move` or `distances`.
+        step: The number of rows of a block.
+        shape: (C, D), the shape of the centres.
     """
     block = tf.TensorSpec([step, shape[1]], tf.float32)
     counted = tf.TensorSpec([step], tf.float32)
@@ -63,19 +68,20 @@ def visit(
     """Assigns a block's rows to centres, and adds them to the sums.
 
     Args:
-        block: float32 [b, D].
-        counted: float32 [b], 1, or 0 where a row is padding.
-        centres: float32 [C, D].
-        sums: float32 [C, D], of the blocks before.
-        counts: float32 [C], of the blocks before: whole numbers, exact below
-            2^24 rows a cluster.
+        block: float32 [b, D], the rows.
+        counted: float32 [b], 1 for a row, 0 for padding.
+        centres: float32 [C, D], the centres of the clusters.
+        sums: float32 [C, D], the sums over earlier blocks.
+        counts: float32 [C], the numbers of rows in earlier blocks; exact below
+            2^24 rows per cluster.
 
     Returns:
-        Sums and counts; the nearest centre int64 [b], of equals the first;
-        the squared distance from it float32 [b], 0 of padding.
+        The new sums and counts; the nearest centre, int64 [b], the first in a
+        tie; and the squared distance from it, float32 [b], 0 for padding.
     """
     own = tf.reduce_sum(centres * centres, axis=1)
-    # Squared distances, less the row's own square, which all have.
+    # Squared distances without the row's own square, which does not matter for
+    # the minimum.
     score = own - 2 * tf.matmul(block, centres, transpose_b=True)  # [b, C]
     nearest = tf.argmin(score, axis=1, output_type=tf.int32)
     square = tf.reduce_sum(block * block, axis=1)
@@ -96,9 +102,14 @@ def move(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Moves centres to the means of their rows; without rows they stay.
 
+    Args:
+        sums: float32 [C, D], the sums of each centre's rows.
+        counts: float32 [C], the number of each centre's rows.
+        centres: float32 [C, D], the centres before.
+
     Returns:
-        float32 [C, D]; float32 [2], the squares of all ways together, and how
-        many clusters have no rows.
+        The new centres, float32 [C, D]; and float32 [2], the sum of the
+        squared moves and the number of clusters without rows.
     """
     some = counts > 0
     means = sums / tf.where(some, counts, 1.0)[:, None]

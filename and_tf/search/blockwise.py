@@ -1,11 +1,11 @@
-"""Nearest neighbours and entropies on CPUs, a block of products at a time.
+"""Searches on CPUs, by one block of products after another.
 
-A block is a product of some rows with some queries, small enough for a CPU's
+A block is the product of some rows with some queries, small enough for a CPU's
 cache. While it is there, the sums that equation 5 needs are taken from it,
-and reservoirs put down what may be among a query's nearest; then it goes.
-Where the queries are the rows, a block serves both of its sides. What is put
-down is guessed from a random sample of the rows, and the few queries that
-were guessed wrong are searched for again: the result is exact.
+and reservoirs store the rows that may be among a query's nearest. Then the
+block is dropped. If the queries are the rows, a block serves both of its sides.
+A random sample of the rows gives a bound for the similarities to store. The few
+queries whose bound was too high are searched for again, so the result is exact.
 """
 
 from __future__ import annotations
@@ -28,26 +28,28 @@ from and_tf.search.reservoir import (
     room,
 )
 
-BLOCK = 2048  # Rows and queries of a symmetric search: 16 MB of products.
-QUERIES, ROWS = 1024, 8192  # Of a search for others: 32 MB.
-SAMPLE = 2048  # Rows that say what to look for.
-# From how many maxima of a sample, for each that a bound has to reach, the
-# bound is taken: so many that two of the highest seldom share one.
+# A symmetric search has as many rows as queries in a block: 16 MB of products.
+BLOCK = 2048
+QUERIES, ROWS = 1024, 8192  # A block of any other search: 32 MB of products.
+SAMPLE = 2048  # The number of rows in the sample that gives the bounds.
+# The bound of rank r in the sample is taken from the maxima of groups only if
+# there are at least LANES · r maxima: so many that two of the r highest numbers
+# seldom share one.
 LANES = 8
-# What the reservoirs of all rows may take for a symmetric search, in bytes.
+# The most bytes for the reservoirs of all rows in a symmetric search.
 STATE_BYTES = 2**30
-# By how much the exponents of two rows' own similarities may differ in a
-# symmetric search: exp(−88) is the smallest number of float32.
+# In a symmetric search, the exponents of two rows' similarities to themselves
+# must differ by less than this: exp(−88) is the smallest number of float32.
 SPREAD = 40.0
 
 
 class _Side:
-    """What is known of some queries: sums and reservoirs.
+    """The state of the search for some queries: sums and reservoirs.
 
     Args:
         bounds: float32 [Q], see `Reservoir`.
-        k: How many rows a reservoir keeps.
-        workers: How many reservoirs share the queries.
+        k: The number of rows that a reservoir keeps.
+        workers: The number of reservoirs that share the queries.
     """
 
     def __init__(self, bounds: np.ndarray, k: int, workers: int) -> None:
@@ -62,13 +64,13 @@ class _Side:
     def add(
         self, products: tf.Tensor, first: int, axis: int, taken: list
     ) -> list[functools.partial]:
-        """Adds sums; returns calls that have the reservoirs add a block.
+        """Adds sums; returns calls that make the reservoirs add a block.
 
         Args:
-            products: The block.
+            products: The block, float32.
             first, axis: See `Reservoir.add`.
-            taken: What `visit` took from the block for these queries; no
-                maxima where `many_reach`.
+            taken: The maxima and sums of these queries from `visit`; empty
+                to compare all of the block, see `many_reach`.
         """
         maxima, *sums = map(as_array, taken) if taken else (None,)
         for mine, new in zip(self._sums, sums, strict=False):
@@ -80,7 +82,7 @@ class _Side:
         ]
 
     def short(self) -> np.ndarray:
-        """Queries whose bounds were too high, ascending."""
+        """Returns the queries whose bounds were too high, ascending."""
         return np.concatenate(
             [
                 span.start + part.short()
@@ -91,7 +93,13 @@ class _Side:
     def results(
         self, k: int, own: np.ndarray | None, entropies: bool
     ) -> tuple[np.ndarray, ...]:
-        """Similarities, indices and, where asked for, entropies."""
+        """Returns similarities, indices and, if requested, entropies.
+
+        Args:
+            k: The number of neighbours.
+            own: integer [Q], a row to leave out for each query, or None.
+            entropies: Whether to return entropies.
+        """
         best = [
             part.best(k, None if own is None else own[span])
             for span, part in zip(self._spans, self._parts, strict=True)
@@ -104,7 +112,10 @@ class _Side:
 
 
 class _Workers:
-    """As many threads as TensorFlow has, a step behind it."""
+    """A pool of threads that handles a block while TensorFlow makes the next.
+
+    It has as many threads as TensorFlow.
+    """
 
     def __init__(self) -> None:
         count = tf.config.threading.get_intra_op_parallelism_threads()
@@ -119,18 +130,21 @@ class _Workers:
         self._threads.shutdown()
 
     def wait(self) -> list:
-        """What the calls of the last `start` returned, once they have."""
+        """Waits for the calls of the last `start`; returns their results."""
         results, self._pending = list(self._pending), ()
         return results
 
     def start(self, calls: list[functools.partial]) -> None:
-        """Has calls made, after all that were started before."""
+        """Starts calls in the threads after all earlier calls have ended."""
         self.wait()
         self._pending = self._threads.map(lambda call: call(), calls)
 
 
 def _ahead(calls: Iterable[functools.partial]) -> Iterator:
-    """What calls return, two at a time: XLA alone leaves cores idle."""
+    """Yields the results of calls in order, running two calls at a time.
+
+    With one call at a time, XLA would leave cores idle.
+    """
     pending = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(2) as threads:
         for call in calls:
@@ -142,7 +156,11 @@ def _ahead(calls: Iterable[functools.partial]) -> Iterator:
 
 
 def serve_both(rows: tf.Tensor, k: int, temperature: float | None) -> bool:
-    """Whether `search_rows` is right for these rows, and has the memory."""
+    """Returns whether `search_rows` is accurate and has enough memory.
+
+    Args:
+        rows, k, temperature: See `search_rows`.
+    """
     if 8 * room(k + 1) * rows.shape[0] > STATE_BYTES:
         return False
     if temperature is None:
@@ -155,13 +173,17 @@ def serve_both(rows: tf.Tensor, k: int, temperature: float | None) -> bool:
 def search_rows(
     rows: tf.Tensor, k: int, temperature: float | None, exclude_self: bool
 ) -> tuple[np.ndarray, ...]:
-    """Similarities, indices and, with a temperature, entropies of all rows.
+    """Finds the neighbours of all rows and, with a temperature, entropies.
 
     Args:
-        rows: float32 [N, D].
-        k: How many.
-        temperature: τ, or None.
-        exclude_self: Whether a row is no neighbour of its own.
+        rows: float32 [N, D], the queries and the rows to search among.
+        k: The number of neighbours.
+        temperature: τ of the entropies; None computes no entropies.
+        exclude_self: Whether a row is left out of its own neighbours.
+
+    Returns:
+        Similarities float32 [N, k], indices int32 [N, k] and, with a
+        temperature, entropies float32 [N].
     """
     count = rows.shape[0]
     starts = range(0, count, BLOCK)
@@ -213,15 +235,19 @@ def search(
     k: int,
     temperature: float | None,
 ) -> tuple[np.ndarray, ...]:
-    """Similarities, indices and, with a temperature, entropies of queries.
+    """Finds the neighbours of queries and, with a temperature, entropies.
 
     Args:
-        queries: float32 [Q, D].
-        own: integer [Q], the row that each query is and that is left out, or
-            None.
-        rows: float32 [N, D].
-        k: How many.
-        temperature: τ, or None.
+        queries: float32 [Q, D], the embeddings to search for.
+        own: integer [Q], the row of each query itself, which is left out of
+            the neighbours; or None.
+        rows: float32 [N, D], the embeddings to search among.
+        k: The number of neighbours.
+        temperature: τ of the entropies; None computes no entropies.
+
+    Returns:
+        Similarities float32 [Q, k], indices int32 [Q, k] and, with a
+        temperature, entropies float32 [Q].
     """
     results, short = [], []
     kept = k + int(own is not None)
@@ -266,11 +292,11 @@ def _visit(
     temperature: float | None,
     maxima: bool,
 ) -> tuple[Any, ...]:
-    """As `visit`, of queries alone; without maxima the products alone."""
+    """Calls `visit` for the queries; without `maxima` only multiplies."""
     if not maxima:
         return tf.matmul(queries, rows, transpose_b=True), ()
-    # A unit query is nowhere more similar than to itself: exponents stay at
-    # or below 0 in a bank, and below 88 for any rows not wildly longer.
+    # A unit query is most similar to itself. So exponents are at most 0 for the
+    # unit rows of a bank, and below 88 for rows that are not much longer.
     exponent = scale_and_shift(
         temperature, tf.reduce_sum(queries * queries, 1, keepdims=True)
     )
@@ -278,7 +304,7 @@ def _visit(
 
 
 def _sample(rows: tf.Tensor) -> tf.Tensor:
-    """Some of the rows, always the same: float32 [m, D]."""
+    """Returns a sample of the rows, always the same one, float32 [m, D]."""
     count = rows.shape[0]
     chosen = np.random.default_rng(0).choice(
         count, min(count, SAMPLE), replace=False
@@ -289,24 +315,25 @@ def _sample(rows: tf.Tensor) -> tf.Tensor:
 def _bounds(
     queries: tf.Tensor, sample: tf.Tensor, k: int, count: int
 ) -> np.ndarray:
-    """What the k-th highest of each query very likely reaches.
+    """Returns a bound that each query's k-th highest very likely reaches.
 
     Args:
-        queries: float32 [Q, D].
-        sample: float32 [m, D], rows at random.
-        k: At least 1.
-        count: How many rows there are in all.
+        queries: float32 [Q, D], the embeddings to search for.
+        sample: float32 [m, D], a random sample of the rows.
+        k: The number of rows to keep, at least 1.
+        count: N, the number of all rows.
 
     Returns:
-        float32 [Q]; −inf where a first block of rows says as much, or the
-        sample nothing.
+        float32 [Q]; −inf if the sample gives no bound, or no better one than
+        the first block of rows does.
     """
     size = sample.shape[0]
     rank = rank_in_sample(k, size, count)
     if rank == k or rank > size:
         return np.full(queries.shape[0], -np.inf, np.float32)
     products, (maxima,) = visit(queries, sample, None, None, False)
-    # The highest of maxima are at or below those of all: a bound is still one.
+    # The r-th highest of the maxima is not above that of all products, so it
+    # is a valid bound, too.
     among = as_array(maxima if rank * LANES <= maxima.shape[1] else products)
     place = among.shape[1] - rank
     return np.partition(among, place, axis=1)[:, place]
@@ -320,13 +347,16 @@ def _corrected(
     rows: tf.Tensor,
     k: int,
 ) -> tuple[np.ndarray, ...]:
-    """Searches anew, by sorting, for queries whose bounds were too high.
+    """Searches again, by sorting, for the queries whose bounds were too high.
 
     Args:
-        found: Similarities [Q, k], indices [Q, k], and what stays as it is;
-            changed in place.
-        short: integer [n], those queries.
+        found: Similarities [Q, k] and indices [Q, k], which are corrected in
+            place, and entropies [Q] or nothing, which stay as they are.
+        short: integer [n], the queries whose bounds were too high.
         queries, own, rows, k: See `search`.
+
+    Returns:
+        The arrays of `found`.
     """
     similarity, index, *_ = found
     step = max(1, BLOCK**2 // rows.shape[0])
@@ -344,5 +374,5 @@ def _corrected(
 
 
 def _joined(results: Iterable) -> tuple[np.ndarray, ...]:
-    """The results of some queries after another, as those of all."""
+    """Joins the results of parts of the queries."""
     return tuple(np.concatenate(a) for a in zip(*results, strict=True))

@@ -1,4 +1,4 @@
-"""Tells where TensorFlow computes, and how much memory a search has there."""
+"""Finds the device that TensorFlow uses, and a search's memory budget there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from and_tf.distribution import device_memory
 
 
 def current() -> str:
-    """Returns the name of the device that TensorFlow takes here."""
+    """Returns the name of the device that TensorFlow uses here."""
     return tf.zeros([]).device
 
 
@@ -17,28 +17,28 @@ def on_cpu() -> bool:
     return "CPU" in current()
 
 
-# A slice takes this share of a device's memory, for a training's encoder,
-# bank and optimiser lie there too, and at most these bytes: a longer product
-# is no faster, and one of 2^30 numbers is still indexed by 32 bits.
+# A slice takes 1 / SHARE of a device's memory, because the encoder, the bank
+# and the optimiser are in it too, and at most MOST_BYTES: a larger product is
+# no faster, and one of 2^30 numbers can still be indexed by 32 bits.
 SHARE = 8
 MOST_BYTES = 4 * 2**30
 LEAST_BYTES = 16 * 2**20
-# Where nobody says how much memory there is: any accelerator has as much.
+# The budget if the size of the memory is unknown: any accelerator has as much.
 UNKNOWN_BYTES = 256 * 2**20
-# Rows of a slice come in whole numbers of these.
+# The number of rows of a slice is a multiple of this.
 ALIGNED = 8
 
 
 def budget(device: str) -> int:
-    """Returns how many bytes one slice may take on a device.
+    """Returns the number of bytes that one slice may take on a device.
 
-    An eighth of the device's memory, at most 4 GiB. While that is more than
-    half of what is free, it is halved: a budget takes few values, so that
-    shapes stay as they are from search to search and nothing is compiled
-    again.
+    It is an eighth of the device's memory, at most 4 GiB, and is halved while
+    it is more than half of the free memory. So a budget has few possible
+    values: shapes rarely change from search to search, and nothing has to be
+    compiled again.
 
     Args:
-        device: See `device_memory.total_bytes`.
+        device: The name of the device; see `device_memory.total_bytes`.
     """
     total = device_memory.total_bytes(device)
     if total is None:
@@ -51,16 +51,16 @@ def budget(device: str) -> int:
 
 
 def rows_at_a_time(count: int, bytes_each: int, allowed: int) -> int:
-    """Divides rows into slices of one size, as few as fit.
+    """Divides rows into as few slices of equal size as the memory allows.
 
     Args:
-        count: Number of rows, at least 1.
-        bytes_each: What a row of a slice takes.
-        allowed: What a slice may take, in bytes.
+        count: The number of rows, at least 1.
+        bytes_each: The bytes that one row of a slice takes.
+        allowed: The bytes that a slice may take.
 
     Returns:
-        Rows of a slice, a multiple of `ALIGNED`. The last slice has to be
-        padded by less than `ALIGNED` rows for each slice.
+        The number of rows of a slice, a multiple of `ALIGNED`. The last slice
+        has to be padded by less than `ALIGNED` rows for each slice.
     """
     most = max(ALIGNED, allowed // bytes_each // ALIGNED * ALIGNED)
     slices = -(-count // most)

@@ -1,10 +1,11 @@
-"""Nearest neighbours and entropies on accelerators, a slice of queries each.
+"""Searches on accelerators, by one slice of the queries after another.
 
-A slice is one function that XLA compiles: the products of some queries with
-all rows, the nearest by maxima of groups (`highest`), the sums that equation
-5 needs, and what is made of the neighbours. Its results are one tensor, which
-the host fetches while the next slice is computed. Within, everything is on
-the device; outside XLA, TensorFlow would keep the int32 indices on the host.
+A slice is one function that XLA compiles. It computes the products of some
+queries with all rows, the nearest rows by maxima of groups (`highest`), the
+sums that equation 5 needs, and the summary of the neighbours. Its results are
+one tensor, which the host fetches while the next slice is computed. Inside the
+function everything is on the device; without XLA, TensorFlow would keep the
+int32 indices on the host.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from and_tf.search.summary import Summary
 from and_tf.utils.errors import InputError
 from and_tf.utils.full_precision import full_precision
 
-# Queries of a slice, at most: as many fill any device, and several slices let
-# the host fetch one while the next is computed.
+# The most queries of a slice. This many fill any device, and with several
+# slices the host can fetch one while the next is computed.
 QUERIES = 8192
 
 
@@ -38,28 +39,29 @@ def search(
 ) -> tuple[np.ndarray, ...]:
     """Finds the neighbours of queries and, with a temperature, entropies.
 
-    The device holds, beside the arguments, a copy of the rows where N is no
-    multiple of 16, a copy of the queries, cuBLAS' workspace (some 32 MiB) and
-    one slice: `bytes_each` for each of its queries, within
-    `device.budget`, plus the results of two slices. For N = 1,281,167 and
-    k = 10 that are 6.1 MB a query, with entropies; of an H100's memory a
-    slice of 700 queries then takes 4 GiB.
+    Besides the arguments, the device holds a copy of the rows if N is no
+    multiple of 16, a copy of the queries, cuBLAS' workspace (about 32 MiB),
+    one slice, and the results of two slices. A slice takes `bytes_each` for
+    each of its queries, within `device.budget`. For N = 1,281,167 and k = 10,
+    with entropies, that is 6.1 MB per query, so that on an H100 a slice of 700
+    queries takes 4 GiB.
 
     Args:
-        queries: float32 [Q, D].
-        own: integer [Q], the row that each query is and that is left out, or
-            None.
-        rows: float32 [N, D].
-        k: How many.
-        temperature: τ, or None.
-        summary: What to make of the neighbours; None gives them.
+        queries: float32 [Q, D], the embeddings to search for.
+        own: integer [Q], the row of each query itself, which is left out of
+            the neighbours; or None.
+        rows: float32 [N, D], the embeddings to search among.
+        k: The number of neighbours.
+        temperature: τ of the entropies; None computes no entropies.
+        summary: The function of the neighbours to compute; None returns the
+            neighbours.
 
     Returns:
-        Similarities float32 [Q, k] and indices int32 [Q, k], or what the
-        summary makes of them; then entropies, float32 [Q].
+        Similarities float32 [Q, k] and indices int32 [Q, k], or the arrays of
+        the summary; with a temperature, then the entropies, float32 [Q].
 
     Raises:
-        InputError: If not even a small slice has room on the device.
+        InputError: If the device has no room for even a small slice.
     """
     if own is None:
         own = np.full(queries.shape[0], -1)
@@ -73,14 +75,14 @@ def search(
         try:
             return _search(queries, own, rows, k, temperature, summary, step)
         except tf.errors.ResourceExhaustedError as error:
-            # The memory may be there and not in one piece.
+            # The free memory may not be in one piece.
             if step <= device.ALIGNED:
                 raise InputError(_no_room(rows.shape, step * each)) from error
             step = max(device.ALIGNED, step // 2)
 
 
 def _no_room(shape: tuple[int, int], size: int) -> str:
-    """Says that a device has no memory for a slice of `size` bytes."""
+    """Formats the error message for a slice of `size` bytes."""
     return (
         f"Expected room on {device.current()} to search {shape[0]:,} rows of "
         f"{shape[1]} numbers, {size / 2**20:,.0f} MiB at a time. Received: no "
@@ -92,17 +94,17 @@ def _no_room(shape: tuple[int, int], size: int) -> str:
 def bytes_each(
     num_rows: int, k: int, entropies: bool, summary: Summary | None = None
 ) -> int:
-    """Returns what a slice holds for each of its queries, in bytes.
+    """Returns the number of bytes that a slice holds for each of its queries.
 
-    4 · (M + 2 · M/16 + h) and the summary's, with M rows, padded: the
-    products, the sums of the weights by groups where entropies are asked for,
-    and h numbers for the search among groups, see `highest.numbers_beside`.
+    With M padded rows, that is 4 · (M + 2 · M/16 + h) and the summary's bytes:
+    the products, the sums of the weights by groups (only with entropies), and h
+    numbers for the search among groups; see `highest.numbers_beside`.
 
     Args:
-        num_rows: N.
-        k: How many neighbours.
-        entropies: Whether entropies are taken.
-        summary: What is made of the neighbours.
+        num_rows: N, the number of rows.
+        k: The number of neighbours.
+        entropies: Whether entropies are computed.
+        summary: The summary of the neighbours, or None.
     """
     width = _padded(num_rows)
     numbers = width + numbers_beside(width, k)
@@ -120,7 +122,7 @@ def _search(
     summary: Summary | None,
     step: int,
 ) -> tuple[np.ndarray, ...]:
-    """As `search`, with `step` queries a slice; the last slice is padded."""
+    """Searches in slices of `step` queries; the last slice is padded."""
     count, num_rows = queries.shape[0], rows.shape[0]
     starts = range(0, count, step)
     missing = len(starts) * step - count
@@ -151,7 +153,7 @@ def _search(
 
 
 class _Shape(NamedTuple):
-    """All that a compiled slice depends on, beside its summary."""
+    """All parameters of a compiled slice except its summary."""
 
     queries: int
     num_rows: int
@@ -161,7 +163,7 @@ class _Shape(NamedTuple):
 
 
 class _Compiled(NamedTuple):
-    """The function of a slice, and how its results are packed."""
+    """The function of a slice, and the packing of its results."""
 
     function: Callable[..., tf.Tensor]
     packing: Packing
@@ -175,14 +177,14 @@ def _compiled(
 ) -> _Compiled:
     """Traces the function of a slice, once for each shape.
 
-    XLA reads whether TensorFloat-32 is allowed when it compiles, at the first
-    call, and keeps what it compiled. Nothing but `_search` calls the
-    function, within `full_precision`, so that there is no other version.
+    XLA compiles at the first call, where it reads whether TensorFloat-32 is
+    allowed, and keeps the compiled code. Only `_search` calls the function,
+    within `full_precision`, so that there is no version of lower precision.
 
     Args:
-        shape: Of the slice.
-        on_device: What the summary gives, or None.
-        others: What that takes beside the neighbours.
+        shape: The parameters of the slice.
+        on_device: The function from `Summary.on_device`, or None.
+        others: The specs of its further arguments; see `Summary.tensors`.
     """
     packing = Packing()
     specs = [
@@ -195,8 +197,8 @@ def _compiled(
     def visit(*tensors: tf.Tensor) -> tf.Tensor:
         return packing.pack(_visit(shape, on_device, *tensors))
 
-    # A function for each: of one that is traced for many shapes, TensorFlow
-    # warns.
+    # Each shape has its own tf.function, because TensorFlow warns of one that
+    # is traced for many shapes.
     function = tf.function(visit, autograph=False, jit_compile=True)
     concrete = function.get_concrete_function(*specs, *others)
     return _Compiled(concrete, packing)
@@ -215,14 +217,14 @@ def _visit(
 
     Args:
         shape, on_device: See `_compiled`.
-        queries: float32 [q, D].
-        own: int64 [q], the row that each query is; −1 for none.
+        queries: float32 [q, D], the embeddings to search for.
+        own: int64 [q], the row of each query itself; −1 for none.
         rows: float32 [M, D], padded by any rows.
-        temperature: float32 [], τ; not read where no entropies are taken.
-        *others: What `on_device` takes beside the neighbours.
+        temperature: float32 [], τ; ignored without entropies.
+        *others: Further arguments of `on_device`.
 
     Returns:
-        See `search`, [q, …] each.
+        The results of `search` for these queries, [q, …] each.
     """
     products = tf.matmul(queries, rows, transpose_b=True)  # [q, M]
     own = tf.cast(own, tf.int32)[:, None]
@@ -234,7 +236,7 @@ def _visit(
     found = highest(products, shape.k, mask)
     results = list(found if on_device is None else on_device(*found, *others))
     if shape.entropies:
-        # A query's own row is no neighbour, but part of the sums.
+        # A query's own row is no neighbour, but the sums include it.
         itself = tf.reduce_sum(queries * queries, axis=1, keepdims=True)
         itself = tf.where(own >= 0, itself, -float("inf"))
         largest = tf.maximum(found[0][:, :1], itself)
@@ -244,26 +246,27 @@ def _visit(
 
 
 def _entropies(logits: tf.Tensor, num_rows: int) -> tf.Tensor:
-    """Returns the entropies [q] of softmax over the first columns.
+    """Returns the entropies [q] of the softmax over the first N columns.
 
     Args:
         logits: float32 [q, M], the highest near 0.
-        num_rows: N, how many columns count.
+        num_rows: N, the number of columns that count.
     """
     counted = tf.range(logits.shape[1]) < num_rows
     weights = tf.where(counted, tf.exp(logits), 0.0)
 
     def total(x: tf.Tensor) -> tf.Tensor:
-        # By groups first: float32 adds up a million numbers only so well.
+        # Groups are summed first, because a single float32 sum of a million
+        # numbers would lose precision.
         groups = tf.reshape(x, [x.shape[0], GROUP, -1])
         return tf.reduce_sum(tf.reduce_sum(groups, axis=1), axis=1)
 
     mass = total(weights)
-    # 0 · log 0 is 0, where a logit beyond float32 is −∞.
+    # A logit may be −∞ in float32; its term 0 · log 0 counts as 0.
     weighted = total(tf.where(weights > 0, weights * logits, 0.0))
     return tf.math.log(mass) - weighted / mass
 
 
 def _padded(num_rows: int) -> int:
-    """Returns M, the next multiple of `GROUP`."""
+    """Returns M, `num_rows` rounded up to a multiple of `GROUP`."""
     return -(-num_rows // GROUP) * GROUP

@@ -1,9 +1,9 @@
-"""The k highest numbers of each row, without sorting the row.
+"""Finds the k highest numbers of each row without sorting the row.
 
 XLA's top-k sorts whole rows, which for a long row costs far more than the
-product that made it. The k highest lie in the k groups with the highest
-maxima: a top-k over the maxima, itself found in this way, and one over the
-members of the winning groups are exact, and sort few numbers.
+product that made it. The k highest numbers lie in the k groups with the highest
+maxima. So a top-k over the maxima, itself found in this way, and a top-k over
+the members of the winning groups give the exact result and sort few numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-GROUP = 16  # Numbers that a maximum is of.
+GROUP = 16  # The number of members of a group.
 DIRECT = 1024  # Rows up to this length are sorted whole.
 
 
@@ -21,16 +21,17 @@ def highest(
     k: int,
     mask: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = lambda x, _: x,
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Finds the k highest numbers of each row; to be compiled by XLA.
+    """Finds the k highest numbers of each row, to be compiled by XLA.
 
     Args:
-        values: float32 [q, n], of known shape.
-        k: At least 1, at most n.
-        mask: Gets numbers [q, m] and their columns, int32 [m] or [q, m];
-            returns the numbers, −∞ in place of those that must not win. At
-            least k of a row stay. It is called for all numbers and again for
-            those that are left: XLA computes it on the way, where a masked
-            copy of all would double the memory.
+        values: float32 [q, n], of static shape.
+        k: The number of results, from 1 to n.
+        mask: A function of numbers [q, m] and their columns, int32 [m] or
+            [q, m]. It returns the numbers, with −∞ for those that must not
+            win; at least k of each row must stay. It is called for all numbers
+            and again for the members of the winning groups. XLA fuses it
+            with other operations, while a masked copy of all numbers would
+            double the memory.
 
     Returns:
         float32 [q, k] in descending order, and their columns, int32 [q, k].
@@ -42,8 +43,8 @@ def highest(
         best = tf.math.top_k(mask(values, everywhere), k)
         return best.values, best.indices
     stride = -(-width // GROUP)
-    # Group g has the columns g, g + stride, …: its maximum is taken over the
-    # middle axis, along which neighbouring threads read neighbouring numbers.
+    # Group g has the columns g, g + stride, …. With the maximum over the middle
+    # axis, neighbouring threads read neighbouring numbers.
     groups = tf.reshape(
         tf.pad(
             mask(values, everywhere),
@@ -63,14 +64,15 @@ def highest(
 
 
 def sorts_whole(width: int, k: int) -> bool:
-    """Returns whether sorting a row is no more work than going by groups."""
+    """Returns whether sorting a whole row is no more work than using groups."""
     return width <= max(DIRECT, GROUP * k + width // GROUP)
 
 
 def numbers_beside(width: int, k: int) -> int:
     """Returns how many 4-byte numbers `highest` holds for a row of `width`.
 
-    Maxima, and of every top-k what is sorted, its places and the sorted both.
+    These are the maxima and, for every top-k, the numbers to sort, their
+    places, and the sorted numbers and places.
     """
     if sorts_whole(width, k):
         return 4 * width

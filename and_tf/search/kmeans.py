@@ -1,4 +1,4 @@
-"""k-means where TensorFlow computes: scikit-learn on a CPU, `lloyd` else."""
+"""Clusters by k-means: scikit-learn on a CPU, `lloyd` on an accelerator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 from and_tf.search import device, lloyd
 from and_tf.search.lloyd import Found
 
-ITERATIONS = 300  # Of `fit`, at most: scikit-learn's default.
+ITERATIONS = 300  # The most iterations of `fit`, scikit-learn's default.
 
 
 def fit(
@@ -17,13 +17,14 @@ def fit(
     """Clusters rows by k-means, and keeps the best of some starts.
 
     Args:
-        rows: float32 [N, D].
-        clusters: C, at most N.
-        seed: Of all random numbers. A CPU and an accelerator draw others.
-        restarts: From how many starts, each by k-means++.
+        rows: float32 [N, D], the points to cluster.
+        clusters: C, the number of clusters, at most N.
+        seed: Random seed. A CPU and an accelerator draw different numbers from
+            the same seed.
+        restarts: The number of starts, each by k-means++.
 
     Returns:
-        Centres, the rows' clusters and the inertia.
+        The centres, the rows' clusters and the inertia of the best start.
     """
     if not device.on_cpu():
         return lloyd.fit(
@@ -33,7 +34,7 @@ def fit(
             restarts=restarts,
             iterations=ITERATIONS,
         )
-    from sklearn.cluster import KMeans  # A second, for few runs.
+    from sklearn.cluster import KMeans  # Takes a second, and few runs use it.
 
     model = KMeans(clusters, n_init=restarts, random_state=seed).fit(rows)
     return Found(
@@ -51,18 +52,18 @@ def fit_large(
     batch: int,
     passes: int,
 ) -> np.ndarray:
-    """Clusters so many rows that the whole k-means would take a CPU hours.
+    """Clusters many rows, on a CPU by mini-batch k-means.
 
-    A CPU takes mini-batches: with 10,000 clusters of a million rows the
-    whole would take hours there, and its sums come in an order that depends
-    on the threads. An accelerator takes the whole, from one start.
+    On a CPU, full k-means with 10,000 clusters of a million rows would take
+    hours, and its sums have an order that depends on the threads. On an
+    accelerator this is full k-means from one start.
 
     Args:
-        rows: float32 [N, D].
-        clusters: C, at most N.
-        seed: Of all random numbers.
-        batch: Rows that move the centres at a time, on a CPU.
-        passes: Over all rows, at most.
+        rows: float32 [N, D], the points to cluster.
+        clusters: C, the number of clusters, at most N.
+        seed: Random seed.
+        batch: The number of rows in a mini-batch, on a CPU.
+        passes: The most passes over all rows.
 
     Returns:
         int64 [N], the cluster of each row.
@@ -71,7 +72,8 @@ def fit_large(
         return lloyd.fit(
             rows, clusters, seed=seed, restarts=1, iterations=passes
         ).assigned
-    from sklearn.cluster import MiniBatchKMeans  # A second, for few runs.
+    # This import takes a second, and few runs use it.
+    from sklearn.cluster import MiniBatchKMeans
 
     model = MiniBatchKMeans(
         clusters,
@@ -87,11 +89,11 @@ def distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Computes the distances of rows from centres.
 
     Args:
-        rows: float32 [N, D].
-        centres: float32 [C, D].
+        rows: float32 [N, D], the points.
+        centres: float32 [C, D], the centres of the clusters.
 
     Returns:
-        float32 [N, C], not squared.
+        float32 [N, C], Euclidean distances, not squared.
     """
     if not device.on_cpu():
         return lloyd.distances(rows, centres)

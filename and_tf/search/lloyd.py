@@ -1,8 +1,8 @@
-"""k-means on accelerators: Lloyd's iterations over blocks of rows.
+"""Runs k-means on accelerators: Lloyd's iterations over blocks of rows.
 
-From the same seed the result is the same on one device, as far as products
-are: in another process XLA may choose another routine of cuBLAS, which adds
-up in another order.
+On one device the same seed gives the same result, as long as matrix products
+are the same. In another process XLA may choose another cuBLAS routine, which
+adds up in another order.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from and_tf.search.packing import fetch
 from and_tf.search.seeding import first_centres
 from and_tf.utils.full_precision import full_precision
 
-# Of the mean variance of a dimension: centres that together moved by no more,
-# squared, have arrived. That is scikit-learn's.
+# Iterations stop once the sum of the squared moves of all centres is at most
+# this times the mean variance of a dimension, as in scikit-learn.
 TOLERANCE = 1e-4
 
 
 class Found(NamedTuple):
-    """One k-means."""
+    """The result of k-means."""
 
-    centres: np.ndarray  # float32 [C, D]
-    assigned: np.ndarray  # int64 [N], the nearest centre of each row
-    inertia: float  # Sum of squared distances from the nearest centres
+    centres: np.ndarray  # float32 [C, D].
+    assigned: np.ndarray  # int64 [N], the nearest centre of each row.
+    inertia: float  # The sum of squared distances from the nearest centres.
 
 
 def fit(
@@ -39,26 +39,26 @@ def fit(
     restarts: int,
     iterations: int,
 ) -> Found:
-    """Clusters rows, from k-means++, and keeps the best of some starts.
+    """Clusters rows from k-means++ centres, and keeps the best of some starts.
 
-    The device holds the rows three times (as they are, less their mean, and
-    that in blocks), what `seeding` holds, and what one block takes, within
-    `device.budget`.
+    The device holds the rows three times (as given, minus their mean, and
+    minus their mean in blocks), the memory of `seeding`, and the memory of one
+    block, which is within `device.budget`.
 
     Args:
-        rows: float32 [N, D].
-        clusters: C, at most N.
-        seed: Of all random numbers.
-        restarts: From how many starts, at least 1.
-        iterations: Of each start, at most.
+        rows: float32 [N, D], the points to cluster.
+        clusters: C, the number of clusters, at most N.
+        seed: Random seed.
+        restarts: The number of starts, at least 1.
+        iterations: The most iterations of each start.
 
     Returns:
-        The one with the least inertia.
+        The result with the lowest inertia.
     """
     generator = np.random.default_rng(seed)
     rows = tf.convert_to_tensor(rows, tf.float32)
     mean = tf.reduce_mean(rows, axis=0)
-    rows -= mean  # Distances of small numbers lose less to rounding.
+    rows -= mean  # Smaller numbers reduce the rounding errors of distances.
     lloyd = Lloyd(rows, clusters)
     found = [
         lloyd.descend(first_centres(rows, clusters, generator), iterations)
@@ -72,11 +72,11 @@ def distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Computes the distances of rows from centres, block by block.
 
     Args:
-        rows: float32 [N, D].
-        centres: float32 [C, D].
+        rows: float32 [N, D], the points.
+        centres: float32 [C, D], the centres of the clusters.
 
     Returns:
-        float32 [N, C], not squared.
+        float32 [N, C], Euclidean distances, not squared.
     """
     mean = centres.mean(0)
     centres = tf.constant(centres - mean, tf.float32)
@@ -95,11 +95,11 @@ def distances(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 class Lloyd:
-    """Rows in blocks on the current device, and Lloyd's iterations over them.
+    """Lloyd's iterations over rows that lie in blocks on the current device.
 
     Args:
-        rows: float32 [N, D].
-        clusters: C.
+        rows: float32 [N, D], the points to cluster.
+        clusters: C, the number of clusters.
     """
 
     def __init__(self, rows: tf.Tensor, clusters: int) -> None:
@@ -120,11 +120,14 @@ class Lloyd:
         self._tolerance = TOLERANCE * float(variance)
 
     def descend(self, centres: tf.Tensor, iterations: int) -> Found:
-        """Iterates from centres, float32 [C, D], until they stay.
+        """Iterates until the centres stay in place.
 
         Args:
-            centres: Where to begin.
-            iterations: How many, at most.
+            centres: float32 [C, D], the initial centres.
+            iterations: The most iterations.
+
+        Returns:
+            The final centres, each row's cluster and the inertia.
         """
         with full_precision():
             for _ in range(iterations):
@@ -137,10 +140,10 @@ class Lloyd:
         )
 
     def _iterate(self, centres: tf.Tensor) -> tuple[tf.Tensor, float]:
-        """Moves centres once; returns them, and how far, squared, in all."""
+        """Moves centres once; returns them and the sum of squared moves."""
         sums, counts, nearest = self._assign(centres)
         moved, state = self._moved(sums, counts, centres)
-        shift, empty = fetch(state)  # The one wait of an iteration.
+        shift, empty = fetch(state)  # An iteration waits only here.
         if empty:
             moved = self._relocated(sums, counts, nearest, moved)
             shift = float(tf.reduce_sum((moved - centres) ** 2))
@@ -149,7 +152,12 @@ class Lloyd:
     def _assign(
         self, centres: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, list[tuple[tf.Tensor, tf.Tensor]]]:
-        """Sums [C, D], counts [C] and, of each block, what is nearest."""
+        """Assigns all rows to centres.
+
+        Returns:
+            The sums [C, D] and the counts [C] of each centre's rows; and for
+            each block, its rows' nearest centres and squared distances.
+        """
         sums, counts = tf.zeros_like(centres), tf.zeros([centres.shape[0]])
         nearest = []
         for block, counted in self._blocks:
@@ -162,7 +170,7 @@ class Lloyd:
     def _joined(
         self, nearest: Sequence[tuple[tf.Tensor, tf.Tensor]]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Clusters int64 [N] and squared distances float32 [N], of all."""
+        """Joins the blocks' clusters, int64 [N], and squared distances [N]."""
         count = self._rows.shape[0]
         assigned, squared = (
             fetch(tf.concat(parts, axis=0))[:count]
@@ -179,7 +187,7 @@ class Lloyd:
     ) -> tf.Tensor:
         """Gives each cluster without rows the row farthest from its centre.
 
-        As scikit-learn does. It is seldom needed, and done on the host.
+        scikit-learn does the same. It is seldom needed, and runs on the host.
 
         Returns:
             The centres, float32 [C, D].
@@ -189,7 +197,7 @@ class Lloyd:
         empty = np.flatnonzero(counts == 0)
         farthest = np.argsort(-squared, kind="stable")[: len(empty)]
         if not squared[farthest].any():
-            return moved  # There are no other places to be at.
+            return moved  # Every row is already at a centre.
         rows = tf.gather(self._rows, farthest).numpy()
         np.subtract.at(sums, assigned[farthest], rows)
         np.subtract.at(counts, assigned[farthest], 1)

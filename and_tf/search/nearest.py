@@ -1,7 +1,7 @@
-"""Exact nearest neighbours and entropies in sweeps over the bank.
+"""Finds exact nearest neighbours and entropies in sweeps over the bank.
 
-The N × N similarities are never held. How to go without is another matter on
-a CPU (`blockwise`) than on an accelerator (`grouped`).
+The N × N similarities are never in memory at once. `blockwise` does this on a
+CPU, `grouped` on an accelerator.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from and_tf.search.summary import Summary
 from and_tf.utils.errors import InputError
 from and_tf.utils.full_precision import full_precision
 
-SHARED = 1024  # Queries that members of a team have at a time.
+SHARED = 1024  # Devices share the queries in multiples of this number.
 
 
 class Nearest(NamedTuple):
-    """What `nearest` finds: NumPy arrays, most similar first."""
+    """The result of `nearest` as NumPy arrays, most similar rows first."""
 
     similarity: np.ndarray  # float32 [Q, k]
     index: np.ndarray  # int32 [Q, k]
@@ -40,31 +40,31 @@ def nearest(
 ) -> Nearest:
     """Finds the k rows most similar to each query, and each query's entropy.
 
-    The search is exact. On a CPU it needs, beside the arguments and the
-    result, some blocks of 16 or 32 MB and, for the bank against itself,
-    24 · k + 152 bytes a row, as long as that is below
-    `blockwise.STATE_BYTES`; on an accelerator see `grouped`. Compilation and
-    allocators add to what the process takes: `benchmarks/discovery.py` prints
-    it.
+    The search is exact. Besides the arguments and the result, it needs on a
+    CPU some blocks of 16 or 32 MB and, to search the bank for itself,
+    24 · k + 152 bytes per row, as long as that is below
+    `blockwise.STATE_BYTES`. For an accelerator, see `grouped.search`.
+    Compilation and allocators add to the memory of the process, which
+    `benchmarks/discovery.py` prints.
 
     Args:
-        queries: float32 [Q, D].
-        rows: float32 [N, D].
-        k: The number of neighbours, at most N, or N − 1 if a query itself is
-            excluded.
-        temperature: τ of the distribution whose entropy is taken,
+        queries: float32 [Q, D], the embeddings to search for.
+        rows: float32 [N, D], the embeddings to search among.
+        k: The number of neighbours, at most N, or N − 1 with `exclude_self`.
+        temperature: τ of the distribution whose entropy is computed,
             H_i = −Σ_j p_ij log p_ij, p_i = softmax_j(q_i · row_j / τ)
-            (equation 5), over all rows, a query's own included. None takes
-            no entropy.
-        exclude_self: Whether query i is row i and no neighbour of its own.
-        processes: Whose devices, each with all rows, share the queries; None
-            takes the device that TensorFlow chooses.
+            (equation 5), over all rows, also a query's own row. None computes
+            no entropies.
+        exclude_self: Whether query i is row i, which is then no neighbour of
+            itself.
+        processes: The processes whose devices share the queries; each device
+            holds all rows. None searches on TensorFlow's default device.
 
     Returns:
         Similarities (dot products), row indices and entropies.
 
     Raises:
-        InputError: If there are not k rows to choose from.
+        InputError: If k is not from 1 to the number of possible neighbours.
 
     Examples:
         >>> import numpy as np
@@ -91,18 +91,18 @@ def summarise_nearest(
 ) -> tuple[np.ndarray, ...]:
     """Searches as `nearest` does and returns a summary of the neighbours.
 
-    On an accelerator they are summarised where they were found, and never
-    come to the host.
+    An accelerator summarises the neighbours itself, so that they are not
+    copied to the host.
 
     Args:
-        queries, rows, k, exclude_self, team: See `nearest`.
-        summary: What to make of the neighbours.
+        queries, rows, k, exclude_self, processes: See `nearest`.
+        summary: The function of the neighbours to compute.
 
     Returns:
         The summary's arrays, [Q, …].
 
     Raises:
-        InputError: If there are not k rows to choose from.
+        InputError: If k is not from 1 to the number of possible neighbours.
     """
     return _all(queries, rows, k, None, exclude_self, processes, summary)
 
@@ -116,7 +116,7 @@ def _all(
     processes: ProcessGroup | None,
     summary: Summary | None,
 ) -> tuple[np.ndarray, ...]:
-    """Searches for all queries, shared out to a team's devices."""
+    """Searches for all queries, shared among the devices of `processes`."""
     same = queries is rows
     rows = tf.convert_to_tensor(rows, tf.float32)
     queries = rows if same else tf.convert_to_tensor(queries, tf.float32)
@@ -133,7 +133,7 @@ def _all(
         return _search(
             queries[span],
             None if own is None else own[span],
-            tf.identity(rows),  # On each of a team's devices.
+            tf.identity(rows),  # Copies the rows to the thread's device.
             k,
             temperature,
             summary,

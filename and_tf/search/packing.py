@@ -1,8 +1,8 @@
-"""Several tensors as one, so that they come to the host in one transfer.
+"""Packs several tensors into one, to copy them to the host in one transfer.
 
-A transfer waits for the device, which costs more than the few bytes of each
-result. The words are unsigned: TensorFlow keeps int32 results of a GPU's
-functions in the host's memory, and uint32 where they were computed.
+A transfer waits for the device, which costs more than copying the few bytes of
+a result. The words are unsigned, because TensorFlow keeps int32 results of a
+GPU's functions in the host's memory, but uint32 results on the device.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import tensorflow as tf
 
 
 class Packing:
-    """Lays the rows of several tensors side by side, and takes them apart.
+    """A packing of several tensors' rows side by side in one tensor.
 
-    `pack` is called while a function is traced, and notes what it was given.
-    The other methods then serve every result of that function.
+    `pack` is called while a function is traced, and records dtypes and shapes.
+    The other methods then unpack every result of that function.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Packing:
         """Packs tensors into one.
 
         Args:
-            tensors: [q, …] each, of numbers of 4 or 8 bytes.
+            tensors: [q, …] each, with 4 or 8 bytes per number.
 
         Returns:
             uint32 [q, number of words].
@@ -43,17 +43,17 @@ class Packing:
         return tf.concat(words, axis=1)
 
     def empty(self, count: int) -> tuple[np.ndarray, ...]:
-        """Makes arrays for `count` rows of what is packed: [count, …] each."""
+        """Makes empty arrays [count, …] for the unpacked rows."""
         return tuple(
             np.empty((count, *shape), dtype) for dtype, shape in self._fields
         )
 
     def unpack(self, words: np.ndarray, arrays: Iterable[np.ndarray]) -> None:
-        """Writes what was packed into arrays, which may have fewer rows.
+        """Unpacks words into arrays, which may have fewer rows.
 
         Args:
-            words: uint32 [q, number of words], as `pack` made them.
-            arrays: Parts of what `empty` made, n ≤ q rows each.
+            words: uint32 [q, number of words], a result of `pack`.
+            arrays: Parts of the arrays from `empty`, with n ≤ q rows each.
         """
         start = 0
         for array in arrays:
@@ -65,10 +65,10 @@ class Packing:
 
 
 def fetched(tensors: Iterable[tf.Tensor]) -> Iterator[np.ndarray]:
-    """Brings tensors to the host, each when the next has been launched.
+    """Copies each tensor to the host after launching the next one.
 
-    So the device computes the next while the host takes the last, and two
-    are in its memory at most.
+    So the device computes the next tensor while the host takes the last one,
+    and at most two of them are in its memory.
     """
     waiting = None
     for tensor in tensors:

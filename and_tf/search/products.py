@@ -1,4 +1,4 @@
-"""Products of some rows with some others, and what is taken from them."""
+"""Computes products of two sets of rows, and their maxima and sums."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-# TensorFlow has XLA's reduction of several operands at once here and nowhere
-# public; JAX relies on this module too. Reductions of one operand each take
-# half as long again, since every one of them computes its exponentials.
+# XLA's reduction of several operands at once is in this module, and in no
+# public one; JAX relies on it too. Separate reductions of one operand each take
+# half as long again, because each of them computes the exponentials anew.
 from tensorflow.compiler.tf2xla.python import xla
 
-GROUP = 8  # Numbers that maxima are of.
-SUMMED = 32  # Of these groups, how many a sum is of.
+GROUP = 8  # The number of products in a group, of which a maximum is taken.
+SUMMED = 32  # The number of groups that are added up to one partial sum.
 
 
 def visit(
@@ -26,23 +26,23 @@ def visit(
     shift: tf.Tensor | None,
     both: bool,
 ) -> tuple[Any, ...]:
-    """The products of two sets of rows, and what is taken from them.
+    """Computes the products of two sets of rows, and their maxima and sums.
 
-    For each side that is the maxima of every `GROUP` products and, with a
-    scale, of the logits l = a · b · scale − shift the sums of exp(l) and of
-    exp(l) · l, in parts that NumPy adds up. Compiled once for blocks of the
-    same shapes.
+    For each side, it takes the maxima of every `GROUP` products. With a scale
+    it also sums exp(l) and exp(l) · l of the logits l = a · b · scale − shift,
+    in parts that NumPy adds up. It is compiled once for each set of shapes.
 
     Args:
-        a: float32 [A, D].
-        b: float32 [B, D].
-        scale: float32 [], or None for no sums.
-        shift: float32 [] or [A, 1].
-        both: Whether b is served, too.
+        a: float32 [A, D], the first rows.
+        b: float32 [B, D], the second rows.
+        scale: float32 [], the scale of the logits, or None for no sums.
+        shift: float32 [] or [A, 1], the shift of the logits, or None.
+        both: Whether to take maxima and sums for b, too.
 
     Returns:
-        float32 [A, B]; one or three of [A, n], with n = B / GROUP for the
-        first; where b is served, as many of [m, B].
+        The products, float32 [A, B]; for a, a tuple of the maxima [A, n], with
+        n = B / `GROUP`, and with a scale of parts of the two sums; with `both`,
+        the same for b, its maxima [n, B] with n = A / `GROUP`.
     """
     tensors = (a, b) if scale is None else (a, b, scale, shift)
     return compiled(tuple(tuple(t.shape) for t in tensors), both)(*tensors)
@@ -50,11 +50,11 @@ def visit(
 
 @functools.cache
 def compiled(shapes: tuple[tuple[int, ...], ...], both: bool) -> Callable:
-    """The function that visits blocks of such shapes; see `visit`.
+    """Compiles the function that visits blocks of some shapes; see `visit`.
 
     Args:
-        shapes: Of a, b and, where there is one, of scale and shift.
-        both: Whether b is served, too.
+        shapes: The shapes of a, b and, with sums, of scale and shift.
+        both: Whether to take maxima and sums for b, too.
     """
 
     def taken(
@@ -70,8 +70,8 @@ def compiled(shapes: tuple[tuple[int, ...], ...], both: bool) -> Callable:
         terms = [products, weights, weights * logits]
         return products, *[_maxima_and_sums(*terms, axis) for axis in axes]
 
-    # A function for each: of one that is traced for many shapes, TensorFlow
-    # warns.
+    # Each shape has its own tf.function, because TensorFlow warns of one that
+    # is traced for many shapes.
     specs = [tf.TensorSpec(shape, tf.float32) for shape in shapes]
     function = tf.function(taken, autograph=False, jit_compile=True)
     return function.get_concrete_function(*specs)
@@ -80,7 +80,15 @@ def compiled(shapes: tuple[tuple[int, ...], ...], both: bool) -> Callable:
 def scale_and_shift(
     temperature: float | None, largest: tf.Tensor
 ) -> tuple[tf.Tensor | None, tf.Tensor | None]:
-    """Scale and shift, for `visit`, that keep exponents at or below 0."""
+    """Returns the scale and the shift for `visit` that limit exponents to 0.
+
+    Args:
+        temperature: τ of the logits, or None for no sums.
+        largest: float32 [] or [A, 1], the largest products to expect.
+
+    Returns:
+        The scale and the shift; None and None without a temperature.
+    """
     if temperature is None:
         return None, None
     scale = tf.constant(1 / temperature)
@@ -88,26 +96,26 @@ def scale_and_shift(
 
 
 def as_array(tensor: tf.Tensor) -> np.ndarray:
-    """What a CPU's tensor holds, which `numpy()` would copy."""
+    """Returns a CPU tensor as an array without a copy, unlike `numpy()`."""
     return np.asarray(memoryview(tensor))
 
 
 def _maxima(x: tf.Tensor, axis: int) -> tf.Tensor:
-    """The maxima of every `GROUP` numbers, n apart: [n, B] or [A, n]."""
+    """Takes the maxima of `GROUP` numbers, n apart: [n, B] or [A, n]."""
     return tf.reduce_max(_split(x, GROUP, axis), axis)
 
 
 def _maxima_and_sums(
     products: tf.Tensor, weights: tf.Tensor, weighted: tf.Tensor, axis: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Maxima of the first and sums of the others, in one pass.
+    """Takes maxima of the products and sums of the others, in one pass.
 
     Args:
         products, weights, weighted: float32 [A, B].
-        axis: Which gets shorter.
+        axis: The axis to reduce, 0 or 1.
 
     Returns:
-        The maxima as `_maxima` gives them, and parts of the sums.
+        The maxima, as from `_maxima`, and parts of the two sums.
     """
     maxima, *sums = xla.variadic_reduce(
         [_split(x, GROUP, axis) for x in (products, weights, weighted)],
@@ -120,7 +128,7 @@ def _maxima_and_sums(
 
 @functools.cache
 def _larger_and_sums() -> Any:
-    """What the reduction does with two triples of numbers."""
+    """Returns the function that reduces two triples of numbers to one."""
 
     @tf.function(autograph=False)
     def combine(*numbers: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -131,13 +139,16 @@ def _larger_and_sums() -> Any:
 
 
 def _split(x: tf.Tensor, count: int, axis: int) -> tf.Tensor:
-    """Groups of `count` numbers of an axis, n apart, on an axis of their own.
+    """Splits an axis into groups of `count` numbers that are n apart.
 
     Args:
         x: float32 [A, B].
-        count: A power of 2, at most 32: XLA is slow with more. Fewer are
-            taken where the axis is not to be divided so.
-        axis: Which is split in two, of `count` and n.
+        count: A power of 2, at most 32, because XLA is slow with more. If
+            the axis is not divisible by it, the groups are smaller.
+        axis: The axis to split into two axes of lengths `count` and n.
+
+    Returns:
+        float32 of rank 3.
     """
     count = math.gcd(x.shape[axis], count)
     shape = [*x.shape[:axis], count, -1, *x.shape[axis + 1 :]]

@@ -1,10 +1,11 @@
-"""The k highest of numbers that come a block at a time, kept in NumPy.
+"""Keeps the k highest of numbers that come in blocks, in NumPy.
 
 Sorting every block would cost more than the products that made it. But only
-what reaches a bound can be among the k highest: the lowest of some k numbers
-that are known, or what a random sample of the rows makes very likely. A
-comparison with the maximum of each group of rows says where to look. What
-reaches is put down, and sorted once there is no more room.
+numbers that reach a bound can be among the k highest. The bound is the lowest
+of any k known numbers, or a number that, by a random sample of the rows, the k
+highest very likely reach. Comparing the bound with the maximum of each group of
+rows shows which groups to look at. Numbers that reach the bound are stored,
+and sorted when there is no more room.
 """
 
 from __future__ import annotations
@@ -13,28 +14,28 @@ import math
 
 import numpy as np
 
-# Maxima among which a first bound is looked for, for each of k.
+# A first bound is the k-th highest among LANES · k maxima, at least 64.
 LANES = 4
-# How far above its mean, in standard deviations, the number of the k highest
-# that are in a sample is reckoned with.
+# `rank_in_sample` allows for so many of the k highest numbers in a sample: this
+# many standard deviations above the mean.
 CAUTION = 2.5
-# What looking at a group costs, in maxima that are compared: by it all of a
-# block is compared where many groups reach the bounds.
+# The cost of looking at a group, in comparisons of maxima. If many groups reach
+# the bounds, it is cheaper to compare all of the block.
 SCATTERED_COST = 20
 
 
 class Reservoir:
-    """The k highest of each of Q queries among the rows seen so far.
+    """The k highest similarities of Q queries among the rows seen so far.
 
-    Takes 8 × room(k) bytes a query, and as much again while it sorts.
+    It takes 8 × room(k) bytes per query, and as much again while it sorts.
 
     Args:
-        bounds: float32 [Q], what is below need not be looked at. If these
-            are above the k-th highest after all, `short` says so. −inf: the
-            first rows that come say more.
-        k: How many of each are wanted.
-        offset: The place of its first query in blocks, which may have others
-            before and behind its own.
+        bounds: float32 [Q]; lower similarities are ignored. If a bound is
+            above the k-th highest, `short` returns that query. With −inf for
+            all queries, the first block gives the bounds.
+        k: The number of similarities to keep for each query.
+        offset: The position of the reservoir's first query in the blocks,
+            which may have other queries before and after its own.
     """
 
     def __init__(self, bounds: np.ndarray, k: int, offset: int = 0) -> None:
@@ -54,15 +55,15 @@ class Reservoir:
         first: int,
         axis: int,
     ) -> None:
-        """Looks through similarities with rows `first`, `first` + 1, ….
+        """Adds a block of similarities with rows `first`, `first` + 1, ….
 
         Args:
-            block: float32 [B, R], or [R, B] where `axis` is 1, in the order
-                of C; B is at least offset + Q.
-            maxima: float32 [B, n] or [n, B], of the rows r, r + n, … each;
-                None where `many_reach`: all of the block is compared.
-            first: Number of the block's first row.
-            axis: Which the queries are on.
+            block: float32 [B, R], or [R, B] if `axis` is 1, in C order; B is
+                at least offset + Q.
+            maxima: float32 [B, n] or [n, B], each the maximum over rows r,
+                r + n, …. None compares all of the block; see `many_reach`.
+            first: The number of the block's first row.
+            axis: The axis of the queries, 0 or 1.
         """
         if not self._bounded and maxima is not None:
             own = self._own(maxima, axis)
@@ -72,11 +73,11 @@ class Reservoir:
         if not self._fits(query):
             self._sort()
             query, row, value = self._reaching(block, maxima, axis)
-        if not self._fits(query):  # Many equals, or rows in some order.
+        if not self._fits(query):  # Many rows are equal, or they are sorted.
             query, row, value = _highest(self._own(block, axis), self._k, axis)
-            reaches = value >= self._bound[query]  # Or `short` could not tell.
+            reaches = value >= self._bound[query]  # `short` relies on this.
             query, row, value = query[reaches], row[reaches], value[reaches]
-        # Behind what there is of a query, one after another.
+        # Each number goes after those that its query already has.
         count = np.bincount(query, minlength=len(self._filled))
         start = np.arange(len(count)) * self._room + self._filled
         start -= np.cumsum(count) - count
@@ -86,21 +87,26 @@ class Reservoir:
         self._filled += count
 
     def short(self) -> np.ndarray:
-        """Queries of which fewer than k rows reached the bound, ascending."""
+        """Returns the queries with fewer than k rows that reach their bound.
+
+        Returns:
+            integer [n], ascending.
+        """
         return np.flatnonzero(self._filled < self._k)
 
     def best(
         self, k: int, without: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The k highest, highest first, and the numbers of their rows.
+        """Returns the k highest, highest first, and the numbers of their rows.
 
         Args:
-            k: How many, one less where a row is left out.
-            without: integer [Q], a row that is no result of each query.
+            k: The number of results, at most the reservoir's k, or one less
+                with `without`.
+            without: integer [Q], a row to leave out for each query, or None.
 
         Returns:
-            float32 [Q, k] and int32 [Q, k]; of `short` queries fewer, then
-            −inf.
+            float32 [Q, k] and int32 [Q, k]. `short` queries have fewer
+            results, followed by −inf.
         """
         if without is not None:
             self._values[self._index == without[:, None]] = -np.inf
@@ -110,7 +116,11 @@ class Reservoir:
     def _reaching(
         self, block: np.ndarray, maxima: np.ndarray | None, axis: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Queries, in order, rows and values of what reaches the bounds."""
+        """Finds the numbers that reach the bounds, in the order of queries.
+
+        Returns:
+            The query, the row in the block and the value of each, [n].
+        """
         found = self._found(block, maxima, axis)
         if axis == 0:
             return found
@@ -120,12 +130,12 @@ class Reservoir:
     def _found(
         self, block: np.ndarray, maxima: np.ndarray | None, axis: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As `_reaching`, but in the order of the block's memory.
+        """Finds the same as `_reaching`, in the order of the block's memory.
 
-        What is looked at is then as near as can be to what was before, which
-        takes a third off where rows come first.
+        That order keeps successive reads close together, which saves a third
+        of the time if the rows are on the block's first axis.
         """
-        # Flat places, since NumPy is slow to take by two indices.
+        # Flat places, because NumPy is slow at indexing by two arrays.
         flat, width, offset = block.ravel(), block.shape[1], self._span.start
         per_query, per_row = (width, 1) if axis == 0 else (1, width)
         reaches = None if maxima is None else self._reach(maxima, axis)
@@ -145,22 +155,22 @@ class Reservoir:
         return query.take(hit), row, value.ravel().take(found)
 
     def _own(self, numbers: np.ndarray, axis: int) -> np.ndarray:
-        """Those of numbers, [B, n] or [n, B], that are its own queries'."""
+        """Selects the own queries' part of numbers, [B, n] or [n, B]."""
         return numbers[self._span] if axis == 0 else numbers[:, self._span]
 
     def _reach(self, numbers: np.ndarray, axis: int) -> np.ndarray:
-        """Whether its own of numbers, [B, n] or [n, B], reach the bounds."""
+        """Tests which of the own queries' numbers reach the bounds, bool."""
         own = self._own(numbers, axis)
         return own >= np.expand_dims(self._bound, 1 - axis)
 
     def _fits(self, query: np.ndarray) -> bool:
-        """Whether there is room for one more of each of these."""
+        """Returns whether each entry of `query` has room for its number."""
         count = np.bincount(query, minlength=len(self._filled))
         return (self._filled + count).max() <= self._room
 
     def _sort(self) -> None:
-        """Keeps the k highest, highest first, and has bounds from them."""
-        width = max(self._k, self._filled.max())  # Behind it all is −inf.
+        """Keeps the k highest, highest first, and raises the bounds to them."""
+        width = max(self._k, self._filled.max())  # All after it is −inf.
         order = np.argsort(-self._values[:, :width], axis=1)[:, : self._k]
         for kept in (self._values, self._index):
             kept[:, : self._k] = np.take_along_axis(kept, order, axis=1)
@@ -170,63 +180,63 @@ class Reservoir:
 
 
 def room(k: int) -> int:
-    """How many numbers of a query are put down before they are sorted."""
+    """Returns how many numbers per query are stored before sorting."""
     return 3 * k + 16
 
 
 def rank_in_sample(k: int, size: int, count: int) -> int:
-    """The rank r in a random sample that all of the k highest reach, likely.
+    """Returns a rank r in a random sample that the k highest likely reach.
 
-    Of the k highest of N numbers, a sample of m has about μ = k·m/N, with a
+    A sample of m contains about μ = k·m/N of the k highest of N numbers, with a
     standard deviation below √μ. With r a little above μ + 2.5 √μ, the sample's
-    r-th highest is at or below the k-th of all, but for a query or two of a
-    hundred; and about r·N/m of all numbers reach it.
+    r-th highest is not above the k-th highest of all, except for one or two
+    queries of a hundred; and about r·N/m of all numbers reach it.
 
     Args:
-        k: At least 1.
-        size: m.
-        count: N, at least m.
+        k: The number of highest numbers, at least 1.
+        size: m, the size of the sample.
+        count: N, the number of all numbers, at least m.
 
     Returns:
-        r; k at most, which is certain.
+        r, at most k. The k highest certainly reach rank k.
     """
     mean = k * size / count
     return min(k, math.ceil(mean + CAUTION * math.sqrt(mean)) + 1)
 
 
 def many_reach(k: int, size: int, count: int, group: int) -> bool:
-    """Whether too many groups reach the bounds for maxima to be of use.
+    """Returns whether too many groups reach the bounds for maxima to be useful.
 
     Args:
-        k, size, count: See `rank_in_sample`, whose bounds are meant.
-        group: Rows that a maximum is of.
+        k, size, count: See `rank_in_sample`, which gives the bounds.
+        group: The number of rows in a group.
     """
     rank = rank_in_sample(k, size, count)
     return rank < k and rank * group * SCATTERED_COST > size
 
 
 def _many(reaches: np.ndarray) -> bool:
-    """Whether so many groups reach that all of a block is compared."""
+    """Returns whether so many groups reach that all of a block is compared."""
     return np.count_nonzero(reaches) * SCATTERED_COST > reaches.size
 
 
 def _where(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where a mask is true: places on `axis`, and on the other."""
+    """Finds where a mask is true: places on `axis`, and on the other axis."""
     place = np.flatnonzero(mask)
-    major = place // mask.shape[1]  # Much faster than `divmod`.
+    major = place // mask.shape[1]  # This is much faster than `divmod`.
     minor = place - major * mask.shape[1]
     return (major, minor) if axis == 0 else (minor, major)
 
 
 def _bound(maxima: np.ndarray, k: int) -> np.ndarray:
-    """What the k-th highest of each query is not below, float32 [Q].
+    """Returns a lower bound of each query's k-th highest, float32 [Q].
 
-    It is the k-th highest among maxima of different rows, some of which are
-    put together where there are more than it takes.
+    It is the k-th highest among maxima of different rows. If there are more
+    maxima than needed, some are combined first.
 
     Args:
-        maxima: float32 [Q, n].
-        k: At least 1.
+        maxima: float32 [Q, n], the maxima of groups of rows.
+        k: The number of highest numbers, at least 1.
     """
     queries, count = maxima.shape
     lanes = min(max(LANES * k, 64), count)
@@ -240,7 +250,11 @@ def _bound(maxima: np.ndarray, k: int) -> np.ndarray:
 def _highest(
     block: np.ndarray, k: int, axis: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Queries, in order, rows and values of the k highest of each."""
+    """Finds the k highest numbers of each query, in the order of queries.
+
+    Returns:
+        The query, the row in the block and the value of each, [n].
+    """
     block = block if axis == 0 else block.T
     k = min(k, block.shape[1])
     rows = np.argpartition(block, -k, axis=1)[:, -k:]

@@ -1,7 +1,7 @@
-"""k-means++: first centres that lie apart, drawn on an accelerator.
+"""Draws first centres that are far apart, by k-means++ on an accelerator.
 
-The algorithm is scikit-learn's, which is that of Arthur and Vassilvitskii [1]
-with several candidates a centre, of which the best is kept.
+The algorithm is scikit-learn's: that of Arthur and Vassilvitskii [1], with
+several candidates for each centre, of which it keeps the best.
 
 [1] https://theory.stanford.edu/~sergei/papers/kMeansPP-soda.pdf
 """
@@ -17,25 +17,25 @@ import tensorflow as tf
 
 from and_tf.utils.full_precision import full_precision
 
-PART = 1024  # Rows whose potentials are added up before one is drawn.
+PART = 1024  # The number of rows in a part, which `_drawn` draws first.
 
 
 def first_centres(
     rows: tf.Tensor, clusters: int, generator: np.random.Generator
 ) -> tf.Tensor:
-    """Draws rows as centres, each with a likelihood of its squared distance.
+    """Draws rows as centres, in proportion to their squared distances.
 
-    The device holds some 12 · N · (2 + ln C) bytes meanwhile: the products,
+    The device meanwhile needs about 12 · N · (2 + ln C) bytes for the products,
     distances and potentials of a centre's candidates. All random numbers are
-    drawn on the host, so that they depend on the generator alone.
+    drawn on the host, so that they depend only on the generator.
 
     Args:
-        rows: float32 [N, D].
-        clusters: C, at most N.
-        generator: Advanced by what is drawn.
+        rows: float32 [N, D], the points to cluster.
+        clusters: C, the number of centres, at most N.
+        generator: The source of random numbers, which is advanced.
 
     Returns:
-        float32 [C, D].
+        float32 [C, D], the centres.
     """
     trials = 2 + int(math.log(clusters))
     first = generator.integers(rows.shape[0])
@@ -47,7 +47,7 @@ def first_centres(
 
 @functools.cache
 def _compiled(shape: tuple[int, int], clusters: int, trials: int) -> Callable:
-    """Traces what draws all centres, once for each shape."""
+    """Traces the function that draws all centres, once for each shape."""
     num_rows, dimension = shape
 
     def draw(rows: tf.Tensor, first: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
@@ -91,17 +91,17 @@ def _compiled(shape: tuple[int, int], clusters: int, trials: int) -> Callable:
 
 
 def _drawn(potentials: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-    """Draws rows with likelihoods of their potentials.
+    """Draws rows with probabilities in proportion to their potentials.
 
-    A part of the rows first, then one of its rows: sums of a million numbers
-    one by one would have lost the small ones.
+    This first draws a part of the rows, then a row of that part, because a
+    running sum of a million numbers would lose the small ones.
 
     Args:
         potentials: float32 [N], at least 0.
-        drawn: float32 [n], in [0, 1).
+        drawn: float32 [n], uniforms in [0, 1).
 
     Returns:
-        int32 [n], rows whose potential is not 0 where there are any.
+        int32 [n], rows whose potential is not 0, if there are any.
     """
     missing = -potentials.shape[0] % PART
     parts = tf.reshape(tf.pad(potentials, [[0, missing]]), [-1, PART])
@@ -118,14 +118,14 @@ def _drawn(potentials: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
 def _first_above(
     reached: tf.Tensor, potentials: tf.Tensor, wanted: tf.Tensor
 ) -> tf.Tensor:
-    """Returns the first column that exceeds what is wanted, int32 [n].
+    """Returns the first column whose running sum exceeds `wanted`, int32 [n].
 
-    Rounding may leave none; then it is the last with a potential.
+    If rounding leaves no such column, it returns the last with a potential.
 
     Args:
-        reached: float32 [n or 1, m], ascending.
-        potentials: float32 [n or 1, m], of the columns.
-        wanted: float32 [n].
+        reached: float32 [n or 1, m], the running sums, ascending.
+        potentials: float32 [n or 1, m], the potentials of the columns.
+        wanted: float32 [n], the sums to exceed.
     """
     columns = tf.range(potentials.shape[1])
     able = potentials > 0

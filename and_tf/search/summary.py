@@ -1,4 +1,4 @@
-"""Summaries of a query's neighbours, in place of all of them."""
+"""Defines summaries of a query's neighbours, returned instead of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import tensorflow as tf
 class Summary(Protocol):
     """A function of neighbours, for the host and for an accelerator.
 
-    With many neighbours a query, moving them to the host costs more than the
-    search. An accelerator therefore summarises them where they were found.
+    With many neighbours per query, copying them to the host costs more than
+    the search. An accelerator therefore summarises them itself.
 
     Attributes:
-        bytes_each: What the device holds for a query meanwhile.
+        bytes_each: The bytes per query that the device needs for the summary.
     """
 
     bytes_each: int
@@ -24,22 +24,24 @@ class Summary(Protocol):
     def of_arrays(
         self, similarity: np.ndarray, index: np.ndarray
     ) -> tuple[np.ndarray, ...]:
-        """Summarises float32 [q, k] and int32 [q, k] of some queries.
+        """Summarises the neighbours of some queries on the host.
 
-        Most similar come first.
+        Args:
+            similarity: float32 [q, k], the highest first.
+            index: int32 [q, k], the neighbours' rows.
 
         Returns:
             Arrays [q, …].
         """
 
     def tensors(self) -> tuple[tf.Tensor, ...]:
-        """Makes the tensors that `on_device` takes, on the current device."""
+        """Makes further arguments of `on_device`, on the current device."""
 
     def on_device(self) -> Callable[..., Sequence[tf.Tensor]]:
-        """Returns what does the same within a compiled function.
+        """Returns a function that does the same in a compiled function.
 
         It takes `similarity`, `index` and each of `tensors()`, and returns
-        tensors [q, …] of the dtypes of the arrays, 4 or 8 bytes a number.
-        It is hashable, and equal to another that does the same: one function
-        is compiled for all of them.
+        tensors [q, …] of the same dtypes as the arrays, with 4 or 8 bytes per
+        number. It must be hashable, and equal to any other that does the same,
+        so that all of them share one compiled function.
         """
