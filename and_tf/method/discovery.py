@@ -77,7 +77,7 @@ def discover(
         >>> found = and_tf.discover(rows, round_number=1, rounds=2)
         >>> found.neighbours[:, 0].tolist()
         [1, 0, 3, 2]
-        >>> int(found.selected.sum())  # N · r / R anchors.
+        >>> int(found.is_anchor.sum())  # N · r / R anchors.
         2
     """
     if not 1 <= round_number <= rounds:
