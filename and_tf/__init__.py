@@ -2,10 +2,10 @@
 
 `AND` is a `keras.Model` around any encoder, and `Curriculum` is the callback
 that discovers neighbourhoods between rounds. `backbones.build` makes encoders,
-`data.load` reads data sets. `train_run` does what the command `and_tf.train`
-does, for a `TrainConfig`, and `Run` takes a run up again: its encoder, images
-and figures.
-`discover`, `nearest` and `weighted_knn` work on arrays.
+and `data.load` reads data sets. `train_run` trains as the command
+`and_tf.train` does, by a `TrainConfig`. `Run` opens an existing run with its
+encoder, images and figures. `discover`, `nearest` and `weighted_knn` work on
+arrays.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def main(config: ReportConfig) -> None:
 
 
 def _check_output(output: pathlib.Path) -> None:
-    """Checks, before any work is done, that the page can be written.
+    """Checks that the page can be written, before any work is done.
 
     Args:
         output: The path of the page.

@@ -95,7 +95,8 @@ def load(
     size = resolve_image_size(image_size, train)
     train = _held(train, size, round(size * 8 / 7), memory_limit)
     test = data.test and subset(data.test, max_test_examples, seed)
-    # Not needed for a training's first steps, which its decoding would delay.
+    # The test split is decoded later, as the first steps of a training do not
+    # need it and would be delayed.
     test = test and _held(test, size, size, memory_limit, later=True)
     return ImageData(data.name, train, test, data.remarks)
 

@@ -57,7 +57,7 @@ class StepBatches(Protocol):
 
 
 class HostBatches:
-    """Batches of a `tf.data` set, computed by the host ahead of time.
+    """A source of the batches of a `tf.data` set, which the host computes.
 
     Args:
         dataset: The batches of all epochs to come. With several processes,
@@ -90,7 +90,7 @@ class HostBatches:
 
 
 class DeviceBatches:
-    """Batches of images that lie on each device as a whole.
+    """A source of batches from images that lie on each device as a whole.
 
     Only an epoch's order, N × 8 bytes, is sent to the devices. The random
     numbers for the views are drawn there by the same generator as on the host,
