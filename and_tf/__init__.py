@@ -2,10 +2,10 @@
 
 `AND` is a `keras.Model` around any encoder, and `Curriculum` is the callback
 that discovers neighbourhoods between rounds. `backbones.build` makes encoders,
-`data.load` reads data sets. `train_run` does what the command `and_tf.train`
-does, for a `TrainConfig`, and `Run` takes a run up again: its encoder, images
-and figures.
-`discover`, `nearest` and `weighted_knn` work on arrays.
+and `data.load` reads data sets. `train_run` trains as the command
+`and_tf.train` does, by a `TrainConfig`. `Run` opens an existing run with its
+encoder, images and figures. `discover`, `nearest` and `weighted_knn` work on
+arrays.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from __future__ import annotations
 import importlib
 import os
 
-# The one place of the version; the build reads it from here.
+# The only place that states the version; the build reads it from here.
 __version__ = "0.1.0"
 
-# Before TensorFlow is first imported: its log is for its developers. Set the
-# variable to 0 to have it all. Where processes train together, it has pages of
-# errors to say when one of them ends.
+# TensorFlow reads this variable when it is first imported. By default its log
+# hides messages for TensorFlow's own developers; set the variable to 0 to see
+# all of them. When several processes train together, errors are hidden too,
+# since TensorFlow prints pages of them as soon as one process ends.
 os.environ.setdefault(
     "TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG") else "2"
 )
 
-# Where each name is defined; a package stands for itself. Type checkers read it
-# in __init__.pyi.
+# The module and attribute that define each name; a package has no attribute.
+# Type checkers read the same names from __init__.pyi.
 _PLACES = {
     "AND": "and_tf.method.model:AND",
     "Curriculum": "and_tf.method.curriculum:Curriculum",
@@ -43,7 +44,7 @@ __all__ = sorted(_PLACES)
 
 
 def __getattr__(name: str) -> object:
-    """Imports on first use, so that `import and_tf` itself is quick."""
+    """Imports a name on first use, so that `import and_tf` itself is quick."""
     if name not in _PLACES:
         raise AttributeError(f"module 'and_tf' has no attribute {name!r}")
     module, _, attribute = _PLACES[name].partition(":")

@@ -26,7 +26,7 @@ from and_tf.utils import cli
 
 
 def main(config: ClusterConfig) -> None:
-    """Clusters; TensorFlow takes its seconds to start after the flags."""
+    """Clusters a run; imports TensorFlow only after flags are checked."""
     cli.import_tensorflow()
     from and_tf.scan import trainer
 

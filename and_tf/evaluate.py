@@ -31,7 +31,7 @@ from and_tf.utils.flag_config import Group, option
 
 @dataclasses.dataclass(frozen=True)
 class EvaluateConfig(RunFlags):
-    """Which run is evaluated, and by what."""
+    """The flags that choose the run and the protocols that evaluate it."""
 
     protocols: str = option(
         Group.EVALUATION,
@@ -45,14 +45,14 @@ class EvaluateConfig(RunFlags):
 
     @property
     def names(self) -> list[str]:
-        """The protocols one by one."""
+        """The names of the protocols, as a list."""
         names = (name.strip() for name in self.protocols.split(","))
         return [name for name in names if name]
 
 
 def main(config: EvaluateConfig, options: Options) -> None:
-    """Evaluates."""
-    # What is found is written there.
+    """Evaluates a run by the chosen protocols."""
+    # The figures are written to the run's directory.
     paths.check_output("run_dir", config.run_directory)
     cli.import_tensorflow()
     from and_tf.training.run import Run

@@ -31,7 +31,7 @@ from and_tf.utils.flag_config import Group, option
 
 @dataclasses.dataclass(frozen=True)
 class ReportConfig(RunFlags):
-    """Which run the page is about, and where it is written."""
+    """The flags that choose the run and the file of the page."""
 
     evaluate: bool = option(
         Group.EVALUATION,
@@ -49,12 +49,12 @@ class ReportConfig(RunFlags):
 
     @property
     def page(self) -> pathlib.Path:
-        """The file to write."""
+        """The path of the page to write."""
         return pathlib.Path(self.output or self.run_directory / "report.html")
 
 
 def main(config: ReportConfig) -> None:
-    """Writes the page."""
+    """Writes the page of a run or of a clustering."""
     _check_output(config.page)
     cli.import_tensorflow()
     from and_tf.scan.clustering import is_clustering
@@ -66,10 +66,14 @@ def main(config: ReportConfig) -> None:
 
 
 def _check_output(output: pathlib.Path) -> None:
-    """Refuses what cannot be the page before any work is done.
+    """Checks that the page can be written, before any work is done.
+
+    Args:
+        output: The path of the page.
 
     Raises:
-        InputError: If it is a directory, no .html file, or cannot be written.
+        InputError: If the path is a directory, does not end in .html or .htm,
+            or cannot be written.
     """
     if output.is_dir():
         raise InputError(
@@ -77,7 +81,7 @@ def _check_output(output: pathlib.Path) -> None:
             f"Received the directory {output}."
         )
     if output.suffix not in (".html", ".htm"):
-        # It replaces an older page, and must never replace a run's own files.
+        # The page may replace an older page, but never a run's own files.
         raise InputError(
             f"Expected --output to end in .html. Received: {str(output)!r}."
         )
@@ -94,7 +98,7 @@ def _write_run(config: ReportConfig) -> None:
         config.data_dir,
         evaluates=config.evaluate,
     )
-    _ = run.kept  # A run without figures ends here.
+    _ = run.kept  # Raises an error if there is nothing to show.
     if run.missing:
         print(f"The page has no images and no model: {run.missing}")
     elif run.evaluates:

@@ -1,8 +1,8 @@
-"""The installed commands: `and-train` is `python -m and_tf.train`, and so on.
+"""Runs the installed commands: `and-train` is `python -m and_tf.train`.
 
-Each runs its module as `python -m` does, under the name `__main__`. So --help
-shows that module's flags, and sentences name the command that also works in a
-checkout.
+Each command runs its module under the name `__main__`, as `python -m` does.
+So --help shows the flags of that module, and messages name the command
+`python -m …`, which also works in a checkout.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import runpy
 def run_as_main(module: str) -> None:
     """Runs a module as `python -m` does.
 
-    It must not be imported before: its flags would be defined twice.
+    The module must not have been imported before, or its flags would be
+    defined twice.
 
     Args:
-        module: Its full name.
+        module: The full name of the module.
     """
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -60,7 +60,7 @@ from and_tf.utils.flag_config import FlagConfig, Group, from_flags, option
 
 @dataclasses.dataclass(frozen=True)
 class SweepConfig(FlagConfig):
-    """What is varied, how often, and on which GPUs."""
+    """The flags that say what is varied, how often, and on which GPUs."""
 
     command: str = option(
         Group.SWEEP,
@@ -119,7 +119,7 @@ class SweepConfig(FlagConfig):
 
 
 def main(config: SweepConfig) -> None:
-    """Does the runs; nothing starts before all their flags are checked."""
+    """Does the runs of a sweep, after the flags of all runs are checked."""
     directory = pathlib.Path(config.sweep_dir)
     swept = command.COMMANDS[config.command]
     vary = grid.varied(config.vary, swept)
@@ -139,11 +139,15 @@ def main(config: SweepConfig) -> None:
 
 
 def _slots(config: SweepConfig, runs: Sequence[SweepRun]) -> GpuSlots:
-    """Finds the GPUs, without TensorFlow, which would take their memory.
+    """Finds the GPUs without TensorFlow, which would take their memory.
+
+    Args:
+        config: The flags of the sweep.
+        runs: All runs of the sweep.
 
     Raises:
-        InputError: If runs want more GPUs than there are, or are to be spread
-            over GPUs without being given a number of them.
+        InputError: If a run needs more GPUs than there are, or if runs use
+            --strategy=mirrored on several GPUs without --gpus_per_run.
     """
     slots = GpuSlots(
         nvidia.visible_gpus(), config.runs_per_gpu, config.gpus_per_run or 1
@@ -171,9 +175,9 @@ def _list(runs: Sequence[SweepRun]) -> None:
 def _write(
     directory: pathlib.Path, runs: Sequence[SweepRun]
 ) -> list[table.Row]:
-    """Writes the table of what there is.
+    """Writes the table of the results so far, and returns its rows.
 
-    After each run, as it may be the last that an interrupted sweep comes to.
+    It is called after each run, since a sweep may be interrupted at any time.
     """
     rows = table.rows_of(runs, [outcome_of(run.path) for run in runs])
     table.write(directory, rows, runs[0].config)
@@ -181,7 +185,7 @@ def _write(
 
 
 def _conclude(directory: pathlib.Path, rows: Sequence[table.Row]) -> None:
-    """Shows the table, and draws it."""
+    """Prints the table, and draws it as a plot."""
     print(f"\n{table.lines(rows)}")
     if any(is_clustering(result) for row in rows for result in row.results):
         print(HOW_TO_READ)
@@ -195,10 +199,14 @@ def _conclude(directory: pathlib.Path, rows: Sequence[table.Row]) -> None:
 
 
 def _answer(runs: Sequence[SweepRun], outcomes: Sequence[Outcome]) -> None:
-    """Says what is missing.
+    """Prints how many runs other processes are doing, and reports failures.
+
+    Args:
+        runs: All runs of the sweep.
+        outcomes: The outcome of each run.
 
     Raises:
-        InputError: If runs have failed, or ended early.
+        InputError: If any run failed or ended early.
     """
     failed, left = [], 0
     for run, outcome in zip(runs, outcomes, strict=True):

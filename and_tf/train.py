@@ -24,7 +24,7 @@ from and_tf.utils import cli
 
 
 def main(config: TrainConfig) -> None:
-    """Trains; TensorFlow takes its seconds to start after the flags."""
+    """Trains an encoder; imports TensorFlow only after flags are checked."""
     cli.import_tensorflow()
     from and_tf.training import trainer
 

@@ -1,4 +1,4 @@
-"""Data sets as splits of numbered images: `load` gives one by its name.
+"""Loads data sets, by their names, as splits of numbered images.
 
 Examples:
     >>> import and_tf
@@ -33,8 +33,8 @@ __all__ = [
 
 MEMORY_LIMIT = 4 * 2**30  # Bytes.
 
-# Training and test split, where they are not "train" and "test" or else
-# "validation".
+# The training and the test split of data sets for which they are not "train"
+# and "test", or "train" and "validation" where there is no "test".
 _SPLITS = {
     "imagenet2012": ("train", "validation"),  # Its test split has no labels.
     "stl10": ("train+unlabelled", "test"),
@@ -58,27 +58,29 @@ def load(
 ) -> ImageData:
     """Loads a data set; a split that fits is decoded once and held in memory.
 
-    A split whose images share one square size of at most 2 · image_size is
-    held as it is. Of other splits the centre square is held, resized to
-    image_size for testing, and to 8/7 of it for training, or to the size of
-    the images if they share one that is smaller.
+    If all images of a split are squares of the same size, at most
+    2 · image_size, they are held as they are. Of other images the centre
+    square is held. It is resized to image_size for testing and to 8/7 of it
+    for training, or to the size that the images share if that is smaller.
 
     Args:
-        name: A name of TFDS, "folder" or "digits".
-        data_dir: The folder of images, or where TFDS keeps its data; None
-            takes the default of TFDS.
+        name: The name of a TFDS data set, or "folder" or "digits".
+        data_dir: The folder of images, or the directory in which TFDS keeps
+            its data; None takes the default of TFDS.
         image_size: Side of the images that the encoder will see, in pixels. 0
             takes the images' own shorter side if they share one of at most 96
             pixels, and 224 otherwise.
-        label_key: Which label to take if a TFDS data set has several.
-        train_split: The training split as TFDS writes it, such as
+        label_key: The name of the label to use if a TFDS data set has several.
+        train_split: The training split in the notation of TFDS, such as
             "train[:10%]", or the training folder; "" takes the usual one.
-        test_split: The same for the test split.
-        max_train_examples: Keeps a random subset of this size; 0 keeps all.
-        max_test_examples: The same for the test split.
+        test_split: The test split, in the same notation as `train_split`.
+        max_train_examples: The size of the random subset of the training
+            split to keep; 0 keeps all images.
+        max_test_examples: The same number for the test split.
         seed: Random seed of the subsets, and of nothing else.
-        memory_limit: In bytes. A larger split is streamed; if it consists of
-            files, each is decoded once before, to find those that cannot be.
+        memory_limit: The largest size of a split in memory, in bytes. A larger
+            split is streamed; if it consists of files, each is decoded once in
+            advance to find those that cannot be read.
 
     Returns:
         The training split and, if there is one, the test split.
@@ -93,18 +95,19 @@ def load(
     size = resolve_image_size(image_size, train)
     train = _held(train, size, round(size * 8 / 7), memory_limit)
     test = data.test and subset(data.test, max_test_examples, seed)
-    # Not needed for a training's first steps, which its decoding would delay.
+    # The test split is decoded later, as the first steps of a training do not
+    # need it and would be delayed.
     test = test and _held(test, size, size, memory_limit, later=True)
     return ImageData(data.name, train, test, data.remarks)
 
 
 def resolve_image_size(image_size: int, train: Split) -> int:
-    """The side of the images that an encoder sees, in pixels.
+    """Returns the side of the images that an encoder sees, in pixels.
 
     Args:
-        image_size: Taken where it is not 0.
-        train: Its images' shorter side is taken where they share it and it is
-            at most 96; 224 otherwise.
+        image_size: The side if it is given; 0 derives it from `train`.
+        train: The training split. The side is the shorter side of its images
+            if they share one of at most 96 pixels, and 224 otherwise.
     """
     if image_size:
         return image_size
@@ -123,16 +126,18 @@ def read_tfds_split(
     """Makes a streamed split of a data set of TFDS; nothing is decoded yet.
 
     Args:
-        name: A name of TFDS, which may hold a config and a version.
-        split: As TFDS writes them: "train", "test[:10%]".
-        data_dir: Where TFDS keeps its data; None asks TFDS.
-        label_key: Which feature holds the labels; "" finds it.
-        prepared: Whether the data set has to be prepared already; one that
-            is not is prepared otherwise.
+        name: The name of a TFDS data set, with or without a config and a
+            version.
+        split: The split in the notation of TFDS, such as "test[:10%]".
+        data_dir: The directory in which TFDS keeps its data; None takes the
+            default of TFDS.
+        label_key: The name of the feature that holds the labels; "" finds it.
+        prepared: True requires that the data set is prepared already. False
+            prepares it if it is not.
 
     Raises:
-        InputError: There is no such data set, split or label, or the data
-            cannot be had.
+        InputError: If there is no such data set, split or label, or the data
+            cannot be obtained.
     """
     from and_tf.data import from_tfds
 
@@ -147,7 +152,7 @@ def _read(
     train_split: str,
     test_split: str,
 ) -> ImageData:
-    """Finds the data set; nothing is decoded yet."""
+    """Finds the data set of this name; nothing is decoded yet."""
     from and_tf.data import digits, folder
 
     if name == "folder" and not label_key:
@@ -188,7 +193,7 @@ def _read_tfds(
 def _open_tfds(
     name: str, data_dir: str | None, prepared: bool = False
 ) -> tfds.core.DatasetBuilder:
-    """Opens a data set of TFDS; one that is not there is prepared first."""
+    """Opens a data set of TFDS, and prepares it first if necessary."""
     from and_tf.data import cifar10
     from and_tf.data.builder import download, open_builder
 
@@ -208,16 +213,20 @@ def _refuse(builder: tfds.core.DatasetBuilder) -> None:
 def _held(
     split: Split, size: int, side: int, memory_limit: int, later: bool = False
 ) -> Split:
-    """Holds a split in memory where it fits, else leaves it a stream.
+    """Holds a split in memory if it fits, and leaves it a stream otherwise.
 
-    Files that cannot be read are left out of either alike.
+    Files that cannot be read are left out in both cases.
 
     Args:
-        split: Any split that is not held yet, or is so from the beginning.
-        size: Side of the images that the encoder sees.
-        side: Side that is held of images that are not held as they are.
-        memory_limit: In bytes.
-        later: See `hold`.
+        split: Any split. One that is in memory already is returned as it is.
+        size: Side of the images that the encoder sees, in pixels.
+        side: Side of the centre squares, in pixels, to which images are
+            resized if they are not held as they are.
+        memory_limit: The largest size of a split in memory, in bytes.
+        later: True decodes images when they are first needed, see `hold`.
+
+    Raises:
+        InputError: If no image can be read.
     """
     if split.held:
         return split

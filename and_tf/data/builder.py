@@ -1,4 +1,4 @@
-"""TFDS' data sets: finding a prepared one, or having it prepared."""
+"""Finds the data sets of TFDS that are prepared, and prepares others."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ def open_builder(
     data_dir: str | None,
     prepare: Callable[[tfds.core.DatasetBuilder], None],
 ) -> tfds.core.DatasetBuilder:
-    """Finds a prepared data set, or has it prepared.
+    """Opens a prepared data set, and prepares it first if necessary.
 
     Args:
-        name: A name of TFDS, which may hold a config and a version.
-        data_dir: Where prepared data sets lie; None asks TFDS.
-        prepare: Called with the builder where nothing is prepared yet.
+        name: The name of a TFDS data set, with or without a config and a
+            version.
+        data_dir: The directory of prepared data sets; None takes the
+            environment variable TFDS_DATA_DIR, or else the default of TFDS.
+        prepare: A function that is called with the builder if the data set is
+            not prepared yet.
 
     Raises:
-        InputError: There is no such data set, or it cannot be prepared.
+        InputError: If there is no such data set, or it cannot be prepared.
     """
     import tensorflow_datasets as tfds
 
@@ -43,9 +46,10 @@ def open_builder(
         if not builder.info.splits:
             prepare(builder)
             builder = tfds.builder(name, data_dir=data_dir)
-    except InputError:  # A ValueError too.
+    except InputError:  # It is a ValueError too, and explains itself already.
         raise
-    # TFDS reads dataset_info.json and others, and answers damage in many ways.
+    # TFDS raises many kinds of errors when dataset_info.json or another of its
+    # files is damaged.
     except Exception as error:
         raise InputError(_unknown(name, error)) from error
     if not builder.info.splits:
@@ -59,8 +63,11 @@ def open_builder(
 def download(builder: tfds.core.DatasetBuilder) -> None:
     """Lets TFDS download and prepare a data set.
 
+    Args:
+        builder: The builder of the data set, which is not prepared yet.
+
     Raises:
-        InputError: There is no connection, or TFDS fails.
+        InputError: If there is no connection, or TFDS fails.
     """
     if failure := try_download(builder):
         raise InputError(
@@ -73,38 +80,43 @@ def download(builder: tfds.core.DatasetBuilder) -> None:
 def try_download(
     builder: tfds.core.DatasetBuilder, download_dir: str | None = None
 ) -> str:
-    """Lets TFDS download and prepare a data set.
+    """Lets TFDS download and prepare a data set; returns an error message.
 
     Args:
-        builder: The data set, not prepared yet.
-        download_dir: Where downloaded files go; None asks TFDS.
+        builder: The builder of the data set, which is not prepared yet.
+        download_dir: The directory for downloaded files; None takes the
+            default of TFDS.
 
     Returns:
-        Why it did not succeed; empty where it did.
+        The reason of a failure, or "" if the data set is prepared.
     """
     urls = sorted(builder.url_infos or ())
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
-        urls = []  # The files may lie there already.
+        urls = []  # The files may have been downloaded already.
     for url in urls[:1]:
         if failure := _connection_failure(url):
             return failure
     announce(f"{builder.name}: download and prepare into {builder.data_dir}")
     try:
-        # Its progress bars stay, its own announcements do not.
+        # The progress bars of TFDS go to stderr and stay visible; what it
+        # prints to stdout is hidden.
         with contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare(download_dir=download_dir)
-    except Exception as error:  # Each builder has its own ways to fail.
+    except Exception as error:  # Each builder may raise other kinds of errors.
         return f"{type(error).__name__}: {_brief(error)}"
     return ""
 
 
 def announce(what: str) -> None:
-    """Says in one line what is being prepared, and where."""
+    """Prints a line to stderr that says what is being prepared, and where."""
     print(what, file=sys.stderr, flush=True)
 
 
 def _connection_failure(url: str) -> str:
-    """Asks for an answer first: TFDS would try again for minutes."""
+    """Returns why a server cannot be reached, or "" if it can be.
+
+    Without this quick check, TFDS would try again for minutes.
+    """
     import requests
 
     if not url.startswith("http"):
@@ -118,7 +130,7 @@ def _connection_failure(url: str) -> str:
 
 
 def _unknown(name: str, error: Exception) -> str:
-    """Says why a name is none of a data set, and which ones come close."""
+    """Returns a message about an unknown name, with the closest known ones."""
     import tensorflow_datasets as tfds
 
     known = tfds.list_builders()
@@ -138,5 +150,5 @@ def _unknown(name: str, error: Exception) -> str:
 
 
 def _brief(error: Exception) -> str:
-    """An error's message on one line, without a full stop."""
+    """Returns an error's message on one line, without a full stop."""
     return textwrap.shorten(str(error), 400, placeholder=" …").rstrip(".")

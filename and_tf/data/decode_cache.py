@@ -1,12 +1,12 @@
-"""Decoded images on the disk, where later processes find them.
+"""Keeps decoded images on the disk, where later processes find them.
 
-Decoding is most of what a process waits for before its first step. An entry
-is known by the files that it was made of, as these are: their sizes, places
-on the disk, and times of change, the one too that no program can set. So what
-has changed is decoded anew. An entry carries a checksum, and one that is
-damaged is none. What is used least recently makes room for what is new.
-Nothing here is ever needed: where there is no right to write, no room or no
-whole entry, images are decoded.
+Decoding takes most of the time before the first step of a process. An entry
+is named after the files that it was made from: their paths, sizes, inodes, and
+times of change, including the ctime, which no program can set. So files that
+have changed are decoded again. Each entry has a checksum, and a damaged entry
+is ignored. The least recently used entries are removed to make room for new
+ones. The cache is optional: if it cannot be written, is full or has no valid
+entry, images are decoded.
 """
 
 from __future__ import annotations
@@ -28,26 +28,27 @@ from and_tf.data import zero_copy
 from and_tf.utils import atomic_files
 from and_tf.utils.errors import InputError
 
-# To be raised when the same files give other pixels than before, or when
-# entries are written otherwise.
+# Increase it when the same files are decoded to other pixels than before, or
+# when the format of the entries changes.
 _VERSION = 2
 _DECODERS = "tensorflow", "pillow", "pillow-heif"
 _CRC_BYTES = 4
 _HIGHEST_RANK = 4
-LEAST_BYTES = 16 * 2**20  # Less is decoded in no time.
-MOST_BYTES = 4 * 2**30  # Of all entries.
+LEAST_BYTES = 16 * 2**20  # Smaller sets of images are decoded very quickly.
+MOST_BYTES = 4 * 2**30  # The total size of all entries.
 
 
 def identity(sources: Iterable[bytes], *more: object) -> str | None:
-    """Names images by the files that they come from, as these are now.
+    """Names images after the current state of the files they come from.
 
     Args:
-        sources: Paths, in order.
-        *more: Whatever else decides what images they give; by their `repr`.
+        sources: The paths of the files, in order.
+        *more: Further values that the images depend on; their `repr` becomes
+            part of the name.
 
     Returns:
-        A name for `recall` and `keep`; None where a file is not one of this
-        machine's.
+        A name for `recall` and `keep`, or None if a file is not on this
+        machine's file system.
     """
     digest = hashlib.sha256()
     try:
@@ -65,14 +66,14 @@ def identity(sources: Iterable[bytes], *more: object) -> str | None:
 
 
 def recall(name: str) -> np.ndarray | None:
-    """Reads what was kept.
+    """Reads an entry that `keep` wrote.
 
     Args:
-        name: Of `identity`.
+        name: The name of the entry, from `identity`.
 
     Returns:
-        uint8 of any shape, as `keep` took it; None where there is no whole
-        entry.
+        The array that was given to `keep`, uint8 of any shape, or None if
+        there is no valid entry.
     """
     directory = _directory()
     if directory is None:
@@ -81,19 +82,21 @@ def recall(name: str) -> np.ndarray | None:
     try:
         with open(path, "rb") as file:
             array = _read(file, path.stat().st_size)
-        os.utime(path)  # It was used last.
+        os.utime(path)  # Marks it as the most recently used entry.
     except (OSError, struct.error):
         return None
     return array
 
 
 def keep(name: str, array: np.ndarray, least: int | None = None) -> None:
-    """Keeps decoded images, unless they are few or more than all may be.
+    """Writes decoded images to the cache, unless they are too few or too many.
 
     Args:
-        name: Of `identity`.
-        array: uint8 of any shape, not empty.
-        least: Bytes below which it is not kept; None is `LEAST_BYTES`.
+        name: The name of the entry, from `identity`.
+        array: uint8 of any shape, not empty. It is not written if it exceeds
+            `MOST_BYTES`.
+        least: The smallest size in bytes that is written; None takes
+            `LEAST_BYTES`.
     """
     directory = _directory()
     least = LEAST_BYTES if least is None else least
@@ -114,19 +117,19 @@ def keep(name: str, array: np.ndarray, least: int | None = None) -> None:
 
 
 def _header(array: np.ndarray) -> bytes:
-    """What stands before an array's data: its rank and shape."""
+    """Returns the header of an entry: the rank and shape of its array."""
     return struct.pack(f"<{1 + array.ndim}q", array.ndim, *array.shape)
 
 
 def _read(file: BinaryIO, size: int) -> np.ndarray | None:
-    """Reads an entry of `size` bytes; None where it is damaged."""
+    """Reads an entry of `size` bytes, or returns None if it is damaged."""
     head = file.read(8)
     (rank,) = struct.unpack("<q", head)
     if not 0 < rank <= _HIGHEST_RANK:
         return None
     head += file.read(8 * rank)
     shape = struct.unpack(f"<{rank}q", head[8:])
-    # Before there is memory for it: a shape may be what is damaged.
+    # A damaged shape may be huge, so it is checked before memory is allocated.
     amount = math.prod(shape)
     if min(shape) < 1 or len(head) + amount + _CRC_BYTES != size:
         return None
@@ -147,13 +150,13 @@ def _version(package: str) -> str | None:
 
 
 def _directory() -> pathlib.Path | None:
-    """Where entries lie; None where a user has no home."""
+    """Returns the directory of the entries, or None if there is no home."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return pathlib.Path(cache, "and_tf") if os.path.isabs(cache) else None
 
 
 def _make_room(directory: pathlib.Path, size: int) -> None:
-    """Removes entries that were not used for longest, until `size` fits."""
+    """Removes the least recently used entries until `size` bytes fit."""
     entries = sorted(
         ((path.stat(), path) for path in directory.iterdir()),
         key=lambda entry: entry[0].st_mtime_ns,

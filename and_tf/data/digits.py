@@ -1,4 +1,4 @@
-"""Scikit-learn's digits: 1,797 images of 8x8, there without a download."""
+"""Reads scikit-learn's digits: 1,797 images of 8x8, without a download."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import numpy as np
 from and_tf.data.split import ImageData, in_memory
 
 _TEST_SIZE = 360
-_SPLIT_SEED = 0  # Part of what this data set is; no flag changes it.
+_SPLIT_SEED = 0  # It defines the data set, so no flag changes it.
 
 
 def read() -> ImageData:
-    """Gives 1,437 images to train on and 360 to test with, all classes alike.
+    """Returns 1,437 training and 360 test images, stratified by class.
 
     Returns:
-        Splits in memory: grey values 0..16 become uint8 0..255 in three equal
-        channels.
+        Splits in memory. Grey values 0..16 become uint8 values 0..255 in three
+        equal channels.
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split

@@ -1,4 +1,4 @@
-"""A folder of image files, with or without a sub-folder for each class."""
+"""Reads a folder of image files, with or without a sub-folder a class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from and_tf.data.split import ImageData, Seed, Split, Stream, shuffled_numbers
 from and_tf.data.walking import Parts, composed, utf8
 from and_tf.utils.errors import InputError
 
-_DEEP_SAMPLE = 16  # Images of 16 bits whose values are looked at.
+_DEEP_SAMPLE = 16  # The number of 16-bit images whose values are examined.
 
 
 def read(
@@ -33,14 +33,15 @@ def read(
     Files whose header cannot be read are left out, and named in `skipped`.
 
     Args:
-        data_dir: Holds the folders of the splits, see `split_folders`, or
-            else the training images alone. In each, images lie in a
-            sub-folder for each class, as deep as they like, or loosely.
+        data_dir: The folder that holds a folder for each split, see
+            `split_folders`, or only training images. Images of a split lie at
+            any depth in a sub-folder for each class, or directly in the
+            folder, where they have no label.
         train_split: The training folder, relative to `data_dir`; "" finds it.
-        test_split: The test folder; "" finds it.
+        test_split: The test folder, relative to `data_dir`; "" finds it.
 
     Raises:
-        InputError: The folder is missing, or holds no readable image.
+        InputError: If the folder is missing or holds no readable image.
     """
     if not data_dir or not os.path.isdir(data_dir):
         raise InputError(
@@ -65,14 +66,14 @@ def read(
 def read_all(root: str) -> Split:
     """Makes one streamed split of every image below a folder, unchecked.
 
-    Unlike with `read`, no sub-folder stands for a split, and a file that
-    cannot be read is found so only when it is decoded.
+    Unlike in `read`, no sub-folder stands for a split, and a file that cannot
+    be read is noticed only when it is decoded.
 
     Args:
-        root: The folder; sub-folders directly below are classes.
+        root: The folder; sub-folders directly below it are classes.
 
     Raises:
-        InputError: The folder is missing, or holds no file of an image.
+        InputError: If the folder is missing or holds no image file.
     """
     if not os.path.isdir(root):
         raise InputError(f"Expected a folder of images. Received: {root!r}.")
@@ -97,14 +98,16 @@ def read_files(
 
     Args:
         name: The split's name.
-        file_names: The files, in order of number.
-        labels: int64 `[N]`, -1 where unlabelled, or None.
-        class_names: Name of each label, as `utf8` has it.
-        root: What the names are relative to; "" the working directory.
-        skipped: What was found and is none of them.
+        file_names: The paths of the files, in order of sample number.
+        labels: int64 `[N]`, -1 for images without a label; None if no image
+            has one.
+        class_names: The name of each label, printable, see `walking.utf8`.
+        root: The folder that the paths are relative to; "" is the working
+            directory.
+        skipped: The files and folders that were found and left out.
 
     Raises:
-        InputError: There is none.
+        InputError: If there are no files.
     """
     if not file_names:
         raise _none_found(name, skipped)
@@ -126,13 +129,13 @@ class _Checked:
 
     Args:
         data_dir: The data directory.
-        root: The split's folder, relative to it.
+        root: The split's folder, relative to `data_dir`.
 
     Attributes:
         paths: The parts of each image's path below `root`.
 
     Raises:
-        InputError: There is none.
+        InputError: If there is no such image.
     """
 
     def __init__(self, data_dir: str, root: str) -> None:
@@ -161,7 +164,11 @@ class _Checked:
             raise _none_found(os.path.join(data_dir, root), self._skipped)
 
     def split(self, classes: Sequence[str]) -> Split:
-        """Makes the split; `classes` are those of all splits together."""
+        """Makes the split, with labels as indices into `classes`.
+
+        Args:
+            classes: The names of the classes of all splits together, sorted.
+        """
         labels = _labels(self.paths, classes)
         labelled = bool((labels >= 0).any())
         shapes = {(header.height, header.width) for header in self._headers}
@@ -177,7 +184,7 @@ class _Checked:
         )
 
     def deep_files(self) -> list[str]:
-        """The files whose grey values have more than 8 bits."""
+        """Returns the paths of images whose grey values exceed 8 bits."""
         return [
             self._file(parts)
             for parts, header in zip(self.paths, self._headers, strict=True)
@@ -200,24 +207,24 @@ def _none_found(place: str, skipped: Iterable[Skipped]) -> InputError:
 
 
 def _class(parts: Parts) -> str | None:
-    """The class that an image's path says, None where it lies loosely."""
+    """Returns the class in an image's path, or None if it has none."""
     return composed(parts[0]) if len(parts) > 1 else None
 
 
 def _classes(paths: Iterable[Parts]) -> list[str]:
-    """The classes of some images, sorted."""
+    """Returns the names of the classes of some images, sorted."""
     return sorted({name for parts in paths if (name := _class(parts))})
 
 
 def _labels(paths: Sequence[Parts], classes: Sequence[str]) -> np.ndarray:
-    """The place of each path's class, int64 `[N]`; -1 for none."""
+    """Returns the index of each path's class, int64 `[N]`; -1 for none."""
     label_of = {name: label for label, name in enumerate(classes)}
     labels = [label_of.get(_class(parts), -1) for parts in paths]
     return np.array(labels, np.int64)
 
 
 def _inner_splits(splits: Iterable[Sequence[Parts]]) -> Iterator[str]:
-    """Says where folders below the classes are called like splits."""
+    """Warns if folders below the classes are named like splits."""
     inner = sorted({
         name
         for paths in splits
@@ -235,7 +242,7 @@ def _inner_splits(splits: Iterable[Sequence[Parts]]) -> Iterator[str]:
 
 
 def _narrow(deep_files: Sequence[str]) -> Iterator[str]:
-    """Warns where grey values of 16 bits fill a small part of their range."""
+    """Warns if grey values of 16 bits use a small part of their range."""
     step = -(-len(deep_files) // _DEEP_SAMPLE) or 1
     sample = [image_file.largest_value(f) for f in deep_files[::step]]
     if sample and None not in sample and 0 < max(sample) < NARROW:
@@ -248,7 +255,7 @@ def _narrow(deep_files: Sequence[str]) -> Iterator[str]:
 
 
 def _stream(files: list[str]) -> Stream:
-    """Streams image files; their paths are what is shuffled."""
+    """Makes a stream of image files; only their numbers are shuffled."""
     table = np.array([os.fsencode(file) for file in files])
 
     def encoded(seed: Seed) -> tf.data.Dataset:
@@ -267,6 +274,6 @@ def _stream(files: list[str]) -> Stream:
 
 
 def _pixels(path: bytes) -> np.ndarray:
-    """Decodes an image file; an image of no pixels where that fails."""
+    """Decodes an image file; returns an image of no pixels if it fails."""
     image = image_file.read_or_none(path)
     return np.zeros((0, 0, 3), np.uint8) if image is None else image

@@ -1,4 +1,4 @@
-"""Image data sets that TensorFlow Datasets has, or has prepared."""
+"""Reads image data sets that TensorFlow Datasets has prepared."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ def read(
     """Makes a streamed split of a prepared data set.
 
     Args:
-        builder: A prepared data set.
-        split: As TFDS writes them: "train", "train+unlabelled", "test[:10%]".
-        label_key: Which feature holds the labels; "" finds it.
+        builder: The builder of a prepared data set.
+        split: The split in the notation of TFDS, such as "train",
+            "train+unlabelled" or "test[:10%]".
+        label_key: The name of the feature that holds the labels; "" finds it.
 
     Raises:
-        InputError: No such split, no image or no such label in the data set,
-            or files that are missing or not TFRecords.
+        InputError: If the data set has no such split, no image or no such
+            label, or if files are missing or are not TFRecords.
     """
     features = builder.info.features
     image_key = _image_key(builder)
@@ -66,7 +67,7 @@ def read(
 
 
 def _records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
-    """Looks up in which files the records of a split are."""
+    """Looks up the files that hold the records of a split."""
     try:
         parts = builder.info.splits[split].file_instructions
     except (KeyError, ValueError) as error:
@@ -101,10 +102,15 @@ def _records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
 
 
 def _labels(records: Records, key: str, name: str) -> np.ndarray:
-    """Reads all labels of the split `name`, int64 `[N]`; decodes no image.
+    """Reads all labels of a split, int64 `[N]`, without decoding images.
+
+    Args:
+        records: The N records of the split.
+        key: The name of the feature that holds the labels.
+        name: The name of the split, for error messages.
 
     Raises:
-        InputError: Records are damaged, or there are not N.
+        InputError: If records are damaged, or there are fewer than N.
     """
     spec = {key: tf.io.FixedLenFeature([], tf.int64)}
     labels = np.full(records.size, -1, np.int64)
@@ -135,7 +141,11 @@ def _labels(records: Records, key: str, name: str) -> np.ndarray:
 
 
 def _image_key(builder: tfds.core.DatasetBuilder) -> str:
-    """Finds the image among the features."""
+    """Returns the name of the feature that holds the image.
+
+    Raises:
+        InputError: If no feature, or more than one, can be the image.
+    """
     import tensorflow_datasets as tfds
 
     features = builder.info.features
@@ -157,7 +167,15 @@ def _image_key(builder: tfds.core.DatasetBuilder) -> str:
 
 
 def _label_key(builder: tfds.core.DatasetBuilder, wanted: str) -> str:
-    """Finds the label among the features; "" where there is none."""
+    """Returns the name of the feature that holds the label, "" if none does.
+
+    Args:
+        builder: The builder of a prepared data set.
+        wanted: The name that a user gave; "" finds the feature.
+
+    Raises:
+        InputError: If `wanted` is no integer feature of the data set.
+    """
     import tensorflow_datasets as tfds
 
     keys = {

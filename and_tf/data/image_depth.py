@@ -1,9 +1,9 @@
-"""Grey values of more than 8 bits, and how many bits they really have.
+"""Scales grey values of more than 8 bits by the bits that they really have.
 
-Cameras and scanners of 10, 12 or 14 bits save their values in 16 bits as they
-are. Read as 16 bits, such an image is nearly black. Where its header says how
-many bits there are, it is scaled by that; `export.serving.decoding` does the
-same in a graph.
+Cameras and scanners of 10, 12 or 14 bits save their values unchanged in 16
+bits. Read as 16 bits, such an image is nearly black. If its header says how
+many bits are used, the image is scaled by that number.
+`export.serving.decoding` does the same in a graph.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-# A path, or a file that is open for reading and can be wound back.
+# A path, or a seekable file that is open for reading.
 Source = str | bytes | os.PathLike[str] | BinaryIO
 WHITE = 65535
-# Below this, the values of many images are hardly of 16 bits, however dark.
+# If all values of many images are below it, they probably have fewer than 16
+# bits, even if the images are dark.
 NARROW = 2**14
 _STRIP_ROWS = 256
 _BITS_PER_SAMPLE, _MAX_SAMPLE_VALUE = 258, 281  # Tags of a TIFF.
@@ -30,7 +31,7 @@ _PNG_HEADER_BYTES = 8
 
 @contextlib.contextmanager
 def opened(source: Source) -> Iterator[BinaryIO]:
-    """Opens a file for reading, or winds an open one back to its beginning."""
+    """Opens a file for reading, or rewinds an open file to its beginning."""
     if isinstance(source, io.IOBase):
         source.seek(0)
         yield source
@@ -40,17 +41,17 @@ def opened(source: Source) -> Iterator[BinaryIO]:
 
 
 def to_rgb(image: Image.Image, source: Source) -> np.ndarray:
-    """Scales grey of 16 bits to 8; Pillow itself would clip it at 255.
+    """Scales grey of 16 bits to 8 bits; Pillow itself would clip it at 255.
 
     Args:
         image: A decoded image whose mode begins with "I" or "F".
-        source: Its file.
+        source: The image's file, as a path or open for reading.
 
     Returns:
         uint8 `[H, W, 3]`.
 
     Raises:
-        ValueError: Its values have no known range.
+        ValueError: If the range of the values is unknown.
     """
     values = np.asarray(image)  # [H, W]
     if image.mode.startswith("F") or values.min() < 0 or values.max() > WHITE:
@@ -64,20 +65,20 @@ def to_rgb(image: Image.Image, source: Source) -> np.ndarray:
 
 
 def white_level(image: Image.Image, source: Source, values: np.ndarray) -> int:
-    """Returns the value that stands for white: 65,535, or what a header says.
+    """Returns the value that stands for white, 65,535 or less by the header.
 
     Args:
-        image: An image of grey values of 16 bits, decoded.
-        source: Its file.
-        values: Its pixels, `[H, W]`.
+        image: A decoded image of grey values of 16 bits.
+        source: The image's file, as a path or open for reading.
+        values: The grey values of the image, `[H, W]`.
     """
     bits = 16
     if image.format == "TIFF":
         bits = _tiff_bits(image)
     elif image.format == "PNG":
         bits = _png_bits(source)
-        # As PNG has it, values fill 16 bits whatever their number of bits,
-        # and then the lowest bits of dark values are zeros.
+        # The PNG standard scales values to 16 bits, however many bits are
+        # significant. The lowest bits of all values are then zeros.
         if not (values & (2 ** (16 - bits) - 1)).any():
             bits = 16
     white = 2**bits - 1
@@ -85,12 +86,13 @@ def white_level(image: Image.Image, source: Source, values: np.ndarray) -> int:
 
 
 def _tiff_bits(image: Image.Image) -> int:
-    """Returns how many bits a TIFF's values have by its header."""
+    """Returns the number of bits of a TIFF's values, from its header."""
     tags = image.tag_v2
     (bits,) = tags.get(_BITS_PER_SAMPLE, (16,))[:1]
     most = tags.get(_MAX_SAMPLE_VALUE, WHITE)
     (most,) = most[:1] if isinstance(most, tuple) else (most,)
-    # Some programs write the largest value that occurs, which says nothing.
+    # Some programs write the largest value that occurs, which does not tell
+    # the number of bits. Only a value of 2^b − 1 does.
     for fewer in range(9, bits):
         if most == 2**fewer - 1:
             return fewer
@@ -98,7 +100,7 @@ def _tiff_bits(image: Image.Image) -> int:
 
 
 def _png_bits(source: Source) -> int:
-    """Returns how many bits a grey PNG's values have by its chunk sBIT."""
+    """Returns the number of bits of a PNG's values, from its chunk sBIT."""
     with opened(source) as file:
         file.seek(_PNG_HEADER_BYTES)
         while len(head := file.read(8)) == 8:

@@ -1,7 +1,7 @@
-"""Tells files that are images by the endings of their names.
+"""Recognises image files by the endings of their names.
 
-An ending only decides whether a file is opened. What the file then is, its
-content says: a PNG that is called photo.jpg is read as the PNG that it is.
+An ending only decides whether a file is opened. The format is then found from
+the content: a PNG that is called photo.jpg is read as a PNG.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import warnings
 
 from PIL import Image, features
 
-# The ending of each format that is read; Pillow's names of the formats.
-# Whatever a file is called, no other decoder of Pillow sees it: there are
-# many, some start other programs, and some take any bytes for an image.
+# The endings of each format that is read, by Pillow's names of the formats.
+# Pillow's other decoders are never used, whatever a file is called: some start
+# other programs, and some take any bytes for an image.
 _ENDINGS = {
     "BMP": (".bmp",),
     "GIF": (".gif",),
@@ -28,7 +28,7 @@ _ENDINGS = {
     "JPEG2000": (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
     "WEBP": (".webp",),
 }
-# What Pillow may have been built without.
+# Formats that Pillow may have been built without, and their Pillow features.
 _OPTIONAL = {"AVIF": "avif", "JPEG2000": "jpg_2000", "WEBP": "webp"}
 # Images that nothing here decodes: drawings, layers, medical and scientific
 # formats, and the raw files of cameras.
@@ -47,9 +47,10 @@ _UNREAD = frozenset(
 def formats() -> tuple[str, ...]:
     """Returns the formats that can be read here, by Pillow's names.
 
-    HEIF is among them where the package pillow-heif is installed.
+    HEIF is among them if the package pillow-heif is installed.
     """
-    Image.init()  # Finds the decoders; in many threads at once it may not.
+    # Finds the decoders now, as this may fail in many threads at once.
+    Image.init()
     missing = {f for f, feature in _OPTIONAL.items() if not _has(feature)}
     if not _add_heif():
         missing.add("HEIF")
@@ -63,19 +64,19 @@ def readable() -> tuple[str, ...]:
 
 
 def is_readable(name: str) -> bool:
-    """Tells whether a file of this name is opened as an image."""
+    """Returns whether a file of this name is opened as an image."""
     return _ending(name) in readable()
 
 
 def why_not(name: str) -> str | None:
-    """Says why a file that is called like an image is not read.
+    """Returns why a file that is named like an image is not read.
 
     Args:
         name: The name of a file.
 
     Returns:
-        A reason as `Skipped` has it; None where the file is called like none,
-        or like one that is read.
+        A reason for `Skipped`, or None if the file is not named like an image,
+        or is named like one that can be read.
     """
     ending = _ending(name)
     if ending in readable():
@@ -98,7 +99,7 @@ def _has(feature: str) -> bool:
 
 
 def _add_heif() -> bool:
-    """Adds pillow-heif's decoder to Pillow's, where it is installed."""
+    """Adds pillow-heif's decoder to Pillow; returns whether it is installed."""
     try:
         import pillow_heif
     except ImportError:

@@ -1,12 +1,13 @@
 """Reads an image file of any kind to upright 8-bit RGB pixels.
 
-A file of kilobytes can say that it is gigabytes, and decoding takes memory and
-time by what it says. So four things are bounded: the pixels of one image,
-`MOST_PIXELS`; those of a large image by its bytes, `MOST_PIXELS_A_BYTE`; those
-of all images that are decoded at once, `MOST_IN_FLIGHT`; and how often a JPEG
-goes over its pixels, `MOST_WORK`. A pixel takes 3 bytes of the result, and
-while it is decoded 3 or 4 more, or up to 16 of WebP or JPEG 2000. So images in
-flight take half a gigabyte, or 1.2 of these two kinds; one image of 170 million
+A file of kilobytes can declare an image of gigabytes, and its decoding takes
+the memory and time of the declared size. So four numbers are bounded: the
+pixels of one image, `MOST_PIXELS`; the pixels of a large image per byte of its
+file, `MOST_PIXELS_A_BYTE`; the pixels of all images that are decoded at the
+same time, `MOST_IN_FLIGHT`; and the pixels times the scans of a JPEG,
+`MOST_WORK`. A pixel takes 3 bytes of the result, and 3 or 4 more while it is
+decoded, or up to 16 more in WebP and JPEG 2000. So images in flight take half a
+gigabyte, or 1.2 gigabytes in these two formats. One image of 170 million
 pixels, which is decoded alone, takes 1.2 gigabytes, or 3.3.
 """
 
@@ -30,28 +31,30 @@ from and_tf.data.skipped import UNREADABLE
 
 
 class PixelBudget:
-    """Has decoders wait until their pixels fit beside those of the others.
+    """A limit on the pixels that all threads together decode at one time.
 
-    Threads decode beside each other, as many as there are cores. What one
-    image takes is bounded by its own size; what all take together, by this.
+    As many threads decode images as there are cores. The memory for one image
+    is bounded by its size; the memory for all of them, by this limit.
 
     Args:
-        most: How many pixels may be in flight. An image of more is let in
-            when there is no other.
+        most: The number of pixels that may be in flight. An image of more
+            pixels is decoded while there is no other.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._in_flight = 0
-        self._turn = threading.Lock()  # Who comes first is let in first.
+        # Only one thread waits for room, so that a large image is not
+        # overtaken by small ones.
+        self._turn = threading.Lock()
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
     def taken(self, pixels: int) -> Iterator[None]:
-        """Waits until there is room, and takes it for as long as the block.
+        """Waits until there is room, and takes it until the block ends.
 
         Args:
-            pixels: Of the image that is decoded in the block.
+            pixels: The number of pixels of the image decoded in the block.
         """
         with self._turn, self._changed:
             self._changed.wait_for(lambda: self._has_room(pixels))
@@ -67,35 +70,36 @@ class PixelBudget:
         return not self._in_flight or self._in_flight + pixels <= self._most
 
 
-# What has more pixels than the largest cameras give is taken as unreadable.
-# Pillow's own limit is near, but is the process' to lift, and warns first.
+# An image of more pixels than the largest cameras take is not read. Pillow's
+# own limit is similar, but any code of the process may lift it, and it only
+# warns at first.
 MOST_PIXELS = 170_000_000
 MOST_IN_FLIGHT = 2**26
-# Pixels times scans. A progressive JPEG goes over all pixels about ten times;
-# one of kilobytes can do so thousands of times.
+# Pixels times scans. A usual progressive JPEG has about ten scans over all
+# pixels; a malicious file of kilobytes can have thousands.
 MOST_WORK = 16 * MOST_PIXELS
-# Large images of so few bytes are blank: no camera's, but a bomb's.
+# A large image of fewer bytes is blank: it is a decompression bomb, no photo.
 LARGE_PIXELS = 2**25
 MOST_PIXELS_A_BYTE = 4096
 _LEAST_SCAN_BYTES = 10
 _START_OF_SCAN = b"\xff\xda"
 _BUDGET = PixelBudget(MOST_IN_FLIGHT)
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-_ORIENTATION = 0x0112  # EXIF; from 5 on, the image lies on its side.
-_STRIP_PIXELS = 2**20  # Converted at once, so that copies stay small.
+_ORIENTATION = 0x0112  # A tag of EXIF; from 5 on, the image lies on its side.
+_STRIP_PIXELS = 2**20  # Pixels converted at once, so that copies stay small.
 
 
 class Refused(ValueError):
-    """A file that is not decoded; the message is a reason of `Skipped`."""
+    """An error for a file that is not decoded, with a reason for `Skipped`."""
 
 
 class Header(NamedTuple):
     """The header of an image file.
 
     Attributes:
-        height: Of the upright image, in pixels.
-        width: The same.
-        is_deep: Whether pixels are grey values of more than 8 bits.
+        height: The height of the upright image, in pixels.
+        width: The width of the upright image, in pixels.
+        is_deep: True if pixels are grey values of more than 8 bits.
     """
 
     height: int
@@ -104,17 +108,19 @@ class Header(NamedTuple):
 
 
 def read_image(source: Source) -> np.ndarray:
-    """Decodes an image file, given by path or open, to uint8 `[H, W, 3]`.
+    """Decodes an image file to upright pixels, uint8 `[H, W, 3]`.
 
-    It is turned upright, as EXIF data say.
+    The image is turned upright as its EXIF data say. Of an animation, the
+    first frame is decoded. Transparent pixels become white, since cut-outs and
+    drawings are made for a white page, and the colour that a file stores under
+    transparent pixels means nothing. Grey of 16 bits becomes grey of 8 bits,
+    see `image_depth`.
 
-    Of an animation it is the first frame. What is transparent shows white,
-    as cut-outs and drawings are made to stand on a page; the colour that a
-    file stores under it means nothing. Grey of 16 bits becomes grey of 8, see
-    `image_depth`.
+    Args:
+        source: A path, or a file that is open for reading.
 
     Raises:
-        OSError, ValueError and others: Pillow cannot read the file.
+        OSError, ValueError and others: If Pillow cannot read the file.
     """
     with _open(source) as image:
         _check_scans(image, source)
@@ -128,33 +134,39 @@ def read_image(source: Source) -> np.ndarray:
 def largest_value(source: Source) -> int | None:
     """Returns the largest grey value of an image that is read as 16 bits.
 
+    Args:
+        source: A path, or a file that is open for reading.
+
     Returns:
-        0..65535; None where the header says that values have fewer bits, or
-        where the file cannot be decoded.
+        A value of 0..65535, or None if the header says that values have fewer
+        bits, or if the file cannot be decoded.
     """
     try:
         with _open(source) as image, _BUDGET.taken(image.width * image.height):
             values = np.asarray(image)
             white = image_depth.white_level(image, source, values)
             return int(values.max()) if white == image_depth.WHITE else None
-    except Exception:  # Pillow answers broken files with many kinds.
+    except Exception:  # Pillow raises many kinds of errors for broken files.
         return None
 
 
 def read_or_none(source: Source) -> np.ndarray | None:
-    """Decodes an image file; None where that fails, for whatever reason."""
+    """Decodes an image file like `read_image`, or returns None on any error."""
     try:
         return read_image(source)
-    except Exception:  # Pillow answers broken files with many kinds.
+    except Exception:  # Pillow raises many kinds of errors for broken files.
         return None
 
 
 def read_header(source: Source) -> Header | str:
-    """Reads what an image's first bytes say; decodes no pixel.
+    """Reads an image's header, without decoding any pixel.
+
+    Args:
+        source: A path, or a file that is open for reading.
 
     Returns:
-        The header, or a reason of `Skipped` where there is no image that is
-        read.
+        The header, or a reason for `Skipped` if the file cannot be read as an
+        image.
     """
     try:
         with _open(source) as image:
@@ -164,16 +176,17 @@ def read_header(source: Source) -> Header | str:
         return str(refused)
     except Image.DecompressionBombError:
         return _too_large()
-    except Exception:  # Pillow answers broken files with many kinds.
+    except Exception:  # Pillow raises many kinds of errors for broken files.
         return UNREADABLE
 
 
 def _open(source: Source) -> Image.Image:
-    """Reads an image's header.
+    """Opens an image and reads its header.
 
     Raises:
-        Refused: It is no ordinary file, or too large.
-        OSError, ValueError and others: There is no image that we take.
+        Refused: If it is not an ordinary file, or is too large.
+        OSError, ValueError and others: If it is not an image of a format that
+            can be read here.
     """
     size = _file_size(source)
     image = Image.open(source, formats=image_endings.formats())
@@ -188,14 +201,14 @@ def _open(source: Source) -> Image.Image:
 
 
 def _file_size(source: Source) -> int:
-    """Bytes of a file.
+    """Returns the size of a file in bytes.
 
     Raises:
-        Refused: It is no ordinary file.
+        Refused: If it is not an ordinary file.
     """
     if isinstance(source, io.IOBase):
         return source.seek(0, os.SEEK_END)
-    # Opening a pipe would wait for ever, and a device may do anything.
+    # Opening a pipe would wait forever, and a device may do anything.
     state = os.stat(source)
     if not stat.S_ISREG(state.st_mode):
         raise Refused("that are no ordinary files")
@@ -203,18 +216,19 @@ def _file_size(source: Source) -> int:
 
 
 def _check_scans(image: Image.Image, source: Source) -> None:
-    """Refuses a JPEG that goes over its pixels too often.
+    """Checks that a JPEG does not have too many scans over its pixels.
 
     Raises:
-        Refused: It does.
+        Refused: If it has too many scans.
     """
     if image.format not in ("JPEG", "MPO"):
         return
     pixels = image.width * image.height
     if pixels * _file_size(source) <= MOST_WORK * _LEAST_SCAN_BYTES:
-        return  # Its bytes do not suffice for so many scans.
+        return  # The file is too small to hold so many scans.
     with opened(source) as file:
-        # Nothing else in the coded data looks so; a thumbnail may add one.
+        # These two bytes do not occur elsewhere in the coded data; a thumbnail
+        # may add one scan.
         scans = file.read().count(_START_OF_SCAN)
     if pixels * scans > MOST_WORK:
         raise Refused("that go over their pixels too often")
@@ -225,10 +239,10 @@ def _too_large() -> str:
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
-    """(H, W) of an image whose header is read."""
+    """Returns the (H, W) of the upright image from its header."""
     width, height = image.size
-    # Pillow turns a TIFF's size itself. Of a PNG whose header has no EXIF,
-    # asking for it would decode the image.
+    # Pillow turns the size of a TIFF itself. For a PNG without EXIF in its
+    # header, Pillow would decode the whole image to look for it.
     asked = image.format not in ("TIFF", "PNG") or "exif" in image.info
     if asked and image.getexif().get(_ORIENTATION, 1) >= 5:
         return width, height
@@ -236,9 +250,9 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
-    """Pixels on white, uint8 `[H, W, 3]`, converted strip by strip.
+    """Converts an image on white to uint8 `[H, W, 3]`, strip by strip.
 
-    Converted whole, a large image would be in memory up to five times.
+    If converted at once, a large image would be in memory up to five times.
     """
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     rows = max(1, _STRIP_PIXELS // image.width)

@@ -1,4 +1,4 @@
-"""Splits whose images are decoded once and held in memory."""
+"""Decodes the images of a split once and holds them in memory."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ from and_tf.data.zero_copy import empty
 from and_tf.utils import damage
 from and_tf.utils.errors import InputError
 
-_GROUP = 64  # Images decoded as one element of a data set.
-_COPIED_BYTES = 4 * 2**20  # Of images that come to Python at once.
+_GROUP = 64  # The number of images decoded as one element of a data set.
+_COPIED_BYTES = 4 * 2**20  # Bytes of the images that Python gets at once.
 
 
 def hold(split: Split, side: int | None, later: bool = False) -> Split:
     """Decodes a streamed split once and keeps its images in memory.
 
-    Files that cannot be read are left out, and named in `skipped`. Images
-    that are no files of their own have to be whole, all of them, so that
-    their number is known before they are decoded: that goes on in the
-    background, and `images` waits for its end.
+    Files that cannot be read are left out, and named in `skipped`. If the
+    images are records instead of files, all of them have to be readable, so
+    that their number is known in advance. They are decoded in the background,
+    and the first access to `images` waits for the end.
 
     Args:
         split: A split whose stream is a `Stream`.
-        side: Keep the centre square resized to side x side; None keeps the
-            images as they are, of the shape that they all share.
-        later: Decode images that are no files of their own when they are
-            first needed, and leave the cores to others until then.
+        side: Side of the squares, in pixels: the centre square of each image
+            is resized to it. None keeps the images as they are, of the shape
+            that they all share.
+        later: True decodes records when images are first needed, and leaves
+            the cores to other work until then. Files are decoded at once.
 
     Raises:
-        InputError: An image that is no file of its own cannot be read;
-            raised where images are first needed.
+        InputError: If a record cannot be read. It is raised when images are
+            first needed.
     """
     shape = (*((side, side) if side else split.image_shape), 3)
     fields = dict(class_names=split.class_names, file_names=split.file_names)
@@ -58,11 +59,11 @@ def hold(split: Split, side: int | None, later: bool = False) -> Split:
 
 
 def without(split: Split, broken: np.ndarray) -> Split:
-    """Leaves files out that cannot be read, and names them in `skipped`.
+    """Leaves out files that cannot be read, and names them in `skipped`.
 
     Args:
         split: A split of files.
-        broken: int64 `[b]`, the numbers of those files.
+        broken: int64 `[b]`, the sample numbers of the unreadable files.
     """
     if not len(broken):
         return split
@@ -75,7 +76,11 @@ def without(split: Split, broken: np.ndarray) -> Split:
 def _whole(
     split: Split, shape: tuple[int, int, int], side: int | None
 ) -> np.ndarray:
-    """All images of a split that has nothing to leave out."""
+    """Decodes all images of a split of records, uint8 `[N, *shape]`.
+
+    Raises:
+        InputError: If a record is damaged or cannot be decoded.
+    """
     try:
         images, readable, keep = _decoded(split, shape, side)
     except (tf.errors.OpError, UnicodeDecodeError) as error:
@@ -88,16 +93,16 @@ def _whole(
             f"Expected {split.size} images in {split.name}. Received "
             f"{readable.sum()}. Prepare the data set again."
         )
-    parallelism.begin(keep)  # Whoever waits for images need not wait for this.
+    parallelism.begin(keep)  # The cache is written while training starts.
     return images
 
 
 def entry_name(split: Split, *more: object) -> str | None:
-    """Names what is kept in the cache of a split, see `decoded.identity`.
+    """Names a split's entry in the cache, see `decode_cache.identity`.
 
     Args:
         split: A split whose stream is a `Stream`.
-        *more: What else decides it.
+        *more: Further values that the content of the entry depends on.
     """
     name, renumber = split.stream.identity(), split.stream.renumber
     if name is None:
@@ -115,20 +120,22 @@ def readable_batches(
     batch_size: int,
     first: int = 0,
 ) -> tf.data.Dataset:
-    """Decodes a stream's images, those too that may not be readable.
+    """Decodes a stream's images in batches, and marks those it cannot read.
 
     Args:
         split: A split whose stream is a `Stream`.
-        shape: `[H, W, 3]` of all images given.
-        side: Give the centre square resized to side x side, which `shape`
-            is; None gives the images as they are.
-        batch_size: b; the last batch may be smaller.
-        first: How many images to pass over; none of them is decoded.
+        shape: (H, W, 3), the shape of all images returned.
+        side: Side of the squares, in pixels: the centre square of each image
+            is resized to it, and `shape` is (side, side, 3). None returns the
+            images as they are.
+        batch_size: The number b of images in a batch; the last batch may be
+            smaller.
+        first: The number of images to skip; they are not decoded.
 
     Returns:
-        In order of number, batches of (images uint8 `[b, *shape]`, readable
-        bool `[b]`, numbers int64 `[b]`). An image that cannot be read is all
-        zeros.
+        Batches, in order of sample number, of (images uint8 `[b, *shape]`,
+        readable bool `[b]`, sample numbers int64 `[b]`). An image that cannot
+        be read is all zeros.
     """
 
     def shaped(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -138,7 +145,7 @@ def readable_batches(
     @tf.function(autograph=False)
     def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = split.stream.decode(encoded)
-        if image.shape.is_fully_defined():  # Then it has pixels.
+        if image.shape.is_fully_defined():  # It is no empty, unreadable image.
             return shaped(image)
         return tf.cond(
             tf.size(image) > 0,
@@ -163,9 +170,9 @@ def readable_batches(
         )
         return images, readable, numbers
 
-    # Of small images, tf.data's own work for every element would take as long
-    # as the decoding. So a group is one element, and without a loop, which
-    # took a tenth longer.
+    # For small images, tf.data's own work for every element would take as long
+    # as the decoding, so a group of images is one element. A full group is
+    # decoded without a loop, which took a tenth longer.
     groups = split.stream.kept(None).skip(first).batch(_GROUP)
     return parallelism.fixed(
         groups.map(decode_group, num_parallel_calls=tf.data.AUTOTUNE)
@@ -177,13 +184,14 @@ def readable_batches(
 def _decoded(
     split: Split, shape: tuple[int, int, int], side: int | None
 ) -> tuple[np.ndarray, np.ndarray, Callable[[], None]]:
-    """Recalls all images of a split, or decodes them.
+    """Reads all images of a split from the cache, or decodes them.
 
-    What could not be read is tried again by the next process.
+    The images are cached only if all of them could be read, so that the next
+    process tries unreadable ones again.
 
     Returns:
-        uint8 `[N, *shape]`, which could be read, bool `[N]`, and what keeps
-        the images for other processes.
+        The images, uint8 `[N, *shape]`; a mask of those that could be read,
+        bool `[N]`; and a function that caches the images for other processes.
     """
 
     def keep() -> None:
@@ -201,7 +209,12 @@ def _decoded(
 def _decode_all(
     split: Split, shape: tuple[int, int, int], side: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Decodes all images of a split: uint8 `[N, *shape]`, readable `[N]`."""
+    """Decodes all images of a split.
+
+    Returns:
+        The images, uint8 `[N, *shape]`, and a mask of those that could be
+        read, bool `[N]`.
+    """
     images = empty((split.size, *shape))
     readable = np.zeros(split.size, bool)
     at_once = max(1, _COPIED_BYTES // math.prod(shape))

@@ -1,9 +1,9 @@
-"""Brings class labels into one form: int64 numbers from 0 to C-1.
+"""Converts class labels to one form: int64 numbers from 0 to C-1.
 
-Everything that counts classes, votes on them or learns them takes labels in
-this form. Some data sets number their classes in another way, such as 1 to 3,
-or by the years in which photographs were taken. These numbers are sorted and
-become 0..C-1, and the old numbers become the names of the classes.
+All code that counts, predicts or learns classes takes labels in this form.
+Some data sets number their classes in another way, such as 1 to 3, or by the
+years in which photographs were taken. These numbers are sorted and become
+0..C-1, and the old numbers become the names of the classes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def as_labels(labels: ArrayLike) -> np.ndarray:
         int64 [N].
 
     Raises:
-        InputError: If there is not one whole number or string a sample.
+        InputError: If there is not one whole number or string per sample.
     """
     try:
         array = np.asarray(labels)
@@ -49,10 +49,10 @@ def check_count(labels: np.ndarray, num_examples: int) -> None:
 
     Args:
         labels: int64 [N], see `as_labels`.
-        num_examples: N of the model.
+        num_examples: The number N of training samples of the model.
 
     Raises:
-        InputError: If there are more labels or fewer.
+        InputError: If the number of labels is not `num_examples`.
     """
     if len(labels) != num_examples:
         raise InputError(
@@ -62,7 +62,7 @@ def check_count(labels: np.ndarray, num_examples: int) -> None:
 
 
 def _are_strings(array: np.ndarray) -> bool:
-    """Returns whether all elements are text, Python objects included."""
+    """Returns whether all elements are strings, even as Python objects."""
     if array.dtype.kind == "O":
         return all(isinstance(label, str) for label in array)
     return array.dtype.kind == "U"
@@ -78,16 +78,17 @@ def _refusal(received: str) -> InputError:
 def renumbered(data: ImageData) -> ImageData:
     """Numbers the classes of all splits together from 0, without gaps.
 
-    Names that say more than the numbers are a data set's own list of its
-    classes, and are left as they are. To know which numbers occur, all labels
-    are read, which of many record files takes a while.
+    Class names other than the numbers themselves are a data set's own list of
+    its classes. Such a data set is returned as it is. For other data sets, all
+    labels are read, which takes a while with many record files.
 
     Args:
-        data: Any data set; nothing is held of it yet, or it has all numbers.
+        data: Any data set whose images are not held in memory yet, or one
+            whose labels have no gaps.
 
     Returns:
-        The same images; labels and names differ only where numbers are
-        missing. -1, for unlabelled, stays.
+        The same images. Labels and class names change only if there are gaps.
+        The label -1, for images without a label, stays.
     """
     splits = [split for split in (data.train, data.test) if split is not None]
     if any(_is_named(split) for split in splits):
@@ -115,7 +116,13 @@ def _is_named(split: Split) -> bool:
 def _with_labels(
     split: Split, values: np.ndarray, names: tuple[str, ...]
 ) -> Split:
-    """The split with the place of each label among `values` as its label."""
+    """Replaces each label of a split by its index in `values`.
+
+    Args:
+        split: Any split.
+        values: The labels that occur, ascending.
+        names: The name of each class, in the same order.
+    """
     if split.labels is None:
         return split
     places = np.searchsorted(values, split.labels)

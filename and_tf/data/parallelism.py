@@ -16,16 +16,17 @@ T = TypeVar("T")
 def begin(compute: Callable[[], T]) -> Callable[[], T]:
     """Begins a computation in a thread of its own.
 
-    The thread keeps its process alive. One that goes on for long asks
-    `abandoned` between two steps, so that a process can end; threads of
-    `concurrent.futures` are waited for before that could be told.
+    The thread keeps its process alive. A long computation should call
+    `abandoned` between its steps, so that the process can end. An executor of
+    `concurrent.futures` cannot do this: Python waits for its threads before
+    `abandoned` could return True.
 
     Args:
-        compute: What is to be computed.
+        compute: A function without arguments.
 
     Returns:
-        What waits for the result and gives it, or raises what was raised;
-        as often as it is called.
+        A function that waits for the result and returns it, or raises the
+        error of `compute`. It may be called several times.
     """
     future = concurrent.futures.Future()
 
@@ -40,25 +41,25 @@ def begin(compute: Callable[[], T]) -> Callable[[], T]:
 
 
 def abandoned() -> bool:
-    """Whether the main thread has ended, which nobody outlives with use."""
+    """Returns whether the main thread has ended, so that work is useless."""
     return not threading.main_thread().is_alive()
 
 
 def fixed(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Has a data set use all cores from its start to its end, untuned.
+    """Makes a data set use all cores from start to end, without autotuning.
 
-    What asks for `tf.data.AUTOTUNE` gets as many threads as there are cores.
-    The tuner that would choose their number sleeps between two looks, twice
-    as long each time, and who deletes an iterator waits for it: it is woken,
-    but often before it can see why, and goes back to sleep. Half of all
-    passes over a data set took up to twice as long for it, and `fit` up to a
-    minute longer.
+    Operations with `tf.data.AUTOTUNE` get as many threads as there are cores.
+    TensorFlow's tuner would choose their number, but it sleeps between its
+    measurements, twice as long each time, and deleting an iterator waits for
+    it: the tuner is woken, but often too early to notice the end, and sleeps
+    again. Because of this, half of all passes over a data set took up to
+    twice as long, and `fit` took up to a minute longer.
 
     Args:
-        dataset: The outermost of its data sets that anybody iterates over.
+        dataset: The outermost data set of a pipeline, which is iterated over.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
-    # No more than TensorFlow's pool has: of more, as many as that.
+    # TensorFlow limits this to the size of its thread pool.
     options.autotune.initial_parallelism = os.cpu_count()
     return dataset.with_options(options)

@@ -1,11 +1,11 @@
-"""Batches for training and for evaluation, of any split.
+"""Makes batches of any split, for training and for evaluation.
 
-Nothing here keeps a random state: an epoch's order and every view follow
-from (seed, epoch, sample), so a run that is resumed at an epoch sees exactly
-what the uninterrupted run saw from there on.
+No random state is kept: an epoch's order and every view depend only on (seed,
+epoch, sample). So a resumed run sees exactly the same batches as the
+uninterrupted run.
 
-Functions over tensors are traced as they stand: none has Python's `if` or
-`for` over tensors, and AutoGraph would take half a second to find that out.
+AutoGraph is turned off: no function uses Python's `if` or `for` over tensors,
+and AutoGraph would take half a second to find that out.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from and_tf.data.zero_copy import captured
 from and_tf.distribution.process_group import part
 from and_tf.utils.errors import InputError
 
-# Up to this side a whole batch of views is computed at once. Larger ones fall
-# out of the cache and are faster one by one: at 224 pixels by half the time.
+# Up to this side, in pixels, a whole batch of views is computed at once. Larger
+# views do not fit into the cache and are faster one by one: at 224 pixels in
+# half the time.
 _LARGEST_VECTORISED = 96
 
 
@@ -41,33 +42,33 @@ def train_batches(
     on_device: bool = False,
     share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Gives random views of a split, epoch after epoch.
+    """Makes batches of random views of a split, epoch after epoch.
 
     The last batch of an epoch may be smaller; no batch spans two epochs.
 
     Args:
-        split: N images.
-        view: The recipe of a view, of side S. That of several views of the
-            same images is `Views`; `images` is then a tuple of them.
-        batch_size: b, the number of images in a batch.
+        split: A split of N images.
+        view: The recipe of a view with side S. For several views of the same
+            images, take `Views`; `images` is then a tuple with one array each.
+        batch_size: The number b of images in a batch.
         seed: Random seed of the order and of the views.
-        epochs: Where to stop: epochs `first_epoch` to `epochs` - 1 are given.
-        first_epoch: The epoch to start with.
-        first_step: Batches of that epoch to skip.
-        on_device: Leaves the augmentation to the model: images are then what
-            the recipe's layer is called with, `{"images": uint8 [b, H, W, 3],
-            "draws": float32 [b, D]}`. Images that differ in size become
-            their centre squares first.
-        share: (i, n) gives part i of n of each batch, without computing the
-            others; the first parts may be longer by one image.
+        epochs: The epoch at which to stop: the last one is `epochs` - 1.
+        first_epoch: The epoch to start with, counted from 0.
+        first_step: The number of batches of that epoch to skip.
+        on_device: True leaves the augmentation to the model. Then `images` is
+            the input of the recipe's layer, `{"images": uint8 [b, H, W, 3],
+            "draws": float32 [b, D]}`. If the images of the split differ in
+            size, they are cropped to their centre squares first.
+        share: (i, n) computes only part i of n of each batch. The first parts
+            may be longer by one image.
 
     Returns:
-        Batches of (images float32 `[b, S, S, 3]` with values 0..255, numbers
-        int64 `[b]`).
+        Batches of (images float32 `[b, S, S, 3]` with values 0..255, sample
+        numbers int64 `[b]`).
 
     Raises:
-        InputError: If `batch_size` is not in 1..N, or a batch has not an
-            image for each of the parts.
+        InputError: If `batch_size` is not in 1..N, or if a batch has fewer
+            images than parts.
     """
     steps = steps_per_epoch(split, batch_size)
     check_parts(split, batch_size, share[1])
@@ -76,7 +77,7 @@ def train_batches(
     make = _gathered if split.held and small else _streamed
 
     def begins(epoch: tf.Tensor) -> tf.Tensor:
-        """The place in an epoch's order at which it is taken up."""
+        """Returns the position in an epoch's order at which to start."""
         skipped = tf.constant(first_step * batch_size, tf.int64)
         return tf.where(epoch == first_epoch, skipped, 0)
 
@@ -90,7 +91,11 @@ def train_batches(
 
 
 def steps_per_epoch(split: Split, batch_size: int) -> int:
-    """How many batches an epoch has, the last one maybe smaller.
+    """Returns the number of batches in an epoch, a smaller last one included.
+
+    Args:
+        split: A split of N images.
+        batch_size: The number of images in a batch.
 
     Raises:
         InputError: If `batch_size` is not in 1..N.
@@ -105,11 +110,16 @@ def steps_per_epoch(split: Split, batch_size: int) -> int:
 
 
 def check_parts(split: Split, batch_size: int, parts: int) -> None:
-    """Sees to it that each part of each batch has an image.
+    """Checks that each part of each batch has an image.
+
+    Args:
+        split: A split of N images.
+        batch_size: The number of images in a batch.
+        parts: The number of devices that share a batch.
 
     Raises:
-        InputError: If one has none: batch normalisation has no statistics of
-            nothing.
+        InputError: If a part of the last batch has no image, since batch
+            normalisation has no statistics of an empty batch.
     """
     last = split.size % batch_size or batch_size
     if last < parts:
@@ -128,17 +138,17 @@ def clean_batches(
     start: int = 0,
     stop: int | None = None,
 ) -> tf.data.Dataset:
-    """The clean view of every image, once, in order of number.
+    """Makes batches of the clean view of every image, in order of number.
 
     Args:
-        split: N images.
-        image_size: S.
-        batch_size: b; it may exceed N.
-        start: The first image's number,
-        stop: and that after the last one's; None is N.
+        split: A split of N images.
+        image_size: The side S of the views, in pixels.
+        batch_size: The number b of images in a batch; it may exceed N.
+        start: The sample number of the first image.
+        stop: The sample number after that of the last image; None is N.
 
     Returns:
-        Batches of (images uint8 `[b, S, S, 3]`, numbers int64 `[b]`).
+        Batches of (images uint8 `[b, S, S, 3]`, sample numbers int64 `[b]`).
 
     Raises:
         InputError: If `batch_size` is below 1.
@@ -152,7 +162,7 @@ def clean_batches(
     if not split.held:
         dataset = split.stream(None, start).take(stop - start)
         dataset = dataset.map(clean, num_parallel_calls=tf.data.AUTOTUNE)
-        # Keras warns of a set that ends and did not say where it would.
+        # Keras warns if a data set of unknown length ends.
         count = tf.data.experimental.assert_cardinality(
             -(-(stop - start) // batch_size)
         )
@@ -179,10 +189,10 @@ def _gathered(
     on_device: bool,
     share: tuple[int, int],
 ) -> tf.data.Dataset:
-    """Batches of a split in memory, each gathered and augmented at once."""
+    """Makes batches of a split in memory, each gathered and augmented whole."""
     augment = None
     if not on_device:
-        # Traced first, as the images may still be on their way.
+        # This is traced first, while the images may still be decoded.
         augment = tf.function(view.layer(), autograph=False)
         augment = augment.get_concrete_function(
             {
@@ -211,7 +221,8 @@ def _gathered(
         inputs = {"images": tf.gather(images, sample_ids), "draws": draws}
         return inputs if on_device else augment(inputs), sample_ids
 
-    # The costly map is outside, so it does not drain where epochs meet.
+    # The costly map is outside of flat_map, so that its threads do not run
+    # empty between two epochs.
     return epochs.flat_map(numbered).map(
         augmented, num_parallel_calls=tf.data.AUTOTUNE
     )
@@ -227,12 +238,12 @@ def _streamed(
     on_device: bool,
     share: tuple[int, int],
 ) -> tf.data.Dataset:
-    """Batches of images that are augmented one by one."""
+    """Makes batches of images that are augmented one by one."""
     augment = view.layer()
     start, stop = part(batch_size, *share)
 
     def shared(place: tf.Tensor) -> tf.Tensor:
-        """Whether a place in the order is in this part of its batch."""
+        """Returns whether a position in the order is in this part."""
         within = place % batch_size
         left = split.size - (place - within)
         first, end = part(tf.minimum(left, batch_size), *share)
@@ -248,7 +259,8 @@ def _streamed(
             if not on_device:
                 return augment.augment_one(image, draws), number
             if split.image_shape is None:
-                # A batch needs one size; this one leaves the crop its choice.
+                # All images of a batch need the same size. It is a bit larger
+                # than the view, which leaves a choice to the random crop.
                 image = centre_square(image, round(view.image_size * 8 / 7))
             return {"images": image, "draws": draws}, number
 
@@ -268,15 +280,18 @@ def order_of_epoch(seed: int, epoch: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def order_seed(seed: int, epoch: tf.Tensor) -> tf.Tensor:
-    """int64 `[2]`, another seed than that of the epoch's draws."""
+    """Returns the seed of an epoch's order, int64 `[2]`.
+
+    It differs from the seed of the epoch's views.
+    """
     key = tf.stack([tf.cast(seed, tf.int64), epoch])
     return tf.random.experimental.stateless_fold_in(key, 1)
 
 
 def finish(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Has batches computed beside each other, and before they are asked for."""
-    # Batches are computed beside each other; threads within an operation
-    # only get in their way.
+    """Computes batches of a data set in parallel and in advance."""
+    # Batches are computed in parallel, so further threads within an operation
+    # would only compete with them.
     options = tf.data.Options()
     options.threading.max_intra_op_parallelism = 1
     dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(options)

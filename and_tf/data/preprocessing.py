@@ -1,8 +1,8 @@
 """Prepares an image as the encoder sees it without augmentation.
 
 The clean view of an image is its centre square at the encoder's size.
-Evaluation and the exported graphs share this one function, so that what is
-served sees the pixels that were measured.
+Evaluation and the exported graphs share one function for it, so that a served
+model sees the same pixels as the evaluated one.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from and_tf.data.split import Split, take
 def centre_square(images: tf.Tensor, size: int) -> tf.Tensor:
     """Crops the centre square and resizes it, antialiased and bilinear.
 
-    Where the static shape says that the images are squares of `size` already,
-    no resize enters the graph: its kernel is no TFLite built-in.
+    If the static shape says that the images are squares of `size` already, no
+    resize enters the graph, since its kernel is not a TFLite built-in.
 
     Args:
-        images: `[B, H, W, C]` or `[H, W, C]` pixel values 0..255 of any
-            numeric dtype; any dimension but C may be unknown.
+        images: Pixel values 0..255 of any numeric dtype, `[B, H, W, C]` or
+            `[H, W, C]`; any dimension but C may be unknown.
         size: Side of the squares returned, in pixels.
 
     Returns:
@@ -32,8 +32,9 @@ def centre_square(images: tf.Tensor, size: int) -> tf.Tensor:
     if sides.is_fully_defined():
         is_there = sides.as_list() == [size, size]
         return _to_uint8(images) if is_there else _resized(images, size)
-    # Known only when it runs: half of the time that small encoders take to
-    # serve would go into a resize to the same size.
+    # The shape is only known when the graph runs. If it fits already, it is
+    # kept: a resize to the same size would take half of the time that a small
+    # encoder needs to serve a request.
     square = tf.cond(
         tf.reduce_all(tf.shape(images)[-3:-1] == size),
         lambda: _to_uint8(images),
@@ -44,7 +45,7 @@ def centre_square(images: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _resized(images: tf.Tensor, size: int) -> tf.Tensor:
-    # Bytes stay bytes: as float32, large images would take four times as much.
+    # uint8 is kept for the crop, as float32 would take four times the memory.
     images = _crop(images)
     if images.dtype != tf.uint8:
         images = tf.cast(images, tf.float32)
@@ -60,7 +61,7 @@ def _to_uint8(images: tf.Tensor) -> tf.Tensor:
 
 
 def _crop(images: tf.Tensor) -> tf.Tensor:
-    """The centre square of the shorter side."""
+    """Crops the largest centre square."""
     height, width = tf.unstack(tf.shape(images)[-3:-1])
     side = tf.minimum(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -70,31 +71,39 @@ def _crop(images: tf.Tensor) -> tf.Tensor:
 CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
 SVHN = ((0.4377, 0.4438, 0.4728), (0.1201, 0.1231, 0.1052))
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# The code of AND's authors takes CIFAR-10's for CIFAR-100 too; so do we, since
-# their figures were made with them.
+# For CIFAR-100, AND's authors use the values of CIFAR-10. We do the same, to
+# be comparable with their figures.
 KNOWN = {"cifar10": CIFAR, "cifar100": CIFAR, "svhn_cropped": SVHN}
 
 
 def normalisation(
     dataset: str,
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Mean and deviation that a data set's encoders subtract and divide by.
+    """Returns the mean and standard deviation to normalise colours with.
 
-    Published ones where the paper's recipe has some, ImageNet's elsewhere.
+    They are the values of the paper's recipe for the data sets in `KNOWN`, and
+    those of ImageNet for all others.
+
+    Args:
+        dataset: The name of a data set.
+
+    Returns:
+        The mean and the standard deviation of the red, green and blue
+        channel, for pixel values of 0..1.
     """
     return KNOWN.get(dataset, IMAGENET)
 
 
 def pictures(split: Split, numbers: np.ndarray, side: int = 64) -> np.ndarray:
-    """The images of some samples, uint8 [m, H, W, 3].
+    """Returns the images of some samples, uint8 [m, H, W, 3].
 
-    From a streamed split, the clean view at `side`; one pass over the disk
-    that decodes no others.
+    From a streamed split, their clean views are returned. They are read in
+    one pass over the disk, which decodes no other images.
 
     Args:
         split: Any split.
-        numbers: integer [m].
-        side: Of streamed images.
+        numbers: integer [m], the sample numbers.
+        side: The side of the images from a streamed split, in pixels.
     """
     if split.held:
         return split.images[numbers]

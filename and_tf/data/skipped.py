@@ -1,4 +1,4 @@
-"""Names what was left out of a data set, with the reason."""
+"""Names the files that were left out of a data set, with the reasons."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 UNREADABLE = "that cannot be read"
-_SHOWN = 3  # Names in a line.
+_SHOWN = 3  # The number of names in a line.
 
 
 class Skipped(NamedTuple):
-    """One thing that was left out.
+    """A file or folder that was left out of a data set.
 
     Attributes:
-        name: A file's or a folder's path; printable, see `names.utf8`.
+        name: The path of the file or folder, printable, see `walking.utf8`.
         reason: A relative clause that completes "left out 3 …", such as
             "that cannot be read".
     """
@@ -24,11 +24,11 @@ class Skipped(NamedTuple):
 
 
 def summaries(skipped: Iterable[Skipped]) -> Iterator[str]:
-    """Yields one text a reason: "3 that cannot be read: a.png, b.png, …".
+    """Yields a text per reason: "3 that cannot be read: a.png, b.png, …".
 
     Args:
-        skipped: What was left out. The reasons follow in the order in which
-            they first occur.
+        skipped: The files and folders that were left out. Reasons keep the
+            order in which they first occur.
     """
     names = collections.defaultdict(list)
     for name, reason in skipped:

@@ -1,4 +1,4 @@
-"""What a data set is to everything else: splits of numbered images."""
+"""Defines data sets as splits of numbered images, with or without labels."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Keep = Callable[[tf.Tensor], tf.Tensor]
 
 
 class _Lazy:
-    """A dataclass field that may be set to a function of its value.
+    """A dataclass field that may be set to a function that makes its value.
 
-    The function is called when the field is first read, and only then. A
-    field of this kind has the default None.
+    The function is called only when the field is first read. The default of
+    such a field is None.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -40,21 +40,21 @@ class _Lazy:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stream:
-    """Encoded images in a given or a drawn order, decoded one by one.
+    """A stream of encoded images, in order or shuffled, decoded one by one.
 
     Attributes:
-        encoded: Takes None (in order of number) or a seed, int64 `[2]`, that
-            may be symbolic; gives a data set of (what holds an encoded image,
-            number).
-        decode: Takes one encoded image, gives uint8 `[H, W, 3]`, or an image
-            of no pixels where it cannot be read.
-        unpack: Takes what `encoded` gives, one or a batch of them, string
-            `[]` or `[b]`; gives their encoded images. A batch costs little
-            more than one.
-        identity: Tells its images from all others, those of an earlier state
-            of the same files too; gives None where that cannot be said.
-        renumber: int64 `[N]`: the number by which an image goes instead of
-            its own, -1 leaves it out. None keeps all as they are.
+        encoded: A function of None, for the order of number, or of a seed,
+            int64 `[2]`, that may be symbolic. It returns a data set of
+            (record with an encoded image, number).
+        decode: A function of one encoded image. It returns uint8
+            `[H, W, 3]`, or an image of no pixels if it cannot be read.
+        unpack: A function of one record or a batch of records, string `[]` or
+            `[b]`. It returns their encoded images. A batch takes little more
+            time than one record.
+        identity: A function that returns a name for the current state of the
+            images, which changes with their files, or None if it is unknown.
+        renumber: int64 `[N]`: the new number of each image, -1 to leave it
+            out. None keeps all images and their numbers.
     """
 
     encoded: Callable[[Seed], tf.data.Dataset]
@@ -69,13 +69,15 @@ class Stream:
         skip: int | tf.Tensor = 0,
         keep: Keep | None = None,
     ) -> tf.data.Dataset:
-        """Gives (image uint8 `[H, W, 3]`, number int64 `[]`).
+        """Returns elements (image uint8 `[H, W, 3]`, number int64 `[]`).
 
         Args:
-            seed: None for the order of number, or what draws another.
-            skip: How many images to pass over; none of them is decoded.
-            keep: Whether to give the image of a place in the order, int64
-                `[]`; those that it does not keep are not decoded either.
+            seed: None for the order of number, or a seed, int64 `[2]`, to
+                shuffle the images.
+            skip: The number of images to skip; they are not decoded.
+            keep: A function of a position in the order, int64 `[]`, that
+                returns whether to keep its image. Other images are not
+                decoded. None keeps all.
         """
 
         def decode(encoded: tf.Tensor, number: tf.Tensor) -> tuple:
@@ -91,7 +93,7 @@ class Stream:
         )
 
     def kept(self, seed: Seed) -> tf.data.Dataset:
-        """Gives (encoded image, number) of the images that are kept."""
+        """Returns (record, number) of all images that are not left out."""
         dataset = self.encoded(seed)
         if self.renumber is None:
             return dataset
@@ -103,26 +105,28 @@ class Stream:
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Split:
-    """One split: numbered images, in memory or streamed, with their labels.
+    """A split of numbered images, in memory or streamed, with their labels.
 
     Attributes:
-        name: Such as "cifar10/train".
-        size: N, the number of images.
+        name: The name of the split, such as "cifar10/train".
+        size: The number of images N.
         image_shape: (H, W) that all images share; None if they differ.
-        stream: A function that gives elements (image uint8 `[H, W, 3]`, number
-            int64 `[]`). It takes None for the order of number 0..N-1, or a
-            seed, int64 `[2]`, that may be symbolic, for an order drawn from
-            it; and `skip` and `keep` of `Stream`.
+        stream: A function that returns a data set of elements (image uint8
+            `[H, W, 3]`, number int64 `[]`). It takes None for the order of
+            number 0..N-1, or a seed, int64 `[2]`, that may be symbolic, to
+            shuffle them; and `skip` and `keep`, see `Stream`.
         labels: int64 `[N]`, -1 for images without a label; None if there are
             no labels at all. May be set to a function, which is called when
             the labels are first read.
-        class_names: The name of each label.
-        file_names: The relative path of each number, for a folder. Show one
-            through `names.utf8`.
-        images: uint8 `[N, H, W, 3]` if the split is held in memory. May be set
-            to a function, which is called when the images are first read.
-        skipped: What was found and left out, such as files that cannot be
+        class_names: The name of each class, or None.
+        file_names: The relative path of each image of a folder, by sample
+            number; None for other data sets. Print a path through
+            `walking.utf8`.
+        images: uint8 `[N, H, W, 3]` if the split is held in memory, or None.
+            May be set to a function, which is called when the images are first
             read.
+        skipped: The files and folders that were found and left out, such as
+            files that cannot be read.
     """
 
     name: str
@@ -137,19 +141,19 @@ class Split:
 
     @property
     def has_labels(self) -> bool:
-        """Whether any image's label is known."""
+        """True if the label of any image is known."""
         return self.labels is not None and bool((self.labels >= 0).any())
 
     @property
     def held(self) -> bool:
-        """Whether `images` are in memory, or will be once they are read."""
+        """True if `images` are in memory, or will be once they are read."""
         return self.__dict__["images"] is not None
 
     def wait(self) -> None:
-        """Waits for `images`, if they are on their way.
+        """Waits until `images` are decoded.
 
         Raises:
-            InputError: They cannot be read.
+            InputError: If they cannot be read.
         """
         _ = self.images
 
@@ -159,11 +163,10 @@ class ImageData:
     """The splits of a data set.
 
     Attributes:
-        name: Such as "cifar10".
+        name: The name of the data set, such as "cifar10".
         train: The training split.
-        test: None where there is none.
-        remarks: Sentences about what a user should know of the data before
-            training begins.
+        test: The test split, or None.
+        remarks: Sentences that a user should read before training begins.
     """
 
     name: str
@@ -173,7 +176,7 @@ class ImageData:
 
 
 def shuffled_numbers(size: int, seed: Seed) -> tf.data.Dataset:
-    """Numbers 0..size-1 as int64, in order or in one drawn from `seed`."""
+    """Returns a data set of 0..size-1, int64, shuffled if `seed` is given."""
     if seed is None:
         return tf.data.Dataset.range(size)
     numbers = tf.range(size, dtype=tf.int64)
@@ -185,7 +188,7 @@ def shuffled_numbers(size: int, seed: Seed) -> tf.data.Dataset:
 def _places(
     dataset: tf.data.Dataset, skip: int | tf.Tensor, keep: Keep | None
 ) -> tf.data.Dataset:
-    """Passes over `skip` elements, and then over those at places not kept."""
+    """Skips `skip` elements, and then all positions that are not kept."""
     dataset = dataset.skip(skip)
     if keep is None:
         return dataset
@@ -202,14 +205,15 @@ def in_memory(
     shape: tuple[int, ...] | None = None,
     **fields: Any,
 ) -> Split:
-    """Makes a split of images that are there already, or will be.
+    """Makes a split of images that are in memory, or will be.
 
     Args:
         name: The split's name.
-        images: uint8 `[N, H, W, 3]`, or a function that always gives the
-            same; what it raises is raised where images are first needed.
-        labels: int64 `[N]`, None, or a function of either.
-        shape: That of images where they are a function.
+        images: uint8 `[N, H, W, 3]`, or a function that always returns the
+            same array. It is called, and may raise, when images are first
+            needed.
+        labels: int64 `[N]` or None, or a function that returns either.
+        shape: (N, H, W, 3), required if `images` is a function.
         **fields: Further fields of `Split`.
     """
     size, *image_shape, _ = shape or images.shape
@@ -234,12 +238,12 @@ def take(
     chosen: np.ndarray,
     skipped: tuple[Skipped, ...] | None = None,
 ) -> Split:
-    """Keeps some of a split's images and counts them anew from 0.
+    """Keeps some of a split's images and renumbers them from 0.
 
     Args:
         split: A split in memory, or one whose stream is a `Stream`.
-        chosen: int64 `[n]`, ascending: the numbers to keep.
-        skipped: Replaces the split's own where given.
+        chosen: int64 `[n]`, ascending: the sample numbers to keep.
+        skipped: The files left out; None takes the split's own.
     """
 
     def labels() -> np.ndarray | None:
@@ -267,12 +271,13 @@ def take(
 
 
 def subset(split: Split, count: int, seed: int) -> Split:
-    """Draws a fixed random subset; the whole split where `count` is 0.
+    """Draws a fixed random subset; returns the whole split if `count` is 0.
 
     Args:
         split: Any split that `load` makes.
-        count: How many images to keep; more than there are keeps all.
-        seed: Which subset: the same seed always draws the same.
+        count: The number of images to keep; 0 keeps all, and so does a number
+            that exceeds the size of the split.
+        seed: Random seed; the same seed always draws the same subset.
     """
     if not 0 < count < split.size:
         return split

@@ -1,8 +1,8 @@
-"""Tells which folders of a data directory are its splits, by their names.
+"""Finds the folders of a data directory that are its splits, by their names.
 
-The names are those in use: train and test; Training and Testing; TRAIN, VALID;
-seg_train, seg_test and seg_pred; train2017 and val2017; images/train. What is
-not taken is said, as nobody else could tell.
+It knows common names: train and test; Training and Testing; TRAIN and VALID;
+seg_train, seg_test and seg_pred; train2017 and val2017; images/train. Remarks
+name the folders that are not read, as a user would not notice otherwise.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ _WORDS = {
     VALIDATION: ("val", "valid", "validation", "dev", "eval", "evaluation"),
 }
 _KINDS = {word: kind for kind, words in _WORDS.items() for word in words}
-# Words that say nothing of what a folder holds.
+# Words that do not tell splits apart.
 _FILLERS = frozenset(
     "data dataset folder image images img imgs photos pics set split".split()
 )
 _JOINED = re.compile(r"(train|training|test|testing|val|validation)(set|data)")
-_SHOWN = 5  # Names in a sentence.
+_SHOWN = 5  # The number of names in a sentence.
 
 
 class SplitName(NamedTuple):
-    """A split that a folder is named after.
+    """The split that a folder is named after.
 
     Attributes:
-        kind: `TRAIN`, `TEST` or `VALIDATION`.
-        rest: What else the name says, such as {"seg"}: the splits of one data
-            set share it.
+        kind: The kind of the split: `TRAIN`, `TEST` or `VALIDATION`.
+        rest: The other words of the name, such as {"seg"}. All splits of a
+            data set share them.
     """
 
     kind: str
@@ -49,10 +49,10 @@ class Layout:
     """The folders of the splits.
 
     Attributes:
-        train: The training folder relative to the data directory, which "."
-            is itself.
-        test: The test folder; None where there is none.
-        remarks: Sentences about what is not taken.
+        train: The training folder, relative to the data directory; "." is the
+            data directory itself.
+        test: The test folder, relative to the data directory, or None.
+        remarks: Sentences that name the folders that are not read.
     """
 
     train: str
@@ -61,10 +61,10 @@ class Layout:
 
 
 def split_name(name: str) -> SplitName | None:
-    """Reads a folder's name; None where it is not that of a split.
+    """Parses a folder's name; returns None if it does not name a split.
 
-    Case and digits do not count, and neither do words such as "images". A
-    name with words for two splits, such as "train_test", is that of none.
+    Case, digits and words such as "images" are ignored. A name with words for
+    two splits, such as "train_test", does not name a split.
     """
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
     words = [part for w in words for part in _unjoined(w.lower())]
@@ -78,20 +78,20 @@ def split_name(name: str) -> SplitName | None:
 def find(data_dir: str, train_split: str = "", test_split: str = "") -> Layout:
     """Chooses the folder of each split.
 
-    Where no name is given, a folder for training is looked for, and one for
-    testing, or else for validation, whose name says the same otherwise. Both
-    may lie deeper, where each folder on the way holds nothing else, as in
-    images/train or train/train. Without one for training, everything below
-    the data directory is the training split.
+    If no name is given, a folder for training is searched, and a folder for
+    testing, or else for validation, with the same other words in its name.
+    Both may lie deeper, as in images/train or train/train, if each folder on
+    the way holds no other images. Without a training folder, all images below
+    the data directory are the training split.
 
     Args:
         data_dir: The data directory.
-        train_split: The training folder relative to it; "" finds it.
-        test_split: The test folder; "" finds it.
+        train_split: The training folder, relative to `data_dir`; "" finds it.
+        test_split: The test folder, relative to `data_dir`; "" finds it.
 
     Raises:
-        InputError: A folder that is named is not there, or a test folder is
-            named and there is none for training.
+        InputError: If a given folder does not exist, or if a test folder is
+            given and there is no training folder.
     """
     for name in (train_split, test_split):
         if name and not os.path.isdir(os.path.join(data_dir, name)):
@@ -127,9 +127,9 @@ def _unjoined(word: str) -> tuple[str, ...]:
 def _parent(data_dir: str) -> str:
     """Finds the folder that holds the splits, relative to the data directory.
 
-    It is "", the data directory itself, or a folder below it, if every folder
-    on the way down holds images in the next one alone. Where there is no
-    training folder, it is "".
+    It is the data directory itself, "", or a folder below it, if each folder
+    on the way down holds images only in the next one. If there is no training
+    folder, it is "".
     """
     parent = ""
     while True:
@@ -145,10 +145,10 @@ def _parent(data_dir: str) -> str:
 def _train(names: list[str]) -> str | None:
     """Returns the name of the training folder among others, or None.
 
-    A folder that is called "train" is taken whatever lies beside it. Other
-    names, such as "Train" or "freight_train", may be those of classes: they
-    are taken beside a folder for testing of the same kind, or where there is
-    no other folder.
+    A folder that is called "train" is always taken. Other names, such as
+    "Train" or "freight_train", may be those of classes. They are taken only if
+    there is a folder for testing with the same other words in its name, or no
+    other folder at all.
     """
     read = {name: split_name(name) for name in names}
     others = {s.rest for s in read.values() if s and s.kind != TRAIN}
@@ -160,12 +160,12 @@ def _train(names: list[str]) -> str | None:
     ]
     if not found:
         return None
-    # The name that says least, so that the order of others is of no weight.
+    # The name with the fewest other words, independent of the folders' order.
     return min(found, key=lambda n: (n != TRAIN, len(read[n].rest), len(n), n))
 
 
 def _test(data_dir: str, parent: str, train: str) -> str | None:
-    """The folder of the test split, or that of validation, or None."""
+    """Returns the folder of the test split, or of validation, or None."""
     wanted = split_name(os.path.basename(train))
     rest = wanted.rest if wanted else frozenset()
     names = folders_in(os.path.join(data_dir, parent))
@@ -178,7 +178,7 @@ def _test(data_dir: str, parent: str, train: str) -> str | None:
 
 
 def _innermost(data_dir: str, split: str) -> str:
-    """Goes down where a split holds one folder of its kind: train/train."""
+    """Descends while a split only holds a folder of its kind: train/train."""
     while True:
         place = os.path.join(data_dir, split)
         inner = _only_folder(place)
@@ -190,7 +190,10 @@ def _innermost(data_dir: str, split: str) -> str:
 
 
 def _only_folder(place: str) -> str | None:
-    """The one sub-folder that holds all images of a folder, if there is."""
+    """Returns the only sub-folder with images, or None if there is none.
+
+    The result is also None if images lie directly in the folder.
+    """
     names = [
         n for n in folders_in(place) if holds_image(os.path.join(place, n))
     ]
@@ -198,7 +201,11 @@ def _only_folder(place: str) -> str | None:
 
 
 def _without_splits(data_dir: str, test_split: str) -> Layout:
-    """Takes all images for training; says which folders look otherwise."""
+    """Takes all images for training, and names folders that look like splits.
+
+    Raises:
+        InputError: If a test folder is given, as it needs a training folder.
+    """
     if test_split:
         raise InputError(
             f"Expected a folder train in {data_dir} beside {test_split}. "
@@ -218,7 +225,7 @@ def _without_splits(data_dir: str, test_split: str) -> Layout:
 def _unused(
     data_dir: str, parent: str, taken: tuple[str, str]
 ) -> Iterator[str]:
-    """Says which images beside the splits are not read."""
+    """Yields sentences about images beside the splits that are not read."""
     if "." in taken:
         return
     place = os.path.join(data_dir, parent)

@@ -1,7 +1,7 @@
-"""Gives the steps of a training loop their batches.
+"""Provides the batches for the steps of a training loop.
 
-Either the host makes them, in a `tf.data` pipeline beside training, or the
-images lie on the device and a step takes its own by index there.
+Either the host makes them in a `tf.data` pipeline, in parallel with training,
+or all images lie on the device and each step gathers its own by index.
 """
 
 from __future__ import annotations
@@ -21,36 +21,48 @@ from and_tf.distribution.process_group import ProcessGroup, part
 class StepBatches(Protocol):
     """A source of batches for a training loop.
 
-    The three functions of a step are traced, one after another: `find`
-    before the replicas part, `select` on each of them, and `load` where the
-    step is compiled, with what `select` returned.
+    Three functions are traced for each step: `find` once for all replicas of a
+    process, `select` on each replica, and `load` inside the compiled step,
+    with the result of `select`.
     """
 
     def begin(self, epoch: int) -> tuple[Any, ...]:
-        """Returns what the steps of an epoch need; to be handed to `find`."""
-
-    def find(self, number: tf.Tensor, *arguments: Any) -> tuple[Any, ...]:
-        """Returns what all replicas together need for a step of the epoch.
+        """Returns the arguments of `find` for all steps of an epoch.
 
         Args:
-            number: int32 [], the step, from 0.
-            *arguments: What `begin` returned.
+            epoch: The number of the epoch, from 0.
+        """
+
+    def find(self, number: tf.Tensor, *arguments: Any) -> tuple[Any, ...]:
+        """Returns the inputs of a step for all replicas together.
+
+        Args:
+            number: int32 [], the number of the step in its epoch, from 0.
+            *arguments: The values that `begin` returned.
         """
 
     def select(self, *found: Any) -> tuple[Any, ...]:
-        """Returns what one replica needs of it."""
+        """Returns the inputs of a step for one replica.
+
+        Args:
+            *found: The replica's part of the values that `find` returned.
+        """
 
     def load(self, *selected: Any) -> Any:
-        """Returns what the model's `train_step` takes."""
+        """Returns the argument of the model's `train_step`.
+
+        Args:
+            *selected: The values that `select` returned.
+        """
 
 
 class HostBatches:
-    """Batches of a `tf.data` set, computed by the host ahead of time.
+    """A source of the batches of a `tf.data` set, which the host computes.
 
     Args:
-        dataset: The batches of all epochs to come; of a team of one process
-            those of all its devices, of several this process' part of them.
-        processes: Of the model's strategy.
+        dataset: The batches of all epochs to come. With several processes,
+            each batch is this process' part; with one, it is for all devices.
+        processes: The process group of the model's strategy.
     """
 
     def __init__(
@@ -63,7 +75,7 @@ class HostBatches:
         return iter(self._dataset)
 
     def begin(self, epoch: int) -> tuple[Any, ...]:
-        del epoch  # The iterator goes on where it is.
+        del epoch  # The iterator continues into the next epoch by itself.
         return (self._iterator,)
 
     def find(self, number: tf.Tensor, *arguments: Any) -> tuple[Any, ...]:
@@ -78,22 +90,22 @@ class HostBatches:
 
 
 class DeviceBatches:
-    """Batches of images that lie on each device whole.
+    """A source of batches from images that lie on each device as a whole.
 
-    Only an epoch's order, its numbers N × 8 bytes, goes to the devices; the
-    uniforms that views are made from are drawn there, by the same generator
-    as on the host. The views are therefore those of the host up to rounding:
-    on a CPU XLA's are within 0.001 of 255 levels of those of a pipeline. A
-    GPU multiplies in TensorFloat-32 by TensorFlow's default, which moves a
-    pixel by 0.06 levels on average and by up to 1.5, where Pillow, that the
+    Only an epoch's order, N × 8 bytes, is sent to the devices. The random
+    numbers for the views are drawn there by the same generator as on the host,
+    so the views are equal up to rounding: on a CPU, XLA's views are within
+    0.001 of 255 levels of those of a pipeline. A GPU multiplies in
+    TensorFloat-32 by TensorFlow's default, which changes a pixel by 0.06
+    levels on average and by at most 1.5. For comparison, Pillow, which the
     views are modelled on, rounds to whole levels several times.
 
     Args:
-        split: N images in memory, of one size.
+        split: A split of N images in memory, all of one size.
         view: The recipe of a view, which the model's augmenter makes.
-        batch_size: b, over all replicas.
-        seed: The run's seed.
-        processes: Of the model's strategy.
+        batch_size: The number of images in a batch, over all replicas.
+        seed: The run's random seed.
+        processes: The process group of the model's strategy.
     """
 
     def __init__(
@@ -108,8 +120,8 @@ class DeviceBatches:
         self._size, self._batch_size = split.size, batch_size
         self._seed, self._processes = seed, processes
         self._images = self._on_devices(lambda: tf.constant(split.images))
-        # Compiled, for outside of XLA a GPU has no gathering of uint8: the
-        # images would go to the host and back.
+        # This is compiled because without XLA a GPU cannot gather uint8: the
+        # images would be copied to the host and back.
         self._gather = tf.function(
             lambda rows, sample_ids: tf.gather(rows, sample_ids),
             autograph=False,
@@ -121,10 +133,17 @@ class DeviceBatches:
         )
 
     def begin(self, epoch: int) -> tuple[Any, ...]:
-        """Images uint8 [N, H, W, 3], order int64 [N], draws float32 [N, D]."""
+        """Returns the images and an epoch's order and random numbers.
+
+        Args:
+            epoch: The number of the epoch, from 0.
+
+        Returns:
+            Images uint8 [N, H, W, 3], order int64 [N], draws float32 [N, D].
+        """
         with tf.device("CPU:0"):
-            # A shuffle sorts, and of equal keys another device might put
-            # another first.
+            # A shuffle sorts random keys, and another device might order equal
+            # keys in another way.
             epoch = tf.constant(epoch, tf.int64)
             order = order_of_epoch(self._seed, epoch, self._size)
         return (
@@ -143,7 +162,14 @@ class DeviceBatches:
         order: tf.Tensor,
         draws: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
-        """Numbers int64 [b] of this replica's samples, images and draws."""
+        """Returns this replica's sample numbers, int64 [b], images and draws.
+
+        Args:
+            number: int32 [], the number of the step in its epoch, from 0.
+            images: uint8 [N, H, W, 3], all images.
+            order: int64 [N], the sample numbers in the order of the epoch.
+            draws: float32 [N, D], the random numbers of the epoch's views.
+        """
         start = number * self._batch_size
         count = tf.minimum(self._batch_size, self._size - start)
         for index, parts in self._shares():
@@ -154,7 +180,7 @@ class DeviceBatches:
     def load(
         self, sample_ids: tf.Tensor, images: tf.Tensor, draws: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """Returns the augmenter's inputs and the numbers of the samples."""
+        """Returns the augmenter's inputs and the sample numbers, int64 [b]."""
         inputs = {
             "images": self._gather(images, sample_ids),
             "draws": tf.gather(draws, sample_ids),
@@ -162,7 +188,11 @@ class DeviceBatches:
         return inputs, sample_ids
 
     def _shares(self) -> list[tuple[int, int]]:
-        """Parts of parts of a batch that are this replica's: (index, of)."""
+        """Returns this replica's part of a batch, as nested (index, count).
+
+        A batch is split over the processes first, and each part over the
+        devices of its process. Splits into one part are left out.
+        """
         processes, devices = self._processes, len(self._processes.devices)
         context = tf.distribute.get_replica_context()
         place = context.replica_id_in_sync_group
@@ -170,7 +200,7 @@ class DeviceBatches:
         return [share for share in shares if share[1] > 1]
 
     def _on_devices(self, make: Callable[[], tf.Tensor]) -> Any:
-        """A tensor on each device of this process, made there."""
+        """Makes a tensor on each device of this process by calling `make`."""
         if self._processes.alone:
             return make()
 
@@ -186,24 +216,24 @@ class DeviceBatches:
 
 
 def spread(dataset: tf.data.Dataset, processes: ProcessGroup) -> Any:
-    """A data set whose elements are what each of a team's devices gets.
+    """Distributes the batches of a data set over the devices of a process.
 
     Args:
-        dataset: See `HostBatches`.
-        processes: Of the model's strategy.
+        dataset: The batches of this process, see `HostBatches`.
+        processes: The process group of the model's strategy.
     """
     if processes.alone and not processes.several:
         return prefetched(dataset)
-    # TensorFlow's own way to split a batch may leave a device without any
-    # image of a last one, where batch normalisation has no statistics.
-    # Endless, so that no step has to ask all devices whether they have any
-    # data left; the loop knows the number of steps.
+    # TensorFlow's own way to split a batch may leave a device without an image
+    # of the last batch, where batch normalisation has no statistics.
+    # The data set repeats, so that no step has to ask all devices whether they
+    # have data left; the loop knows the number of steps.
     local = split_batches(dataset, len(processes.devices)).repeat()
     return processes.strategy.distribute_datasets_from_function(lambda _: local)
 
 
 def prefetched(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Has a GPU, where there is one, be given batches before it needs them."""
+    """Copies batches to the GPU in advance, if there is a GPU."""
     gpus = tf.config.list_logical_devices("GPU")
     if not gpus:
         return dataset
@@ -212,7 +242,7 @@ def prefetched(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def split_batches(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset:
-    """Each batch as `count` batches, one for each device."""
+    """Splits each batch into `count` batches, one for each device."""
     if count == 1:
         return dataset
 

@@ -1,7 +1,7 @@
-"""TFRecord files as numbered records, in order or in a drawn one.
+"""Reads TFRecord files as numbered records, in order or shuffled.
 
-A record's number is its place in the files. No reader of TFDS gives that
-number in a shuffled order that follows from a symbolic seed.
+A record's number is its position in the files. No reader of TFDS returns this
+number in a shuffled order that depends on a symbolic seed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from and_tf.data.split import Seed
 
-_WINDOW_BYTES = 256 * 2**20  # Of records that are shuffled together.
-_LEAST_WINDOW = 256
+_WINDOW_BYTES = 256 * 2**20  # The size of records that are shuffled together.
+_LEAST_WINDOW = 256  # The least number of such records.
 _OPEN_FILES = 16
 
 
@@ -23,10 +23,11 @@ class Records:
     """The records of some files, or of a part of each file.
 
     Attributes:
-        files: string `[F]`.
-        skip: int64 `[F]`: records to leave out at a file's beginning.
-        take: int64 `[F]`: records to read after them.
-        record_bytes: Mean size of a record.
+        files: bytes `[F]`, the paths of the files.
+        skip: int64 `[F]`, the number of records to skip at the beginning of
+            each file.
+        take: int64 `[F]`, the number of records to read after them.
+        record_bytes: The mean size of a record, in bytes.
     """
 
     files: np.ndarray
@@ -36,24 +37,26 @@ class Records:
 
     @property
     def size(self) -> int:
-        """N, the number of records."""
+        """The number of records N."""
         return int(self.take.sum())
 
     def __call__(self, seed: Seed) -> tf.data.Dataset:
-        """Gives (record, number): in order, or as drawn from `seed`.
+        """Returns a data set of (record, number), in order or shuffled.
 
-        Several files are read at a time, in a drawn order; what comes is
-        shuffled in windows. `Dataset.shuffle` would do instead, but for its
-        order, which also follows from TensorFlow's global seed.
+        To shuffle, several files are read at a time, in a random order, and
+        their records are shuffled in windows. `Dataset.shuffle` is not used,
+        as its order also depends on TensorFlow's global seed.
 
         Args:
-            seed: None or int64 `[2]`, maybe symbolic.
+            seed: None for the order of number, or a seed, int64 `[2]`, that
+                may be symbolic.
 
         Raises:
-            tf.errors.FailedPreconditionError: When read, if there are fewer.
+            tf.errors.FailedPreconditionError: If there are fewer than N
+                records. It is raised when they are read.
         """
-        # Where a file has fewer records than its data set says, the numbers
-        # of all images after them would be wrong: it fails instead.
+        # If a file had fewer records than its data set says, the numbers of
+        # all later images would be wrong, so reading fails instead.
         whole = tf.data.experimental.assert_cardinality(self.size)
         if seed is None:
             return self._columns().flat_map(_read).apply(whole)
@@ -81,11 +84,11 @@ class Records:
         )
 
     def unordered(self) -> tf.data.Dataset:
-        """Gives (record, number) as they come, the quickest way."""
+        """Returns (record, number) in any order, as fast as possible."""
         return self._interleaved(self._columns(), deterministic=False)
 
     def _columns(self, order: tf.Tensor | None = None) -> tf.data.Dataset:
-        """Gives (file, skip, take, number of its first record)."""
+        """Returns (file, skip, take, number of its first record) per file."""
         first = np.cumsum(self.take) - self.take
         columns = self.files, self.skip, self.take, first
         if order is not None:
@@ -107,7 +110,7 @@ class Records:
 def _read(
     file: tf.Tensor, skip: tf.Tensor, take: tf.Tensor, first: tf.Tensor
 ) -> tf.data.Dataset:
-    """Gives (record, number) of one file."""
+    """Returns (record, number) of one file."""
     records = tf.data.TFRecordDataset(file)
     numbers = tf.data.Dataset.range(first, first + take)
     return tf.data.Dataset.zip(records.skip(skip).take(take), numbers)

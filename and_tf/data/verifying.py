@@ -1,11 +1,11 @@
-"""Streamed files, each decoded once beforehand to know which can be.
+"""Decodes every streamed file once in advance, to find unreadable ones.
 
-An image has one number for a whole run, its row in the memory bank, and what
-is left out has none. So it has to be known before training begins. A set that
-is held in memory is decoded then anyway; of one that is streamed, every file
-is decoded and thrown away. That takes about as long as an epoch's decoding,
-once: which files are broken is kept beside the decoded images, and holds for
-as long as no file changes.
+An image keeps its number, its row in the memory bank, for a whole run, and
+files that are left out have no number. So they have to be known before
+training begins. A split in memory is decoded at that time anyway. Of a
+streamed split, every file is decoded and the pixels are discarded. This takes
+about as long as the decoding of one epoch. The list of broken files is cached
+beside the decoded images and stays valid until a file changes.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ from and_tf.data.split import Split, take
 from and_tf.utils.progress import Counted
 
 _GROUP = 64
-LEAST = 1_000  # Files; of fewer, nothing is kept, and no progress shown.
+# With fewer files, the list is not cached and no progress is shown.
+LEAST = 1_000
 
 
 def verified(split: Split) -> Split:
-    """Leaves out what cannot be decoded, and names it in `skipped`.
+    """Leaves out files that cannot be decoded, and names them in `skipped`.
 
-    What could not be read the last time is tried again, as a disk or a
-    network may have been at fault.
+    Files that could not be read the last time are tried again, as a disk or a
+    network may have been the reason.
 
     Args:
         split: A streamed split of files; others are returned as they are.
 
     Returns:
-        The same images, in the same order, as `hold` would keep.
+        A streamed split of the images that `hold` would keep, in the same
+        order.
     """
     if split.file_names is None:
         return split
@@ -48,13 +50,13 @@ def verified(split: Split) -> Split:
 
 
 def _recall(name: str | None) -> np.ndarray | None:
-    """The numbers of the broken files, int64 `[b]`; None where unknown."""
+    """Returns the numbers of broken files, int64 `[b]`; None if unknown."""
     entry = None if name is None else decode_cache.recall(name)
     return None if entry is None else entry.view(np.int64)[1:]
 
 
 def _broken(split: Split) -> np.ndarray:
-    """Decodes all images, and marks those that cannot be: bool `[N]`."""
+    """Decodes all images and returns a mask of broken ones, bool `[N]`."""
 
     def is_broken(encoded: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         image = split.stream.decode(split.stream.unpack(encoded))

@@ -1,7 +1,7 @@
-"""Finds the image files below a folder, and says what it leaves out.
+"""Finds the image files below a folder, and names what it leaves out.
 
-Names of files and classes are compared and shown in Unicode's composed form
-(NFC), whatever form a file system gives them in.
+Names of classes are compared in Unicode's composed form (NFC), whatever form
+the file system uses.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _WHY = {
     _SPECIAL: "that are no ordinary files",
 }
 _RESULTS = "that are directories of runs or sweeps, whose pictures are no data"
-# What tells the directory of a run, or of a sweep, by the names in it.
+# The names of files by which directories of runs and of sweeps are recognised.
 _MARKS = {"flags.cfg", "checkpoints"}, {"table.md", "table.csv", "plot.png"}
 _TWICE = "that are links to folders that are read already"
-# What an archive made by macOS holds beside the files.
+# Hidden files, and the folder that macOS adds to its archives.
 _HIDDEN = (".", "__MACOSX")
 
 
@@ -33,8 +33,10 @@ class Found(NamedTuple):
     """The files and folders below a folder.
 
     Attributes:
-        images: The parts of each image's path below it, in sorted order.
-        skipped: What is left out, by its path below it.
+        images: The parts of each image's path below the folder, in sorted
+            order of the paths.
+        skipped: The files and folders that are left out, with their paths
+            below the folder.
     """
 
     images: tuple[Parts, ...]
@@ -44,22 +46,22 @@ class Found(NamedTuple):
 def walk(root: str) -> Found:
     """Finds the image files below a folder, in sorted order.
 
-    A link to a file is an image of its own, even where the file is one too: a
-    name is what makes a sample. A folder is entered once, however many links
-    lead there, for links may lead in a circle. Hidden files and folders are
-    passed over without a word; so are files that are not called like images.
-    The directories of runs and of sweeps are left out and named.
+    Each name is a sample: a link to a file is an image of its own, even if the
+    file itself is found too. A folder is entered once, however many links lead
+    to it, since links may form a circle. Hidden files and folders, and files
+    that are not named like images, are ignored without a remark. Directories
+    of runs and sweeps are left out and named in `skipped`.
 
     Args:
-        root: The folder.
+        root: The path of the folder.
 
     Raises:
-        InputError: A folder cannot be read.
+        InputError: If a folder cannot be read.
     """
     images: list[Parts] = []
     skipped: list[Skipped] = []
     entered: set[tuple[int, int]] = set()
-    pending: list[tuple[Parts, str]] = [((), _FOLDER)]  # The next is last.
+    pending: list[tuple[Parts, str]] = [((), _FOLDER)]  # A stack.
     while pending:
         parts, kind = pending.pop()
         if kind == _FOLDER:
@@ -78,7 +80,7 @@ def walk(root: str) -> Found:
 
 
 def holds_image(root: str) -> bool:
-    """Tells whether an image file lies anywhere below a folder."""
+    """Returns whether an image file lies anywhere below a folder."""
     for _, folders, files in os.walk(root):
         if any(image_endings.is_readable(n) for n in files if not hidden(n)):
             return True
@@ -90,16 +92,16 @@ def folders_in(root: str) -> list[str]:
     """Returns the names of the folders directly in a folder, sorted.
 
     Raises:
-        InputError: It cannot be read.
+        InputError: If the folder cannot be read.
     """
     return [name for name, kind in _entries(root) if kind == _FOLDER]
 
 
 def has_loose_image(root: str) -> bool:
-    """Tells whether an image file lies directly in a folder.
+    """Returns whether an image file lies directly in a folder.
 
     Raises:
-        InputError: It cannot be read.
+        InputError: If the folder cannot be read.
     """
     return any(
         kind == _FILE and image_endings.is_readable(name)
@@ -108,14 +110,25 @@ def has_loose_image(root: str) -> bool:
 
 
 def hidden(name: str) -> bool:
-    """Tells whether a file or folder of this name is passed over."""
+    """Returns whether a file or folder of this name is ignored."""
     return name.startswith(_HIDDEN)
 
 
 def _inside(
     folder: str, entered: set[tuple[int, int]], is_root: bool
 ) -> tuple[list[tuple[str, str]], str | None]:
-    """The entries of a folder, or none and why it is not entered."""
+    """Returns the entries of a folder, or why it is not entered.
+
+    Args:
+        folder: The path of the folder.
+        entered: The device and inode of all folders entered so far; this one
+            is added.
+        is_root: True for the outermost folder, which is always entered.
+
+    Returns:
+        The names and kinds of the entries, and None; or no entries and a
+        reason for `Skipped`.
+    """
     found = _entries(folder)
     state = os.stat(folder)
     place = state.st_dev, state.st_ino
@@ -129,7 +142,11 @@ def _inside(
 
 
 def _entries(folder: str) -> list[tuple[str, str]]:
-    """The names and kinds of what is in a folder and not hidden, sorted."""
+    """Returns the names and kinds of a folder's visible entries, sorted.
+
+    Raises:
+        InputError: If the folder cannot be read.
+    """
     try:
         with os.scandir(folder) as entries:
             return sorted(
@@ -149,14 +166,15 @@ def _kind(entry: os.DirEntry[str]) -> str:
         if entry.is_file():
             return _FILE
         return _NOTHING if entry.is_symlink() else _SPECIAL
-    except OSError:  # A link to itself.
+    except OSError:  # The entry is a link to itself.
         return _NOTHING
 
 
 def utf8(name: str) -> str:
-    """Returns a file's name with escapes for the bytes that are no UTF-8.
+    """Returns a file's name with escapes for bytes that are not UTF-8.
 
-    Such a name opens its file, but can be neither printed nor written.
+    A name with such bytes opens its file, but it can be neither printed nor
+    written without escapes.
     """
     return name.encode(errors="backslashreplace").decode()
 
@@ -165,6 +183,6 @@ def composed(name: str) -> str:
     """Returns a name in Unicode's composed form, NFC.
 
     Some systems and archives store "é" as one character, others as "e" and an
-    accent. Two folders whose names look alike are one class.
+    accent. Two folders whose names look the same are one class.
     """
     return unicodedata.normalize("NFC", name)

@@ -1,8 +1,8 @@
-"""Arrays whose memory TensorFlow reads, instead of a copy of it.
+"""Makes arrays whose memory TensorFlow reads directly, without a copy.
 
-What is held of a data set would otherwise be held twice; and of a start, a
-copy takes longer than all else that is done with held images: new pages come
-slowly.
+Otherwise a data set in memory would be held twice. A copy would also take
+longer than everything else that is done with the images at the start, since
+new pages of memory are slow to allocate.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ALIGNMENT = 64
 
 
 def empty(shape: tuple[int, ...]) -> np.ndarray:
-    """An uninitialised uint8 array that `captured` need not copy."""
+    """Makes an uninitialised uint8 array that `captured` need not copy."""
     size = math.prod(shape)
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     first = -memory.ctypes.data % _ALIGNMENT
@@ -25,8 +25,11 @@ def empty(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def shareable(images: np.ndarray) -> np.ndarray:
-    """uint8 images as they are where `captured` need not copy them, or else
-    a copy of which that can be said."""
+    """Returns images that `captured` need not copy, a copy if necessary.
+
+    Args:
+        images: A uint8 array of any shape. It is returned as it is if possible.
+    """
     if _can_be_shared(images):
         return images
     copy = empty(images.shape)
@@ -35,10 +38,13 @@ def shareable(images: np.ndarray) -> np.ndarray:
 
 
 def captured(array: np.ndarray) -> tf.Tensor:
-    """An eager CPU tensor, which a graph captures and does not contain.
+    """Makes an eager CPU tensor that a graph captures instead of copying it.
 
-    It shares the array's memory where that can be, and keeps it alive: the
-    array must not be written to any more.
+    The tensor shares the array's memory if possible, and keeps it alive. The
+    array must not be written to afterwards.
+
+    Args:
+        array: An array of any dtype and shape.
     """
     with tf.init_scope(), tf.device("CPU:0"):
         if not _can_be_shared(array):

@@ -1,4 +1,4 @@
-"""Pictures of a run as arrays, drawn without a display."""
+"""Draws pictures of a run as arrays, without a display."""
 
 from and_tf.figures.attention_grid import attention_array
 from and_tf.figures.canvas import encode_png, save_png

@@ -1,4 +1,4 @@
-"""Heat maps over images: a row an image, a column a moment of a run."""
+"""Draws heat maps over images: a row per image, a column per checkpoint."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from and_tf.figures import canvas
 from and_tf.figures.canvas import Text
 from and_tf.figures.tile_grid import SMALL, Scale, Tile, TileGrid
 
-SIDE = 152  # Pixels of an image.
+SIDE = 152  # The side of an image, in pixels.
 COLOURS = colormaps["inferno"]
-# Of the colour over the image, at the least heat and at the most.
+# The opacity of the colour over the image, at the least and at the most heat.
 OPACITY = (0.45, 0.6)
 
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """The maps of one moment.
+    """The maps of one checkpoint, a column of the picture.
 
     Attributes:
-        head: Its name.
-        note: More of it, small.
-        maps: float32 [m, h, w], 0 and above, a map an image.
+        head: The heading of the column, such as the name of the checkpoint.
+        note: A second line below the heading, in small letters.
+        maps: float32 [m, h, w], 0 and above, one map for each image.
         captions: m texts, one under each map.
     """
 
@@ -44,16 +44,16 @@ def attention_array(
     title: str = "",
     reading: Sequence[str] = (),
 ) -> np.ndarray:
-    """Draws images, and beside each its maps, laid over it.
+    """Draws a row per image: the image, and the image under each of its maps.
 
-    The colours of a map run up to its own maximum, so that rounds are
-    compared by where they look, not by how much.
+    The colours of each map are scaled to its own maximum. So rounds are
+    compared by where they look, not by the strength of their maps.
 
     Args:
         images: uint8 [m, S, S, 3].
         names: m texts, one under each image.
-        columns: From left to right.
-        title: Stands above everything.
+        columns: The columns of maps, from left to right.
+        title: The title above the picture.
         reading: Lines below the title that say how to read the picture.
 
     Returns:
@@ -94,11 +94,11 @@ def enlarged(image: np.ndarray) -> np.ndarray:
 
 
 def overlaid(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Lays a map's colours over an image.
+    """Blends the colours of a map over an image.
 
     Args:
         image: uint8 [SIDE, SIDE, 3].
-        heat: float32 [h, w], 0 and above; its maximum has the last colour.
+        heat: float32 [h, w], 0 and above; its maximum gets the last colour.
 
     Returns:
         uint8 [SIDE, SIDE, 3].

@@ -1,4 +1,4 @@
-"""Figures measured in pixels: their colours, text and axes, and PNG files."""
+"""Draws text and axes on figures measured in pixels, and writes PNG files."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from and_tf.utils import atomic_files
 
 DPI = 100
 
-Colour = str  # As CSS and Matplotlib write it, such as "#0072b2".
+Colour = str  # In the notation of CSS and Matplotlib, such as "#0072b2".
 
-# Okabe and Ito's palette, told apart with any kind of colour vision.
+# The palette of Okabe and Ito, which is distinct with any colour vision.
 BLUE = "#0072b2"
 SKY = "#56b4e9"
 ORANGE = "#e69f00"
@@ -32,12 +32,12 @@ VERMILION = "#d55e00"
 PURPLE = "#cc79a7"
 GREY = "#767676"
 INK = "#262626"
-# For things that have no order, in this order.
+# The colours of things that have no order, to be used from the first on.
 PALETTE = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, INK)
 
 
 def rgb(colour: Colour) -> tuple[int, int, int]:
-    """Returns the bytes of a pixel: "#0072b2" is (0, 114, 178)."""
+    """Returns a colour's red, green and blue: "#0072b2" is (0, 114, 178)."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return red, green, blue
 
@@ -45,7 +45,7 @@ def rgb(colour: Colour) -> tuple[int, int, int]:
 def new_figure(width: int, height: int) -> Figure:
     """Makes an empty white figure of `width` x `height` pixels.
 
-    It belongs to no window and to no global state of Matplotlib.
+    The figure does not belong to a window or to Matplotlib's global state.
     """
     # Half a pixel more, since Matplotlib rounds the drawn size down.
     inches = (width + 0.5) / DPI, (height + 0.5) / DPI
@@ -63,7 +63,7 @@ def size_of(figure: Figure) -> tuple[int, int]:
 def add_axes(
     figure: Figure, left: float, top: float, width: float, height: float
 ) -> Axes:
-    """Adds axes. All lengths are pixels, from the figure's upper left."""
+    """Adds axes; all lengths are pixels from the figure's upper left corner."""
     across, down = size_of(figure)
     bottom = down - top - height
     return figure.add_axes(
@@ -73,16 +73,17 @@ def add_axes(
 
 @dataclasses.dataclass(frozen=True)
 class Text:
-    """A line of plain text; a class may well be called "$".
+    """A line of plain text.
 
     Attributes:
-        text: Never read as a formula.
-        size: In points.
-        colour: Of the letters.
+        text: The text. It is never read as a formula, as a class may have a
+            name such as "$".
+        size: The size of the letters, in points.
+        colour: The colour of the letters.
         weight: "normal" or "bold".
-        align: The end that stands where it is put: "left" or "right".
-        keep_end: Whether the beginning is what goes, as of a path, where the
-            text is too long.
+        align: The end of the line whose position is given: "left" or "right".
+        keep_end: True shortens a text that is too long at its beginning, which
+            suits paths. False shortens it at its end.
     """
 
     text: str
@@ -96,14 +97,16 @@ class Text:
 def write(
     figure: Figure, left: float, baseline: float, text: Text, room: float = 0
 ) -> None:
-    """Writes a line.
+    """Writes a line of text on a figure.
 
     Args:
-        figure: Where to.
-        left: Pixels from the left.
-        baseline: Pixels from the top.
-        text: The line.
-        room: Pixels that it is shortened to; 0 leaves it as it is.
+        figure: The figure to write on.
+        left: The position of the line from the left, in pixels; for a text
+            aligned to the right, that of its right end.
+        baseline: The position of the baseline from the top, in pixels.
+        text: The line to write.
+        room: The width in pixels to which a longer line is shortened; 0 does
+            not shorten it.
     """
     shown = text.text
     line = figure.text(
@@ -126,13 +129,13 @@ def write(
 def write_title(
     figure: Figure, left: float, title: str, room: float = 0
 ) -> None:
-    """Writes a title, as long as the figure is wide or there is `room`."""
+    """Writes a title, shortened to `room` pixels or to the figure's width."""
     room = room or size_of(figure)[0] - 2 * left
     write(figure, left, 44, Text(title, 15, weight="bold"), room)
 
 
 def pixels(figure: Figure) -> np.ndarray:
-    """Draws the figure: uint8 [height, width, 3]."""
+    """Draws a figure and returns its pixels, uint8 [height, width, 3]."""
     with _any_script():
         figure.canvas.draw()
     return np.array(figure.canvas.buffer_rgba())[..., :3]
@@ -140,9 +143,10 @@ def pixels(figure: Figure) -> np.ndarray:
 
 @contextlib.contextmanager
 def _any_script() -> Iterator[None]:
-    """Allows names of classes in letters that the font lacks.
+    """Suppresses warnings about letters that the font lacks.
 
-    They are drawn as boxes, which says it better than a warning for each.
+    Such letters in names of classes are drawn as boxes, which is clear enough
+    without a warning for each letter.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
@@ -157,6 +161,6 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def save_png(image: np.ndarray, path: str | os.PathLike[str]) -> None:
-    """Writes an image, uint8 [H, W, 3], and makes the folder it goes into."""
+    """Writes an image, uint8 [H, W, 3], and makes its folder if necessary."""
     content = encode_png(image)
     atomic_files.write(pathlib.Path(path), lambda file: file.write(content))

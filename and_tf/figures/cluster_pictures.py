@@ -1,4 +1,4 @@
-"""Pictures of clusters: beside their classes, and by their surest images."""
+"""Draws clusters: a confusion matrix, and the prototypes of each cluster."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from and_tf.figures.canvas import Text
 from and_tf.figures.tile_grid import Tile, TileGrid
 from and_tf.figures.tiles import Images, take
 
-MOST_CLUSTERS = 40  # With prototypes, the largest ones.
-PROTOTYPES = 10  # Images of each cluster.
-# Of the confusion matrix, in pixels.
+MOST_CLUSTERS = 40  # The largest clusters, which are drawn with prototypes.
+PROTOTYPES = 10  # The number of images of each cluster.
+# The lengths of the confusion matrix, in pixels.
 LEFT, RIGHT, TOP = 170, 40, 84
 CELL, LEAST = 58, 420
-LETTER = 9  # Of a class' name, which is turned below the matrix.
-MOST_NAMED = 30  # Classes; of more, neither names nor numbers can be read.
+LETTER = 9  # Pixels for a letter of a class' name, vertical below the matrix.
+MOST_NAMED = 30  # With more classes, names and numbers would be illegible.
 SHADES = LinearSegmentedColormap.from_list(
     "share", ["#ffffff", canvas.SKY, canvas.BLUE]
 )
@@ -31,13 +31,14 @@ def confusion_array(
     *,
     title: str = "",
 ) -> np.ndarray:
-    """Draws a row a class; numbers are percent of the class.
+    """Draws a confusion matrix, a row per class, in percent of the class.
 
     Args:
-        confusion: integer [classes, classes + 1], the last column of samples
-            whose cluster is matched to no class; it is left out if empty.
-        class_names: Of the classes, or None.
-        title: Stands above everything.
+        confusion: integer [classes, classes + 1]. The last column counts
+            samples whose cluster is matched to no class; it is not drawn if it
+            is all zeros.
+        class_names: The names of the classes; None shows numbers.
+        title: The title above the picture.
 
     Returns:
         uint8 [height, width, 3].
@@ -66,7 +67,7 @@ def confusion_array(
 def _dress(
     axes: Axes, rows: list[str], columns: list[str], named: bool
 ) -> None:
-    """Names classes beside and below, without a frame."""
+    """Removes the frame, and writes the classes' names beside and below."""
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labelsize=10, labelcolor=canvas.INK)
     for set_ticks, names, turn in (
@@ -84,7 +85,7 @@ def _dress(
 
 
 def _write_shares(axes: Axes, shares: np.ndarray) -> None:
-    """Writes whole percents, those of less than one left out."""
+    """Writes shares as whole percents, and leaves out those that round to 0."""
     for row, column in np.argwhere(np.rint(shares) >= 1):
         share = shares[row, column]
         axes.text(
@@ -99,7 +100,7 @@ def _write_shares(axes: Axes, shares: np.ndarray) -> None:
 
 
 def _short(name: str, most: int = 16) -> str:
-    """Shortens a name to so many letters."""
+    """Shortens a name to at most `most` letters."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
@@ -111,16 +112,16 @@ def prototypes_array(
     class_names: Sequence[str] | None = None,
     title: str = "",
 ) -> np.ndarray:
-    """Draws clusters, the surest image of each, its prototype, first.
+    """Draws the most confident images of each cluster, the prototype first.
 
     Args:
         images: uint8 [n, H, W, 3], or a function from sample numbers,
             int64 [m], to those images; it is called once.
-        probabilities: float [n, C].
-        matching: The class of each cluster, −1 for none; None where no
-            labels are known.
-        class_names: Names of the classes, or None.
-        title: Stands above everything.
+        probabilities: float [n, C], the probability of each cluster.
+        matching: The class of each cluster, −1 for none; None if no labels are
+            known.
+        class_names: The names of the classes; None shows numbers.
+        title: The title above the picture.
 
     Returns:
         uint8 [height, width, 3].
@@ -150,7 +151,7 @@ def _name(
     matching: Sequence[int] | None,
     class_names: Sequence[str] | None,
 ) -> str:
-    """Names a cluster by its number, and by what it is matched to."""
+    """Returns a cluster's number, with the class that it is matched to."""
     if matching is None:
         return f"cluster {cluster}"
     label = matching[cluster]

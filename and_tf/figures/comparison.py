@@ -1,4 +1,4 @@
-"""Combinations of a sweep beside one another, with their spread over seeds."""
+"""Compares the combinations of a sweep, with their spread over seeds."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from and_tf.figures.panels import (
     name_ends,
 )
 
-WIDTH = 1200  # Pixels, as all lengths here.
+WIDTH = 1200  # All lengths here are in pixels.
 LEFT, RIGHT, TOP, BOTTOM = 92, 290, 92, 58
 HEIGHT, GAP = 280, 96
-MOST_LABELS = 14  # That fit beside a panel; the table has them all.
-ROUND = "round_"  # Before a round's number.
+MOST_LABELS = 14  # As many fit beside a panel; the table has all of them.
+ROUND = "round_"  # The prefix of a round's number in the names of figures.
 
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """One combination.
+    """The results of one combination of the varied flags.
 
     Attributes:
-        values: Of the varied flags, by name.
-        figures: [n] each, a value a seed, by the names of
-            `sweeping.measures.figures_of`.
+        values: The values of the varied flags, by name.
+        figures: Lists [n] with one value for each seed, by the names of
+            `sweeping.metrics.figures_of`.
     """
 
     values: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Series:
 
     @property
     def rounds(self) -> list[int]:
-        """Those that there is a figure of, ascending."""
+        """The rounds that have a figure, ascending."""
         return sorted(
             int(name.removeprefix(ROUND))
             for name in self.figures
@@ -53,14 +53,14 @@ class Series:
 
     @property
     def name(self) -> str:
-        """Its values, without their names where there are several."""
+        """The values of all flags; a single flag has its name before it."""
         if len(self.values) > 1:
             return ", ".join(map(str, self.values.values()))
         return "".join(f"{n}={v}" for n, v in self.values.items())
 
     @property
     def others(self) -> str:
-        """The values of all flags but the first, which stands on x."""
+        """The values of all flags but the first, which is on the x axis."""
         return ", ".join(f"{n}={v}" for n, v in list(self.values.items())[1:])
 
 
@@ -69,14 +69,14 @@ Coloured = Sequence[tuple[Series, Colour]]
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """What is drawn over the first varied flag.
+    """A panel of one or two figures over the first varied flag.
 
     Attributes:
-        head: Says above it what its marks are.
-        unit: Of its axis.
-        discs: The figure that is drawn as discs,
-        rings: and as rings.
-        scale: What figures are multiplied by.
+        head: The text above the panel that explains its marks.
+        unit: The unit of the y axis.
+        discs: The name of the figure that is drawn as discs.
+        rings: The name of the figure that is drawn as rings; "" for none.
+        scale: The factor that figures are multiplied by.
     """
 
     head: str
@@ -86,7 +86,7 @@ class Panel:
     scale: float = 100.0
 
     def spread(self, one: Series, figure: str) -> tuple[float, float] | None:
-        """Returns mean and deviation of a figure; None where it has none."""
+        """Returns mean and deviation of a figure, or None if it is missing."""
         values = [x for x in one.figures.get(figure, ()) if x is not None]
         if not values:
             return None
@@ -119,15 +119,14 @@ def comparison_array(
 ) -> np.ndarray | None:
     """Draws figures over the first varied flag, and over the rounds.
 
-    Means as points, standard deviations of a sample as bars and bands. A
-    combination has one colour throughout.
+    Means are points; sample standard deviations are bars and bands.
 
     Args:
-        combinations: All of them, each with the same flags.
-        title: Stands above everything.
+        combinations: The results of all combinations of the same flags.
+        title: The title above the picture.
 
     Returns:
-        uint8 [height, 1200, 3]; None where there is nothing to draw.
+        uint8 [height, 1200, 3], or None if there is nothing to draw.
     """
     panels = [
         p for p in PANELS if any(s.figures.get(p.discs) for s in combinations)
@@ -148,7 +147,7 @@ def comparison_array(
             labels = _draw_values(axes, panel, coloured)
         else:
             labels = _draw_rounds(axes, coloured)
-            if len(flags) > 1:  # Whose values alone are the names of curves.
+            if len(flags) > 1:  # The names of the curves show only values.
                 head += f" (of {', '.join(flags)})"
         axes.set_title(head, size=10, color=canvas.GREY, loc="left")
         name_ends(axes, labels[:MOST_LABELS])
@@ -157,7 +156,7 @@ def comparison_array(
 
 
 def _coloured(combinations: Sequence[Series]) -> Coloured:
-    """Gives each combination a colour; many have shades in their order."""
+    """Assigns a colour to each combination; many get shades in their order."""
     colours: Sequence[Colour] = canvas.PALETTE
     if len(combinations) > len(colours):
         places = np.linspace(0, 0.9, len(combinations))
@@ -166,10 +165,13 @@ def _coloured(combinations: Sequence[Series]) -> Coloured:
 
 
 def _draw_values(axes: Axes, panel: Panel, coloured: Coloured) -> list[Label]:
-    """Draws one figure as discs, another as rings, over a flag.
+    """Draws one figure as discs, and another as rings, over a flag.
 
-    What differs in this flag alone is one series: it is joined by thin lines,
-    has one colour, and is named at its end.
+    Combinations that differ only in this flag form a group: they have the same
+    colour, are joined by thin lines, and are named at the end.
+
+    Returns:
+        The label of each group.
     """
     kept = [item for item in coloured if panel.spread(item[0], panel.discs)]
     flag, places = _places(axes, [one for one, _ in kept])
@@ -219,7 +221,11 @@ def _draw_marks(
 
 
 def _draw_rounds(axes: Axes, coloured: Coloured) -> list[Label]:
-    """Draws each round's end with the clean gallery."""
+    """Draws the kNN accuracy with the clean gallery at each round's end.
+
+    Returns:
+        The label of each combination.
+    """
     labels = []
     for one, colour in coloured:
         if not one.rounds:
@@ -240,7 +246,11 @@ def _draw_rounds(axes: Axes, coloured: Coloured) -> list[Label]:
 def _places(
     axes: Axes, combinations: Sequence[Series]
 ) -> tuple[str, Sequence[float]]:
-    """Finds where on x each combination stands, by the first flag's value."""
+    """Places combinations on the x axis, by the first flag's values.
+
+    Returns:
+        The name of the flag, and the x coordinate of each combination.
+    """
     if not combinations[0].values:
         axes.set_xticks([])
         return "", [0.0] * len(combinations)
@@ -260,7 +270,7 @@ def _places(
 
 
 def _short(kinds: Sequence[Any]) -> list[str]:
-    """Names paths by their last parts, where these tell them apart."""
+    """Shortens values that are paths to their last parts, if these differ."""
     names = [str(kind).rstrip("/").rpartition("/")[2] for kind in kinds]
     if len(set(names)) < len(names):
         return [str(kind) for kind in kinds]
@@ -268,7 +278,7 @@ def _short(kinds: Sequence[Any]) -> list[str]:
 
 
 def _numeric(values: Sequence[Any]) -> bool:
-    """Whether they have an order and distances; True and False have none."""
+    """Returns whether all values are numbers; True and False are not."""
     return all(
         isinstance(value, (int, float)) and not isinstance(value, bool)
         for value in values

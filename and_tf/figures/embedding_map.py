@@ -1,4 +1,4 @@
-"""Points in the plane, coloured by class."""
+"""Draws a map of embeddings as points in the plane, coloured by class."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from and_tf.figures import canvas
 from and_tf.figures.canvas import Colour, Text
 
-SIDE = 800  # Pixels of the map's width, as all lengths here.
-AIR = 0.04  # Of the width, around the points.
+SIDE = 800  # The map's width. All lengths here are in pixels.
+AIR = 0.04  # The margin around the points, as a fraction of the width.
 MARGIN, TOP, FOOT = 40, 72, 44
 KEY, LINE = 220, 24
-MOST_NAMED = 28  # Classes, as many as there is room for.
+MOST_NAMED = 28  # The number of classes that the key has room for.
 FEW = (*canvas.PALETTE, "#946738", "#aaaa00", "#5a3ca0")
 
 
@@ -29,14 +29,15 @@ def map_array(
     title: str = "",
     note: str = "",
 ) -> np.ndarray:
-    """Draws a map, as high as the points need, with a key of classes.
+    """Draws a map, as high as the points need, with a key of the classes.
 
     Args:
-        points: float [m, 2].
-        labels: int64 [m], −1 where unlabelled (grey), or None.
-        class_names: Names of the labels; without them numbers are shown.
-        title: Stands above.
-        note: Stands below.
+        points: float [m, 2], the coordinates of the points.
+        labels: int64 [m], −1 for points without a label, which are grey; None
+            if there are no labels.
+        class_names: The names of the classes; None shows numbers.
+        title: The title above the map.
+        note: A line below the map.
 
     Returns:
         uint8 [height, width, 3].
@@ -63,14 +64,19 @@ def map_array(
 
 
 def _height(points: np.ndarray, least: int) -> int:
-    """Returns the pixels that points need that are `SIDE` wide."""
+    """Returns the height in pixels of a map of the points, `SIDE` wide.
+
+    Args:
+        points: float [m, 2], the coordinates of the points.
+        least: The least height, in pixels.
+    """
     across, up = np.ptp(points, axis=0) if len(points) else (1, 1)
     ratio = np.clip(up / max(across, 1e-9), 0.4, 1.2)
     return max(round(SIDE * ratio), least)
 
 
 def palette(count: int) -> list[Colour]:
-    """Returns so many colours: ten at most are known, more are hues."""
+    """Returns `count` colours: fixed ones if there are enough, or hues."""
     if count <= len(FEW):
         return list(FEW[:count])
     hues = (
@@ -86,9 +92,9 @@ def _draw_points(
     labels: np.ndarray,
     colours: dict[int, Colour],
 ) -> None:
-    """Draws all points in their own order: no class lies above others."""
+    """Draws all points in their order, so that no class covers the others."""
     paint = [colours.get(int(c), canvas.GREY) for c in labels]
-    # Fewer points are larger.
+    # The size of a point, larger if there are fewer points.
     size = float(np.clip(32_000 / max(len(points), 1), 10, 60))
     axes.scatter(*points.T, s=size, c=paint, alpha=0.75, linewidths=0)
     axes.margins(AIR)
@@ -104,7 +110,7 @@ def _write_key(
     colours: dict[int, Colour],
     texts: dict[int, str],
 ) -> None:
-    """Writes a line a class: a dot, its name, how many points it has."""
+    """Writes a line per class: a dot, its name and its number of points."""
     left = MARGIN + SIDE + 24
     for i, (label, colour) in enumerate(colours.items()):
         baseline = TOP + 16 + LINE * i

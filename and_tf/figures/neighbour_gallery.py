@@ -1,4 +1,4 @@
-"""Images beside their neighbours: those of a round, and of a search."""
+"""Draws images beside their neighbours, from a round or from a search."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from and_tf.figures.tiles import Images, class_name, take, verdict
 if TYPE_CHECKING:
     from and_tf.method.discovery import Neighbourhoods
 
-ROWS, COLUMNS = 6, 10  # Of a gallery, less than 1,200 pixels wide.
-FOUND_COLUMNS = 5  # Of a search's picture,
-MOST = 50  # and all that is drawn.
+ROWS, COLUMNS = 6, 10  # The tiles of a gallery, less than 1,200 pixels wide.
+FOUND_COLUMNS = 5  # The columns of neighbours in the picture of a search.
+MOST = 50  # The number of neighbours in the picture of a search.
 
 
 def gallery_array(
@@ -30,17 +30,18 @@ def gallery_array(
 ) -> np.ndarray:
     """Draws anchors, each beside the neighbours discovered for it.
 
-    The anchors are spread evenly over the entropies of the selected samples,
-    the lowest first, and as many as fit a picture 1,200 pixels wide. Where
-    labels are known a neighbour is framed and marked: green and ✓ where
-    it has its anchor's class, red and ✗ where it has another.
+    The anchors drawn are spread evenly over the anchors by rank of entropy,
+    the lowest first, as many as fit into a picture 1,200 pixels wide. If
+    labels are known, a neighbour's frame and mark are green and ✓ if it has
+    its anchor's class, and red and ✗ if it has another.
 
     Args:
         images: uint8 [N, H, W, 3], or a function from sample numbers,
             int64 [m], to those images; it is called once.
-        neighbourhoods: What the round discovered, of the same N samples.
-        labels: int64 [N], −1 where unlabelled, or None.
-        class_names: Names of the labels; without them numbers are shown.
+        neighbourhoods: The neighbourhoods of one round, of the same N samples.
+        labels: int64 [N], −1 for images without a label; None if there are no
+            labels.
+        class_names: The names of the classes; None shows numbers.
 
     Returns:
         uint8 [height, width, 3].
@@ -73,11 +74,12 @@ def gallery_array(
 
 
 def spread_anchors(found: Neighbourhoods, count: int) -> np.ndarray:
-    """Chooses selected samples, evenly by the rank of their entropy.
+    """Chooses some anchors, evenly by the rank of their entropy.
 
     Args:
-        found: Where none is selected, all samples are drawn from.
-        count: How many at most; at least 1.
+        found: The neighbourhoods of one round. If it has no anchors, the
+            samples are chosen from all samples.
+        count: The largest number of samples to choose, 1 or more.
 
     Returns:
         Sample numbers, int64 [count or fewer], the lowest entropy first.
@@ -93,13 +95,13 @@ def spread_anchors(found: Neighbourhoods, count: int) -> np.ndarray:
 def _describe(
     found: Neighbourhoods, labels: np.ndarray | None
 ) -> tuple[str, str]:
-    """Returns a gallery's title, and how to read it."""
+    """Returns a gallery's title, and a line that says how to read it."""
     title = f"Round {found.round}: {int(found.is_anchor.sum()):,} anchors"
     single = found.neighbours.shape[1] == 1
     reading = "Left an anchor with its entropy H, right its nearest "
     reading += "neighbour" if single else "neighbours"
     if labels is not None:
-        # Here, so that figures without neighbours need no TensorFlow.
+        # Imported here, so that other pictures do not need TensorFlow.
         from and_tf.method.discovery import consistency
 
         agree = consistency(found.neighbours, labels)[found.is_anchor]
@@ -121,10 +123,10 @@ class Found:
     """An image that a search found, or that it searched for.
 
     Attributes:
-        image: uint8 [H, W, 3]; None where it is not to be had.
-        name: Such as the path of its file.
-        class_name: "" for none.
-        similarity: Cosine to the query; None of the query itself.
+        image: uint8 [H, W, 3], or None if it is not available.
+        name: A name of the image, such as the path of its file.
+        class_name: The name of its class; "" if it is unknown.
+        similarity: The cosine similarity to the query; None for the query.
     """
 
     image: np.ndarray | None
@@ -136,16 +138,16 @@ class Found:
 def retrieval_array(
     query: Found, neighbours: Sequence[Found], *, searched: int
 ) -> np.ndarray:
-    """Draws the query, large, and right of it its neighbours in rows.
+    """Draws a large query image, and its neighbours in rows to the right.
 
-    Where the query's class is known, a neighbour is framed and marked: green
-    and ✓ where it has the same one, red and ✗ where it has another.
+    If the query's class is known, a neighbour's frame and mark are green and ✓
+    if it has the same class, and red and ✗ if it has another.
 
     Args:
-        query: What was searched for.
-        neighbours: What was found, the most similar first; the first
-            `MOST` are drawn.
-        searched: Images that were searched, N.
+        query: The image that was searched for.
+        neighbours: The images that were found, the most similar first; the
+            first `MOST` of them are drawn.
+        searched: The number N of images that were searched.
 
     Returns:
         uint8 [height, width, 3].
@@ -174,7 +176,7 @@ def retrieval_array(
 def _describe_search(
     query: Found, neighbours: Sequence[Found], searched: int
 ) -> tuple[str, str]:
-    """Returns a retrieval's title, and how to read it."""
+    """Returns a retrieval's title, and a line that says how to read it."""
     title = f"The {len(neighbours):,} nearest of {searched:,} images"
     if len(neighbours) == 1:
         title = f"The nearest of {searched:,} images"

@@ -1,4 +1,4 @@
-"""Panels of curves: their frame, lines, bars and names, and a run's rounds."""
+"""Draws panels of curves: frames, lines, bars, names and a run's rounds."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from and_tf.figures.canvas import Colour
 
 LABEL_GAP = 10  # Pixels between a curve's end and its name.
 LABEL_HEIGHT = 17
-CHARACTER = 8  # Pixels, about the width of a character of a band's name.
-FEW = 40  # Points, up to which each gets a mark; one alone has no line.
+CHARACTER = 8  # About the width of a letter in a band's name, in pixels.
+# Up to this number of points, each point gets a mark. A single point has no
+# line and would not be visible without a mark.
+FEW = 40
 
-History = Sequence[Mapping[str, float]]  # A dict an epoch.
+History = Sequence[Mapping[str, float]]  # One dict for each epoch.
 Label = tuple[float, str, Colour]  # A value on the y axis, its name, colour.
 
 
@@ -30,15 +32,15 @@ def add_panel(
     height: float,
     unit: str = "",
 ) -> Axes:
-    """Adds axes with a quiet frame: two grey spines, and fine lines across.
+    """Adds axes with two grey spines and fine horizontal lines.
 
     Args:
-        figure: Where to.
-        left: Pixels from the left, as `canvas.add_axes` takes them.
-        top: Pixels from the top.
-        width: In pixels.
-        height: In pixels.
-        unit: Names the y axis.
+        figure: The figure to draw on.
+        left: The position of the axes from the left, in pixels.
+        top: The position of the axes from the top, in pixels.
+        width: The width of the axes, in pixels.
+        height: The height of the axes, in pixels.
+        unit: The name of the y axis.
     """
     axes = canvas.add_axes(figure, left, top, width, height)
     axes.spines[["top", "right"]].set_visible(False)
@@ -60,15 +62,15 @@ def draw_line(
     colour: Colour,
     steps: bool = False,
 ) -> None:
-    """Draws one curve, its points marked where they are few.
+    """Draws one curve, and marks its points if there are at most `FEW`.
 
     Args:
-        axes: Where to.
-        x: [n], ascending.
-        y: [n].
-        colour: Of the line and its marks.
-        steps: Draws steps without marks: a value holds since the x before,
-            the first for 1.
+        axes: The axes to draw on.
+        x: [n] numbers, ascending.
+        y: [n] numbers.
+        colour: The colour of the line and its marks.
+        steps: True draws steps without marks: each value holds from the x
+            before it, and the first value over a length of 1.
     """
     if steps:
         x, y = np.append(x[0] - 1, x), np.append(y[0], y)
@@ -86,7 +88,7 @@ def draw_line(
 
 
 def draw_baseline(axes: Axes, value: float, text: str) -> Label:
-    """Draws a dashed line to hold curves to, and returns its name."""
+    """Draws a dashed line to compare curves with, and returns its label."""
     axes.axhline(value, color=canvas.GREY, linestyle=(0, (4, 3)), linewidth=1.2)
     return value, text, canvas.GREY
 
@@ -98,14 +100,14 @@ def draw_stack(
     parts: Iterable[tuple[float, Colour]],
     text: str = "",
 ) -> None:
-    """Draws a bar of parts upon one another, and writes above it.
+    """Draws a bar of stacked parts with a text above it.
 
     Args:
-        axes: Where to.
-        place: Of the bar's middle on the x axis.
-        width: Of the bar on the x axis.
-        parts: Heights and colours from below.
-        text: Stands above the bar.
+        axes: The axes to draw on.
+        place: The middle of the bar on the x axis.
+        width: The width of the bar, in units of the x axis.
+        parts: The height and the colour of each part, from the bottom.
+        text: The text above the bar.
     """
     top = 0.0
     for height, colour in parts:
@@ -123,13 +125,14 @@ def draw_stack(
 
 
 def name_ends(axes: Axes, labels: Iterable[Label]) -> None:
-    """Names curves at the right, where they end; there is no legend.
+    """Writes the names of curves at their right ends, instead of a legend.
 
     Args:
-        axes: With all its curves.
-        labels: Those too close to one another are moved apart.
+        axes: The axes, with all curves drawn.
+        labels: The labels of the curves. Labels that are too close to one
+            another are moved apart.
     """
-    axes.get_ylim()  # Settles the limits that the curves ask for.
+    axes.get_ylim()  # Makes Matplotlib compute the limits of the y axis.
     to_axes = axes.transData + axes.transAxes.inverted()
     labels = sorted(labels, key=lambda label: label[0])
     heights = [to_axes.transform((1, value))[1] for value, _, _ in labels]
@@ -149,7 +152,7 @@ def name_ends(axes: Axes, labels: Iterable[Label]) -> None:
 
 
 def move_apart(places: Sequence[float], room: float) -> list[float]:
-    """Moves ascending places up until each is `room` above the one before."""
+    """Moves ascending places up, so that each is `room` above the last one."""
     moved = list(places)
     for i in range(1, len(moved)):
         moved[i] = max(moved[i], moved[i - 1] + room)
@@ -157,10 +160,10 @@ def move_apart(places: Sequence[float], room: float) -> list[float]:
 
 
 def mean_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """Returns the mean and the sample's standard deviation, 0 of one value.
+    """Returns the mean and the sample standard deviation of some values.
 
     Args:
-        values: One or more.
+        values: One or more numbers; the deviation of a single one is 0.
     """
     deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
     return float(np.mean(values)), float(deviation)
@@ -170,8 +173,8 @@ def series(history: History, key: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns the epochs that have a finite value, and their values.
 
     Args:
-        history: With `epoch`, from 0, in each row.
-        key: Of the value.
+        history: One dict for each epoch, with its number `epoch` from 0.
+        key: The key of the value.
 
     Returns:
         Two float64 arrays [m]; the epochs are counted from 1.
@@ -190,9 +193,10 @@ class Span:
     """The epochs of one round.
 
     Attributes:
-        round: 0 is instance learning; None where the history does not say.
-        begin: Epochs that were finished before it.
-        rows: Its part of the history.
+        round: The number of the round; 0 is instance learning, and None is
+            unknown.
+        begin: The number of epochs that were finished before the round.
+        rows: The round's part of the history.
     """
 
     round: int | None
@@ -201,12 +205,12 @@ class Span:
 
     @property
     def end(self) -> int:
-        """Epochs that were finished with it."""
+        """The number of epochs that were finished at the round's end."""
         return self.rows[-1]["epoch"] + 1
 
     @property
     def middle(self) -> float:
-        """Where its name stands."""
+        """The middle of the round on the x axis, where its name is written."""
         return (self.begin + self.end) / 2
 
     def first(self, key: str) -> float | None:
@@ -215,11 +219,14 @@ class Span:
         return next((value for value in values if value is not None), None)
 
     def fitting(self, axes: Axes, texts: Sequence[str]) -> str:
-        """Returns the first text that is no wider than the round's band.
+        """Returns the first text that fits the width of the round's band.
 
         Args:
-            axes: Its limits of x are set.
-            texts: The longest first.
+            axes: The axes of the band, whose limits of x are set.
+            texts: The texts to choose from, the longest first.
+
+        Returns:
+            The text, or "" if no text fits.
         """
         first, last = axes.get_xlim()
         share = (self.end - self.begin) / (last - first)
@@ -228,7 +235,7 @@ class Span:
 
 
 def spans_of(history: History) -> list[Span]:
-    """Cuts a history, in order of its epochs, into its rounds."""
+    """Splits a history, which is in order of its epochs, into its rounds."""
     spans = []
     for number, rows in itertools.groupby(history, lambda r: r.get("round")):
         rows = list(rows)
@@ -243,12 +250,12 @@ def shade_rounds(axes: Axes, spans: Sequence[Span]) -> None:
 
 
 def name_rounds(axes: Axes, spans: Sequence[Span], rounds: int) -> None:
-    """Names the rounds above a panel, shortly where a band is narrow.
+    """Writes the rounds' names above a panel, shortened to fit their bands.
 
     Args:
-        axes: Its limits of x are set.
-        spans: From `spans_of`.
-        rounds: R; 0 leaves it out of the names.
+        axes: The axes of the panel, whose limits of x are set.
+        spans: The rounds, from `spans_of`.
+        rounds: The number of rounds R; 0 leaves it out of the names.
     """
     of = f"/{rounds}" if rounds else ""
     for span in spans:

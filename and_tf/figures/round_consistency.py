@@ -1,4 +1,4 @@
-"""How right each round's neighbourhoods were, and the certain ones."""
+"""Draws the consistency of each round's neighbourhoods and its anchors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from and_tf.figures.panels import (
     name_ends,
 )
 
-WIDTH, HEIGHT, TOP, BOTTOM = 1200, 520, 96, 78  # Pixels, as all lengths here.
+WIDTH, HEIGHT, TOP, BOTTOM = 1200, 520, 96, 78  # All lengths are in pixels.
 CURVES, BARS = (72, 520), (796, 254)  # Left and width of the panels.
-# From the first round to the last.
+# The colours from the first round to the last.
 SHADES = LinearSegmentedColormap.from_list(
     "rounds", [canvas.SKY, canvas.BLUE, "#00304c"]
 )
@@ -29,15 +29,16 @@ SHADES = LinearSegmentedColormap.from_list(
 
 @dataclasses.dataclass(frozen=True)
 class Round:
-    """A round's neighbourhoods.
+    """The consistency of one round's neighbourhoods.
 
     Attributes:
-        number: r.
-        shares: float64 [m], consistency of equal parts of the samples,
-            lowest entropy first; NaN is left out.
-        is_anchor: The share of the samples that were its anchors.
-        consistent: Anchors of one class with all their neighbours.
-        inconsistent: The others.
+        number: The number r of the round.
+        shares: float64 [m], the consistency in m equal parts of the samples,
+            lowest entropy first; NaN is not drawn.
+        selected: The fraction of the samples that are anchors.
+        consistent: The number of anchors whose neighbours all have the
+            anchor's class.
+        inconsistent: The number of other anchors.
     """
 
     number: int
@@ -57,10 +58,10 @@ def consistency_array(
     """Draws consistency against entropy, and anchors, of all rounds.
 
     Args:
-        rounds: In order.
-        chance: Consistency of neighbours drawn at random.
-        neighbours: k, of each sample.
-        title: Stands above everything.
+        rounds: The rounds, in order.
+        chance: The consistency of neighbours drawn at random, as a fraction.
+        neighbours: The number k of neighbours of each sample.
+        title: The title above the picture.
 
     Returns:
         uint8 [520, 1200, 3].
@@ -83,7 +84,7 @@ def consistency_array(
 def _draw_consistency(
     axes: Axes, rounds: Sequence[Round], chance: float
 ) -> None:
-    """Draws a line a round, thin where its samples were no anchors."""
+    """Draws a line per round, thick for samples that are its anchors."""
     text = f"chance {100 * chance:.0f} %"
     labels = [draw_baseline(axes, 100 * chance, text)]
     shades = np.linspace(0, 1, len(rounds)) if len(rounds) > 1 else [0.5]
@@ -108,7 +109,7 @@ def _draw_consistency(
 
 
 def _draw_bars(axes: Axes, rounds: Sequence[Round], neighbours: int) -> None:
-    """Draws a bar a round: anchors of one class below, the others above."""
+    """Draws a bar per round: consistent anchors below, the others above."""
     for drawn in rounds:
         agree, differ = drawn.consistent, drawn.inconsistent
         parts = [(agree, canvas.GREEN), (differ, canvas.VERMILION)]
@@ -124,7 +125,7 @@ def _draw_bars(axes: Axes, rounds: Sequence[Round], neighbours: int) -> None:
     whole, part = "✓ same class", "✗ another class"
     if neighbours > 1:
         whole, part = f"✓ all {neighbours} of its class", "✗ not all"
-    top = agree + differ / 2  # Of the last round.
+    top = agree + differ / 2  # The names stand beside the last round's bar.
     name_ends(
         axes,
         [(agree / 2, whole, canvas.GREEN), (top, part, canvas.VERMILION)],

@@ -1,4 +1,4 @@
-"""Pictures of tiles: images in rows and columns, with captions and headings."""
+"""Draws images in rows and columns, with captions and headings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from and_tf.figures import canvas
 from and_tf.figures.canvas import Colour, Text
 from and_tf.figures.tiles import tile
 
-MARGIN = 24  # Pixels, as all lengths here.
-LEAST_WIDTH = 820  # So that the title has room.
-AIR = 16  # Below captions.
-NAMES_WIDTH = 190  # Of the rows' names.
+MARGIN = 24  # All lengths here are in pixels.
+LEAST_WIDTH = 820  # Leaves enough room for the title.
+AIR = 16  # The space below captions.
+NAMES_WIDTH = 190  # The width of the rows' names.
 AFTER_LEAD = 30
 BETWEEN_GROUPS = 20
 SCALE_HEIGHT = 10
-SMALL = 8.5  # Points, of captions.
+SMALL = 8.5  # The size of captions, in points.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Tile:
 
     Attributes:
         image: uint8 [H, W, 3]; None leaves the tile empty.
-        caption: Lines below it; empty ones take no room.
-        colour: Of the frame, if the grid has frames.
+        caption: Lines below the image; empty lines take no room.
+        colour: The colour of the frame, if the grid has frames.
     """
 
     image: np.ndarray | None
@@ -44,8 +44,8 @@ class Scale:
 
     Attributes:
         colours: uint8 [width, 3], from the least to the most.
-        least: Text left of it.
-        most: Text above its right end.
+        least: The text to the left of the legend.
+        most: The text above the right end of the legend.
     """
 
     colours: np.ndarray
@@ -55,20 +55,23 @@ class Scale:
 
 @dataclasses.dataclass(frozen=True)
 class TileGrid:
-    """A picture of tiles. It is as large as its content needs.
+    """A picture of tiles, as large as its content needs.
 
     Attributes:
-        rows: Tiles from the top, each row from the left.
-        side: Pixels a side of a tile's image.
-        title: Stands above everything.
+        rows: The rows of tiles from the top, each row from the left.
+        side: The side of a tile's image, in pixels.
+        title: The title above the picture.
         reading: Lines below the title that say how to read the picture.
-        headings: Lines above each column.
-        names: Lines left of each row.
-        lead: A tile left of all rows, as high as two of them.
-        scale: A legend of colours.
-        frame: Width of the tiles' frames.
-        gap: Pixels between columns, and between rows without captions.
-        group: Columns that belong together, farther from others; 0 for all.
+        headings: The lines above each column.
+        names: The lines to the left of each row.
+        lead: A tile to the left of all rows, as high as two rows; None for
+            none.
+        scale: A legend of colours; None for none.
+        frame: The width of the tiles' frames, in pixels.
+        gap: The distance between columns, and between rows without captions,
+            in pixels.
+        group: The number of columns in a group; groups are farther apart than
+            columns. 0 makes no groups.
     """
 
     rows: Sequence[Sequence[Tile]]
@@ -85,28 +88,28 @@ class TileGrid:
 
     @property
     def cell(self) -> int:
-        """A side of a framed tile."""
+        """The side of a framed tile, in pixels."""
         return self.side + 2 * self.frame
 
     @functools.cached_property
     def below(self) -> int:
-        """Pixels between two rows, where captions stand."""
+        """The distance between two rows, for the captions, in pixels."""
         captions = _tallest([t.caption for row in self.rows for t in row])
         return captions + AIR if captions else self.gap
 
     @functools.cached_property
     def header(self) -> int:
-        """Pixels above the first row."""
+        """The distance from the top to the first row, in pixels."""
         headings = _tallest(self.headings)
         return 70 + 18 * len(self.reading) + (headings and headings + 8)
 
     @property
     def lead_side(self) -> int:
-        """A side of the framed lead."""
+        """The side of the framed lead, in pixels."""
         return 2 * self.cell + self.below
 
     def corner(self, row: int, column: int) -> tuple[int, int]:
-        """Returns left and top of a framed tile."""
+        """Returns the left and top of a framed tile, in pixels."""
         left = MARGIN + (NAMES_WIDTH if self.names else 0)
         left += self.lead_side + AFTER_LEAD if self.lead else 0
         left += column * (self.cell + self.gap)
@@ -116,14 +119,14 @@ class TileGrid:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the picture."""
+        """The width and height of the picture, in pixels."""
         rows = max(len(self.rows), 2 if self.lead else 0)
         columns = max(map(len, self.rows))
         width = self.corner(0, columns - 1)[0] + self.cell + MARGIN
         return max(width, LEAST_WIDTH), self.corner(rows, 0)[1] + 12
 
     def draw(self) -> np.ndarray:
-        """Draws the picture: uint8 [height, width, 3]."""
+        """Draws the picture and returns it, uint8 [height, width, 3]."""
         width, height = self.size
         paper = np.full((height, width, 3), 255, np.uint8)
         for one, place in self._placed():
@@ -152,7 +155,7 @@ class TileGrid:
     def _write_head(self, figure: Figure) -> None:
         """Writes the title, how to read the picture, and the headings."""
         room = self.size[0] - 2 * MARGIN
-        # The legend stands at the right of the title.
+        # The title leaves room for the legend to its right.
         used = 2 * len(self.scale.colours) if self.scale else 0
         canvas.write_title(figure, MARGIN, self.title, room - used)
         for line, text in enumerate(self.reading):
@@ -175,12 +178,12 @@ class TileGrid:
 
 
 def _height(line: Text) -> int:
-    """Returns the pixels that a line takes among others, 0 without text."""
+    """Returns the height of a line of text in pixels, 0 if it is empty."""
     return round(1.65 * line.size) if line.text else 0
 
 
 def _tallest(texts: Sequence[Sequence[Text]]) -> int:
-    """Returns the height of the highest of several groups of lines."""
+    """Returns the height of the highest group of lines, in pixels."""
     return max((sum(map(_height, lines)) for lines in texts), default=0)
 
 

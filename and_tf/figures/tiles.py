@@ -1,4 +1,4 @@
-"""The images of a picture, and what is known about each."""
+"""Scales and arranges the images of a picture, and names their classes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from PIL import Image
 from and_tf.figures import canvas
 from and_tf.figures.canvas import Colour
 
-MAX_SHEET = 8192  # A side of the largest texture of TensorBoard's projector.
+# The side of the largest texture of TensorBoard's projector, in pixels.
+MAX_SHEET = 8192
 
-# All images of a split, uint8 [N, H, W, 3], or, where they are not in memory,
-# a function from sample numbers, int64 [m], to those m images.
+# All images of a split, uint8 [N, H, W, 3]. If they are not in memory, it is a
+# function from sample numbers, int64 [m], to those m images.
 Images = np.ndarray | Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
@@ -29,7 +30,7 @@ def take(images: Images, numbers: np.ndarray) -> Sequence[np.ndarray]:
         m images, each uint8 [H, W, 3].
 
     Raises:
-        ValueError: The function answered with another number of images.
+        ValueError: If the function returns another number of images.
     """
     if not callable(images):
         return images[numbers]
@@ -47,8 +48,9 @@ def tile(image: np.ndarray, side: int) -> np.ndarray:
 
     Args:
         image: uint8 [H, W, 3].
-        side: Of the result. Pixels of a smaller image are repeated until it
-            is reached; what is too large then is averaged down.
+        side: The side of the result, in pixels. Pixels of a smaller image are
+            repeated until it is at least as large; a larger image is then
+            reduced by averaging.
 
     Returns:
         uint8 [side, side, 3].
@@ -72,14 +74,15 @@ def sprite(images: Sequence[np.ndarray], side: int = 32) -> np.ndarray:
 
     Args:
         images: n images, each uint8 [H, W, 3], placed row by row.
-        side: Pixels a side of each image on the sheet.
+        side: The side of each image on the sheet, in pixels.
 
     Returns:
         uint8 [rows * side, columns * side, 3] with columns = ceil(sqrt(n)) and
-        as many rows as are needed; places that are left over are white.
+        as many rows as are needed; unused places are white.
 
     Raises:
-        ValueError: No image, or more than a sheet of 8,192 pixels a side holds.
+        ValueError: If there is no image, or more images than fit on a sheet of
+            8,192 x 8,192 pixels.
     """
     largest = (MAX_SHEET // side) ** 2
     if not 1 <= len(images) <= largest:
@@ -99,12 +102,13 @@ def sprite(images: Sequence[np.ndarray], side: int = 32) -> np.ndarray:
 def class_name(
     number: int, labels: np.ndarray | None, class_names: Sequence[str] | None
 ) -> str:
-    """Returns the name of a sample's class, "" where it is not known.
+    """Returns the name of a sample's class, or "" if it is unknown.
 
     Args:
-        number: The sample's.
-        labels: int64 [N], −1 where unlabelled, or None.
-        class_names: Names of the labels; without them their numbers are used.
+        number: The sample's number.
+        labels: int64 [N], −1 for images without a label; None if there are no
+            labels.
+        class_names: The names of the classes; None uses their numbers.
     """
     if labels is None or labels[number] < 0:
         return ""
@@ -112,12 +116,16 @@ def class_name(
 
 
 def verdict(anchor: str, neighbour: str) -> tuple[Colour, str]:
-    """Compares two names of classes, as `class_name` gives them.
+    """Compares the classes of an anchor and a neighbour.
+
+    Args:
+        anchor: The name of the anchor's class, from `class_name`.
+        neighbour: The name of the neighbour's class, from `class_name`.
 
     Returns:
-        The colour of a neighbour, and the mark before its class: green and ✓
-        if it has its anchor's class, red and ✗ if it has another, grey and ""
-        if either is not known.
+        The colour of the neighbour, and the mark before its class: green and ✓
+        if the classes are equal, red and ✗ if they differ, grey and "" if
+        either is unknown.
     """
     if not anchor or not neighbour:
         return canvas.GREY, ""

@@ -1,4 +1,4 @@
-"""The curves of a run over its epochs, its rounds as bands behind them."""
+"""Draws the curves of a run over its epochs, with its rounds as bands."""
 
 from __future__ import annotations
 
@@ -24,25 +24,27 @@ from and_tf.figures.panels import (
     spans_of,
 )
 
-WIDTH = 1200  # Pixels, as all lengths here.
+WIDTH = 1200  # All lengths here are in pixels.
 LEFT, RIGHT, TOP, BOTTOM = 92, 226, 96, 58
-GAP = 26  # Between panels.
+GAP = 26  # The distance between panels.
 
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """Curves over the epochs that share one axis.
+    """A panel of curves over the epochs that share one y axis.
 
     Attributes:
-        unit: Of the axis.
-        height: In pixels.
-        curves: By key of the history the curve's name and colour.
-        ending: Formats a curve's last value, and the history's last `row`.
-        scale: What values are multiplied by.
-        from_zero: Whether the axis begins at 0.
-        compared: Whether baselines are drawn.
-        steps: Whether a value holds for the epoch before its point. The axis
-            is logarithmic if the values differ much.
+        unit: The name of the y axis.
+        height: The height of the panel, in pixels.
+        curves: The name and colour of each curve, by its key in the history.
+        ending: A format string for the text after a curve's name. It gets the
+            curve's last value, and the last row of the history as `row`.
+        scale: The factor that values are multiplied by.
+        from_zero: True begins the y axis at 0.
+        compared: True draws the baselines too.
+        steps: True draws each value over the whole epoch before its point. The
+            y axis is then logarithmic if the largest value is more than 5
+            times the smallest.
     """
 
     unit: str
@@ -55,13 +57,13 @@ class Panel:
     steps: bool = False
 
     def has_data(self, history: History) -> bool:
-        """Returns whether there is anything to draw."""
+        """Returns whether the history has values of any curve."""
         return any(len(series(history, key)[0]) for key in self.curves)
 
     def draw(
         self, axes: Axes, history: History, baselines: Mapping[str, float]
     ) -> None:
-        """Draws the curves that have values, named where they end."""
+        """Draws the curves that have values, with their names at their ends."""
         labels = []
         for key, (name, colour) in self.curves.items():
             epochs, values = series(history, key)
@@ -83,16 +85,16 @@ class Panel:
 
 
 class AnchorsPanel(Panel):
-    """Each round's anchors, parted by their neighbours' consistency."""
+    """A panel of each round's anchors, split by neighbour consistency."""
 
     def has_data(self, history: History) -> bool:
-        """Returns whether a round has anchors."""
+        """Returns whether any round has anchors."""
         return any(row.get("anchors") for row in history)
 
     def draw(
         self, axes: Axes, history: History, baselines: Mapping[str, float]
     ) -> None:
-        """Draws a bar a round, with count and share where it is wide."""
+        """Draws a bar per round, with as much text as fits its width."""
         names = []
         for span in spans_of(history):
             anchors = span.first("anchors")
@@ -160,24 +162,25 @@ def curves_array(
 ) -> np.ndarray:
     """Draws kNN accuracy, loss, anchors and learning rate over the epochs.
 
-    A panel whose keys the history lacks is left out.
+    A panel is left out if the history has no values for it.
 
     Args:
-        history: A dict an epoch with `epoch` (from 0) and any of `round`,
-            `knn_clean`, `knn_bank`, `loss`, `anchors`, `consistency` and
-            `learning_rate`; of a clustering `acc`, `validation_loss`,
-            `largest_cluster`, `clusters_used` and `confident`. Accuracies,
-            consistency, the largest cluster and what is confident are
-            fractions.
-        baselines: Accuracies by name, drawn as horizontal lines.
-        title: Stands above everything.
-        rounds: R, to name the rounds "round 1/4"; 0 names them "round 1".
+        history: One dict for each epoch, with its number `epoch` (from 0) and
+            any of `round`, `knn_clean`, `knn_bank`, `loss`, `anchors`,
+            `consistency` and `learning_rate`; for a clustering also `acc`,
+            `validation_loss`, `largest_cluster`, `clusters_used` and
+            `confident`. Accuracies, `consistency`, `largest_cluster` and
+            `confident` are fractions.
+        baselines: Accuracies as fractions, by name, drawn as horizontal lines.
+        title: The title above the picture.
+        rounds: The number of rounds R, to name the rounds "round 1/4"; 0 names
+            them "round 1".
 
     Returns:
         uint8 [height, 1200, 3].
 
     Raises:
-        ValueError: The history holds nothing to draw.
+        ValueError: If the history has no values to draw.
     """
     panels = [panel for panel in PANELS if panel.has_data(history)]
     if not panels:
@@ -195,7 +198,7 @@ def curves_array(
         shade_rounds(axes, spans)
         panel.draw(axes, history, baselines or {})
         top += panel.height + GAP
-    for axes in figure.axes[:-1]:  # The lowest alone has numbers.
+    for axes in figure.axes[:-1]:  # Only the lowest panel shows the epochs.
         axes.tick_params(labelbottom=False)
     figure.axes[-1].set_xlabel("epoch")
     name_rounds(figure.axes[0], spans, rounds)

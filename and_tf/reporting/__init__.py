@@ -1,1 +1,1 @@
-"""One page that says what a run was, how it ended and what it looks like."""
+"""Writes a page about a run: its settings, its results and its images."""

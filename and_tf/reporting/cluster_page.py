@@ -1,6 +1,6 @@
-"""The page of a clustering: the figures that each of its sections shows.
+"""Writes the page of a clustering, from the figures of each section.
 
-The sentences around them are in templates/clustering.html.j2, whose blocks
+The text around the figures is in templates/clustering.html.j2, whose blocks
 have the names of the sections.
 """
 
@@ -22,20 +22,22 @@ from and_tf.scan import validation
 from and_tf.scan.clustering import Clustering
 from and_tf.training.run_directory import versions
 
-MOST = 20  # Clusters shown without a click, at most.
-SHOWN = 4  # Surest images of a cluster, and as many of the least sure.
+MOST = 20  # The largest number of clusters that are shown without a click.
+# The number of most confident images of a cluster that are shown, and of least
+# confident ones.
+SHOWN = 4
 METRICS = ("acc", "nmi", "ari", "acc_top5")
 
 Values = dict[str, Any]
 
 
 def write(found: Clustering, output: pathlib.Path) -> None:
-    """Writes the page of a clustering, see `page.write`."""
+    """Writes the page of a clustering to a file, see `page.write`."""
     page.write("clustering.html.j2", found, SECTIONS, output)
 
 
 def outcome(found: Clustering) -> Values:
-    """Returns cards, and k-means beside SCAN after each of its steps."""
+    """Returns the cards, and rows of k-means and of SCAN after each step."""
     rows = [
         (
             name,
@@ -54,7 +56,11 @@ def outcome(found: Clustering) -> Values:
 
 
 def _cards(found: Clustering) -> list[tuple[str, str]]:
-    """ACC beside that of k-means; without labels what is known without."""
+    """Returns the main figures, each with its name.
+
+    With labels they are the accuracies of SCAN and k-means; without labels,
+    the figures that need no labels.
+    """
     result = found.result
     used = f"{result['clusters_used']} of {result['clusters']}", "clusters used"
     if not found.has_labels:
@@ -80,7 +86,7 @@ def _methods(result: Values) -> Iterator[tuple[str, Values | None]]:
 
 
 def _collapse(found: Clustering) -> str:
-    """Says that most images are in one cluster, where that is so."""
+    """Returns a warning if most images are in one cluster, "" otherwise."""
     sizes = found.result["cluster_sizes"]
     if not found.result["collapsed"]:
         return ""
@@ -92,7 +98,7 @@ def _collapse(found: Clustering) -> str:
 
 
 def curves(found: Clustering) -> Values:
-    """Returns charts of ACC, loss, its parts and the use of clusters."""
+    """Returns charts of ACC, the loss and its parts, and cluster use."""
     compared = found.result["kmeans"]
     k_means = {"k-means": compared["acc"]} if compared else {}
     losses = {
@@ -124,7 +130,7 @@ def curves(found: Clustering) -> Values:
 
 
 def sizes(found: Clustering) -> Values:
-    """Returns a row a cluster, the largest first."""
+    """Returns a row per cluster, the largest first."""
     counts = found.result["cluster_sizes"]
     whole, largest = sum(counts), max(counts)
     rows = [
@@ -148,7 +154,7 @@ def _name(found: Clustering, cluster: int) -> str:
 
 
 def confusion(found: Clustering) -> Values:
-    """Returns the matrix where it can be read, otherwise its picture."""
+    """Returns the confusion matrix, or its picture if it is too large."""
     if not found.has_labels:
         return {}
     counts = found.result["confusion"]
@@ -163,13 +169,16 @@ def confusion(found: Clustering) -> Values:
 
 
 def prototypes(found: Clustering) -> Values | None:
-    """Returns the picture that the clustering left; None where it is gone."""
+    """Returns the picture of the prototypes, or None if it is missing."""
     picture = saved_picture(found.directory.prototypes)
     return picture and {"picture": picture}
 
 
 def samples(found: Clustering) -> Values:
-    """Returns images of either end of each cluster; asks the model of all."""
+    """Returns the most and the least confident images of each cluster.
+
+    The classifier is applied to all evaluation images for this.
+    """
     probabilities = found.probabilities
     if probabilities is None:
         return {"clusters": None}
@@ -189,7 +198,7 @@ def samples(found: Clustering) -> Values:
 def _ends(
     found: Clustering, members: np.ndarray, cluster: int
 ) -> list[list[Tile]]:
-    """The surest and the least sure members, none of them twice."""
+    """Returns the most and the least confident members, without repetition."""
     sure = found.probabilities[:, cluster]
     order = members[np.argsort(-sure[members], kind="stable")]
     ends = order[:SHOWN], order[SHOWN:][-SHOWN:]
@@ -202,7 +211,7 @@ def _ends(
 
 
 def reproduction(found: Clustering) -> Values:
-    """Returns all that a second clustering needs."""
+    """Returns the command and versions to repeat the clustering with."""
     source = found.result["pretext"]
     rows = [
         ("seed", str(found.result["seed"])),
@@ -219,7 +228,7 @@ def reproduction(found: Clustering) -> Values:
     }
 
 
-# In the order that a reader wants them.
+# The sections are in the order in which a reader needs them.
 SECTIONS = (
     Section("outcome", "How it ended", outcome),
     Section("curves", "Curves", curves),

@@ -1,4 +1,4 @@
-"""The sections of a run's page that need its images and its encoder."""
+"""Makes the sections of a run's page that need its images and encoder."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from and_tf.reporting.pictures import (
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 
-TILES = 40  # About as many images are in the gallery of a round.
-FEWEST = 6  # A gallery has at least as many anchors.
-GROUPS = 6  # Images shown as the best, and as many as the worst.
-SHOWN = 5  # Neighbours shown beside an image, at most.
-MOST_CLASSES = 20  # A matrix of more can no longer be read.
-PAIRS = 12  # Pairs of classes shown as confused most.
-EXTREMES = 5  # Classes shown as the best, and as many as the worst.
+TILES = 40  # The approximate number of images in the gallery of a round.
+FEWEST = 6  # The least number of anchors in a gallery.
+GROUPS = 6  # The number of images shown as the best, and as the worst.
+SHOWN = 5  # The largest number of neighbours shown beside an image.
+MOST_CLASSES = 20  # A matrix of more classes would be illegible.
+PAIRS = 12  # The number of most confused pairs of classes that are shown.
+EXTREMES = 5  # The number of classes shown as the best, and as the worst.
 SHADES = ("sky", "blue", "purple", "vermilion", "orange", "green")
 COUNTS = ("anchors", "consistent", "inconsistent")
 SHARES = ("consistency", "consistency_all", "anchors_kept", "neighbours_kept")
@@ -41,9 +41,9 @@ Values = dict[str, Any]
 
 
 def neighbourhoods(run: Run) -> Values | None:
-    """Returns figures, consistency by entropy, and a gallery a round.
+    """Returns figures, consistency by entropy, and a gallery per round.
 
-    Nothing of a pretext that has no rounds.
+    The result is None for a pretext without rounds.
     """
     if not run.config.has_bank:
         return None
@@ -72,7 +72,7 @@ def neighbourhoods(run: Run) -> Values | None:
 
 
 def _by_entropy(figures: dict[str, Any]) -> Iterator[Chart]:
-    """Whether low entropy means neighbours of one class, a curve a round."""
+    """Yields a chart of consistency against entropy, a curve per round."""
     curves, rounds = [], figures.get("consistency_by_entropy", {})
     for place, (name, shares) in enumerate(rounds.items()):
         values = 100 * np.array(shares, np.float64)  # None is NaN.
@@ -94,12 +94,16 @@ def _by_entropy(figures: dict[str, Any]) -> Iterator[Chart]:
 
 
 def _gallery(run: Run, found: Neighbourhoods) -> Values:
-    """Anchors evenly by entropy; parted by their consistency where known."""
+    """Returns some of a round's anchors, evenly by rank of entropy.
+
+    If there are labels, consistent and inconsistent anchors are separate.
+    """
     shown = min(found.neighbours.shape[1], SHOWN)
     count = max(FEWEST, TILES // (1 + shown))
     if run.has_labels:
         labels = run.images.train.labels
-        shares = consistency(found.neighbours, labels)  # NaN: no labels.
+        # NaN for samples without a label, which are in neither part.
+        shares = consistency(found.neighbours, labels)
         parts = [
             _part(run, found, found.is_anchor & mask, max(1, count // 2), name)
             for name, mask in (
@@ -124,7 +128,15 @@ def _part(
     count: int,
     name: str = "",
 ) -> Values:
-    """Some anchors of a gallery, and how many there are."""
+    """Returns a part of a gallery: some anchors, and their total number.
+
+    Args:
+        run: The run with its images.
+        found: The neighbourhoods of one round.
+        among: bool [N], True for the anchors of this part.
+        count: The largest number of anchors to show.
+        name: The name of the part.
+    """
     rows, whole = [], int(among.sum())
     if whole:
         chosen = dataclasses.replace(found, is_anchor=among)
@@ -135,7 +147,7 @@ def _part(
 def _neighbours_of(
     run: Run, found: Neighbourhoods, numbers: Iterable[int]
 ) -> Groups:
-    """Images with their entropy, each beside its neighbours."""
+    """Returns images with their entropies, each beside its neighbours."""
     train, rows = run.images.train, []
     for image in map(int, numbers):
         entropy = (f"H {found.entropy[image]:.2f}",)
@@ -146,7 +158,10 @@ def _neighbours_of(
 
 
 def confusion(run: Run) -> Values:
-    """Returns the matrix or its ends, and the pairs that are confused most."""
+    """Returns the confusion matrix, and the most confused pairs of classes.
+
+    With many classes, the best and worst classes replace the matrix.
+    """
     if run.votes is None:
         return {"votes": None}
     found, train = run.votes, run.images.train
@@ -167,7 +182,7 @@ def confusion(run: Run) -> Values:
 
 
 def _extremes(counts: np.ndarray, names: list[str]) -> Values:
-    """The classes that are found best and worst."""
+    """Returns the classes with the highest and the lowest accuracy."""
     whole = counts.sum(1)
     asked = np.flatnonzero(whole)
     shares = counts.diagonal()[asked] / whole[asked]
@@ -180,7 +195,7 @@ def _extremes(counts: np.ndarray, names: list[str]) -> Values:
 
 
 def _pairs(counts: np.ndarray, names: list[str]) -> Iterator[tuple]:
-    """The most frequent confusions, one way each."""
+    """Yields the most frequent confusions of a class with another."""
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
@@ -192,9 +207,10 @@ def _pairs(counts: np.ndarray, names: list[str]) -> Iterator[tuple]:
 
 
 def samples(run: Run) -> Values | None:
-    """Returns the best and the worst: what a run is most sure of, or least.
+    """Returns the images of which the run is most and least confident.
 
-    By the votes' shares where there are labels, otherwise by entropy.
+    With labels, confidence is the share of the kNN votes, and right and wrong
+    predictions are separate. Without labels, it is a low entropy.
     """
     if run.votes is not None:
         return {"votes": run.votes, "parts": list(_by_votes(run, run.votes))}
@@ -203,7 +219,7 @@ def samples(run: Run) -> Values | None:
     try:
         found = read_rounds(run.directory, run.images.train.size)[-1]
     except InputError:
-        return None  # What is missing is said where the rounds are.
+        return None  # The section about the rounds shows the error.
     order = np.argsort(found.entropy, kind="stable")
     parts = [
         ("Most certain", _neighbours_of(run, found, order[:GROUPS])),
@@ -223,7 +239,15 @@ def _by_votes(run: Run, found: Knn) -> Iterator[tuple[str, Groups]]:
 
 
 def _most_confident(found: Knn, mask: np.ndarray) -> np.ndarray:
-    """Places of the queries with the largest shares, int64 [6 or fewer]."""
+    """Returns the queries with the largest shares.
+
+    Args:
+        found: The predictions for all queries.
+        mask: bool, one for each query: the queries to choose from.
+
+    Returns:
+        Indices of queries, int64 [6 or fewer], the largest share first.
+    """
     among = np.flatnonzero(mask)
     order = np.argsort(-found.shares[among], kind="stable")
     return among[order[:GROUPS]]

@@ -1,4 +1,4 @@
-"""Renders pages from templates, each as one file that needs no other."""
+"""Renders pages from templates, each as one self-contained file."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ class Section(NamedTuple):
     """A part of a page.
 
     Attributes:
-        name: Its anchor, and the block of the template that writes it.
-        title: Its heading.
-        values: Takes what the page is about and returns what the block shows,
-            which the template finds under `name`; None leaves the section out.
+        name: The HTML anchor of the section, and the name of the template's
+            block that writes it.
+        title: The heading of the section.
+        values: A function of the run or clustering that returns the values of
+            the block, which the template finds under `name`. If it returns
+            None, the section is left out.
     """
 
     name: str
@@ -37,7 +39,7 @@ class Section(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A cell of a table that draws a share, in blue where it was learnt."""
+    """A table cell that draws a share, in blue if it was learnt."""
 
     share: float
     trained: bool
@@ -46,17 +48,17 @@ class Bar(NamedTuple):
 def write(
     template: str, shown: Any, sections: Sequence[Section], output: pathlib.Path
 ) -> None:
-    """Writes a page, and prints where it is and how large.
+    """Writes a page, and prints its path and size.
 
     Args:
-        template: Name of the page's template.
+        template: The name of the page's template.
         shown: A run or a clustering, with its name and its directory.
-        sections: All that the page may have, in order.
-        output: The file.
+        sections: All sections that the page may have, in order.
+        output: The path of the file to write.
 
     Raises:
-        InputError: If result.json lacks something that the page shows, or if
-            there is no room, or no right to write.
+        InputError: If result.json lacks a value that the page shows, or if the
+            file cannot be written.
     """
     with result_file.using(shown.directory.result):
         page = render(template, shown, sections)
@@ -70,12 +72,13 @@ def render(
     """Renders a page as HTML 5.
 
     Args:
-        template: Extends page.html.j2, with a block for each section.
-        shown: What the page is about; its `name` is the title.
-        sections: All that the page may have, in order.
+        template: A template that extends page.html.j2, with a block for each
+            section.
+        shown: The run or clustering; its `name` is the title of the page.
+        sections: All sections that the page may have, in order.
 
     Raises:
-        LookupError: If the template needs a value that is not there.
+        LookupError: If a value that the template needs is missing.
     """
     found = {section.name: section.values(shown) for section in sections}
     present = [s for s in sections if found[s.name] is not None]
@@ -91,7 +94,10 @@ def render(
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """The templates of this package: text is escaped, gaps are errors."""
+    """Returns the environment that renders this package's templates.
+
+    It escapes text, and raises errors for missing values.
+    """
     found = jinja2.Environment(
         loader=jinja2.PackageLoader("and_tf.reporting"),
         autoescape=True,
@@ -106,29 +112,37 @@ def environment() -> jinja2.Environment:
 
 
 def percent(share: float | None) -> str:
-    """Writes 0.5332 as "53.3 %", and None as a dash."""
+    """Formats 0.5332 as "53.3 %", and None as a dash."""
     return UNKNOWN if share is None else f"{100 * share:.1f} %"
 
 
 def number(value: int | float | None) -> str:
-    """Writes 50000 as "50,000", and None as a dash."""
+    """Formats 50000 as "50,000", and None as a dash."""
     return UNKNOWN if value is None else f"{value:,}"
 
 
 def bar(share: float | None, trained: bool) -> Bar | str:
-    """Draws a share as a cell of a table, and None as a dash."""
+    """Makes a table cell that draws a share, or a dash for None."""
     return UNKNOWN if share is None else Bar(share, trained)
 
 
 def utc(written: str) -> str:
-    """Writes an ISO 8601 time in UTC for people."""
+    """Formats an ISO 8601 time in UTC, such as "2024-05-01 12:30 UTC"."""
     return f"{datetime.datetime.fromisoformat(written):%Y-%m-%d %H:%M} UTC"
 
 
 def known_columns(
     head: Sequence[Any], rows: Iterable[Sequence[Any]]
 ) -> tuple[list[Any], list[list[Any]]]:
-    """Leaves out the columns of a table in which nothing is known."""
+    """Removes the columns of a table that have only unknown values.
+
+    Args:
+        head: The heading of each column.
+        rows: The cells of each row.
+
+    Returns:
+        The remaining headings, and the remaining cells of each row.
+    """
     rows = list(rows)
     kept = [
         place
@@ -139,7 +153,7 @@ def known_columns(
 
 
 def command(module: str, **flags: Any) -> str:
-    """Writes a command as a shell takes it; flags that are None are left out.
+    """Returns a command in shell syntax, without flags that are None.
 
     >>> command("report", run_dir="a run")
     "python -m and_tf.report '--run_dir=a run'"
@@ -149,7 +163,7 @@ def command(module: str, **flags: Any) -> str:
 
 
 def config_command(module: str, config: RunConfig) -> str:
-    """Writes the command that a config came from, one flag a line."""
+    """Returns the command that makes a config, with one flag per line."""
     given = [
         f"--{field.name}={shlex.quote(str(value))}"
         for field in dataclasses.fields(config)

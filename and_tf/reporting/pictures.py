@@ -1,4 +1,4 @@
-"""Images in groups, and a run's own pictures, as data URIs of a sane size."""
+"""Encodes groups of images, and a run's pictures, as small data URIs."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from and_tf.data.walking import utf8
 from and_tf.figures.canvas import encode_png
 from and_tf.figures.tiles import tile as square_of
 
-LOSSLESS = 48  # Pixels a side, up to which an image stays as it is.
-SIDE = 112  # Pixels a side of larger ones, at most.
-QUALITY = 85  # Of JPEG.
-WIDTH = 1200  # Pixels of a picture, at most.
-LARGE = 300_000  # Bytes, from which a picture is worth a JPEG.
+LOSSLESS = 48  # Images of at most this side, in pixels, are stored lossless.
+SIDE = 112  # The largest side of the other images, in pixels.
+QUALITY = 85  # The quality of JPEGs.
+WIDTH = 1200  # The largest width of a picture, in pixels.
+LARGE = 300_000  # Larger pictures, in bytes, may become JPEGs.
 
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """An image with what is said of it.
+    """An image with its caption.
 
     Attributes:
-        split: Where it is from.
-        number: Of the image there.
-        kind: "query", "same", "other" or "": the colour of its frame.
-        lines: Of the caption, after its class or its file's name.
-        image: uint8 [H, W, 3]; `groups` fetches it.
+        split: The split that the image is from.
+        number: The sample number of the image in its split.
+        kind: The kind of its frame: "query", "same", "other" or "".
+        lines: The lines of the caption after the image's name.
+        image: uint8 [H, W, 3], or None until `groups` fetches it.
     """
 
     split: Split
@@ -45,43 +45,43 @@ class Tile:
 
     @property
     def label(self) -> int:
-        """Its class, −1 for none."""
+        """The image's class, −1 for none."""
         labels = self.split.labels
         return -1 if labels is None else int(labels[self.number])
 
     @property
     def name(self) -> str:
-        """Its class, or else its file, or else its number."""
+        """The name of the image's class; without a label, its `source`."""
         if self.label >= 0:
             return class_name(self.split, self.label)
         return self.source
 
     @property
     def source(self) -> str:
-        """Which image of which split it is."""
+        """The path of the image's file, or else its split and number."""
         if self.split.file_names is not None:
             return utf8(self.split.file_names[self.number])
         return f"{self.split.name} {self.number}"
 
     @property
     def alt(self) -> str:
-        """All of it in words, for those who cannot see it."""
+        """The text that describes the image to screen readers."""
         words = [self.name, *self.lines, self.source]
         return ", ".join(dict.fromkeys(words))
 
     @property
     def uri(self) -> str:
-        """Its image, small."""
+        """The image as a data URI, reduced in size."""
         return tile_uri(self.image)
 
     @property
     def is_small(self) -> bool:
-        """Whether its pixels are to be seen."""
+        """True if the image is so small that its pixels should be visible."""
         return min(self.image.shape[:2]) <= LOSSLESS
 
 
 class Picture(NamedTuple):
-    """A picture of a run's directory, and its size in pixels."""
+    """A picture of a run's directory as a data URI, and its size in pixels."""
 
     uri: str
     width: int
@@ -89,18 +89,29 @@ class Picture(NamedTuple):
 
 
 def class_name(split: Split, label: int) -> str:
-    """Returns the name of a class, or its number where it has none."""
+    """Returns the name of a class, or its number if it has no name."""
     return split.class_names[label] if split.class_names else str(label)
 
 
 def found_beside(query: Tile, number: int, split: Split) -> Tile:
-    """Returns a tile found for another, framed by whether it has its class."""
+    """Returns a tile of a neighbour, framed by whether the classes agree.
+
+    Args:
+        query: The tile of the query or anchor.
+        number: The sample number of the neighbour.
+        split: The split of the neighbour.
+    """
     found = Tile(split, int(number))
     return framed(found, query.label)
 
 
 def framed(tile: Tile, label: int) -> Tile:
-    """Frames a tile by whether it is of a class, as far as both are known."""
+    """Frames a tile by whether it has a class, if both classes are known.
+
+    Args:
+        tile: The tile to frame.
+        label: The class to compare with, −1 if it is unknown.
+    """
     if tile.label < 0 or label < 0:
         return tile
     kind = "same" if tile.label == label else "other"
@@ -125,7 +136,11 @@ def groups(rows: Sequence[Sequence[Tile]]) -> list[list[Tile]]:
 
 
 def tile_uri(image: np.ndarray) -> str:
-    """Returns the centre square of an image, uint8 [H, W, 3], small."""
+    """Returns the centre square of an image as a data URI, reduced in size.
+
+    Args:
+        image: uint8 [H, W, 3].
+    """
     side = min(*image.shape[:2], SIDE)
     square = square_of(image, side)
     if side <= LOSSLESS:
@@ -134,22 +149,23 @@ def tile_uri(image: np.ndarray) -> str:
 
 
 def saved_picture(path: pathlib.Path) -> Picture | None:
-    """Returns a PNG file of a run, None if there is none that can be read.
+    """Returns a PNG file of a run, or None if it cannot be read.
 
-    One of up to `LARGE` bytes is taken as it is; a larger one, or one wider
-    than `WIDTH`, becomes a JPEG of that width where that is smaller.
+    A file of up to `LARGE` bytes and `WIDTH` pixels is taken as it is. A wider
+    picture becomes a JPEG of that width. A larger file becomes a JPEG if that
+    is smaller.
     """
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content)) as image:
             return _picture(content, image)
-    except (OSError, ValueError, SyntaxError):  # As Pillow says of a bad PNG.
+    except (OSError, ValueError, SyntaxError):  # Pillow's errors for bad PNGs.
         return None
 
 
 def _picture(content: bytes, image: Image.Image) -> Picture:
     if image.width <= WIDTH and len(content) <= LARGE:
-        image.load()  # Raises where the file is cut short.
+        image.load()  # Raises an error if the file is truncated.
         return Picture(_uri("png", content), *image.size)
     scale = min(1.0, WIDTH / image.width)
     size = WIDTH if scale < 1 else image.width, round(image.height * scale)

@@ -1,6 +1,6 @@
-"""The page of a run: the figures that each of its sections shows.
+"""Writes the page of a run, from the figures of each section.
 
-The sentences around them are in templates/run.html.j2, whose blocks have the
+The text around the figures is in templates/run.html.j2, whose blocks have the
 names of the sections.
 """
 
@@ -22,8 +22,8 @@ from and_tf.training.run import Run
 from and_tf.training.run_directory import versions
 from and_tf.utils.errors import InputError
 
-# Protocols that need nothing chosen; linear classifiers take long, and are
-# shown where they were asked for.
+# Protocols that need no choice from a user. Linear classifiers take long, and
+# are shown only if a user evaluated them.
 SHOWN = ("neighbourhoods", "embedding", "attention")
 KMEANS = {
     "acc": "ACC",
@@ -37,12 +37,12 @@ Values = dict[str, Any]
 
 
 def write(run: Run, output: pathlib.Path) -> None:
-    """Writes the page of a run, see `page.write`."""
+    """Writes the page of a run to a file, see `page.write`."""
     page.write("run.html.j2", run, SECTIONS, output)
 
 
 def outcome(run: Run) -> Values:
-    """Returns cards, a table of baselines and rounds, and its notes."""
+    """Returns the cards, a table of baselines and rounds, and its notes."""
     supervised = run.config.pretext == "supervised"
     of_bank = [row.get("knn_bank", 0.0) for row in run.history]
     return {
@@ -55,7 +55,7 @@ def outcome(run: Run) -> Values:
 
 
 def _cards(run: Run) -> list[tuple[str, str]]:
-    """The headline: the last figure beside what it has to beat."""
+    """Returns the main figures, each with its name, and the baselines."""
     cards = []
     top1, epochs = _last_top1(run)
     if top1 is not None:
@@ -75,7 +75,12 @@ def _cards(run: Run) -> list[tuple[str, str]]:
 
 
 def _last_top1(run: Run) -> tuple[float | None, int]:
-    """The newest kNN top-1 with the clean gallery, after how many epochs."""
+    """Returns the last kNN top-1 with the clean gallery, and its epochs.
+
+    Returns:
+        The accuracy as a fraction, or None, and the number of epochs after
+        which it was measured.
+    """
     for row in reversed(run.history):
         if "knn_clean" in row:
             return row["knn_clean"], row["epoch"] + 1
@@ -83,7 +88,7 @@ def _last_top1(run: Run) -> tuple[float | None, int]:
 
 
 def _rounds(run: Run) -> Iterator[tuple]:
-    """Baselines, and the last epoch of each round."""
+    """Yields a row per baseline, and a row per round, of its last epoch."""
     for name, share in run.baselines.items():
         yield name, percent(share), bar(share, False), UNKNOWN, UNKNOWN
     for row in {row.get("round"): row for row in run.history}.values():
@@ -98,7 +103,7 @@ def _rounds(run: Run) -> Iterator[tuple]:
 
 
 def _learning(run: Run, round_number: int | None) -> str:
-    """What was trained at the time: a pretext without rounds is its name."""
+    """Returns the name of a round, or of the pretext if it has no rounds."""
     if round_number is None:
         return run.config.pretext
     return f"round {round_number}" if round_number else "instance learning"
@@ -132,7 +137,7 @@ def curves(run: Run) -> Values:
 
 
 def _bands(run: Run) -> list[Band]:
-    """The rounds, in epochs; none of a pretext that has none."""
+    """Returns the rounds as ranges of epochs; empty if there are no rounds."""
     if not run.config.has_bank:
         return []
     bands = []
@@ -143,14 +148,14 @@ def _bands(run: Run) -> list[Band]:
 
 
 def attention(run: Run) -> Values | None:
-    """Returns the protocol's picture; nothing of a run without a bank."""
+    """Returns the protocol's picture; None for a run without a memory bank."""
     if not run.config.has_bank:
         return None
     return {"picture": saved_picture(run.picture("attention"))}
 
 
 def embedding(run: Run) -> Values:
-    """Returns the protocol's figures and its map."""
+    """Returns the figures of the protocol and its map."""
     figures = run.evaluation("embedding")
     if figures is None:
         return {"figures": None}
@@ -164,7 +169,7 @@ def embedding(run: Run) -> Values:
 
 
 def linear(run: Run) -> Values | None:
-    """Returns a row a layer; nothing of a run without labels."""
+    """Returns a row per layer; None if nothing is known without labels."""
     figures = run.evaluation("linear")
     if figures is None:
         return {"figures": None} if run.has_labels else None
@@ -182,7 +187,7 @@ def linear(run: Run) -> Values | None:
 
 
 def knn(run: Run) -> Values | None:
-    """Returns a row a gallery; nothing where nobody asked for it."""
+    """Returns a row per gallery; None if kNN was not evaluated."""
     figures = run.evaluation("knn")
     if figures is None:
         return None
@@ -197,7 +202,7 @@ def knn(run: Run) -> Values | None:
 
 
 def kmeans(run: Run) -> Values | None:
-    """Returns a row a figure; nothing where nobody asked for it."""
+    """Returns a row per figure; None if k-means was not evaluated."""
     figures = run.evaluation("kmeans")
     if figures is None:
         return None
@@ -215,7 +220,7 @@ def kmeans(run: Run) -> Values | None:
 
 
 def reproduction(run: Run) -> Values:
-    """Returns all that a second run needs."""
+    """Returns the command and versions to repeat the run with."""
     rows = [("seed", str(run.config.seed))]
     if run.kept:
         rows.append(("checkpoint", run.kept.path.name))
@@ -232,13 +237,13 @@ def reproduction(run: Run) -> Values:
 
 
 def complete(run: Run) -> None:
-    """Evaluates what the page shows and this checkpoint has not had.
+    """Evaluates the protocols in `SHOWN` that this checkpoint has not had yet.
 
-    A protocol that needs what the run does not have, such as a round, is left
-    out, and a line says so.
+    A protocol whose inputs are missing, such as a round, is left out, and a
+    line says so.
 
     Args:
-        run: With its data, and the leave to evaluate.
+        run: A run with its data, whose checkpoint may be evaluated.
     """
     for name in SHOWN:
         if run.moment_of(name) == run.moment:
@@ -250,7 +255,7 @@ def complete(run: Run) -> None:
             print(f"  left out: {error}")
 
 
-# In the order that a reader wants them.
+# The sections are in the order in which a reader needs them.
 SECTIONS = (
     Section("outcome", "How it ended", outcome),
     Section("curves", "Curves", curves),

@@ -1,8 +1,9 @@
-"""Runs many trainings or clusterings that differ in some flags and their seeds.
+"""Runs many trainings or clusterings that differ in flags and seeds.
 
-`command` says which flags can be swept, `grid` which runs there are, `claims`
-which process does which run, `gpu_slots` which GPUs a run may use (`slot_files`
-keeps the locks for it). `scheduler` starts the runs, each as a `worker`;
-`progress` prints how it goes, `run_status` reads how each run ended, `metrics`
-its figures, and `table` writes them.
+`command` defines the flags that can be swept and `grid` lists the runs.
+`claims` assigns runs to processes and `gpu_slots` assigns GPUs to runs, by
+locks in `slot_files`. `scheduler` starts the runs, each as a `worker`, in an
+order by which `donors` saves repeated work. `progress` prints the progress,
+`run_status` reads the state of each run, `metrics` reads its figures, and
+`table` writes them.
 """

@@ -1,21 +1,21 @@
-"""Who trains a run, where several processes work on one sweep.
+"""Claims runs, so that several processes can work on the same sweep.
 
 The claims on <run> are files <run>.claim_1, .claim_2, … beside it, and the one
-with the highest number counts. A number is taken by creating its file, which
-a file system lets one process alone do, network file systems too; and the next
-number may be taken only when the claim before is dead. So nobody ever removes
-a claim that may be somebody's.
+with the highest number is valid. A process takes a number by creating its
+file, which a file system, even a network file system, allows only one process
+to do. The next number may be taken only when the claim before it is dead. So
+no process ever removes a claim that another process may hold.
 
 A claim is dead
 
-1. on its own machine, where nobody has its file locked: the operating system
-   holds the lock for the process that made it and for the training that it
-   started, and lets go as soon as both have ended, however that came;
-2. elsewhere, where its file was not touched for `STALE` seconds: its process
-   touches it every `HEARTBEAT`.
+1. on its own machine, if its file is not locked: the operating system holds
+   the lock for the process that made it and for the training that it started,
+   and releases it as soon as both have ended for any reason;
+2. on other machines, if its file was not touched for `STALE` seconds: its
+   process touches it every `HEARTBEAT` seconds.
 
-A process that slept for longer than `STALE`, and so lost its run to another,
-learns it from the higher number and stops.
+A process that was suspended for longer than `STALE`, and so lost its run to
+another, notices the higher number and stops.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from and_tf.utils import atomic_files, records, schemas
 
 try:
     import fcntl
-except ImportError:  # Windows has none; there, age alone decides.
+except ImportError:  # Windows has no fcntl; there, only a file's age counts.
     fcntl = None
 
 HEARTBEAT = 30.0  # Seconds.
-STALE = 300.0
+STALE = 300.0  # Seconds.
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
 _REMEDY = "Make room or name another --sweep_dir; what is done stays."
 
 
 class Claim:
-    """A claim of this process.
+    """A claim of this process on a run.
 
     Args:
         run: The run's directory.
-        number: Its number.
-        descriptor: Of its open, locked file; a training that inherits it
-            keeps the claim alive too.
+        number: The number of the claim.
+        descriptor: The descriptor of the claim's open, locked file. A training
+            that inherits it keeps the claim alive too.
     """
 
     def __init__(self, run: pathlib.Path, number: int, descriptor: int) -> None:
@@ -60,24 +60,29 @@ class Claim:
         self._beaten = time.monotonic()
 
     def beat(self) -> bool:
-        """Says now and then that its process lives; False if it is lost."""
+        """Touches the claim's file every `HEARTBEAT` seconds.
+
+        Returns:
+            False if the claim was lost to another process, True otherwise.
+        """
         if _path(self._run, self._number + 1).exists():
             return False
         if time.monotonic() - self._beaten >= HEARTBEAT:
             self._beaten = time.monotonic()
-            with contextlib.suppress(OSError):  # As a server may be away.
+            with contextlib.suppress(OSError):  # A file server may be away.
                 os.utime(_path(self._run, self._number))
         return True
 
     def release(self) -> None:
-        """Lets others have the run at once."""
-        # Times of long ago tell those on other machines, who see no lock.
+        """Releases the run, so that other processes can take it at once."""
+        # Other machines do not see the lock. An old time tells them that the
+        # claim is dead.
         with contextlib.suppress(OSError):
             os.utime(_path(self._run, self._number), (0, 0))
         os.close(self.descriptor)
 
     def finish(self) -> None:
-        """Removes the claims on a run that has its result."""
+        """Removes all claims on the run, which has its result now."""
         for number in range(1, self._number + 1):
             with contextlib.suppress(OSError):
                 _path(self._run, number).unlink()
@@ -85,20 +90,20 @@ class Claim:
 
 
 def take(run: pathlib.Path, gpus: str = "") -> Claim | None:
-    """Claims a run.
+    """Claims a run for this process.
 
     Args:
-        run: Its directory, which need not exist.
-        gpus: What it is to be done on, in words, for `holder`.
+        run: The run's directory, which need not exist.
+        gpus: The names of the GPUs for the run, shown by `holder`.
 
     Returns:
-        None if it is somebody else's.
+        The claim, or None if another process holds the run.
 
     Raises:
         InputError: If the sweep's directory cannot be written to.
     """
-    # Looked up once: a claim that appears from here on has the number that
-    # this one is to have, and wins.
+    # This is read only once: if another process makes a claim from here on,
+    # it takes the number that this one would take, and wins.
     last = _last(run)
     if _holder(run, last) is not None:
         return None
@@ -113,7 +118,8 @@ def take(run: pathlib.Path, gpus: str = "") -> Claim | None:
         return None
     except OSError as error:
         raise atomic_files.unwritable(path, error.strerror, _REMEDY) from error
-    # The lock first: once the file says whose it is, no lock means dead.
+    # The file is locked first: once it names its machine, a claim without a
+    # lock is dead.
     locked = _lock(descriptor)
     text = {
         "host": socket.gethostname(),
@@ -126,17 +132,22 @@ def take(run: pathlib.Path, gpus: str = "") -> Claim | None:
 
 
 def holder(run: pathlib.Path) -> str | None:
-    """Who trains a run: "host, process 12, GPU 0"; None for nobody."""
+    """Returns the holder of a run: "host, process 12, GPU 0", or None."""
     return _holder(run, _last(run))
 
 
 def _holder(run: pathlib.Path, number: int) -> str | None:
-    """Whose a claim is, None if it is dead; 0 is none."""
+    """Returns the holder of a claim, or None if it is dead.
+
+    Args:
+        run: The run's directory.
+        number: The number of the claim; 0 is no claim.
+    """
     if not number:
         return None
     try:
         descriptor = os.open(_path(run, number), os.O_RDONLY)
-    except FileNotFoundError:  # Finished this very moment.
+    except FileNotFoundError:  # The run was finished just now.
         return None
     with os.fdopen(descriptor, "rb") as file:
         text = _read(file.read())
@@ -149,11 +160,12 @@ def _holder(run: pathlib.Path, number: int) -> str | None:
 def _alive(descriptor: int, machine: str | None, place: pathlib.Path) -> bool:
     if fcntl:
         try:
-            # Shared, so that two who look do not take each other for it.
+            # The lock is shared, so that two processes that test it at the
+            # same time do not take each other for the holder.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
-        except OSError:  # A file system without locks.
+        except OSError:  # The file system has no locks.
             pass
         if machine == _machine():
             return False
@@ -161,7 +173,7 @@ def _alive(descriptor: int, machine: str | None, place: pathlib.Path) -> bool:
 
 
 def _lock(descriptor: int) -> bool:
-    """Whether the lock could be had."""
+    """Locks an open file; returns False if that is not possible."""
     if not fcntl:
         return False
     try:
@@ -172,17 +184,17 @@ def _lock(descriptor: int) -> bool:
 
 
 def _now(place: pathlib.Path) -> float:
-    """The time by the clock that dates the files of a directory."""
+    """Returns the time of the clock that a directory's file system uses."""
     with tempfile.TemporaryFile(dir=place) as file:
         return os.fstat(file.fileno()).st_mtime
 
 
 def _machine() -> str:
-    """Names what shares one table of locks: this machine since it started."""
+    """Returns an id of this machine since its start, as locks are local."""
     try:
         boot = pathlib.Path("/proc/sys/kernel/random/boot_id")
         return boot.read_text().strip()
-    except OSError:  # No Linux.
+    except OSError:  # This system is not Linux.
         return f"{socket.gethostname()}-{uuid.getnode():x}"
 
 
@@ -190,8 +202,8 @@ def _read(content: bytes) -> dict:
     try:
         return records.decode(content, schemas.Claim)
     except records.WrongRecordError:
-        # Made this very moment, and still empty; or damaged, so that its age
-        # alone says whether it lives.
+        # The claim was made just now and is still empty; or it is damaged, so
+        # that only its age tells whether it is alive.
         return {}
 
 
@@ -200,10 +212,10 @@ def _path(run: pathlib.Path, number: int) -> pathlib.Path:
 
 
 def _last(run: pathlib.Path) -> int:
-    """The highest number of a claim, 0 for none."""
+    """Returns the highest number of a run's claims, 0 if there are none."""
     begin = f"{run.name}.claim_"
-    # Not by a pattern: the name of a run may have brackets in it.
+    # No glob pattern is used, as the name of a run may contain brackets.
     names = os.listdir(run.parent) if run.parent.is_dir() else []
     numbers = (n.removeprefix(begin) for n in names if n.startswith(begin))
-    # Stray ones, as a copy has "1 (copy)", are nobody's claim.
+    # Other files, such as a copy named "1 (copy)", are no claims.
     return max((int(n) for n in numbers if _NUMBER.fullmatch(n)), default=0)

@@ -1,4 +1,4 @@
-"""Which mains can be swept: trainings, and clusterings of trained runs."""
+"""Defines the commands that a sweep can run: train and cluster."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from and_tf.utils.flag_config import RunConfig
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A main whose runs a sweep starts, each in a directory of its own.
+    """A command whose runs a sweep starts, each in its own directory.
 
     Attributes:
-        name: In --command; the main is and_tf.<name>.
-        config: The class that its flags are of.
-        place: The flag that names the directory.
-        inputs: Flags that name what a run starts from. Runs may go on where
-            that was moved to, but those of a sweep that began with something
-            else are none of it.
+        name: The value of --command; the main module is and_tf.<name>.
+        config: The class of the command's flags.
+        place: The name of the flag for the directory of a run.
+        inputs: The names of flags for the inputs of a run. A run may be
+            resumed after its inputs were moved, but all runs of a sweep must
+            have the same inputs.
     """
 
     name: str
@@ -35,21 +35,21 @@ class Command:
 
     @property
     def module(self) -> str:
-        """What python -m starts."""
+        """The name of the module that python -m starts."""
         return f"and_tf.{self.name}"
 
     @property
     def own(self) -> Mapping[str, str]:
-        """The sweep's own business, so that nobody varies it."""
+        """The flags that the sweep sets itself, and what to use instead."""
         instead = {"resume": "no flag", "seed": "--seeds"}
         return {self.place: "--sweep_dir", **instead}
 
     def path_of(self, config: RunConfig) -> pathlib.Path:
-        """The directory of a run of a sweep."""
+        """Returns the directory of a run of a sweep."""
         return pathlib.Path(getattr(config, self.place))
 
     def differences(self, one: RunConfig, other: RunConfig) -> list[str]:
-        """Flags in which two runs are of different sweeps."""
+        """Returns the flags by which two runs belong to different sweeps."""
         return [
             name
             for name in (*one.run_fields(), *self.inputs)
@@ -63,22 +63,23 @@ COMMANDS = {command.name: command for command in (TRAIN, CLUSTER)}
 
 
 def command_of(config: RunConfig) -> Command:
-    """The command that a config is of."""
+    """Returns the command that a config belongs to."""
     return next(c for c in COMMANDS.values() if c.config is type(config))
 
 
 def named_in(arguments: Sequence[str]) -> Command:
-    """The command that --command names, before any other flag is defined.
+    """Returns the command in --command, before other flags are defined.
 
-    Two commands have flags of one name, so that only those of the one that
-    is swept can be. What is wrong with --command, or with a flagfile, is left
-    to be said by whoever reads all flags.
+    Commands have flags of the same name, so only the flags of the swept
+    command can be defined. Errors in --command or in a flagfile are ignored
+    here, and reported when all flags are parsed.
 
     Args:
-        arguments: Of the command line, the program's name first.
+        arguments: The command line, with the program's name first.
     """
     values = flags.FlagValues()
-    values.set_gnu_getopt(True)  # Else --seeds 3 would hide what follows.
+    # Without this, "--seeds 3" would hide the arguments after it.
+    values.set_gnu_getopt(True)
     flags.DEFINE_string("command", TRAIN.name, "", flag_values=values)
     try:
         read = flag_files.expand(arguments[1:])

@@ -1,8 +1,8 @@
-"""Which run of a sweep another one can start from, to be done sooner.
+"""Finds a run of a sweep that another run can start from, to save time.
 
-Runs that differ in their rounds alone share their instance learning: the
-first of them to have done it lends it to the others. On a CPU each is to the
-bit what it would be alone; on a GPU they are at least compared from one start.
+Runs that differ only in their rounds share their instance learning: the first
+of them to finish it lends its checkpoint to the others. On a CPU the results
+are identical to the bit; on a GPU the runs at least share the same start.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from and_tf.utils.checkpoint_names import file_name
 
 
 def started(run: SweepRun, runs: Sequence[SweepRun]) -> SweepRun:
-    """The run, told to start from another one where there is one.
+    """Returns a run, with `start_from` set if another run can be reused.
 
     Args:
-        run: About to be begun, or gone on with.
-        runs: All of the sweep.
+        run: The run that is about to begin or to be resumed.
+        runs: All runs of the sweep.
     """
     config = run.config
     if not isinstance(config, TrainConfig) or config.start_from:
@@ -42,16 +42,16 @@ def in_order(
     in_progress: Sequence[SweepRun],
     whole: Sequence[SweepRun],
 ) -> Iterator[SweepRun]:
-    """Yields runs, those last that would repeat what is being done right now.
+    """Yields runs, and last those that would repeat work in progress.
 
-    A run whose instance learning another one is just doing could start from
-    that one later. It is begun all the same if nothing else is left: a GPU
-    that waits would be done no sooner.
+    If another run is doing the instance learning of a run at the moment, the
+    run could start from that one later. It still begins now if no other run is
+    left, as the sweep would not finish earlier with an idle GPU.
 
     Args:
-        runs: To be begun, in the order of the sweep.
-        in_progress: Those that this process is doing.
-        whole: All of the sweep.
+        runs: The runs to begin, in the order of the sweep.
+        in_progress: The runs that this process is doing.
+        whole: All runs of the sweep.
     """
     put_off = []
     for run in runs:
@@ -64,7 +64,7 @@ def in_order(
 
 
 def _share(run: SweepRun, other: SweepRun) -> bool:
-    """Whether two runs begin with the very same instance learning."""
+    """Returns whether two runs begin with the same instance learning."""
     one, another = run.config, other.config
     if not isinstance(one, TrainConfig) or one.start_from:
         return False
@@ -74,7 +74,7 @@ def _share(run: SweepRun, other: SweepRun) -> bool:
 
 
 def _lends(other: SweepRun, config: TrainConfig) -> bool:
-    """Whether a run has done the very instance learning, and kept its end."""
+    """Returns whether a run has the checkpoint of this instance learning."""
     if config.instance_differences(other.config):
         return False
     kept = file_name(config.first_round_epochs)
@@ -82,7 +82,7 @@ def _lends(other: SweepRun, config: TrainConfig) -> bool:
 
 
 def _is_whole(path: pathlib.Path) -> bool:
-    """Whether a checkpoint is there and, by its checksums, undamaged."""
+    """Returns whether a checkpoint exists and has valid checksums."""
     try:
         with zipfile.ZipFile(path) as file:
             return file.testzip() is None

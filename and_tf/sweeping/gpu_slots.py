@@ -1,13 +1,12 @@
-"""Shares the GPUs of a machine out among the runs of all sweeps on it.
+"""Shares the GPUs of a machine among the runs of all sweeps on it.
 
 Each run holds a lease on its GPUs: a locked slot for each of them. The
 operating system keeps the locks for the sweep and for the training that
-inherits them, and lets go as soon as both have ended, however that came; so no
-GPU stays taken by a run that was killed.
+inherits them, and releases them as soon as both have ended for any reason. So
+a run that was killed never keeps a GPU.
 
-What is not coordinated: sweeps of different users, sweeps in containers or
-jobs that do not share a directory for temporary files, and programs other than
-sweeps.
+These are not coordinated: sweeps of different users, sweeps in containers or
+jobs that do not share a directory for temporary files, and other programs.
 """
 
 from __future__ import annotations
@@ -21,7 +20,8 @@ from and_tf.distribution import nvidia
 from and_tf.sweeping import slot_files
 from and_tf.utils.errors import InputError
 
-TOUCH = 3600.0  # Seconds. Systems remove temporary files after some days.
+# Seconds between two touches, as systems remove old temporary files.
+TOUCH = 3600.0
 _GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
 
 
@@ -30,8 +30,8 @@ class Lease:
 
     Args:
         gpus: Values for CUDA_VISIBLE_DEVICES. If empty, the run's environment
-            stays what it is.
-        shared: Whether another run may use the same GPUs.
+            is not changed.
+        shared: True if other runs may use the same GPUs.
         descriptors: The open, locked files of the slots. A training that
             inherits them keeps the lease alive too.
     """
@@ -48,21 +48,21 @@ class Lease:
         self._touched = time.monotonic()
 
     def environment(self) -> dict[str, str]:
-        """Returns the variables by which a training sees these GPUs alone."""
+        """Returns the variables by which a training sees only these GPUs."""
         if not self.gpus:
             return {}
         variables = {
             nvidia.VISIBLE: ",".join(self.gpus),
-            # Else CUDA numbers GPUs by speed, and nvidia-smi by their place.
+            # By default CUDA numbers GPUs by speed, but nvidia-smi by bus id.
             nvidia.ORDER: os.environ.get(nvidia.ORDER) or nvidia.BUS_ORDER,
         }
         if self._shared:
-            # Else the first of the runs takes all of the GPU's memory.
+            # By default the first run takes all of the GPU's memory.
             variables[_GROWTH] = os.environ.get(_GROWTH) or "true"
         return variables
 
     def beat(self) -> None:
-        """Touches the files now and then, so that they are not tidied away."""
+        """Touches the files every `TOUCH` seconds, so that they are kept."""
         if time.monotonic() - self._touched >= TOUCH:
             self._touched = time.monotonic()
             for descriptor in self.descriptors:
@@ -81,12 +81,12 @@ class GpuSlots:
     Args:
         gpus: Values for CUDA_VISIBLE_DEVICES, from `nvidia.visible_gpus`. If
             empty, one run is in progress at a time and gets no GPU.
-        runs_per_gpu: How many runs may use a GPU at the same time. Sweeps
-            that were told different numbers keep to the lowest.
-        gpus_per_run: How many GPUs each run uses.
+        runs_per_gpu: The number of runs that may use a GPU at the same time.
+            If sweeps have different numbers, the lowest is valid.
+        gpus_per_run: The number of GPUs that each run uses.
 
     Raises:
-        InputError: If a number is less than 1, or a run wants more GPUs than
+        InputError: If a number is less than 1, or a run needs more GPUs than
             there are or than it can use.
     """
 
@@ -96,7 +96,7 @@ class GpuSlots:
         runs_per_gpu: int = 1,
         gpus_per_run: int = 1,
     ) -> None:
-        # Without locks there is Windows, where TensorFlow has no GPU either.
+        # Only Windows has no locks, and TensorFlow has no GPU there either.
         self.gpus = tuple(gpus) if slot_files.fcntl else ()
         self.runs_per_gpu = runs_per_gpu
         self.gpus_per_run = gpus_per_run
@@ -129,20 +129,20 @@ class GpuSlots:
 
     @property
     def capacity(self) -> int:
-        """Returns how many runs can be in progress at once, at least 1."""
+        """The number of runs that can be in progress at once, at least 1."""
         if not self.gpus:
             return 1
         return len(self.gpus) * self.runs_per_gpu // self.gpus_per_run
 
     def take(self) -> Lease | None:
-        """Takes what one run needs, of the GPUs with the fewest runs.
+        """Takes the GPUs for one run, those with the fewest runs first.
 
         Returns:
-            None if not enough GPUs have room. Nothing is taken then, so that
-            two sweeps never wait for each other's GPUs.
+            A lease, or None if too few GPUs have room. Then no GPU is taken,
+            so that two sweeps never wait for each other's GPUs.
 
         Raises:
-            InputError: If it cannot be noted who has which GPU.
+            InputError: If the files of the slots cannot be used.
         """
         if not self.gpus:
             return Lease()
@@ -158,12 +158,12 @@ class GpuSlots:
         return Lease(chosen, self.runs_per_gpu > 1, locked)
 
     def _has_room(self, limits: Sequence[int]) -> bool:
-        """Returns whether a GPU, by the limits of its runs, can take one."""
+        """Returns whether a GPU can take another run, by all runs' limits."""
         return len(limits) < min([self.runs_per_gpu, *limits])
 
 
 def in_words(gpus: Sequence[str]) -> str:
-    """Names GPUs for people: "GPU 0", "GPUs 0 and 1", "MIG-4a…"."""
+    """Returns the names of GPUs: "GPU 0", "GPUs 0 and 1", "MIG-4a…"."""
     if not gpus:
         return ""
     *others, last = gpus

@@ -1,4 +1,4 @@
-"""Which runs a sweep is made of: every combination of values, every seed."""
+"""Lists the runs of a sweep: every combination of values with every seed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from and_tf.utils import flag_config
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import RunConfig
 
-LONGEST = 255  # Bytes of a name, in nearly all file systems.
-ALONE = "default"  # The combination's name where nothing is varied.
+LONGEST = 255  # The longest name, in bytes, in nearly all file systems.
+ALONE = "default"  # The combination's name if no flag is varied.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +25,8 @@ class SweepRun:
     """One run of a sweep.
 
     Attributes:
-        config: The whole of it, its directory and `resume` included.
-        values: Of the flags that are varied, by name.
+        config: All flags of the run, including its directory and `resume`.
+        values: The values of the varied flags, by name.
     """
 
     config: RunConfig
@@ -34,22 +34,22 @@ class SweepRun:
 
     @property
     def command(self) -> Command:
-        """What it is a run of."""
+        """The command that does the run."""
         return command_of(self.config)
 
     @property
     def path(self) -> pathlib.Path:
-        """Its directory."""
+        """The directory of the run."""
         return self.command.path_of(self.config)
 
     @property
     def name(self) -> str:
-        """What people read: "neighbourhood_size=5  seed 2"."""
+        """The name in messages, such as "neighbourhood_size=5  seed 2"."""
         return f"{label(self.values)}  seed {self.config.seed}"
 
 
 def label(values: Mapping[str, Any]) -> str:
-    """A combination's name: "neighbourhood_size=5,selection=one_off"."""
+    """Names a combination: "neighbourhood_size=5,selection=one_off"."""
     parts = (f"{name}={value}" for name, value in values.items())
     return ",".join(parts) or ALONE
 
@@ -57,18 +57,19 @@ def label(values: Mapping[str, Any]) -> str:
 def varied(
     texts: Sequence[str], command: Command = TRAIN
 ) -> dict[str, list[Any]]:
-    """Reads "flag=value,value,…" for each flag that is varied.
+    """Parses "flag=value,value,…" for each flag that is varied.
 
     Args:
-        texts: Values of --vary.
-        command: Whose flags they are.
+        texts: The values of --vary.
+        command: The command that has the flags.
 
     Returns:
-        Values by the flag's name, of the flag's type, in the order given.
+        The values of each flag, by its name, in the flag's type and in the
+        given order.
 
     Raises:
-        InputError: If a flag is unknown, the sweep's own or there twice, or a
-            value is none of its type or there twice.
+        InputError: If a flag is unknown, is set by the sweep itself or is
+            given twice, or if a value has the wrong type or is given twice.
     """
     known = flags.FlagValues()
     flag_config.define_flags(command.config, known)
@@ -126,30 +127,30 @@ def runs_of(
     seeds: int,
     directory: pathlib.Path,
 ) -> list[SweepRun]:
-    """All runs of a sweep.
+    """Lists all runs of a sweep.
 
-    A seed visits all combinations before the next begins, so that a sweep
-    that is cut short has compared them.
+    All combinations of a seed come before the next seed, so that even an
+    incomplete sweep compares all combinations.
 
     Args:
-        base: What is the same in all of them; its seed is the first.
-        vary: From `varied`.
-        seeds: How many.
-        directory: Theirs.
+        base: The flags that all runs share; its seed is the first seed.
+        vary: The values of each varied flag, from `varied`.
+        seeds: The number of seeds.
+        directory: The directory of the sweep.
 
     Returns:
         Runs in <directory>/<flag=value,…>/seed_<s>.
 
     Raises:
-        InputError: If a combination is no config, or its name too long for a
-            directory's.
+        InputError: If a combination of flags is invalid, or its name is too
+            long for a directory.
     """
     place = command_of(base).place
     runs = []
     for seed in range(base.seed, base.seed + seeds):
         for combination in itertools.product(*vary.values()):
             values = dict(zip(vary, combination, strict=True))
-            # A value may have a slash in it, as a path has.
+            # A value that is a path contains slashes, which are escaped.
             name = urllib.parse.quote(label(values), safe="=,[]:%+ ")
             if len(name) > LONGEST:
                 raise InputError(
@@ -166,10 +167,13 @@ def runs_of(
 
 
 def check_directories(runs: Sequence[SweepRun]) -> None:
-    """Makes sure that what lies in the sweep's directory is of this sweep.
+    """Checks that runs in the sweep's directory belong to this sweep.
+
+    Args:
+        runs: All runs of the sweep.
 
     Raises:
-        InputError: If a run there has other flags.
+        InputError: If an existing run has other flags.
     """
     for run in runs:
         flagfile = run.path / "flags.cfg"

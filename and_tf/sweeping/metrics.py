@@ -1,7 +1,7 @@
-"""What is measured of a run, by names that are the same everywhere.
+"""Collects the figures of a run under the same names everywhere.
 
-A training has accuracies of kNN; a clustering those of its clusters, and what
-tells without labels how good they are.
+A training has kNN accuracies. A clustering has accuracies of its clusters, and
+figures that measure their quality without labels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 from and_tf.utils import records, schemas
 
 NONE = "–"
-ROUND, LINEAR = "round_", "linear_"  # Before a round's number, a layer's name.
+# The prefixes of a round's number and of a layer's name.
+ROUND, LINEAR = "round_", "linear_"
 LABELS_USED = "With --mining=oracle, labels were used in training.\n"
 HOW_TO_READ = (
     "Without labels, to choose C by: the higher the silhouette (−1 to 1) and "
@@ -25,20 +26,23 @@ HOW_TO_READ = (
 )
 
 
-# A value a seed, None where a run has none.
+# One value for each seed, None if a run has no value.
 Values = Sequence[float | None]
 
 
 def known(values: Values) -> list[float]:
-    """The values that there are."""
+    """Returns the values that are not None."""
     return [value for value in values if value is not None]
 
 
 def mean_deviation(values: Values) -> tuple[float, float | None]:
-    """The mean, and the sample's standard deviation, None for one value.
+    """Returns the mean and the sample standard deviation of known values.
 
     Args:
-        values: At least one of which is there.
+        values: The values of all seeds, at least one of them not None.
+
+    Returns:
+        The mean, and the deviation or None if only one value is known.
     """
     there = known(values)
     deviation = statistics.stdev(there) if len(there) > 1 else None
@@ -46,20 +50,20 @@ def mean_deviation(values: Values) -> tuple[float, float | None]:
 
 
 def percent(values: Values) -> str:
-    """Fractions as "51.9 ± 0.3" in percent; "51.9" for a single one.
+    """Formats fractions in percent: "51.9 ± 0.3", or "51.9" for one seed.
 
-    Where only some have a value, so is said: "51.9 (1 of 3)".
+    If only some seeds have a value, their number is added: "51.9 (1 of 3)".
     """
     return _text([None if x is None else 100 * x for x in values], 1)
 
 
 def number(values: Values) -> str:
-    """As they are: "0.519 ± 0.003"."""
+    """Formats values as they are: "0.519 ± 0.003"."""
     return _text(values, 3)
 
 
 def count(values: Values) -> str:
-    """Of things: "9", "9.5 ± 0.7"."""
+    """Formats counts: "9" if all are equal, or "9.5 ± 0.7"."""
     whole = len(set(values)) == 1
     return _text(values[:1], 0) if whole else _text(values, 1)
 
@@ -79,12 +83,12 @@ def _text(values: Values, digits: int) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """One column of a table.
+    """A column of a table.
 
     Attributes:
-        heading: Above it.
-        text: Writes the values of several seeds.
-        ranked: Whether the highest mean is the best.
+        heading: The heading of the column.
+        text: A function that formats the values of several seeds.
+        ranked: True if the highest mean is the best.
     """
 
     heading: str
@@ -115,18 +119,22 @@ WITHOUT_LABELS = {
 
 
 def is_clustering(result: Mapping[str, Any]) -> bool:
-    """Whether a result.json is of a clustering, and not of a training."""
+    """Returns whether a result.json is of a clustering, not of a training."""
     return "cluster_sizes" in result
 
 
 def figures_of(result: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of a run by name, accuracies as fractions.
+    """Returns the figures of a run by name, with accuracies as fractions.
 
-    Of a training, `knn_top1_last` and `knn_top1_best` as result.json has
-    them, `round_<r>` for the clean gallery's at the end of each round, and
-    `linear_<layer>` for a linear classifier by SGD where it was evaluated
-    after the last epoch. Of a clustering, what `MATCHED` and `WITHOUT_LABELS`
-    name. What the run has not, as without labels, is not there.
+    A training has `knn_top1_last` and `knn_top1_best` from result.json,
+    `round_<r>` for kNN with the clean gallery at the end of each round, and
+    `linear_<layer>` for linear classifiers by SGD, if they were evaluated after
+    the last epoch. A clustering has the names of `MATCHED` and
+    `WITHOUT_LABELS`. Figures that the run does not have are left out, such as
+    accuracies without labels.
+
+    Args:
+        result: The content of the run's result.json.
     """
     of_kind = _of_clustering if is_clustering(result) else _of_training
     return {n: x for n, x in of_kind(result).items() if x is not None}
@@ -142,17 +150,17 @@ def _of_training(result: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def linear_of(result: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The linear protocol's figures of a training's last epoch.
+    """Returns the linear protocol's figures of a training's last epoch.
 
-    Those of another checkpoint are no figures of the run: of its best one,
-    they would be of an epoch that test labels chose.
+    The result is None for figures of another checkpoint: the best checkpoint,
+    for example, was chosen by test labels.
     """
     found = result.get("evaluation", {}).get("linear")
     if found is None or found.get("epochs") != result["epochs"]:
         return None
     try:
         records.check(found, schemas.Linear)
-    except records.WrongRecordError:  # As of no protocol.
+    except records.WrongRecordError:  # It is treated as not evaluated.
         return None
     return found
 
@@ -170,14 +178,22 @@ def _of_clustering(result: Mapping[str, Any]) -> dict[str, float | None]:
 def gather(
     results: Sequence[Mapping[str, Any]],
 ) -> dict[str, list[float | None]]:
-    """Figures of several runs, a value each by name; None of one without."""
+    """Collects the figures of several runs.
+
+    Args:
+        results: The content of each run's result.json.
+
+    Returns:
+        For each name a list with one value for each run, None if the run does
+        not have the figure.
+    """
     found = [figures_of(result) for result in results]
     names = dict.fromkeys(name for figures in found for name in figures)
     return {name: [one.get(name) for one in found] for name in names}
 
 
 def headline(result: Mapping[str, Any]) -> str:
-    """A run in a word or two: "kNN 51.8 %"; empty without labels."""
+    """Summarises a run in a few words: "kNN 51.8 %"; "" without labels."""
     figures = figures_of(result)
     for name, word in (("knn_top1_last", "kNN"), ("acc", "ACC")):
         if name in figures:
@@ -186,14 +202,15 @@ def headline(result: Mapping[str, Any]) -> str:
 
 
 def tables(names: Iterable[str]) -> list[list[str]]:
-    """Those of figures that tables show, a list of columns each.
+    """Returns the names of the figures that each table shows as columns.
 
     Args:
-        names: From `figures_of`, in any order.
+        names: The names of figures, from `figures_of`, in any order.
 
     Returns:
-        What labels tell, the rounds of a training included, then what can be
-        told without; at least one, which may have no column.
+        The columns of the table of figures that need labels, followed by the
+        rounds of a training, and the columns of the table of figures that do
+        not. A table without columns is left out, unless both are.
     """
     names = set(names)
     rounds = sorted(
@@ -205,7 +222,7 @@ def tables(names: Iterable[str]) -> list[list[str]]:
 
 
 def measure(name: str) -> Measure:
-    """How a figure's column is headed and written."""
+    """Returns the column of a figure: its heading and its format."""
     known = KNN | MATCHED | WITHOUT_LABELS
     if name in known:
         return known[name]
@@ -214,12 +231,12 @@ def measure(name: str) -> Measure:
 
 
 def round_number(name: str) -> int:
-    """r of `round_<r>`."""
+    """Returns r from `round_<r>`."""
     return int(name.removeprefix(ROUND))
 
 
 def caption(results: Sequence[Mapping[str, Any]]) -> str:
-    """What the figures are: their protocols, and how to read them."""
+    """Returns a text about the figures' protocols, and how to read them."""
     told = {_caption(result) for result in results} - {""}
     text = "".join(sorted(told)) or "No labels, so no accuracies.\n"
     if any(result.get("uses_labels") for result in results):

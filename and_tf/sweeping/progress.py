@@ -1,4 +1,4 @@
-"""Prints what a sweep has to do, what has ended, and how long it takes.
+"""Prints the runs that a sweep has to do, their ends, and an estimate.
 
 12 of 12 runs to do on GPUs 0 and 1, one run a GPU; each prints to …
  3/12  neighbourhood_size=5  seed 2  4:33  GPU 1  kNN 51.8 %  ETA 41:10
@@ -18,20 +18,20 @@ from and_tf.sweeping.metrics import headline
 from and_tf.sweeping.run_status import Outcome, log_of, outcome_of, tail
 from and_tf.utils.progress import REFRESH, TransientLine, duration
 
-TURN = 3.0  # Seconds for which each of several runs in progress is shown.
+TURN = 3.0  # The seconds for which each of several runs is shown in turn.
 
 
 class Progress:
-    """Prints a line for each run that has ended, and an estimate with it.
+    """A printer of one line per ended run, with an estimate of the time left.
 
-    On a terminal, the last line of a run in progress stands below, of several
-    runs in turn.
+    On a terminal, the last line of a run's log is shown below, for each run in
+    progress in turn.
 
     Args:
-        runs: All of the sweep.
-        slots: What they are done on.
-        stream: Where to; None is standard output.
-        clock: Seconds from any fixed moment.
+        runs: All runs of the sweep.
+        slots: The GPUs that the runs use.
+        stream: The stream to print to; None is standard output.
+        clock: A function that returns seconds since any fixed moment.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Progress:
         self._width = max(len(run.name) for run in runs)
 
     def announce(self, left: Sequence[SweepRun]) -> None:
-        """Says what is to come; a log is silent then until a run has ended."""
+        """Prints the number of runs to do, and the first run's log file."""
         if left:
             self._print(
                 f"{len(left)} of {len(self._runs)} runs to do{self._place()}; "
@@ -60,7 +60,7 @@ class Progress:
             )
 
     def done_before(self, run: SweepRun, outcome: Outcome) -> None:
-        """Says that there is nothing left to do of a run."""
+        """Prints that a run was done before."""
         self._print(self._line_of(run, "done before", outcome))
 
     def ended(
@@ -71,14 +71,14 @@ class Progress:
         outcome: Outcome,
         in_progress: int,
     ) -> None:
-        """Says how a run ended, and when the sweep will.
+        """Prints how a run ended, and an estimate of the sweep's end.
 
         Args:
-            run: Which one.
-            gpus: What it was done on, if any.
-            seconds: How long it took.
-            outcome: What became of it.
-            in_progress: How many other runs this process is doing.
+            run: The run that ended.
+            gpus: The GPUs that it used; empty for none.
+            seconds: The seconds that it took.
+            outcome: The outcome of the run.
+            in_progress: The number of other runs that this process is doing.
         """
         if outcome.state == "done":
             self._seconds.append(seconds)
@@ -89,7 +89,7 @@ class Progress:
         self._print(line)
 
     def waits(self) -> None:
-        """Says that no run can begin, as others have all the GPUs."""
+        """Prints that no run can begin, as other runs use all GPUs."""
         wanted = self._slots.gpus_per_run
         self._print(
             f"waiting for {f'{wanted} GPUs' if wanted > 1 else 'a GPU'}; "
@@ -97,7 +97,7 @@ class Progress:
         )
 
     def watch(self, runs: Sequence[SweepRun]) -> None:
-        """Shows, on a terminal, the last line of a run in progress."""
+        """Shows the last line of a run in progress, if on a terminal."""
         now = self._clock()
         if runs and self._line.possible and now - self._drawn >= REFRESH:
             self._drawn = now
@@ -106,7 +106,7 @@ class Progress:
             self._line.show(f"{self._number(run)}  {run.name}  {last}")
 
     def clear(self) -> None:
-        """Makes way for a line of somebody else."""
+        """Clears the line below, so that other code can print."""
         self._line.clear()
 
     def _print(self, line: str) -> None:
@@ -114,7 +114,7 @@ class Progress:
         print(line, file=self._stream, flush=True)
 
     def _place(self) -> str:
-        """Returns where runs are done: " on GPUs 0 and 1, one run a GPU"."""
+        """Describes the GPUs in use: " on GPUs 0 and 1, one run a GPU"."""
         slots = self._slots
         if not slots.gpus:
             several = slots.runs_per_gpu > 1
@@ -133,7 +133,7 @@ class Progress:
         return f"{self._runs.index(run) + 1:>{len(total)}}/{total}"
 
     def _line_of(self, run: SweepRun, taken: str, outcome: Outcome) -> str:
-        """A run's line, without the estimate."""
+        """Returns the line of a run, without the estimate."""
         if outcome.result:
             told = headline(outcome.result)
         else:
@@ -142,11 +142,11 @@ class Progress:
         return "  ".join(filter(None, (self._number(run), name, taken, told)))
 
     def _eta(self, in_progress: int) -> str:
-        """Until all are done, if other processes are as fast as this one."""
+        """Estimates the time left, if all processes are equally fast."""
         states = [outcome_of(run.path).state for run in self._runs]
         left = states.count("new") + states.count("interrupted")
         running = states.count("running")
         workers = self._slots.capacity + max(running - in_progress, 0)
-        # Of what is in progress, half is left on average.
+        # On average, half of each run in progress is left.
         rounds = left / workers + bool(running) / 2
         return duration(statistics.fmean(self._seconds) * rounds)

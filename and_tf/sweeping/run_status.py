@@ -1,4 +1,4 @@
-"""What became of a sweep's runs, read from their directories."""
+"""Reads the state of a sweep's runs from their directories."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 from and_tf.sweeping import claims
 from and_tf.training import result_file
 
-MARK = "[sweep] "  # Begins the lines that a sweep adds to a log.
+MARK = "[sweep] "  # The prefix of lines that a sweep adds to a log.
 ENDED = f"{MARK}ended with exit code "
 _ENDED = re.compile(re.escape(ENDED) + "(-?[0-9]{1,3})")
-# What a training ends with that was asked to, or killed by a signal.
+# The exit codes of a training that was asked to end, or killed by a signal.
 ASKED = {
     sign * number + offset
     for number in (signal.SIGINT, signal.SIGTERM)
@@ -25,12 +25,13 @@ ASKED = {
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How far a run is.
+    """The state of a run.
 
     Attributes:
         state: "done", "running", "failed", "interrupted" or "new".
-        note: Who trains it, or the last line of its error.
-        result: The content of its result.json.
+        note: The process that does a running run, or the last line of a failed
+            run's error; "" for other runs.
+        result: The content of result.json if the run is done, or None.
     """
 
     state: str
@@ -39,12 +40,12 @@ class Outcome:
 
 
 def log_of(run: pathlib.Path) -> pathlib.Path:
-    """What a run's trainings printed."""
+    """Returns the path of the log that a run's trainings print to."""
     return run / "log.txt"
 
 
 def outcome_of(run: pathlib.Path) -> Outcome:
-    """Looks how far the run in a directory is."""
+    """Reads the state of the run in a directory."""
     result = run / "result.json"
     if result.is_file():
         return Outcome("done", result=result_file.read(result))
@@ -63,7 +64,12 @@ def outcome_of(run: pathlib.Path) -> Outcome:
 
 
 def error_in(lines: Sequence[str], code: int) -> str:
-    """The last line of a training that failed, or what killed it."""
+    """Returns the last line of a failed training, or the signal's name.
+
+    Args:
+        lines: The last lines of the log.
+        code: The exit code; a negative one is a signal.
+    """
     if code < 0:
         names = {number.value: number.name for number in signal.Signals}
         return f"killed by {names.get(-code, f'signal {-code}')}"
@@ -76,10 +82,15 @@ def error_in(lines: Sequence[str], code: int) -> str:
 
 
 def tail(path: pathlib.Path, size: int = 8192) -> list[str]:
-    """The last lines of a text file; none of one that cannot be read."""
+    """Returns the last lines of a text file, or [] if it cannot be read.
+
+    Args:
+        path: The path of the file.
+        size: The number of bytes to read from the end.
+    """
     try:
         with open(path, "rb") as file:
             file.seek(max(0, path.stat().st_size - size))
             return file.read().decode(errors="replace").splitlines()
-    except OSError:  # None yet, or a server that is away.
+    except OSError:  # There is no file yet, or a file server is away.
         return []

@@ -1,4 +1,4 @@
-"""Does the runs of a sweep, on each GPU one after another."""
+"""Schedules the runs of a sweep on the GPUs of a machine."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from and_tf.sweeping.worker import Child
 from and_tf.utils.errors import Interrupted
 from and_tf.utils.signals import Interruption
 
-POLL = 0.2  # Seconds between two looks at the runs in progress.
-RETRY = 1.0  # Seconds between two looks for a GPU, if nothing is in progress.
+POLL = 0.2  # Seconds between two checks of the runs in progress.
+RETRY = 1.0  # Seconds between two checks for a GPU, if no run is in progress.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +28,11 @@ class _Task:
     """A run in progress.
 
     Attributes:
-        run: Which one.
-        child: The process that does it.
-        gpus: What it is done on.
-        held: Closing it gives back what the run holds.
-        began: When, by the clock of its `Work`.
+        run: The run.
+        child: The process that does the run.
+        gpus: The GPUs that the run uses.
+        held: A stack that releases the run's claim and GPUs when closed.
+        began: The time at which the run began, by the clock of its `Work`.
     """
 
     run: SweepRun
@@ -43,17 +43,18 @@ class _Task:
 
 
 class Work:
-    """This process' share of a sweep.
+    """The work of this process on a sweep.
 
-    A single thread begins the children and looks after them. There are as many
-    at a time as the GPUs have slots for, and without GPUs one.
+    A single thread begins and watches all child processes. As many run at the
+    same time as the GPUs have slots for; without GPUs, one.
 
     Args:
-        runs: All of the sweep.
-        slots: The GPUs to do them on; None is none.
-        stream: Where `Progress` prints to; None is standard output.
-        clock: Seconds from any fixed moment.
-        on_end: Called when a run has ended, one way or another.
+        runs: All runs of the sweep.
+        slots: The GPUs for the runs; None is no GPU.
+        stream: The stream that `Progress` prints to; None is standard output.
+        clock: A function that returns seconds since any fixed moment.
+        on_end: A function that is called whenever a run has ended for any
+            reason.
     """
 
     def __init__(
@@ -71,7 +72,8 @@ class Work:
         self._progress = Progress(runs, self._slots, stream, clock)
         self._tasks: list[_Task] = []
         self._tried: set[pathlib.Path] = set()
-        # A run that another process sees fail meanwhile is not tried again.
+        # Runs that failed before are tried again, but not runs that fail in
+        # another process from now on.
         self._failures = {
             run.path: _written(run)
             for run in runs
@@ -79,12 +81,13 @@ class Work:
         }
 
     def do(self) -> None:
-        """Does whatever is not done and nobody else's.
+        """Does all runs that are not done and not claimed by other processes.
 
         Raises:
-            InputError: If the sweep's directory cannot be written to, or it
-                cannot be noted who has which GPU.
-            Interrupted: After a signal, once trainings have kept their steps.
+            InputError: If the sweep's directory or the files of the GPU slots
+                cannot be written to.
+            Interrupted: If a signal arrives. It is raised after the trainings
+                have saved their last steps.
         """
         for run in self._runs:
             outcome = outcome_of(run.path)
@@ -111,8 +114,8 @@ class Work:
             if retry:
                 retry = self._begin_runs()
             if self._tasks:
-                # Once one has ended there is room for another. It may be one
-                # that another process began, and that has ended since.
+                # When a run has ended, another can begin. It may also be a run
+                # that another process began and did not finish.
                 retry = self._tend() or retry
                 said = False
             elif retry:
@@ -128,19 +131,20 @@ class Work:
         """Begins as many runs as there are GPUs for.
 
         Returns:
-            Whether to try again soon, as other sweeps have the GPUs.
+            True to try again soon, as other sweeps use the GPUs.
         """
         while len(self._tasks) < self._slots.capacity:
             lease = self._slots.take()
             if lease is None:
-                # Many looks at many runs are too much for a file server.
+                # With runs in progress, the candidates are not checked: many
+                # checks of many runs are too much for a file server.
                 return bool(self._tasks) or any(self._candidates())
             if not self._begin_one(lease):
                 return False
         return False
 
     def _begin_one(self, lease: Lease) -> bool:
-        """Begins the next run that can be had; False if there is none."""
+        """Begins the next available run; returns False if there is none."""
         with contextlib.ExitStack() as held:
             held.callback(lease.release)
             for run in self._candidates():
@@ -148,7 +152,8 @@ class Work:
                 if claim is None:
                     continue
                 self._tried.add(run.path)
-                if outcome_of(run.path).state == "done":  # By now.
+                # Another process may have finished the run just now.
+                if outcome_of(run.path).state == "done":
                     claim.finish()
                     continue
                 held.callback(_let_go, run, claim)
@@ -178,7 +183,7 @@ class Work:
         return outcome.state in ("new", "interrupted")
 
     def _tend(self) -> bool:
-        """Waits a little for the runs in progress; whether one has ended."""
+        """Waits a little for runs to end; returns whether one has ended."""
         before = tuple(self._tasks)
         for place, task in enumerate(before):
             if task.child.wait(0 if place else POLL):
@@ -196,7 +201,11 @@ class Work:
         self._on_end()
 
     def _interrupt(self, signal_number: int) -> None:
-        """Hands a signal on, and waits until all children have ended."""
+        """Sends a signal to all children, and waits until they have ended.
+
+        Raises:
+            Interrupted: Always, with a message for the user.
+        """
         paths = [str(task.run.path) for task in self._tasks]
         for task in self._tasks:
             task.child.ask_to_end(signal_number)
@@ -210,7 +219,7 @@ class Work:
 
 
 def _let_go(run: SweepRun, claim: Claim) -> None:
-    """Ends this process' claim on a run; for good if it has its result."""
+    """Releases the claim on a run; removes all its claims if it is done."""
     if (run.path / "result.json").is_file():
         claim.finish()
     else:
@@ -218,5 +227,5 @@ def _let_go(run: SweepRun, claim: Claim) -> None:
 
 
 def _written(run: SweepRun) -> float:
-    """When a run's log was last written to."""
+    """Returns the time at which a run's log was last written."""
     return log_of(run.path).stat().st_mtime

@@ -1,13 +1,14 @@
-"""Files whose locks say how many runs each GPU has at the moment.
+"""Counts the runs on each GPU by locked files, the slots.
 
-A slot of a GPU is the file <GPU>.slot_<i>, and it is taken while somebody has
-it locked. Its content is the --runs_per_gpu of the sweep that locked it last.
-The files stay: removing one that somebody is about to lock would let two
-processes hold the same slot.
+A slot of a GPU is the file <GPU>.slot_<i>. It is taken while a process has it
+locked. Its content is the --runs_per_gpu of the sweep that locked it last. The
+files are never removed: if a process removed one that another is about to
+lock, two processes could hold the same slot.
 
-All lie in one directory below the system's for temporary files. Its name is
-known, so anybody might make it first, or put a link there; it is used only if
-it is a directory that belongs to this user and is closed to all others.
+All files are in one directory below the system's directory for temporary
+files. Its name is predictable, so another user might make it first, or put a
+link there. It is used only if it is a directory that belongs to this user and
+that other users cannot access.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from and_tf.utils.errors import InputError
 
 try:
     import fcntl
-except ImportError:  # Windows has none.
+except ImportError:  # Windows has no fcntl.
     fcntl = None
 
 _GATE = "gate"
@@ -33,7 +34,7 @@ class SlotFiles:
     """The open directory of the slots; see `opened`.
 
     Args:
-        directory: Its descriptor.
+        directory: The descriptor of the directory.
     """
 
     def __init__(self, directory: int) -> None:
@@ -43,7 +44,7 @@ class SlotFiles:
         """Returns the limit of each run that a GPU has at the moment.
 
         Args:
-            gpu: A name of the GPU that can be a file's.
+            gpu: A name of the GPU that is valid in the name of a file.
         """
         limits = []
         for name in os.listdir(self._directory):
@@ -57,8 +58,9 @@ class SlotFiles:
         """Locks the first free slot of a GPU.
 
         Args:
-            gpu: As for `limits`.
-            limit: How many runs the GPU may have as long as this slot is held.
+            gpu: A name of the GPU that is valid in the name of a file.
+            limit: The number of runs that the GPU may have while this slot is
+                held.
 
         Returns:
             The descriptor of the locked file. The lock is held until this
@@ -85,11 +87,11 @@ class SlotFiles:
 
 @contextlib.contextmanager
 def opened() -> Iterator[SlotFiles]:
-    """Opens the directory, and keeps other processes out of it meanwhile.
+    """Opens the directory, and keeps other processes out of it until the end.
 
     Raises:
-        InputError: If the directory is not this user's alone, or its files
-            cannot be made or locked.
+        InputError: If other users own or can access the directory, or if its
+            files cannot be made or locked.
     """
     path = pathlib.Path(tempfile.gettempdir(), f"and_tf-gpus-{os.geteuid()}")
     try:
@@ -124,7 +126,7 @@ def _unusable(path: pathlib.Path, why: str) -> InputError:
 
 
 def _lock(descriptor: int, kind: int) -> bool:
-    """Tries to lock an open file, without waiting."""
+    """Tries to lock an open file without waiting; returns whether it did."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:

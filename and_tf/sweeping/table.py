@@ -1,4 +1,4 @@
-"""A sweep's figures: a row a combination, mean ± deviation over its seeds."""
+"""Writes tables of a sweep, a row per combination, mean ± deviation."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from and_tf.utils.flag_config import RunConfig
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One combination.
+    """A row of a table: one combination of the varied flags.
 
     Attributes:
-        values: Of the varied flags, by name.
-        results: The result.json of each seed that has one.
-        outcomes: Of all its seeds.
+        values: The values of the varied flags, by name.
+        results: The content of result.json of each seed that has one.
+        outcomes: The outcomes of all seeds.
     """
 
     values: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Row:
 
 
 def rows_of(runs: Sequence[SweepRun], outcomes: Sequence[Outcome]) -> list[Row]:
-    """Groups runs, in their order, by their combination."""
+    """Groups runs by their combination, in the order of the runs."""
     groups: dict[str, list[tuple[SweepRun, Outcome]]] = {}
     for run, outcome in zip(runs, outcomes, strict=True):
         groups.setdefault(label(run.values), []).append((run, outcome))
@@ -57,10 +57,10 @@ def rows_of(runs: Sequence[SweepRun], outcomes: Sequence[Outcome]) -> list[Row]:
 
 
 def lines(rows: Sequence[Row]) -> str:
-    """The tables in Markdown, columns aligned, the best mean in bold.
+    """Returns the tables in Markdown, aligned, with the best means in bold.
 
-    The first has the seeds and the minutes; a second, where there is one,
-    what is told without labels.
+    The first table also shows the seeds and the minutes. A second table, if
+    there is one, shows the figures that need no labels.
     """
     gathered = [gather(row.results) for row in rows]
     shown = metrics.tables(n for figures in gathered for n in figures)
@@ -76,7 +76,14 @@ def _table(
     names: Sequence[str],
     whole: bool,
 ) -> list[list[str]]:
-    """Its cells; with seeds and minutes if it is `whole`."""
+    """Returns the cells of a table, the headings first.
+
+    Args:
+        rows: The combinations.
+        gathered: The figures of each combination, from `gather`.
+        names: The names of the figures to show.
+        whole: True adds columns of the seeds and the minutes.
+    """
     columns = [measure(name) for name in names]
     best = {n: _best([f.get(n, []) for f in gathered]) for n in names}
     table = [[*rows[0].values, *(one.heading for one in columns)]]
@@ -105,7 +112,7 @@ def _minutes(row: Row) -> str:
 
 
 def aligned(table: Sequence[Sequence[str]]) -> str:
-    """Cells as a Markdown table that is one to the eye too."""
+    """Formats cells as a Markdown table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     table = [table[0], ["-" * width for width in widths], *table[1:]]
     return "".join(
@@ -115,9 +122,9 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
 
 
 def _best(columns: Sequence[Values]) -> list[int]:
-    """Where the highest mean stands; nowhere if all are the same.
+    """Returns the indices of the highest mean; [] if all means are equal.
 
-    A mean over fewer seeds than others have is not held against theirs.
+    Only means over the largest number of known values are compared.
     """
     there = [known(values) for values in columns]
     most = max(map(len, there), default=0)
@@ -138,9 +145,9 @@ def write(
     """Writes table.md and table.csv.
 
     Args:
-        directory: Of the sweep.
-        rows: From `rows_of`.
-        base: The config of any of its runs.
+        directory: The directory of the sweep.
+        rows: The combinations, from `rows_of`.
+        base: The config of any run of the sweep.
     """
     besides = {*rows[0].values, *command_of(base).own}
     results = [result for row in rows for result in row.results]
@@ -169,7 +176,7 @@ def _failures(rows: Sequence[Row]) -> str:
 
 
 def _csv(rows: Sequence[Row]) -> str:
-    """Fractions in full, and the seeds of which they are."""
+    """Returns the figures as CSV, with all digits, and each row's seeds."""
     gathered = [gather(row.results) for row in rows]
     shown = metrics.tables(n for figures in gathered for n in figures)
     names = [name for columns in shown for name in columns]

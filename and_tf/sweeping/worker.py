@@ -1,4 +1,4 @@
-"""A run of a sweep in a process of its own."""
+"""Starts a run of a sweep in its own process, and watches it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Child:
-    """A process that does a run, or goes on with it, begun at once.
+    """A process that begins or resumes a run, and is started at once.
 
-    What it prints is added to the run's log. It inherits claim and lease, so
-    that nobody else takes the run or its GPUs while it lives.
+    Its output is appended to the run's log. It inherits the claim and the
+    lease, so that no other process takes the run or its GPUs while it lives.
 
-    On Linux the child is asked to end when the thread that made it ends, so a
-    sweep begins all of them in its main thread.
+    On Linux the child is asked to end when the thread that started it ends, so
+    a sweep starts all children in its main thread.
 
     Args:
-        run: Which one.
-        claim: On it.
-        lease: On the GPUs that it is to use, the only ones that it sees.
+        run: The run to do.
+        claim: This process' claim on the run.
+        lease: The lease on the GPUs of the run, the only GPUs that it sees.
     """
 
     def __init__(self, run: SweepRun, claim: Claim, lease: Lease) -> None:
@@ -44,9 +44,10 @@ class Child:
         self._told = False
         flagfile = run.path / "flags.cfg"
         if not flagfile.is_file():
-            # A directory with a log in it would not be taken for a new run's.
+            # A training would not accept a directory with only a log in it as
+            # that of a new run.
             atomic_files.write_text(flagfile, run.config.to_flagfile())
-        # Closed by `_close`, as the process writes to it until it ends.
+        # The process writes to the log until it ends, so it stays open.
         self._log = open(log_of(run.path), "a", buffering=1)
         try:
             now = datetime.datetime.now(datetime.UTC)
@@ -69,20 +70,23 @@ class Child:
             env={
                 **os.environ,
                 **self._lease.environment(),
-                # What was printed before a crash is to be read.
+                # Keeps the output before a crash from being lost.
                 "PYTHONUNBUFFERED": "1",
             },
             **_ties((self._claim.descriptor, *self._lease.descriptors)),
         )
 
     def wait(self, seconds: float) -> bool:
-        """Waits until the process has ended, but no longer than that.
+        """Waits until the process has ended, but at most for some seconds.
 
-        A child whose claim was lost meanwhile is asked to keep its step and
-        end, as another process goes on with the run.
+        If the claim was lost meanwhile, the child is asked to save its step
+        and end, as another process continues the run.
+
+        Args:
+            seconds: The longest time to wait, in seconds.
 
         Returns:
-            Whether it has ended.
+            True if the process has ended.
         """
         try:
             code = self._process.wait(seconds)
@@ -97,9 +101,10 @@ class Child:
         return True
 
     def ask_to_end(self, signal_number: int) -> None:
-        """Sends it a signal, at which a training keeps its step and ends.
+        """Sends a signal, at which a training saves its step and ends.
 
-        Only the first call does: a second signal would be obeyed at once.
+        Only the first call sends it, as a training ends at a second signal
+        without saving.
         """
         if not self._told:
             self._told = True
@@ -107,10 +112,11 @@ class Child:
 
 
 def end(children: Sequence[Child]) -> None:
-    """Asks children to keep their steps and end, and waits until they have.
+    """Asks children to save their steps and end, and waits until they have.
 
-    Nobody may have their runs while they still write to them. If this process
-    is told not to wait, by a second Ctrl-C for example, they are killed.
+    Other processes must not take the runs while the children still write to
+    them. If this process is interrupted while it waits, for example by a
+    second Ctrl-C, the children are killed.
     """
     for child in children:
         child._process.terminate()
@@ -133,16 +139,16 @@ def _command(run: SweepRun) -> list[str]:
 
 
 def _ties(descriptors: Sequence[int]) -> dict[str, Any]:
-    """How the child hangs on this process, where systems can say it.
+    """Returns the arguments of Popen that tie a child to this process.
 
     Args:
-        descriptors: Of the open files that it inherits.
+        descriptors: The descriptors of open files that the child inherits.
     """
     if os.name != "posix":
         return {}
     return {
-        # Else Ctrl-C would reach it twice, from the terminal and from here,
-        # and a second signal is obeyed at once.
+        # Without a group of its own, the child would get Ctrl-C twice, from
+        # the terminal and from this process, and would end without saving.
         "process_group": 0,
         "pass_fds": descriptors,
         "preexec_fn": _end_with_parent,
@@ -150,6 +156,6 @@ def _ties(descriptors: Sequence[int]) -> dict[str, Any]:
 
 
 def _end_with_parent() -> None:
-    """Has Linux end this process, gently, when its parent is killed."""
+    """Makes Linux send this process SIGTERM when its parent has ended."""
     if _LIBC:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
