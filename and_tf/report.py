@@ -14,8 +14,8 @@ Examples:
 
 The page is one file that opens without a network. Figures that it shows and
 that the run does not have yet are evaluated first, and kept beside the run as
-and_tf.evaluate keeps them. --run_dir may name a run that is finished or has a checkpoint, or a
-finished clustering.
+and_tf.evaluate keeps them. --run_dir may name a run that is finished or has a
+checkpoint, or a finished clustering.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ def _text(figures: dict[str, Any], moments: list[Moment]) -> str:
         )
     if all(moment.round is None for moment in moments):
         lines.append(
-            "  there is no checkpoint of a round's end: no round has ended yet, "
-            "or the run was trained with --nokeep_rounds"
+            "  there is no checkpoint of a round's end: no round has ended "
+            "yet, or the run was trained with --nokeep_rounds"
         )
     return "\n".join(lines)
