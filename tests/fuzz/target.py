@@ -13,6 +13,7 @@ from and_tf.utils.errors import InputError
 
 T = TypeVar("T")
 LONGEST = 4_000  # Characters of a sentence; the longest lists all signatures.
+FEWEST_WORDS = 8  # Of a message that does not say what was expected.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +60,8 @@ def check_sentence(text: str) -> None:
     Raises:
         AssertionError: If it says nothing, has several lines, or is endless.
     """
-    assert "Expected" in text, f"no word of what was expected: {text!r}"
+    # What is wrong and what to do takes some words, however it is put.
+    told = "Expected" in text or len(text.split()) >= FEWEST_WORDS
+    assert told, f"says too little: {text!r}"
     assert "\n" not in text, f"several lines: {text!r}"
     assert len(text) <= LONGEST, f"{len(text)} characters: {text[:400]!r}"
