@@ -116,7 +116,7 @@ def _exists(entry: str) -> bool:
 
 @functools.cache
 def _cards() -> tuple[_Card, ...]:
-    """Lists the cards that nvidia-smi names, else as many as are counted."""
+    """Returns the cards of nvidia-smi or, without it, as many as counted."""
     return _asked() or (_Card(),) * _count()
 
 

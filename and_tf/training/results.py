@@ -25,7 +25,7 @@ from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training
 from and_tf.training.run_directory import RunDirectory, versions
 
-_NAMED_CLASSES = 12  # Of more classes, only the number is printed.
+_NAMED_CLASSES = 12  # If there are more, only their number is printed.
 ABOUT = {
     "rotation": "rotation: learns which quarter turn a view has had",
     "supervised": "supervised: learns from the labels of the training images",
