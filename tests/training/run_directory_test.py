@@ -149,7 +149,7 @@ def test_metrics_and_neighbourhoods_can_be_read_back(directory, rng):
     )
     directory.write_neighbourhoods(found)
     again = directory.read_neighbourhoods(2)
-    for name in ("entropy", "neighbours", "selected"):
+    for name in ("entropy", "neighbours", "is_anchor"):
         np.testing.assert_array_equal(
             getattr(found, name), getattr(again, name)
         )
