@@ -56,6 +56,7 @@ from and_tf.sweeping.scheduler import Work
 from and_tf.utils import bounds, cli
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import FlagConfig, Group, from_flags, option
+from and_tf.utils.signals import Interruption
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,11 +131,16 @@ def main(config: SweepConfig) -> None:
     if config.list:
         _list(runs)
         return
-    slots = _slots(config, runs)
-    Work(runs, slots, on_end=lambda: _write(directory, runs)).do()
-    outcomes = [outcome_of(run.path) for run in runs]
-    if any(outcome.result for outcome in outcomes):
-        _conclude(directory, _write(directory, runs))
+    # Signals are heard until the tables are written, so that a signal never
+    # ends this process while a training begins, runs or ends.
+    interruption = Interruption()
+    with interruption.heard():
+        slots = _slots(config, runs)
+        work = Work(runs, slots, on_end=lambda: _write(directory, runs))
+        work.do(interruption)
+        outcomes = [outcome_of(run.path) for run in runs]
+        if any(outcome.result for outcome in outcomes):
+            _conclude(directory, _write(directory, runs))
     _answer(runs, outcomes)
 
 

@@ -79,8 +79,8 @@ def load(
         max_test_examples: The same number for the test split.
         seed: Random seed of the subsets, and of nothing else.
         memory_limit: The largest size of a split in memory, in bytes. A larger
-            split is streamed; if it consists of files, each is decoded once in
-            advance to find those that cannot be read.
+            split is streamed; each image is decoded once in advance to find
+            those that cannot be read.
 
     Returns:
         The training split and, if there is one, the test split.
@@ -215,7 +215,7 @@ def _held(
 ) -> Split:
     """Holds a split in memory if it fits, and leaves it a stream otherwise.
 
-    Files that cannot be read are left out in both cases.
+    Images that cannot be read are left out in both cases.
 
     Args:
         split: Any split. One that is in memory already is returned as it is.
@@ -241,8 +241,9 @@ def _held(
     else:
         good = hold(split, side, later)
     if not good.size:
+        kind = "records" if split.file_names is None else "files"
         raise InputError(
-            f"Expected images in {split.name}. Received {split.size} files, "
+            f"Expected images in {split.name}. Received {split.size} {kind}, "
             f"of which none can be read, such as {good.skipped[0].name}."
         )
     return good

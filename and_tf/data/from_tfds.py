@@ -9,8 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data import decode_cache, parallelism
+from and_tf.data.attempt import map_batches
 from and_tf.data.split import Split, Stream
 from and_tf.data.tfds_records import Records
+from and_tf.data.walking import utf8
 from and_tf.utils import damage
 from and_tf.utils.errors import InputError
 
@@ -39,6 +41,8 @@ def read(
     height, width, channels = features[image_key].shape
     records = _records(builder, split)
     spec = {image_key: tf.io.FixedLenFeature([], tf.string)}
+    if label_key:  # A record without a label is as broken as its image.
+        spec[label_key] = tf.io.FixedLenFeature([], tf.int64)
 
     def unpack(serialized: tf.Tensor) -> tf.Tensor:
         return tf.io.parse_example(serialized, spec)[image_key]
@@ -50,7 +54,12 @@ def read(
 
     def identity() -> str | None:
         parts = records.skip.tolist(), records.take.tolist()
-        return decode_cache.identity(records.files.tolist(), image_key, *parts)
+        return decode_cache.identity(
+            records.files.tolist(), image_key, label_key, *parts
+        )
+
+    def refusal(error: Exception) -> InputError:
+        return _refusal(records, name, error)
 
     names = getattr(features[label_key], "names", None) if label_key else None
     name = f"{builder.name}/{split}"
@@ -58,7 +67,15 @@ def read(
         name=name,
         size=records.size,
         image_shape=(height, width) if height and width else None,
-        stream=Stream(records, decode, unpack, identity),
+        stream=Stream(
+            records,
+            decode,
+            unpack,
+            identity,
+            raises=True,
+            names=records.name_of,
+            refusal=refusal,
+        ),
         labels=(lambda: _labels(records, label_key, name))
         if label_key
         else None,
@@ -101,8 +118,28 @@ def _records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
     )
 
 
+def _refusal(records: Records, name: str, error: Exception) -> InputError:
+    """Says which file of a split is damaged, and what to do.
+
+    Args:
+        records: The records of the split.
+        name: The name of the split.
+        error: The error that TensorFlow raised.
+    """
+    found = records.damage() or (damage.brief(error),)
+    directory = os.path.dirname(os.fsdecode(records.files[0]))
+    return InputError(
+        f"Expected the files of {name} to be whole. Received: "
+        f"{': '.join(found)}. The rest of that file cannot be read. Copy it "
+        f"again, or remove {utf8(directory)}, and the data set is prepared "
+        "again at the next start."
+    )
+
+
 def _labels(records: Records, key: str, name: str) -> np.ndarray:
     """Reads all labels of a split, int64 `[N]`, without decoding images.
+
+    A label that cannot be read is -1; its image is left out.
 
     Args:
         records: The N records of the split.
@@ -110,33 +147,26 @@ def _labels(records: Records, key: str, name: str) -> np.ndarray:
         name: The name of the split, for error messages.
 
     Raises:
-        InputError: If records are damaged, or there are fewer than N.
+        InputError: If a file is damaged, or there are fewer than N records.
     """
     spec = {key: tf.io.FixedLenFeature([], tf.int64)}
+
+    @tf.autograph.experimental.do_not_convert
+    def parse(record: tf.Tensor) -> tuple[tf.Tensor]:
+        return (tf.io.parse_example(record, spec)[key],)
+
     labels = np.full(records.size, -1, np.int64)
-    batches = (
-        records.unordered()
-        .batch(512)
-        .map(
-            lambda batch, numbers: (tf.io.parse_example(batch, spec), numbers),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
-    )
-    count = 0
+    count, unread = 0, (tf.constant(-1, tf.int64),)
+    batches = map_batches(records.unordered().batch(512), parse, parse, unread)
     try:
         for parsed, numbers in parallelism.fixed(batches).as_numpy_iterator():
-            labels[numbers] = parsed[key]
+            labels[numbers] = parsed
             count += len(numbers)
     except (tf.errors.OpError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"Expected the files of {name} to be whole. Received: "
-            f"{damage.brief(error)}. Prepare the data set again."
-        ) from error
+        raise _refusal(records, name, error) from error
     if count < records.size:
-        raise InputError(
-            f"Expected {records.size} records in {name}. Received {count}. "
-            "Prepare the data set again."
-        )
+        error = ValueError(f"{count} records of {records.size}")
+        raise _refusal(records, name, error)
     return labels
 
 

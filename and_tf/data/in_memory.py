@@ -10,12 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data import decode_cache, parallelism
+from and_tf.data.attempt import map_batches
 from and_tf.data.preprocessing import centre_square
-from and_tf.data.skipped import UNREADABLE, Skipped
-from and_tf.data.split import Split, in_memory, take
-from and_tf.data.walking import utf8
+from and_tf.data.split import Split, in_memory
+from and_tf.data.verifying import entry_name, recall, remember, without
 from and_tf.data.zero_copy import empty
-from and_tf.utils import damage
 from and_tf.utils.errors import InputError
 
 _GROUP = 64  # The number of images decoded as one element of a data set.
@@ -25,90 +24,64 @@ _COPIED_BYTES = 4 * 2**20  # Bytes of the images that Python gets at once.
 def hold(split: Split, side: int | None, later: bool = False) -> Split:
     """Decodes a streamed split once and keeps its images in memory.
 
-    Files that cannot be read are left out, and named in `skipped`. If the
-    images are records instead of files, all of them have to be readable, so
-    that their number is known in advance. They are decoded in the background,
-    and the first access to `images` waits for the end.
+    Images that cannot be read are left out, and named in `skipped`. Their
+    number has to be known before training begins, so images are decoded at
+    once. If they are records and an earlier process has found out which of
+    them can be read, they are decoded in the background, and the first access
+    to `images` waits for the end.
 
     Args:
         split: A split whose stream is a `Stream`.
         side: Side of the squares, in pixels: the centre square of each image
             is resized to it. None keeps the images as they are, of the shape
             that they all share.
-        later: True decodes records when images are first needed, and leaves
-            the cores to other work until then. Files are decoded at once.
+        later: True leaves the cores to other work until images are first
+            needed, in cases where they may be decoded in the background.
 
     Raises:
-        InputError: If a record cannot be read. It is raised when images are
-            first needed.
+        InputError: If a file of records is damaged. In the background it is
+            raised when images are first needed.
     """
     shape = (*((side, side) if side else split.image_shape), 3)
-    fields = dict(class_names=split.class_names, file_names=split.file_names)
     labels = lambda: split.labels  # noqa: E731
-    if split.file_names is None:
+    fields = dict(class_names=split.class_names, file_names=split.file_names)
+    are_records = split.file_names is None
+    broken = recall(split) if are_records else None
+    if broken is not None:
+        split = without(split, broken)
         whole = functools.partial(_whole, split, shape, side)
         images = functools.cache(whole) if later else parallelism.begin(whole)
-        all_images = split.size, *shape
-        return in_memory(split.name, images, labels, all_images, **fields)
+        fields |= dict(shape=(split.size, *shape), skipped=split.skipped)
+        return in_memory(split.name, images, labels, **fields)
     images, readable, keep = _decoded(split, shape, side)
-    keep()
+    broken = np.flatnonzero(~readable)
+    if are_records:
+        remember(split, broken)
+        parallelism.begin(keep)  # Training may start meanwhile.
+    else:
+        keep()
     held = in_memory(
         split.name, images, labels, skipped=split.skipped, **fields
     )
-    return without(held, np.flatnonzero(~readable))
-
-
-def without(split: Split, broken: np.ndarray) -> Split:
-    """Leaves out files that cannot be read, and names them in `skipped`.
-
-    Args:
-        split: A split of files.
-        broken: int64 `[b]`, the sample numbers of the unreadable files.
-    """
-    if not len(broken):
-        return split
-    names = (utf8(split.file_names[number]) for number in broken)
-    skipped = {*split.skipped, *(Skipped(name, UNREADABLE) for name in names)}
-    good = np.delete(np.arange(split.size), broken)
-    return take(split, good, tuple(sorted(skipped)))
+    return without(held, broken, split.name_of)
 
 
 def _whole(
     split: Split, shape: tuple[int, int, int], side: int | None
 ) -> np.ndarray:
-    """Decodes all images of a split of records, uint8 `[N, *shape]`.
+    """Decodes records of which all can be read, uint8 `[N, *shape]`.
 
     Raises:
-        InputError: If a record is damaged or cannot be decoded.
+        InputError: If a file is damaged, or a record cannot be decoded.
     """
-    try:
-        images, readable, keep = _decoded(split, shape, side)
-    except (tf.errors.OpError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"Expected the files of {split.name} to be whole. Received: "
-            f"{damage.brief(error)}. Prepare the data set again."
-        ) from error
+    images, readable, keep = _decoded(split, shape, side)
     if not readable.all():
         raise InputError(
             f"Expected {split.size} images in {split.name}. Received "
-            f"{readable.sum()}. Prepare the data set again."
+            f"{readable.sum()}. Start again."
         )
     parallelism.begin(keep)  # The cache is written while training starts.
     return images
-
-
-def entry_name(split: Split, *more: object) -> str | None:
-    """Names a split's entry in the cache, see `decode_cache.identity`.
-
-    Args:
-        split: A split whose stream is a `Stream`.
-        *more: Further values that the content of the entry depends on.
-    """
-    name, renumber = split.stream.identity(), split.stream.renumber
-    if name is None:
-        return None
-    chosen = None if renumber is None else renumber.tobytes()
-    return decode_cache.identity([], name, *more, chosen)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -142,9 +115,11 @@ def readable_batches(
         image = centre_square(image, side) if side else image
         return tf.ensure_shape(image, shape), tf.constant(True)
 
+    stream = split.stream
+
     @tf.function(autograph=False)
     def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = split.stream.decode(encoded)
+        image = stream.decode(encoded)
         if image.shape.is_fully_defined():  # It is no empty, unreadable image.
             return shaped(image)
         return tf.cond(
@@ -161,23 +136,32 @@ def readable_batches(
         images, readable = zip(*map(decode, tf.unstack(encoded, _GROUP)))
         return tf.stack(images), tf.stack(readable)
 
-    def decode_group(encoded: tf.Tensor, numbers: tf.Tensor) -> tuple:
-        encoded = split.stream.unpack(encoded)
-        images, readable = tf.cond(
+    def decode_group(records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        encoded = stream.unpack(records)
+        return tf.cond(
             tf.size(encoded) == _GROUP,
             lambda: all_at_once(encoded),
             lambda: each(encoded),
         )
-        return images, readable, numbers
 
     # For small images, tf.data's own work for every element would take as long
     # as the decoding, so a group of images is one element. A full group is
     # decoded without a loop, which took a tenth longer.
-    groups = split.stream.kept(None).skip(first).batch(_GROUP)
+    groups = stream.kept(None).skip(first).batch(_GROUP)
+    if stream.raises:
+        decoded = map_batches(
+            groups,
+            decode_group,
+            lambda record: decode(stream.unpack(record)),
+            (np.zeros(shape, np.uint8), False),
+        )
+    else:
+        decoded = groups.map(
+            lambda records, numbers: (*decode_group(records), numbers),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
     return parallelism.fixed(
-        groups.map(decode_group, num_parallel_calls=tf.data.AUTOTUNE)
-        .rebatch(batch_size)
-        .prefetch(tf.data.AUTOTUNE)
+        decoded.rebatch(batch_size).prefetch(tf.data.AUTOTUNE)
     )
 
 
@@ -214,15 +198,21 @@ def _decode_all(
     Returns:
         The images, uint8 `[N, *shape]`, and a mask of those that could be
         read, bool `[N]`.
+
+    Raises:
+        InputError: If a file of records is damaged.
     """
     images = empty((split.size, *shape))
     readable = np.zeros(split.size, bool)
     at_once = max(1, _COPIED_BYTES // math.prod(shape))
     batches = readable_batches(split, shape, side, batch_size=at_once)
-    for batch, good, numbers in batches.as_numpy_iterator():
-        if parallelism.abandoned():
-            raise SystemExit
-        those = slice(numbers[0], numbers[0] + len(numbers))
-        images[those] = batch
-        readable[those] = good
+    try:
+        for batch, good, numbers in batches.as_numpy_iterator():
+            if parallelism.abandoned():
+                raise SystemExit
+            those = slice(numbers[0], numbers[0] + len(numbers))
+            images[those] = batch
+            readable[those] = good
+    except (tf.errors.OpError, UnicodeDecodeError) as error:
+        raise split.stream.refusal(error) from error
     return images, readable

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data.skipped import Skipped
+from and_tf.data.walking import utf8
 from and_tf.data.zero_copy import captured, shareable
 
 Seed = tf.Tensor | None
@@ -53,6 +54,12 @@ class Stream:
             time than one record.
         identity: A function that returns a name for the current state of the
             images, which changes with their files, or None if it is unknown.
+        raises: True if `decode` or `unpack` raises for an image that cannot be
+            read, instead of returning one of no pixels.
+        names: A function of a number that returns the printable name of its
+            record.
+        refusal: A function of an error of `encoded`, which no longer returns
+            all records, that returns the error to raise instead.
         renumber: int64 `[N]`: the new number of each image, -1 to leave it
             out. None keeps all images and their numbers.
     """
@@ -61,6 +68,9 @@ class Stream:
     decode: Callable[[tf.Tensor], tf.Tensor]
     unpack: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     identity: Callable[[], str | None] = lambda: None
+    raises: bool = False
+    names: Callable[[int], str] = str
+    refusal: Callable[[Exception], Exception] = lambda error: error
     renumber: np.ndarray | None = None
 
     def __call__(
@@ -91,6 +101,12 @@ class Stream:
         return _places(self.kept(seed), skip, keep).map(
             decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
+
+    def name_of(self, number: int) -> str:
+        """Returns the printable name of the image of this number."""
+        if self.renumber is not None:
+            number = np.flatnonzero(self.renumber >= 0)[number]
+        return self.names(int(number))
 
     def kept(self, seed: Seed) -> tf.data.Dataset:
         """Returns (record, number) of all images that are not left out."""
@@ -125,8 +141,8 @@ class Split:
         images: uint8 `[N, H, W, 3]` if the split is held in memory, or None.
             May be set to a function, which is called when the images are first
             read.
-        skipped: The files and folders that were found and left out, such as
-            files that cannot be read.
+        skipped: The files, folders and records that were found and left out,
+            such as files that cannot be read.
     """
 
     name: str
@@ -148,6 +164,12 @@ class Split:
     def held(self) -> bool:
         """True if `images` are in memory, or will be once they are read."""
         return self.__dict__["images"] is not None
+
+    def name_of(self, number: int) -> str:
+        """Returns the printable name of an image that is a file or streamed."""
+        if self.file_names is not None:
+            return utf8(self.file_names[number])
+        return self.stream.name_of(number)
 
     def wait(self) -> None:
         """Waits until `images` are decoded.

@@ -7,15 +7,20 @@ number in a shuffled order that depends on a symbolic seed.
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import numpy as np
 import tensorflow as tf
 
 from and_tf.data.split import Seed
+from and_tf.data.walking import utf8
+from and_tf.utils import damage
+from and_tf.utils.progress import Counted
 
 _WINDOW_BYTES = 256 * 2**20  # The size of records that are shuffled together.
 _LEAST_WINDOW = 256  # The least number of such records.
 _OPEN_FILES = 16
+_SHOWN_FILES = 100  # From this number on, a search in files shows progress.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,6 +87,42 @@ class Records:
             .unbatch()
             .apply(whole)
         )
+
+    def name_of(self, number: int) -> str:
+        """Names a record as TFDS does in its feature `tfds_id`.
+
+        Args:
+            number: The number of the record.
+
+        Returns:
+            The file's name and the record's place in it, from 0, such as
+            "mnist-train.tfrecord-00000-of-00001__12".
+        """
+        ends = np.cumsum(self.take)
+        index = int(np.searchsorted(ends, number, side="right"))
+        first = ends[index] - self.take[index]
+        name = os.path.basename(os.fsdecode(self.files[index]))
+        return f"{utf8(name)}__{self.skip[index] + number - first}"
+
+    def damage(self) -> tuple[str, str] | None:
+        """Finds the first damaged file, and reads all files before it.
+
+        Returns:
+            Its path and what is wrong with it, or None if all are whole.
+        """
+        with Counted("find the damaged file", len(self.files)) as progress:
+            for file, most in zip(self.files, self.skip + self.take):
+                records = tf.data.TFRecordDataset(file).take(most)
+                path = utf8(os.fsdecode(file))
+                try:
+                    count = records.reduce(np.int64(0), lambda n, _: n + 1)
+                except tf.errors.OpError as error:
+                    return path, damage.brief(error)
+                if count < most:
+                    return path, f"{count} of {most} records"
+                if len(self.files) >= _SHOWN_FILES:
+                    progress.advance(1)
+        return None
 
     def unordered(self) -> tf.data.Dataset:
         """Returns (record, number) in any order, as fast as possible."""

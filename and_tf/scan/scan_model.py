@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -14,6 +15,7 @@ from and_tf.distribution.keras_multi_worker import MultiWorkerModel
 from and_tf.scan.losses import scan_loss
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 class SCAN(MultiWorkerModel):
     """A model of clustering heads on an encoder.
 
@@ -24,6 +26,9 @@ class SCAN(MultiWorkerModel):
     statistics of its training. A fine-tuned encoder runs in training mode and
     normalises images and neighbours by their own statistics, as the authors'
     code does.
+
+    `save` keeps everything that training needs; `keras.models.load_model`
+    continues from it once this class has been imported.
 
     Args:
         encoder: A trained encoder from `backbones.build`.
@@ -121,6 +126,48 @@ class SCAN(MultiWorkerModel):
         self._consistency.update_state(consistency)  # [B]
         self._entropy.update_state(tf.reduce_mean(losses.entropy))
         return self.get_metrics_result()
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments and the dtype policy."""
+        return {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "clusters": self.clusters,
+            "heads": self.heads,
+            "entropy_weight": self.entropy_weight,
+            "features": self.features,
+            "freeze": self.freeze,
+            "view_size": self.view_trunk.input_shape[1],
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict | None = None
+    ) -> SCAN:
+        """Makes a model from the result of `get_config`.
+
+        Args:
+            config: The serialised arguments.
+            custom_objects: The user's own classes, by name.
+        """
+        # Keras finds the optimiser of a saved model only after this import.
+        from and_tf.method import optimizers  # noqa: F401
+
+        config = dict(config)
+        encoder, policy = (
+            keras.saving.deserialize_keras_object(
+                config.pop(name), custom_objects=custom_objects
+            )
+            for name in ("encoder", "dtype")
+        )
+        model = cls._around(encoder, **config)
+        model.dtype_policy = policy
+        return model
+
+    @classmethod
+    def _around(cls, encoder: keras.Model, **options: Any) -> SCAN:
+        """Makes a model from the other entries of its config."""
+        return cls(encoder, **options)
 
     def averaged(self) -> contextlib.AbstractContextManager[None]:
         """Returns a context for evaluation, which changes nothing here."""

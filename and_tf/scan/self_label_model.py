@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from and_tf.scan.losses import self_label_loss
 from and_tf.scan.scan_model import SCAN
 
 
+@keras.saving.register_keras_serializable(package="and_tf")
 class SelfLabeller(SCAN):
     """A model of one clustering head and its encoder, for self-labelling.
 
@@ -118,6 +120,35 @@ class SelfLabeller(SCAN):
         self._confident.update_state(found.confident)
         self._skipped.update_state(1 - learns)
         return self.get_metrics_result()
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the arguments of the model and of a `SCAN` of its head."""
+        return {
+            **super().get_config(),
+            "threshold": self.threshold,
+            "balanced": self.balanced,
+            "decay": self.decay,
+        }
+
+    @classmethod
+    def _around(
+        cls,
+        encoder: keras.Model,
+        *,
+        threshold: float,
+        balanced: bool,
+        decay: float,
+        freeze: bool,
+        **options: Any,
+    ) -> SelfLabeller:
+        return cls(
+            SCAN(encoder, **options),
+            0,
+            threshold=threshold,
+            balanced=balanced,
+            decay=decay,
+            freeze=freeze,
+        )
 
     def get_metrics_result(self) -> dict[str, tf.Tensor]:
         """Returns means over the epoch so far."""

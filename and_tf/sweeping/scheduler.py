@@ -80,8 +80,13 @@ class Work:
             if outcome_of(run.path).state == "failed"
         }
 
-    def do(self) -> None:
+    def do(self, interruption: Interruption) -> None:
         """Does all runs that are not done and not claimed by other processes.
+
+        Args:
+            interruption: The signals that the caller hears. It begins to do
+                so before this call: whoever reads the first line printed here
+                may send a signal before the first process has started.
 
         Raises:
             InputError: If the sweep's directory or the files of the GPU slots
@@ -96,23 +101,21 @@ class Work:
                 self._tried.add(run.path)
         left = [run for run in self._runs if run.path not in self._tried]
         self._progress.announce(left)
-        interruption = Interruption()
-        with interruption.heard():
-            try:
-                self._do(interruption)
-            except BaseException:
-                worker.end([task.child for task in self._tasks])
-                raise
-            finally:
-                self._progress.clear()
-                for task in self._tasks:
-                    task.held.close()
+        try:
+            self._do(interruption)
+        except BaseException:
+            worker.end([task.child for task in self._tasks])
+            raise
+        finally:
+            self._progress.clear()
+            for task in self._tasks:
+                task.held.close()
 
     def _do(self, interruption: Interruption) -> None:
         retry, said = True, False
         while not interruption.signal_number:
             if retry:
-                retry = self._begin_runs()
+                retry = self._begin_runs(interruption)
             if self._tasks:
                 # When a run has ended, another can begin. It may also be a run
                 # that another process began and did not finish.
@@ -124,16 +127,19 @@ class Work:
                 said = True
                 time.sleep(RETRY)
             else:
-                return
-        self._interrupt(interruption.signal_number)
+                break
+        if interruption.signal_number:
+            self._interrupt(interruption.signal_number)
 
-    def _begin_runs(self) -> bool:
-        """Begins as many runs as there are GPUs for.
+    def _begin_runs(self, interruption: Interruption) -> bool:
+        """Begins as many runs as there are GPUs for, until a signal arrives.
 
         Returns:
             True to try again soon, as other sweeps use the GPUs.
         """
         while len(self._tasks) < self._slots.capacity:
+            if interruption.signal_number:
+                return False
             lease = self._slots.take()
             if lease is None:
                 # With runs in progress, the candidates are not checked: many

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from and_tf.data import from_tfds
+from and_tf import data
+from and_tf.data import from_tfds, verifying
 from and_tf.data.builder import open_builder
 from and_tf.data.in_memory import hold
+from and_tf.data.preprocessing import centre_square
+from and_tf.data.skipped import UNREADABLE, summaries
+from and_tf.data.split import Split
+from and_tf.data.verifying import verified
 from and_tf.utils.errors import InputError
 from tests.data import tiny_tfds
 
@@ -118,18 +124,78 @@ def test_files_that_are_missing_or_of_another_format(
         from_tfds.read(_open("tiny_grey", tmp_path), "validation")
 
 
-@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("read", [verified, lambda split: hold(split, None)])
 @pytest.mark.parametrize(
-    ("cut", "message"), [(-20, "truncated record"), (0, "contain 8 elements")]
+    ("cut", "message"),
+    [(-20, "truncated record"), (0, "0 of 2 records")],
 )
 def test_files_that_are_cut_short(
-    tmp_path: pathlib.Path, cut: int, message: str, later: bool
+    tmp_path: pathlib.Path,
+    cut: int,
+    message: str,
+    read: Callable[[Split], Split],
 ) -> None:
     tiny_tfds.prepare("tiny_grey", tmp_path)
     path = next(tmp_path.glob("tiny_grey/1.0.0/*train*00001*"))
     path.write_bytes(path.read_bytes()[:cut])
     split = from_tfds.read(_open("tiny_grey", tmp_path), "train")
-    held = hold(split, None, later)
-    for _ in range(2):
-        with pytest.raises(InputError, match=message):
-            held.wait()
+    with pytest.raises(InputError, match=f"{path}: {message}.*Copy it"):
+        read(split)
+
+
+def _cut_image(example: tf.train.Example) -> None:
+    image = example.features.feature["image"].bytes_list.value
+    image[0] = image[0][:-20]
+
+
+def _without_label(example: tf.train.Example) -> None:
+    del example.features.feature["label"]
+
+
+@pytest.mark.parametrize("memory_limit", [0, 10**9])
+def test_records_that_cannot_be_read_are_left_out_and_named(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, memory_limit: int
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(verifying, "LEAST", 1)
+    builder = tiny_tfds.prepare("tiny_colour", tmp_path)
+    config = tfds.ReadConfig(interleave_cycle_length=1, add_tfds_id=True)
+    dataset = builder.as_dataset(split="train", read_config=config)
+    good = list(tfds.as_numpy(dataset))
+    paths = builder.info.splits["train"].filepaths
+    tiny_tfds.change_record(paths[0], 1, _cut_image)
+    tiny_tfds.change_record(paths[2], 0, _without_label)
+    ids = [
+        good.pop(number)["tfds_id"].decode()
+        for number in (sum(builder.info.splits["train"].shard_lengths[:2]), 1)
+    ]
+
+    orders = []
+    for _ in range(2):  # The second time, the list of records is known.
+        train = data.load(
+            "tiny_colour", str(tmp_path), image_size=2,
+            memory_limit=memory_limit,
+        ).train  # fmt: skip
+        assert train.held == bool(memory_limit) and train.size == len(good) == 9
+        assert list(summaries(train.skipped)) == [
+            f"2 {UNREADABLE}: {ids[1]}, {ids[0]}"
+        ]
+        np.testing.assert_array_equal(train.labels, [g["label"] for g in good])
+        orders.append([])
+        for image, number in train.stream(tf.constant([3, 4], tf.int64)):
+            expected = good[number]["image"]
+            if train.held:
+                expected = centre_square(expected, 2)
+            np.testing.assert_array_equal(image, expected)
+            orders[-1].append(int(number))
+    assert orders[0] == orders[1] != sorted(orders[0]) == list(range(9))
+
+
+def test_a_split_of_unreadable_records_is_refused(
+    tmp_path: pathlib.Path,
+) -> None:
+    builder = tiny_tfds.prepare("tiny_colour", tmp_path)
+    for path in builder.info.splits["test"].filepaths:
+        tiny_tfds.rewrite(path, lambda all: [b"\xff no example"] * len(all))
+    with pytest.raises(InputError, match="4 records, of which none can be"):
+        data.load("tiny_colour", str(tmp_path), image_size=2)

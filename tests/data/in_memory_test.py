@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
+from and_tf.data import verifying
 from and_tf.data.in_memory import hold
 from and_tf.data.split import Seed, take
 from tests.data.streamed import BROKEN, H, N, W, streamed
@@ -48,26 +50,33 @@ def test_hold_leaves_out_and_names_what_cannot_be_read(
     np.testing.assert_array_equal(held.labels, [0, 10, 20, 40, 50, 60])
 
 
-def test_hold_decodes_once_and_if_wanted_not_before_images_are_read(
-    images: np.ndarray,
+def test_records_that_are_known_are_decoded_once_when_they_are_needed(
+    images: np.ndarray, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    split, calls = streamed(images), []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(verifying, "LEAST", 1)
+    split, calls = streamed(images, BROKEN), []
+    plain = split.stream
 
     def encoded(seed: Seed) -> tf.data.Dataset:
         calls.append(seed)
-        return split.stream.encoded(seed)
+        return plain.encoded(seed)
 
-    stream = dataclasses.replace(split.stream, encoded=encoded)
-    held = hold(
-        dataclasses.replace(split, stream=stream, file_names=None),
-        None,
-        later=True,
+    stream = dataclasses.replace(
+        plain, encoded=encoded, identity=lambda: "a", names="r{}".format
     )
-    assert held.held and held.size == N and held.image_shape == (H, W)
-    np.testing.assert_array_equal(held.labels, np.arange(N) * 10)
-    assert not calls
-    for _ in range(2):
-        np.testing.assert_array_equal(held.images, images)
-        for image, number in held.stream(None):
-            np.testing.assert_array_equal(image, images[number])
+    split = dataclasses.replace(split, stream=stream, file_names=None)
+    first = hold(split, None, later=True)
+    assert calls == [None]  # It was not known which of them can be read.
+    held = hold(split, None, later=True)
+    assert calls == [None] and held.held and held.skipped == first.skipped
+    assert [one.name for one in held.skipped] == ["0", "r3"]
+    assert held.size == N - 1 and held.image_shape == (H, W)
+    np.testing.assert_array_equal(held.labels, [0, 10, 20, 40, 50, 60])
     assert calls == [None]
+    good = np.delete(images, BROKEN, axis=0)
+    for one in (first, held, held):
+        np.testing.assert_array_equal(one.images, good)
+        for image, number in one.stream(None):
+            np.testing.assert_array_equal(image, good[number])
+    assert calls == [None] * 2

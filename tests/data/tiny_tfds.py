@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 SHARDS = 3
@@ -76,3 +78,28 @@ def prepare(name: str, data_dir: pathlib.Path) -> tfds.core.DatasetBuilder:
     finally:
         tfds.display_progress_bar(enable=True)
     return builder
+
+
+def rewrite(
+    path: os.PathLike, change: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    """Replaces the records of a file by what `change` makes of them."""
+    path = os.fspath(path)
+    records = [record.numpy() for record in tf.data.TFRecordDataset(path)]
+    with tf.io.TFRecordWriter(path) as writer:
+        for record in change(records):
+            writer.write(record)
+
+
+def change_record(
+    path: os.PathLike, place: int, change: Callable[[tf.train.Example], None]
+) -> None:
+    """Changes the example in one place of a file."""
+
+    def changed(records: list[bytes]) -> list[bytes]:
+        example = tf.train.Example.FromString(records[place])
+        change(example)
+        records[place] = example.SerializeToString()
+        return records
+
+    rewrite(path, changed)

@@ -13,7 +13,6 @@ from and_tf.data import decode_cache, folder, image_file, verifying
 from and_tf.data.split import ImageData, Split, subset
 from and_tf.data.verifying import verified
 from and_tf.utils.errors import InputError
-from tests.data.streamed import streamed
 
 N, BROKEN = 9, (0, 4, 5)
 
@@ -114,9 +113,3 @@ def test_a_set_of_broken_files_is_refused(photos):
         path.write_bytes(path.read_bytes()[:45])
     with pytest.raises(InputError, match="9 files, of which none can be read"):
         _load(photos, 0)
-
-
-def test_images_that_are_no_files_are_left_to_their_source(rng):
-    split = streamed(rng.integers(0, 256, (7, 4, 6, 3), np.uint8))
-    object.__setattr__(split, "file_names", None)
-    assert verified(split) is split

@@ -15,18 +15,23 @@ from collections.abc import Callable
 
 import pytest
 
+from and_tf import figures
 from and_tf.distribution import nvidia
-from and_tf.sweeping import claims, scheduler
+from and_tf.sweeping import claims, scheduler, table
 from and_tf.sweeping.claims import Claim
 from and_tf.sweeping.gpu_slots import GpuSlots, Lease
 from and_tf.sweeping.grid import SweepRun, runs_of
+from and_tf.sweeping.progress import Progress
 from and_tf.sweeping.run_status import ENDED, log_of, outcome_of
 from and_tf.sweeping.scheduler import Work
 from and_tf.training.config import TrainConfig
 from and_tf.utils.errors import Interrupted
+from and_tf.utils.signals import Interruption
+from tests import mains
 from tests.sweeping.table_test import result
 
 MINUTE = 60.0
+TERMINATED = 128 + signal.SIGTERM
 
 
 @pytest.fixture
@@ -103,8 +108,10 @@ def do(monkeypatch):
         on_end: Callable[[], None] = lambda: None,
     ) -> list[str]:
         monkeypatch.setattr(scheduler, "Child", trainings)
-        said = io.StringIO()
-        Work(runs, slots, said, lambda: trainings.now, on_end).do()
+        said, interruption = io.StringIO(), Interruption()
+        work = Work(runs, slots, said, lambda: trainings.now, on_end)
+        with interruption.heard():
+            work.do(interruption)
         return said.getvalue().splitlines()
 
     return call
@@ -177,7 +184,7 @@ def test_what_another_sees_fail_meanwhile_is_left(runs, monkeypatch):
     mine = Work(runs, None, io.StringIO(), lambda: 0.0)
     log = pathlib.Path(log_of(runs[0].path))
     os.utime(log, (log.stat().st_mtime + 9,) * 2)
-    mine.do()
+    mine.do(Interruption())
     assert trainings.did == [0, 1, 2]  # The first by what stands above.
 
 
@@ -290,3 +297,41 @@ def test_what_cannot_begin_gives_its_gpu_back(runs, do, slots):
         do(runs, begin, slots)
     assert all_free(slots)
     assert claims.holder(runs[0].path) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "begun", "code"),
+    [
+        (nvidia, "visible_gpus", 0, TERMINATED),
+        (Progress, "announce", 0, TERMINATED),
+        (claims, "take", 1, TERMINATED),
+        (scheduler, "Child", 1, TERMINATED),
+        (table, "write", 1, TERMINATED),  # After the first run.
+        (figures, "comparison_array", 3, 0),  # Then all runs are done.
+    ],
+)
+def test_no_moment_of_a_sweep_is_deaf_to_signals(
+    tmp_path, monkeypatch, place, name, begun, code
+):
+    """A signal that is not heard reaches a handler of this test instead."""
+    trainings, missed = Trainings(), []
+    monkeypatch.setattr(scheduler, "Child", trainings)
+    function = getattr(place, name)
+
+    def interrupted(*arguments: object) -> object:
+        monkeypatch.setattr(place, name, function)
+        signal.raise_signal(signal.SIGTERM)
+        return function(*arguments)
+
+    monkeypatch.setattr(place, name, interrupted)
+    before = signal.signal(signal.SIGTERM, lambda *_: missed.append(1))
+    flags = ["--dataset=digits", "--seeds=3", f"--sweep_dir={tmp_path / 's'}"]
+    try:
+        mains.run("and_tf.sweep", flags)
+        ended = 0
+    except SystemExit as end:
+        ended = end.code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (ended, missed) == (code, [])
+    assert len(trainings.did) == begun

@@ -14,6 +14,7 @@ from and_tf.data import from_tfds, pipeline
 from and_tf.data.builder import open_builder
 from and_tf.data.in_memory import hold
 from and_tf.data.split import Split
+from and_tf.data.verifying import verified
 from and_tf.utils import damage
 from and_tf.utils.errors import InputError
 from tests.data import tiny_tfds
@@ -30,21 +31,11 @@ def _example(**images: bytes) -> bytes:
 
 def _with_first(record: bytes) -> Callable[[pathlib.Path], None]:
     """Replaces a file's first record."""
-
-    def change(path: pathlib.Path) -> None:
-        records = [r.numpy() for r in tf.data.TFRecordDataset(str(path))]
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            for one in (record, *records[1:]):
-                writer.write(one)
-
-    return change
+    return lambda path: tiny_tfds.rewrite(path, lambda all: [record, *all[1:]])
 
 
 def _without_last(path: pathlib.Path) -> None:
-    records = [r.numpy() for r in tf.data.TFRecordDataset(str(path))]
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for one in records[:-1]:
-            writer.write(one)
+    tiny_tfds.rewrite(path, lambda records: records[:-1])
 
 
 def _flip(place: int) -> Callable[[pathlib.Path], None]:
@@ -64,24 +55,27 @@ def _cut(path: pathlib.Path) -> None:
 
 PNG = tf.io.encode_png(np.zeros((6, 6, 1), np.uint8)).numpy()
 LARGER = tf.io.encode_png(np.zeros((7, 6, 1), np.uint8)).numpy()
-DAMAGE = {
+BROKEN_FILES = {
     "truncated record": _cut,
     "corrupted record": _flip(40),
     "Is this even a TFRecord": _flip(0),
+    "contain 8 elements but contained only 7": _without_last,
+}
+BROKEN_RECORDS = {
     "Unknown image file format": _with_first(_example(picture=b"garbage")),
     "Invalid PNG data": _with_first(_example(picture=PNG[:-20])),
     "Input is empty": _with_first(_example(picture=b"")),
     "picture": _with_first(_example(other=PNG)),
-    "contain 8 elements but contained only 7": _without_last,
     "Shape of tensor": _with_first(_example(picture=LARGER)),
 }
+DAMAGE = BROKEN_FILES | BROKEN_RECORDS
 
 
 @pytest.fixture(params=DAMAGE.items(), ids=DAMAGE)
 def damaged(
     tmp_path: pathlib.Path, request: pytest.FixtureRequest
 ) -> tuple[Split, str]:
-    """A split with one damaged file, and what is said of it."""
+    """A split with one damaged file, and what TensorFlow says of it."""
     words, change = request.param
     tiny_tfds.prepare("tiny_grey", tmp_path)
     change(next(tmp_path.glob("tiny_grey/1.0.0/*train*00001*")))
@@ -93,17 +87,30 @@ def _is_plain(sentence: str) -> bool:
     return not any(mark in sentence for mark in ("{{", "[[", "[Op", "\n"))
 
 
-def test_held_and_streamed_damage_is_a_sentence(damaged):
+def test_damage_in_midstream_is_a_sentence(damaged):
     split, words = damaged
-    with pytest.raises(InputError, match=words) as held:
-        hold(split, None, later=True).wait()
     with pytest.raises(tf.errors.OpError) as streamed:
         list(pipeline.clean_batches(split, 6, 3))
     with pytest.raises(tf.errors.OpError):
         list(split.stream(tf.constant([0, 1], tf.int64)))
     sentence = damage.sentence(streamed.value)
-    assert words in sentence
-    assert _is_plain(str(held.value)) and _is_plain(sentence)
+    assert words in sentence and _is_plain(sentence)
+
+
+@pytest.mark.parametrize("read", [verified, lambda split: hold(split, None)])
+def test_broken_files_end_a_run_and_broken_records_are_left_out(damaged, read):
+    split, words = damaged
+    if words in BROKEN_RECORDS:
+        good = read(split)
+        assert good.size == 7
+        (skipped,) = good.skipped
+        assert skipped.name == "tiny_grey-train.tfrecord-00001-of-00003__0"
+        return
+    if words.startswith("contain"):
+        words = "1 of 2 records"
+    with pytest.raises(InputError, match=f"of-00003: .*{words}") as error:
+        read(split)
+    assert _is_plain(str(error.value))
 
 
 def test_damage_in_the_midst_of_training_is_a_sentence(tmp_path):
@@ -129,10 +136,10 @@ def test_labels_of_damaged_records_are_a_sentence(tmp_path):
     builder = open_builder("tiny_colour", str(tmp_path), pytest.fail)
     split = from_tfds.read(builder, "train")
     _cut(path)
-    with pytest.raises(InputError, match="whole. Received: truncated record"):
+    with pytest.raises(InputError, match="of-00003: truncated record"):
         _ = split.labels
     path.write_bytes(b"")
-    with pytest.raises(InputError, match="Expected 11 records in"):
+    with pytest.raises(InputError, match="of-00003: 0 of 3 records"):
         _ = from_tfds.read(builder, "train").labels
 
 
