@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -42,14 +43,18 @@ def hold(split: Split, side: int | None, later: bool = False) -> Split:
         InputError: If a record cannot be read. It is raised when images are
             first needed.
     """
-    shape = (*((side, side) if side else split.image_shape), 3)
-    fields = dict(class_names=split.class_names, file_names=split.file_names)
+    square = (side, side) if side else split.image_shape
+    assert square is not None
+    shape = (*square, 3)
+    fields: dict[str, Any] = dict(
+        class_names=split.class_names, file_names=split.file_names
+    )
     labels = lambda: split.labels  # noqa: E731
     if split.file_names is None:
         whole = functools.partial(_whole, split, shape, side)
-        images = functools.cache(whole) if later else parallelism.begin(whole)
+        get = functools.cache(whole) if later else parallelism.begin(whole)
         all_images = split.size, *shape
-        return in_memory(split.name, images, labels, all_images, **fields)
+        return in_memory(split.name, get, labels, all_images, **fields)
     images, readable, keep = _decoded(split, shape, side)
     keep()
     held = in_memory(
@@ -67,6 +72,7 @@ def without(split: Split, broken: np.ndarray) -> Split:
     """
     if not len(broken):
         return split
+    assert split.file_names is not None
     names = (utf8(split.file_names[number]) for number in broken)
     skipped = {*split.skipped, *(Skipped(name, UNREADABLE) for name in names)}
     good = np.delete(np.arange(split.size), broken)
@@ -104,7 +110,8 @@ def entry_name(split: Split, *more: object) -> str | None:
         split: A split whose stream is a `Stream`.
         *more: Further values that the content of the entry depends on.
     """
-    name, renumber = split.stream.identity(), split.stream.renumber
+    stream = split.encoded_stream
+    name, renumber = stream.identity(), stream.renumber
     if name is None:
         return None
     chosen = None if renumber is None else renumber.tobytes()
@@ -137,6 +144,7 @@ def readable_batches(
         readable bool `[b]`, sample numbers int64 `[b]`). An image that cannot
         be read is all zeros.
     """
+    stream = split.encoded_stream
 
     def shaped(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = centre_square(image, side) if side else image
@@ -144,7 +152,7 @@ def readable_batches(
 
     @tf.function(autograph=False)
     def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = split.stream.decode(encoded)
+        image = stream.decode(encoded)
         if image.shape.is_fully_defined():  # It is no empty, unreadable image.
             return shaped(image)
         return tf.cond(
@@ -162,7 +170,7 @@ def readable_batches(
         return tf.stack(images), tf.stack(readable)
 
     def decode_group(encoded: tf.Tensor, numbers: tf.Tensor) -> tuple:
-        encoded = split.stream.unpack(encoded)
+        encoded = stream.unpack(encoded)
         images, readable = tf.cond(
             tf.size(encoded) == _GROUP,
             lambda: all_at_once(encoded),
@@ -173,7 +181,7 @@ def readable_batches(
     # For small images, tf.data's own work for every element would take as long
     # as the decoding, so a group of images is one element. A full group is
     # decoded without a loop, which took a tenth longer.
-    groups = split.stream.kept(None).skip(first).batch(_GROUP)
+    groups = stream.kept(None).skip(first).batch(_GROUP)
     return parallelism.fixed(
         groups.map(decode_group, num_parallel_calls=tf.data.AUTOTUNE)
         .rebatch(batch_size)
@@ -193,16 +201,16 @@ def _decoded(
         The images, uint8 `[N, *shape]`; a mask of those that could be read,
         bool `[N]`; and a function that caches the images for other processes.
     """
+    name = entry_name(split, shape, side)
+    cached = None if name is None else decode_cache.recall(name)
+    if cached is not None:
+        return cached, np.ones(split.size, bool), lambda: None
+    images, readable = _decode_all(split, shape, side)
 
     def keep() -> None:
-        if name is not None and fresh and readable.all():
+        if name is not None and readable.all():
             decode_cache.keep(name, images)
 
-    name = entry_name(split, shape, side)
-    images = None if name is None else decode_cache.recall(name)
-    readable = np.ones(split.size, bool)
-    if fresh := images is None:
-        images, readable = _decode_all(split, shape, side)
     return images, readable, keep
 
 

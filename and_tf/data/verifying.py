@@ -39,10 +39,9 @@ def verified(split: Split) -> Split:
     if split.file_names is None:
         return split
     name = entry_name(split, "verified")
-    broken = _recall(name)
-    tried = np.arange(split.size) if broken is None else broken
-    if len(tried):
-        broken = tried[_broken(take(split, tried))]
+    before = _recall(name)
+    tried = np.arange(split.size) if before is None else before
+    broken = tried[_broken(take(split, tried))] if len(tried) else tried
     if name is not None and split.size >= LEAST:
         counted = np.array([len(broken), *broken], np.int64)
         decode_cache.keep(name, counted.view(np.uint8), least=0)
@@ -57,13 +56,14 @@ def _recall(name: str | None) -> np.ndarray | None:
 
 def _broken(split: Split) -> np.ndarray:
     """Decodes all images and returns a mask of broken ones, bool `[N]`."""
+    stream = split.encoded_stream
 
     def is_broken(encoded: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-        image = split.stream.decode(split.stream.unpack(encoded))
+        image = stream.decode(stream.unpack(encoded))
         return tf.equal(tf.size(image), 0)
 
     batches = parallelism.fixed(
-        split.stream.kept(None)
+        stream.kept(None)
         .map(is_broken, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(_GROUP)
         .prefetch(tf.data.AUTOTUNE)

@@ -100,7 +100,7 @@ class Checkpoints:
     def _write(
         self,
         path: pathlib.Path,
-        arrays: dict[str, np.ndarray],
+        arrays: dict[str, Any],  # Of NumPy's; `savez` takes other options too.
         kept: set[pathlib.Path],
     ) -> None:
         """Writes a file, and then drops those that it replaces."""
@@ -232,7 +232,7 @@ def _writer() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
 
 
-def best_epochs(history: Sequence[Mapping[str, float]]) -> int:
+def best_epochs(history: Sequence[Mapping[str, Any]]) -> int:
     """Epochs after which kNN in the bank was best so far, 0 for none.
 
     That is on the queries, usually the test split, as the authors choose.

@@ -20,7 +20,7 @@ _REMEDY = (
 
 def write(
     path: pathlib.Path,
-    fill: Callable[[BinaryIO], None],
+    fill: Callable[[BinaryIO], object],
     remedy: str = _REMEDY,
 ) -> None:
     """Writes a file beside its place, then moves it there.
@@ -53,7 +53,7 @@ def write(
         raise unwritable(path, why, remedy) from error
 
 
-def _complete(file: BinaryIO, fill: Callable[[BinaryIO], None]) -> None:
+def _complete(file: BinaryIO, fill: Callable[[BinaryIO], object]) -> None:
     """Fills a file and sees to it that the disk has it."""
     fill(file)
     file.flush()

@@ -12,9 +12,12 @@ import io
 import os
 import re
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from and_tf.utils import escaping
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 ERRORS = "and_tf.spell"  # How characters are encoded that a console lacks.
 _SPELLED = {
@@ -62,7 +65,7 @@ class _Descriptor(io.FileIO):
     lost: OSError | None = None
     for_reader: bool = False
 
-    def write(self, data: bytes) -> int | None:
+    def write(self, data: Buffer, /) -> int:
         """Writes, or drops the data once writing has failed."""
         if self.lost is None:
             try:
@@ -71,7 +74,7 @@ class _Descriptor(io.FileIO):
                 if self.for_reader and isinstance(error, BrokenPipeError):
                     raise
                 self.lost = error
-        return len(data)
+        return memoryview(data).nbytes
 
 
 class Output(io.TextIOWrapper):
@@ -94,7 +97,7 @@ class Output(io.TextIOWrapper):
             line_buffering=True,
         )
 
-    def write(self, text: str) -> int:
+    def write(self, text: str, /) -> int:
         """Writes a text, its control characters made visible."""
         if not _MOVES.fullmatch(text):
             text = escaping.for_stream(text)
