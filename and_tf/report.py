@@ -9,13 +9,13 @@ Examples:
         python -m and_tf.report --run_dir=runs/cifar100/scan \\
             --output=pages/scan.html
 
-    What is there already, without evaluating anything:
+    Existing figures only, without evaluating anything:
         python -m and_tf.report --run_dir=runs/cifar100 --noevaluate
 
-The page is one file that opens without a network. What it shows and nobody has
-evaluated yet is evaluated first, and kept beside the run as and_tf.evaluate
-keeps it. --run_dir may name a run that is finished or has a checkpoint, or a
-finished clustering.
+The page is one file that opens without a network. Figures that it shows and
+that the run does not have yet are evaluated first, and kept beside the run as
+and_tf.evaluate keeps them. --run_dir may name a run that is finished or has a
+checkpoint, or a finished clustering.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ Examples:
             --flagfile=configs/scan_cifar10.flags --vary=neighbours=5,20,50 \\
             --sweep_dir=sweeps/scan_k
 
-    What a sweep would do, and what it has done:
+    List the runs of a sweep, and how far each is:
         python -m and_tf.sweep --flagfile=configs/small_cifar10.flags \\
             --vary=rounds=1,2,4 --sweep_dir=sweeps/rounds --list
 

@@ -30,7 +30,7 @@ def golden() -> Callable[[str], Mapping[str, np.ndarray]]:
     files compare with NumPy.
     """
     if not GOLDEN.is_dir():
-        pytest.skip("../shared/golden is not beside this checkout")
+        pytest.skip("the golden values are not beside this checkout")
 
     def read(name: str) -> Mapping[str, np.ndarray]:
         with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as values:

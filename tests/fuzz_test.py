@@ -60,7 +60,7 @@ def test_finds_faults_of_every_kind_and_their_smallest_inputs():
         "crash": "DiedError: SIGSEGV",
         "memory": "MemoryError",
         "exit": "RuntimeError: SystemExit: 2",
-        "words": "AssertionError: no word of what was expected",
+        "words": "AssertionError: says too little",
     }.items():
         (block,) = (b for b in found if b.startswith(f"planted:{fault} "))
         assert f"with seed 0: {said}" in block

@@ -1,7 +1,8 @@
-"""What the replicas of a training step tell each other.
+"""Exchanges tensors between the replicas of a training step.
 
-Called inside a training step. With one replica nothing is sent; elsewhere
-these follow `tf.distribute`'s convention that gradients are summed.
+These functions are called inside a training step. With one replica they send
+nothing. With several, they follow `tf.distribute`'s convention that gradients
+are summed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-_BITS = 22  # Of an integer's lower part where two float32 carry it.
+_BITS = 22  # Bits of the lower part of an integer that two float32 carry.
 
 
 def _context() -> tf.distribute.ReplicaContext | None:
@@ -23,22 +24,23 @@ def _context() -> tf.distribute.ReplicaContext | None:
 
 
 def gather(tensor: tf.Tensor) -> tf.Tensor:
-    """The [b, …] of all replicas as [B, …], in the order of the replicas."""
+    """Concatenates the [b, …] of all replicas to [B, …], in their order."""
     context = _context()
-    # A copy: under a strategy of several processes with a device each,
-    # TensorFlow asks a tensor where it is, and one that came into the graph
-    # from outside does not know ("destinations can not be empty").
+    # The tensor is copied, because under a strategy of several processes with
+    # one device each, TensorFlow looks up its device, and a tensor captured
+    # from outside the graph has none ("destinations can not be empty").
     return context.all_gather(tf.identity(tensor), 0) if context else tensor
 
 
 def gather_together(*tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """What `gather` gives of each of some tensors, by one exchange.
+    """Gathers several tensors as `gather` does, in one exchange.
 
     Args:
-        *tensors: [b, …] each, float32 or integer from 0 to 2^44.
+        *tensors: [b, …] each, float32 or an integer dtype with values from 0
+            to 2^44.
 
     Returns:
-        [B, …] each, of the same dtypes.
+        [B, …] for each tensor, of the same dtypes.
     """
     if _context() is None:
         return tensors
@@ -49,24 +51,24 @@ def gather_together(*tensors: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 
 def _as_columns(tensor: tf.Tensor) -> tf.Tensor:
-    """float32 [b, c], from which `_from_columns` makes the tensor again.
+    """Returns float32 [b, c], which `_from_columns` turns back.
 
-    An integer becomes two numbers below 2^24 each, as float32 has them whole.
+    An integer becomes two numbers below 2^24, which float32 holds exactly.
     """
     width = tensor.shape[1:].num_elements()
     flat = tf.reshape(tensor, [-1, width])
     if not tensor.dtype.is_integer:
         return flat
-    # Shifts, for a GPU has no kernel for the remainder of integers.
+    # Bits are shifted, as a GPU has no kernel for the remainder of integers.
     high = tf.bitwise.right_shift(flat, tf.constant(_BITS, flat.dtype))
     low = tf.bitwise.bitwise_and(flat, tf.constant(2**_BITS - 1, flat.dtype))
     return tf.concat([tf.cast(part, tf.float32) for part in (high, low)], 1)
 
 
 def _from_columns(columns: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """[B, …] of the dtype of a tensor that `_as_columns` took apart."""
+    """Returns [B, …] of the dtype that `like` had before `_as_columns`."""
     if like.dtype.is_integer:
-        # Split as floats: a GPU has no split of integers either.
+        # Floats are split, as a GPU has no kernel for splitting integers.
         high, low = (
             tf.cast(part, like.dtype) for part in tf.split(columns, 2, axis=1)
         )
@@ -75,10 +77,10 @@ def _from_columns(columns: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
 
 
 def sync_batch_stats(variables: Sequence[keras.Variable]) -> None:
-    """Gives all replicas the mean of what each holds: statistics of batches.
+    """Averages batch statistics over all replicas.
 
-    Else each would go on with its own, and a checkpoint would have those of
-    one. Variables that are not float are left alone.
+    Otherwise each replica would continue with its own, and a checkpoint would
+    hold those of one replica. Variables that are not float are left alone.
     """
     context = _context()
     chosen = [v for v in variables if keras.backend.is_float_dtype(v.dtype)]
@@ -94,20 +96,21 @@ def sync_batch_stats(variables: Sequence[keras.Variable]) -> None:
 def local_slice(
     gathered: tuple[tf.Tensor, ...], own: tf.Tensor
 ) -> tuple[tf.Tensor, ...]:
-    """What belongs to this replica in tensors with a row a sample.
+    """Returns this replica's rows of gathered tensors.
 
     Args:
-        gathered: Of [B, …], in the order that `gather` gives.
-        own: [b, …], of this replica.
+        gathered: Tensors [B, …] with a row for each sample, in the order of
+            `gather`.
+        own: A tensor [b, …] of this replica, which tells its number of rows.
 
     Returns:
-        Of [b, …].
+        A tensor [b, …] for each of them.
     """
     context = _context()
     if context is None:
         return gathered
-    # A last batch may be spread unevenly. int64 and a gather, since int32 and
-    # the bounds of a slice would go through the host.
+    # A last batch may be spread unevenly. This uses int64 and a gather, since
+    # int32 and the bounds of a slice would go through the host.
     count = tf.shape(own, tf.int64)[0]
     before = tf.reduce_sum(gather(count[None])[: number()])
     places = before + tf.range(count)
@@ -115,13 +118,13 @@ def local_slice(
 
 
 def number() -> tf.Tensor:
-    """int32, this replica's place in their order; 0 with one."""
+    """Returns the number of this replica, int32 []; 0 with one replica."""
     context = _context()
     return context.replica_id_in_sync_group if context else tf.constant(0)
 
 
 def all_reduce_sum(tensor: tf.Tensor) -> tf.Tensor:
-    """The sum over all replicas of tensors of one shape."""
+    """Sums a tensor over all replicas; all have to pass the same shape."""
     context = _context()
     if context is None:
         return tensor
@@ -129,10 +132,13 @@ def all_reduce_sum(tensor: tf.Tensor) -> tf.Tensor:
 
 
 def count_of_all(own: tf.Tensor) -> tf.Tensor | None:
-    """How many samples the global batch has, float32 []; None with one replica.
+    """Counts the samples of the global batch.
 
     Args:
-        own: [b, …], of this replica.
+        own: A tensor [b, …] of this replica.
+
+    Returns:
+        The number of samples B, float32 []; None with one replica.
     """
     if _context() is None:
         return None
@@ -140,14 +146,17 @@ def count_of_all(own: tf.Tensor) -> tf.Tensor | None:
 
 
 def share_of_mean(values: tf.Tensor, count: tf.Tensor | None) -> tf.Tensor:
-    """This replica's term of the mean over the global batch.
+    """Returns this replica's term of the mean over the global batch.
 
     The terms of all replicas add up to the mean over all B values, also where
     a last batch is spread unevenly.
 
     Args:
-        values: float32 [b].
-        count: B, as `count_of_all` gives it.
+        values: float32 [b]: this replica's values.
+        count: The number of samples B, as `count_of_all` returns it.
+
+    Returns:
+        The term, float32 [].
     """
     if count is None:
         return tf.reduce_mean(values)
@@ -155,7 +164,7 @@ def share_of_mean(values: tf.Tensor, count: tf.Tensor | None) -> tf.Tensor:
 
 
 def share(losses: Sequence[tf.Tensor]) -> tf.Tensor:
-    """This replica's part of the encoder's own (regularisation) losses."""
+    """Returns this replica's part of the encoder's regularisation losses."""
     if not losses:
         return tf.constant(0.0)
     context = _context()
@@ -169,13 +178,15 @@ def apply_if(
     gradients: Sequence[tf.Tensor],
     variables: Sequence[keras.Variable],
 ) -> None:
-    """A step of the optimiser, or none, of which nothing moves then.
+    """Applies a step of the optimiser if a condition holds.
+
+    If it does not hold, neither the variables nor the optimiser change.
 
     Args:
         condition: bool [], the same on all replicas.
-        optimiser: Built for the variables.
-        gradients: This replica's, one a variable.
-        variables: What is trained.
+        optimiser: The optimiser, built for the variables.
+        gradients: This replica's gradients, one for each variable.
+        variables: The variables that are trained.
     """
     variables = list(variables)
 
@@ -205,20 +216,20 @@ def apply_if(
             strategy.experimental_local_results(condition)[0],
         )
 
-    # An optimiser merges its replicas, which a branch within one replica may
-    # not do; so the branch is that of all of them.
+    # An optimiser merges the replicas, which is not allowed in a branch within
+    # one replica. So the branch is taken for all replicas together.
     context.merge_call(across, args=(list(gradients), condition))
 
 
 class MeanOfAll(keras.metrics.Mean):
-    """A mean that every replica updates with the values of all of them.
+    """A mean that every replica updates with the values of all replicas.
 
-    Each then has the same sums, and can be asked without the others: where
-    processes train together, one that writes a checkpoint need not wait for
-    another that does not.
+    All replicas then have the same sums, and each can be read without the
+    others: a process that writes a checkpoint need not wait for another that
+    does not.
     """
 
     def add_variable(self, *args: Any, **kwargs: Any) -> keras.Variable:
-        """A sum that is mirrored, instead of one that is summed when read."""
+        """Adds a mirrored variable, instead of one that is summed when read."""
         kwargs["aggregation"] = "only_first_replica"
         return super().add_variable(*args, **kwargs)

@@ -13,16 +13,16 @@ def total_bytes(device: str) -> int | None:
 
     TensorFlow knows the number, though no public function tells it: for a
     GPU it is what was free when TensorFlow took the device, less a reserve,
-    or the limit of a logical device. Where it cannot be had, the memory of
-    the smallest GPU that `nvidia-smi` lists is taken for it.
+    or the limit of a logical device. If TensorFlow does not tell it, it is the
+    memory of the smallest GPU that `nvidia-smi` lists.
 
     Args:
-        device: Name of a device of this process, such as "GPU:0" or
+        device: The name of a device of this process, such as "GPU:0" or
             "/job:localhost/replica:0/task:0/device:GPU:0". An empty name
-            means the device that TensorFlow takes where none is named.
+            means TensorFlow's default device.
 
     Returns:
-        Bytes; None for a CPU, and where nothing tells the number.
+        The number of bytes; None for a CPU, or if it is unknown.
     """
     kind, number = _kind_and_number(device)
     if kind == "CPU":
@@ -34,14 +34,14 @@ def total_bytes(device: str) -> int | None:
 
 
 def free_bytes(device: str) -> int | None:
-    """Returns how much of `total_bytes` no tensor of this process takes.
+    """Returns how much of `total_bytes` this process' tensors leave free.
 
     Args:
-        device: See `total_bytes`.
+        device: The name of a device, see `total_bytes`.
 
     Returns:
-        Bytes, at least 0; None where `total_bytes` is None, or TensorFlow
-        does not count what is used.
+        The number of bytes, at least 0; None if `total_bytes` is None, or
+        TensorFlow does not count the memory in use.
     """
     total = total_bytes(device)
     if total is None:
@@ -55,7 +55,7 @@ def free_bytes(device: str) -> int | None:
 
 
 def _kind_and_number(device: str) -> tuple[str, int]:
-    """Splits a device's name: ("GPU", 0) of ".../device:GPU:0"."""
+    """Splits a device's name: ".../device:GPU:0" gives ("GPU", 0)."""
     name = device or tf.zeros([]).device
     found = re.search(r"(\w+):(\d+)$", name)
     return (found[1].upper(), int(found[2])) if found else ("CPU", 0)
@@ -64,12 +64,12 @@ def _kind_and_number(device: str) -> tuple[str, int]:
 def _limits_of_tensorflow() -> dict[tuple[str, int], int]:
     """Returns the limits of this process' devices in bytes, by their names.
 
-    The list is that of the devices in use. `device_lib.list_local_devices`
-    would make all of them a second time, hidden ones included.
+    These are the devices in use. `device_lib.list_local_devices` would create
+    all devices a second time, hidden ones included.
     """
     try:
-        # Not public, hence the guard: another version of TensorFlow may have
-        # moved it, and the caller has another way.
+        # These modules are not public, so errors are caught: another version of
+        # TensorFlow may have moved them, and the caller has another way.
         from tensorflow.python import pywrap_tfe
         from tensorflow.python.client import pywrap_tf_session
         from tensorflow.python.eager import context

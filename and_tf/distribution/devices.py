@@ -1,4 +1,4 @@
-"""Names the devices that there are, for people."""
+"""Names the devices of this machine, for people to read."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def describe(processes: ProcessGroup) -> str:
 def unused_gpus() -> str:
     """Returns a sentence if this machine has a GPU that TensorFlow cannot use.
 
-    A GPU that CUDA_VISIBLE_DEVICES hides is left unused on purpose, and not
-    spoken of. Without such a GPU it returns "".
+    A GPU that CUDA_VISIBLE_DEVICES hides is unused on purpose and does not
+    count. If there is no unused GPU, it returns "".
     """
     if tf.config.list_physical_devices("GPU"):
         return ""

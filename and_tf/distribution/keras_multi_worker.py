@@ -1,4 +1,4 @@
-"""`predict` of Keras under a strategy of several processes, made to work."""
+"""Makes Keras' `predict` work under a strategy of several processes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from and_tf.distribution.process_group import ProcessGroup
 
 
 class MultiWorkerModel(keras.Model):
-    """A model that is built when it is made, and can predict by processes.
+    """A model that can predict under a strategy of several processes.
 
-    To train it by several processes is the work of `fit_loop`. Elsewhere it
-    is a `keras.Model`.
+    It has to be built when it is made. `fit_loop` trains it with several
+    processes; in all else it is a `keras.Model`.
     """
 
     predict_function: Any  # Keras' own, which it makes when it needs it.
 
     def make_predict_function(self, force: bool = False) -> None:
-        """Makes the function that predicts what this process has.
+        """Makes the function that predicts the inputs of this process.
 
-        Keras' own would gather the predictions of all processes.
+        Keras' own function would gather the predictions of all processes.
         """
         strategy = self.distribute_strategy
         if not ProcessGroup(strategy).several:
@@ -33,10 +33,10 @@ class MultiWorkerModel(keras.Model):
 
 
 class Predictor(MultiWorkerModel):
-    """Any model, to predict with by processes.
+    """A wrapper with which any model can predict with several processes.
 
     Args:
-        model: Made under the same strategy, and built.
+        model: A built model, made under the same strategy.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -44,7 +44,7 @@ class Predictor(MultiWorkerModel):
         self._model = model
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """What the model says."""
+        """Calls the wrapped model."""
         return self._model(inputs, training=training)
 
 
@@ -52,7 +52,7 @@ def _prediction(
     strategy: tf.distribute.Strategy,
     predict_step: Callable[[Any], tf.Tensor],
 ) -> Callable[[list], tf.Tensor]:
-    """Predictions on this process' devices, one after another."""
+    """Makes a function that concatenates this process' predictions."""
 
     @tf.function(autograph=False, reduce_retracing=True)
     def predict(data: list) -> tf.Tensor:

@@ -70,7 +70,7 @@ def visible_gpus() -> tuple[str, ...]:
 def present() -> bool:
     """Returns whether this machine has an NVIDIA GPU.
 
-    What CUDA_VISIBLE_DEVICES hides counts too.
+    GPUs that CUDA_VISIBLE_DEVICES hides count too.
     """
     return _count() > 0 or bool(_cards())
 
@@ -82,9 +82,9 @@ def identity(gpu: str) -> str:
         gpu: A number, a UUID or the beginning of one, from `visible_gpus`.
 
     Returns:
-        The whole UUID where it can be found out, otherwise `gpu`. Numbers in
-        another order than that of the bus stay numbers: only CUDA itself
-        knows which card is the fastest.
+        The whole UUID if it is known, otherwise `gpu`. Numbers in another order
+        than that of the bus stay numbers: only CUDA itself knows which card is
+        the fastest.
     """
     cards = _cards()
     if gpu.isdecimal():
@@ -116,7 +116,7 @@ def _exists(entry: str) -> bool:
 
 @functools.cache
 def _cards() -> tuple[_Card, ...]:
-    """Lists the cards that nvidia-smi names, else as many as are counted."""
+    """Returns the cards of nvidia-smi or, without it, as many as counted."""
     return _asked() or (_Card(),) * _count()
 
 
@@ -131,12 +131,12 @@ def _asked() -> tuple[_Card, ...]:
             text=True,
             errors="replace",
         )
-    except OSError:  # There is none here.
+    except OSError:  # There is no nvidia-smi.
         return ()
     try:
         answer, _ = asked.communicate(timeout=_TIME_LIMIT)
     except subprocess.TimeoutExpired:
-        # Nobody waits for its end: a driver that hangs may never let it go.
+        # Its end is not awaited: a driver that hangs may never release it.
         asked.kill()
         return ()
     cards: list[_Card] = []

@@ -1,4 +1,4 @@
-"""Embeddings of many images, by all devices of a strategy."""
+"""Embeds many images on all devices of a strategy."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ def shared_embeddings(
     batches: Iterable[tuple[tf.Tensor, tf.Tensor]],
     processes: ProcessGroup,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Embeds images, a part on each process and each of its devices.
+    """Embeds images, a part of them on each device of each process.
 
     Args:
-        model: Images [b, S, S, 3] to embeddings [b, D].
-        batches: (images, sample_ids) of this process' part, of at least one
-            image.
-        processes: Of the model's strategy.
+        model: The encoder, from images [b, S, S, 3] to embeddings [b, D].
+        batches: (images, sample_ids) of this process' part, which has at least
+            one image.
+        processes: The processes of the model's strategy.
 
     Returns:
-        (float32 [n, D], int64 [n]): those of all processes' parts.
+        The embeddings, float32 [n, D], and the sample_ids, int64 [n], of all
+        processes' parts.
     """
     embed = (
         model.predict_on_batch
@@ -41,7 +42,7 @@ def shared_embeddings(
 def _on_replicas(
     model: keras.Model, processes: ProcessGroup
 ) -> Callable[[tf.Tensor], np.ndarray]:
-    """A function that spreads a batch over this process' devices."""
+    """Makes a function that embeds a batch on this process' devices."""
     count = len(processes.devices)
     if processes.several and not isinstance(model, MultiWorkerModel):
         with processes.strategy.scope():
@@ -51,7 +52,8 @@ def _on_replicas(
         def mine(context: tf.distribute.ValueContext) -> tf.Tensor:
             local = context.replica_id_in_sync_group % count
             start, stop = part(len(images), local, count)
-            # Not every layer takes no images: rather some twice.
+            # Some layers refuse an empty batch, so images that are fewer than
+            # the devices go to all of them.
             return images[start:stop] if len(images) >= count else images
 
         found = model.predict_on_batch(

@@ -1,9 +1,9 @@
 """Splits host-side work over processes and devices, and gathers the results.
 
-Beside training steps there is work that every replica could do alone and that
-is better shared out: searching neighbours and embedding images. A team is the
-devices of one process, or those of several. A lone device does all of it, as
-if there were no team.
+Beside training steps there is work that every replica could do alone, but that
+is faster when shared: searching neighbours and embedding images. A process
+group has the devices of one process or of several. If there is only one device,
+it does all the work.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ Arrays = tuple[np.ndarray, ...]
 
 
 class ProcessGroup:
-    """The replicas of a strategy, when they do not train.
+    """The processes and devices of a strategy, for work beside training.
 
-    What is said of all processes holds where all of them call the same
-    methods in the same order, as they have to.
+    All processes have to call the same methods in the same order.
 
     Args:
-        strategy: None is one device.
+        strategy: The strategy; None takes the current one, which is one device
+            by default.
 
     Attributes:
         strategy: The strategy.
-        several: Whether it is one of processes, if only of one.
-        size: Number of processes.
-        index: This one's place among them.
-        devices: Names of this process' devices; one is "" where it is the
-            one that TensorFlow would take anyway.
+        several: Whether the strategy spans processes, even if there is one.
+        size: The number of processes.
+        index: The number of this process, from 0.
+        devices: The names of this process' devices; a single one is "", which
+            means TensorFlow's default device.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy | None = None) -> None:
@@ -69,31 +69,31 @@ class ProcessGroup:
 
     @property
     def chief(self) -> bool:
-        """Whether this process is the one that writes and prints."""
+        """Returns whether this process is the one that writes and prints."""
         return self.index == 0
 
     @property
     def alone(self) -> bool:
-        """Whether there is one device in all."""
+        """Returns whether there is one device in all."""
         return self.strategy.num_replicas_in_sync == 1
 
     def span(self, total: int) -> tuple[int, int]:
-        """The part [start, stop) of `total` things that is this process'."""
+        """Returns this process' part [start, stop) of `total` items."""
         return part(total, self.index, self.size)
 
     def share(
         self, function: Callable[[Sequence[Any]], Arrays], items: Sequence[Any]
     ) -> Arrays:
-        """Calls a function on parts of `items`, a device each.
+        """Calls a function on parts of `items`, one part on each device.
 
         Args:
-            function: Takes some of the items, in order; gives arrays whose
-                first axes are as long as these items make them. Called in
-                threads, where there are several devices.
-            items: All of them.
+            function: Takes some of the items, in order, and returns arrays
+                that are concatenated along their first axes. With several
+                devices it is called in threads.
+            items: All items.
 
         Returns:
-            What `function(items)` would give, on all processes.
+            The arrays that `function(items)` would return, on all processes.
         """
         if self.alone:
             return function(items)
@@ -121,10 +121,11 @@ class ProcessGroup:
         return tuple(np.concatenate(a) for a in zip(*parts, strict=True))
 
     def gather(self, array: np.ndarray) -> np.ndarray:
-        """The [n, …] of all processes one after another, on all of them.
+        """Concatenates the arrays of all processes, on all processes.
 
         Args:
-            array: float32, float64, int32 or int64; n may differ, and be 0.
+            array: [n, …], float32, float64, int32 or int64. n may be 0, and may
+                differ between processes.
         """
         if self.size == 1:
             return array
@@ -134,34 +135,35 @@ class ProcessGroup:
         return gather(array).numpy()
 
     def from_chief(self, array: np.ndarray) -> np.ndarray:
-        """The chief's array, on all processes.
+        """Returns the chief's array, on all processes.
 
         Args:
-            array: The other processes' are read for what an element is.
+            array: The array. Of other processes' arrays, only the dtype and
+                the shape of a row are used.
         """
         return self.gather(array if self.chief else array[:0])
 
     def bytes_from_chief(self, data: bytes = b"") -> bytes:
-        """The chief's bytes, on all processes."""
+        """Returns the chief's bytes, on all processes."""
         if self.size == 1:
             return data
         length = int(self.from_chief(np.array([len(data)], np.int64))[0])
         received = io.BytesIO()
         for start in range(0, length, PIECE):
             piece = data[start : start + PIECE]
-            # Collectives know no bytes.
+            # Collectives cannot send bytes, so they are padded to int32.
             padded = piece + bytes(-len(piece) % 4)
             sent = self.from_chief(np.frombuffer(padded, np.int32))
             received.write(sent.tobytes())
         return received.getvalue()[:length]
 
     def wait(self) -> None:
-        """Returns when all processes have called it."""
+        """Waits until all processes have called it."""
         self.gather(np.zeros(1, np.int32))
 
     @contextlib.contextmanager
     def joined(self) -> Iterator[None]:
-        """Keeps others than the chief quiet, and says when one is lost.
+        """Silences all processes but the chief, and reports a lost process.
 
         Raises:
             InputError: If another process ended or cannot be reached.
@@ -188,19 +190,21 @@ class ProcessGroup:
 
 
 def _spans_processes(strategy: tf.distribute.Strategy) -> bool:
-    """Whether a strategy is one of the processes that TF_CONFIG names."""
+    """Returns whether a strategy spans the processes that TF_CONFIG names."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return False
     return bool(strategy.cluster_resolver.cluster_spec())
 
 
 def part(total: int, index: int, count: int) -> tuple[int, int]:
-    """Part `index` of `count`, [start, stop); the first are longer by one.
+    """Returns part `index` of `count` parts, as [start, stop).
+
+    The first parts are longer by one item if `count` does not divide `total`.
 
     Args:
-        total: How many things there are; a number or an integer tensor.
-        index: From 0.
-        count: Number of parts.
+        total: The number of items, as a number or an integer tensor.
+        index: The number of the part, from 0.
+        count: The number of parts.
     """
     least, more = total // count, total % count
     smaller = tf.minimum if tf.is_tensor(total) else min
@@ -215,9 +219,10 @@ def _gatherer(
     dtype: np.dtype,
     shape: tuple[int, ...],
 ) -> Callable[[np.ndarray], tf.Tensor]:
-    """Makes what gathers the [n, *shape] of processes; traced once for each.
+    """Makes the function that gathers the [n, *shape] of processes.
 
-    `Strategy.gather` would trace anew at every call.
+    It is traced once for each shape and dtype, while `Strategy.gather` would
+    be traced anew at every call.
     """
 
     @tf.function(
@@ -226,7 +231,7 @@ def _gatherer(
     def gather(array: tf.Tensor) -> tf.Tensor:
         def own() -> tf.Tensor:
             context = tf.distribute.get_replica_context()
-            # Of a process' devices, the first speaks for it.
+            # Only the first device of a process sends its array.
             first = context.replica_id_in_sync_group % devices == 0
             count = tf.where(first, tf.shape(array)[0], 0)
             return context.all_gather(array[:count], axis=0)
@@ -237,6 +242,6 @@ def _gatherer(
 
 
 def _of_communication(error: tf.errors.OpError) -> bool:
-    """Whether an error came from what processes tell each other."""
+    """Returns whether an error came from communication between processes."""
     words = r"ollective|oordination|heartbeat|[Ss]ocket|/job:|connect"
     return bool(re.search(words, str(error)))

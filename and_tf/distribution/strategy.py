@@ -1,4 +1,4 @@
-"""Which devices a run is spread over."""
+"""Chooses the devices that a run is spread over."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from and_tf.utils.errors import InputError
 
 
 def build(name: str, communication: str = "auto") -> tf.distribute.Strategy:
-    """Makes the strategy by its flag, before TensorFlow runs anything else.
+    """Makes the strategy that a flag names.
 
-    With up to one GPU there is none, so that XLA compiles whole steps: with
-    replicas it compiles the part of a step before they exchange anything, see
-    `Pretext.compiles_locally`. Several processes wait here until all of them
-    are there.
+    Call it before TensorFlow runs anything else. With at most one GPU, auto
+    takes TensorFlow's default strategy, so that XLA compiles whole steps: with
+    several replicas it compiles the part of a step before they exchange
+    anything, see `Pretext.compiles_locally`. Several processes wait here until
+    all of them are started.
 
     Args:
-        name: auto, default, mirrored or multi_worker.
-        communication: What replicas exchange tensors by: auto, nccl or ring.
+        name: The name of the strategy: auto, default, mirrored or multi_worker.
+        communication: The way in which replicas exchange tensors: auto, nccl
+            or ring.
 
     Raises:
-        InputError: For a strategy that this machine cannot have, or where
-            TF_CONFIG is not as it should be.
+        InputError: If this machine does not allow the strategy, or TF_CONFIG is
+            invalid.
     """
     if name == "auto":
         name = _best()
@@ -39,7 +41,7 @@ def build(name: str, communication: str = "auto") -> tf.distribute.Strategy:
 
 
 def accelerated(strategy: tf.distribute.Strategy) -> bool:
-    """Whether all of a strategy's devices here are GPUs."""
+    """Returns whether all devices of a strategy in this process are GPUs."""
     if strategy.num_replicas_in_sync == 1:
         return bool(tf.config.list_logical_devices("GPU"))
     return all("GPU" in name for name in strategy.extended.worker_devices)
@@ -48,9 +50,10 @@ def accelerated(strategy: tf.distribute.Strategy) -> bool:
 def _cross_device_ops(
     communication: str,
 ) -> tf.distribute.CrossDeviceOps | None:
-    """What a strategy of one process exchanges by; None is its own choice.
+    """Returns the way in which the devices of one process exchange tensors.
 
-    That is NCCL where all devices are GPUs and TensorFlow was built with it.
+    None leaves the choice to TensorFlow, which takes NCCL if all devices are
+    GPUs and it was built with NCCL.
     """
     if communication == "nccl":
         _check_nccl()
@@ -63,9 +66,9 @@ def _cross_device_ops(
 def _implementation(
     communication: str,
 ) -> tf.distribute.experimental.CommunicationImplementation:
-    """What processes exchange by.
+    """Returns the way in which processes exchange tensors.
 
-    TensorFlow's own choice is a ring over gRPC even between GPUs.
+    TensorFlow's own choice is a ring over gRPC, even between GPUs.
     """
     kinds = tf.distribute.experimental.CommunicationImplementation
     if communication == "nccl":
@@ -85,9 +88,9 @@ def _check_nccl() -> None:
 
 
 def _best() -> str:
-    """The strategy that suits what is there."""
-    # First, since to count GPUs is to start TensorFlow's runtime, which then
-    # can join no other processes.
+    """Returns the name of the strategy that suits TF_CONFIG and the GPUs."""
+    # TF_CONFIG comes first, since counting GPUs starts TensorFlow's runtime,
+    # which then cannot join other processes.
     if tf_config.is_set():
         return "multi_worker"
     gpus = len(tf.config.list_logical_devices("GPU"))
@@ -97,7 +100,7 @@ def _best() -> str:
 def _multi_worker(
     processes: tf_config.Cluster, communication: str
 ) -> tf.distribute.MultiWorkerMirroredStrategy:
-    """Joins the other processes."""
+    """Makes the strategy of several processes, and joins the others."""
     address = processes.addresses[processes.index]
     if processes.index == 0:
         print(
@@ -122,9 +125,10 @@ def _multi_worker(
 
 
 def _give_back_sigterm() -> None:
-    """Has SIGTERM do again what Python thinks that it does.
+    """Restores Python's handler of SIGTERM.
 
-    To join makes TensorFlow listen to it, and then the process lives on.
+    TensorFlow replaces it when processes join, so that SIGTERM would no longer
+    end the process.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))

@@ -1,4 +1,4 @@
-"""The processes that train together, as TF_CONFIG names them."""
+"""Reads the processes that train together from TF_CONFIG."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from and_tf.utils.errors import InputError
 
 JOBS = ("chief", "worker")
 MOST_PORT = 65_535
-_LONGEST = 1_000  # Characters of one that is wrong that are shown.
+_LONGEST = 1_000  # Characters of an invalid TF_CONFIG that are shown.
 EXAMPLE = (
     '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": '
     '"worker", "index": 0}}'
@@ -23,11 +23,11 @@ EXAMPLE = (
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """Who trains, and which of them this process is.
+    """The processes that train together, and the number of this one.
 
     Attributes:
-        addresses: host:port of every process; the first is the chief's.
-        index: This process' place among them.
+        addresses: The host:port of every process; the first is the chief's.
+        index: The number of this process among them, from 0.
     """
 
     addresses: tuple[str, ...]
@@ -35,7 +35,7 @@ class Cluster:
 
 
 def is_set(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether there is a TF_CONFIG."""
+    """Returns whether TF_CONFIG is set and not empty."""
     return bool(environment.get("TF_CONFIG", "").strip())
 
 
@@ -43,8 +43,8 @@ def read(environment: Mapping[str, str] = os.environ) -> Cluster:
     """Reads TF_CONFIG.
 
     Raises:
-        InputError: If there is none, or it is not one of a training: JSON
-            with a cluster of the jobs `JOBS` and this process' task in it.
+        InputError: If TF_CONFIG is not set, or is not JSON with a cluster of
+            the jobs `JOBS` and the task of this process.
     """
     if not is_set(environment):
         raise InputError(
@@ -64,10 +64,10 @@ def read(environment: Mapping[str, str] = os.environ) -> Cluster:
 
 
 def _parse(jobs: dict[str, list[str]], task: dict[str, Any]) -> Cluster:
-    """The cluster that TF_CONFIG's two parts describe.
+    """Returns the cluster that the two parts of TF_CONFIG describe.
 
     Raises:
-        ValueError: With what is wrong.
+        ValueError: If a part is invalid; the message names the reason.
     """
     others = sorted(set(jobs) - set(JOBS))
     if others:

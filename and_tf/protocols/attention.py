@@ -196,16 +196,16 @@ def _text(figures: dict[str, Any], moments: list[Moment]) -> str:
     even = "entropy 1.000"
     if figures["rounds"][0]["centre_share"] is not None:
         even = f"centre share 0.250, {even}"
-    lines.append(f"  of an even map: {even}")
+    lines.append(f"  a uniform map would have {even}")
     empty = sum(row["empty_maps"] for row in figures["rounds"])
     if empty:
         lines.append(
-            f"  {empty:,} maps are empty, with no place above 0, and left out "
-            "of the last two"
+            f"  {empty:,} maps are 0 everywhere and do not count in the last "
+            "two columns"
         )
     if all(moment.round is None for moment in moments):
         lines.append(
-            "  the end of no round is there: none was reached yet, or it was "
-            "trained with --nokeep_rounds"
+            "  there is no checkpoint of a round's end: no round has ended "
+            "yet, or the run was trained with --nokeep_rounds"
         )
     return "\n".join(lines)

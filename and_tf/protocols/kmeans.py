@@ -152,7 +152,7 @@ def _text(figures: dict[str, Any], moment: str) -> str:
     if figures["silhouette"] is not None:
         lines.append(f"  {'silhouette':11}{figures['silhouette']:.3f}")
     lines.append(
-        f"  fit on {protocol['num_train']:,} images, asked of "
+        f"  fitted to {protocol['num_train']:,} images, measured on "
         f"{protocol['asked']}, {protocol['num_queries']:,} images"
     )
     return "\n".join(lines)

@@ -212,5 +212,5 @@ def _table(rows: list[dict[str, Any]]) -> str:
         )
         line = f"  {'round ' + str(row['round']):9}"
         lines.append((line + "".join(f"{c:>16}" for c in cells)).rstrip())
-    lines.append("  kept: of the round before")
+    lines.append("  kept: share of those of the round before")
     return "\n".join(lines)

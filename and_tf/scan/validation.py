@@ -156,8 +156,8 @@ def lowest_loss(history: Sequence[Mapping[str, Any]]) -> int:
 
 COLLAPSED = (
     "{used} of {clusters} clusters are used and the largest has {largest:.0f} "
-    "% of the images. If it stays so, raise --entropy_weight, or "
-    "--batch_size, or look at the agreement of the mined neighbours."
+    "% of the images. If this goes on, raise --entropy_weight or "
+    "--batch_size, or check how many mined neighbours share a label."
 )
 
 

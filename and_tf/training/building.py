@@ -1,4 +1,4 @@
-"""Makes what a config trains an encoder by."""
+"""Builds the model that trains an encoder, as its config says."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ def build(
     encoder: keras.Model,
     augmenter: keras.layers.Layer | None,
 ) -> Pretext:
-    """Makes the model of `config.pretext`, to be compiled.
+    """Builds the model of `config.pretext`, which is not compiled yet.
 
     Args:
-        config: The run.
-        train: The training images; their labels are read for
-            --pretext=supervised alone.
-        encoder: With fresh weights.
-        augmenter: See `Pretext`.
+        config: The flags of the run.
+        train: The training images; their labels are read only with
+            --pretext=supervised.
+        encoder: The encoder, with fresh weights.
+        augmenter: The layer that augments on the device, or None; see
+            `Pretext`.
 
     Raises:
-        InputError: If the config or the images do not allow it.
+        InputError: If the config or the images do not suit the pretext.
     """
     shared: dict[str, Any] = {
         "temperature": config.temperature,

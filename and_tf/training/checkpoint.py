@@ -1,4 +1,4 @@
-"""Checkpoints: files with everything that a run is at one of its steps.
+"""Writes and reads checkpoints: files with the whole state of a run.
 
 A file is an uncompressed `.npz`, read without pickle. It appears whole or not
 at all, and each array carries a CRC-32, so that a damaged file is noticed.
@@ -30,10 +30,10 @@ KEEP = 2  # The newest, and one before it in case it is damaged.
 class Checkpoints:
     """The checkpoints of one run.
 
-    What is asked of them waits until all that was to be written is.
+    Methods that read first wait until a checkpoint in writing is complete.
 
     Args:
-        directory: Where they lie.
+        directory: The directory of the checkpoints.
     """
 
     def __init__(self, directory: pathlib.Path) -> None:
@@ -50,22 +50,22 @@ class Checkpoints:
         kept: Collection[int] = (),
         beside: bool = False,
     ) -> None:
-        """Writes a checkpoint and drops those that nobody needs any more.
+        """Writes a checkpoint and deletes those that are no longer needed.
 
         Args:
-            epochs: How many are finished.
-            groups: Variables by what they belong to, such as "encoder", so
-                that one group can be restored without the others.
-            metadata: JSON that goes with them.
-            step: Steps done in the epoch after.
-            kept: The checkpoints after so many epochs are kept for good, see
-                `_drop`.
-            beside: Whether to return once all is copied, and to write in
-                another thread; `wait` waits for it.
+            epochs: The number of finished epochs.
+            groups: Variables by the part that they belong to, such as
+                "encoder", so that one part can be restored without the others.
+            metadata: JSON values that are written with the variables.
+            step: The number of steps done in the epoch after these.
+            kept: Numbers of finished epochs whose checkpoints are never
+                deleted.
+            beside: Whether to return once the variables are copied, and to
+                write them in another thread; `wait` waits for it.
 
         Raises:
-            InputError: If this one, or one that was written beside before,
-                cannot be written.
+            InputError: If this checkpoint, or an earlier one that was written
+                in the other thread, cannot be written.
         """
         arrays = {
             f"{group}/{i:04d}/{variable.path}": np.asarray(variable)
@@ -88,10 +88,10 @@ class Checkpoints:
             write()
 
     def wait(self) -> None:
-        """Waits for a checkpoint that is being written beside.
+        """Waits for the checkpoint that the other thread is writing.
 
         Raises:
-            InputError: If it cannot be written.
+            InputError: If the checkpoint cannot be written.
         """
         writing, self._writing = self._writing, None
         if writing is not None:
@@ -100,19 +100,19 @@ class Checkpoints:
     def _write(
         self,
         path: pathlib.Path,
-        arrays: dict[str, Any],  # Of NumPy's; `savez` takes other options too.
+        arrays: dict[str, Any],
         kept: set[pathlib.Path],
     ) -> None:
-        """Writes a file, and then drops those that it replaces."""
+        """Writes a file, and then deletes those that it replaces."""
         atomic_files.write(path, lambda file: np.savez(file, **arrays))
         self._drop(path, kept)
 
     def _drop(self, newest: pathlib.Path, kept: set[pathlib.Path]) -> None:
-        """Leaves what is kept for good, and the newest `KEEP`.
+        """Deletes all checkpoints except `kept` and the newest `KEEP`.
 
-        A run goes on from the newest one that is whole, so what lies after
-        the one just written is damaged. It would else count as newest, and
-        have what is whole dropped in its place.
+        A run continues from its newest whole checkpoint, so checkpoints after
+        the one just written are damaged. They are deleted too; otherwise they
+        would count as the newest, and whole ones would be deleted instead.
         """
         paths = self._paths()
         place = paths.index(newest) + 1
@@ -124,14 +124,14 @@ class Checkpoints:
         return self.directory / checkpoint_names.file_name(epochs, step)
 
     def best(self, epochs: int) -> Checkpoint:
-        """Reads the one after the epoch that was best.
+        """Reads the checkpoint after the best epoch.
 
         Args:
-            epochs: How many that is, such as `best_epochs` says.
+            epochs: The number of epochs finished then, see `best_epochs`.
 
         Raises:
-            InputError: If the file is not there, as that of none never is, or
-                not whole.
+            InputError: If the file is missing, as always for 0 epochs, or
+                damaged.
         """
         self.wait()
         path = self._path(epochs)
@@ -147,24 +147,24 @@ class Checkpoints:
             ) from error
 
     def of_rounds(self, plan: Rounds) -> dict[int, pathlib.Path]:
-        """The files of those rounds' ends that are there, by round.
+        """Returns the existing checkpoints of rounds' ends, by round.
 
         Args:
-            plan: The run's rounds.
+            plan: The rounds of the run.
         """
         self.wait()
         paths = {r: self._path(epochs) for r, epochs in plan.ends.items()}
         return {r: path for r, path in paths.items() if path.is_file()}
 
     def of_round(self, number: int, plan: Rounds) -> Checkpoint:
-        """Reads the one of a round's end.
+        """Reads the checkpoint at the end of a round.
 
         Args:
-            number: r; 0 is instance learning.
-            plan: The run's rounds.
+            number: The number r of the round; 0 is instance learning.
+            plan: The rounds of the run.
 
         Raises:
-            InputError: If it is not there, or not whole.
+            InputError: If the checkpoint is missing or damaged.
         """
         paths = self.of_rounds(plan)
         others = ", ".join(f"round_{r}" for r in paths if r != number)
@@ -197,13 +197,13 @@ class Checkpoints:
         return Checkpoint(path)
 
     def paths(self) -> list[pathlib.Path]:
-        """The checkpoints there are, oldest first; strays are passed over."""
+        """Returns the checkpoints' files, oldest first, without other files."""
         self.wait()
         return self._paths()
 
     def _paths(self) -> list[pathlib.Path]:
         found = self.directory.glob("epoch_*.npz")
-        # By stem: "." sorts before "_", but only where no suffix follows.
+        # By stem, so that an epoch's end sorts before steps in the next epoch.
         return sorted(
             (
                 p
@@ -214,7 +214,7 @@ class Checkpoints:
         )
 
     def latest(self) -> Checkpoint | None:
-        """Reads the newest checkpoint that is whole, None if there is none."""
+        """Reads the newest whole checkpoint; returns None if there is none."""
         for path in reversed(self.paths()):
             try:
                 return Checkpoint(path)
@@ -228,17 +228,22 @@ class Checkpoints:
 
 @functools.cache
 def _writer() -> concurrent.futures.ThreadPoolExecutor:
-    """The one thread that writes; Python waits for it before it ends."""
+    """Returns the one thread that writes; Python waits for it at its exit."""
     return concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
 
 
 def best_epochs(history: Sequence[Mapping[str, Any]]) -> int:
-    """Epochs after which kNN in the bank was best so far, 0 for none.
+    """Returns after how many epochs kNN in the memory bank was best.
 
-    That is on the queries, usually the test split, as the authors choose.
+    The accuracy is that on the queries, usually the test split, by which the
+    authors choose too.
 
     Args:
-        history: Logs of epochs, with `knn_bank` in those that have it.
+        history: The logs of epochs, with `knn_bank` in those that were
+            evaluated.
+
+    Returns:
+        The number of finished epochs; 0 if there was no evaluation.
     """
     rows = [row for row in history if "knn_bank" in row]
     best = max(rows, key=lambda row: row["knn_bank"], default=None)
@@ -249,17 +254,19 @@ class Checkpoint:
     """One checkpoint, read whole.
 
     Args:
-        path: Its file.
-        content: What is in the file, where another process has read it.
+        path: The file of the checkpoint.
+        content: The bytes of the file, if another process has read it; None
+            reads the file.
 
     Attributes:
-        path: Its file.
-        epochs: Finished epochs.
-        step: Steps done in the epoch after them.
-        metadata: The JSON that was saved with it.
+        path: The file of the checkpoint.
+        epochs: The number of finished epochs.
+        step: The number of steps done in the epoch after these.
+        metadata: The JSON values that were written with the variables.
 
     Raises:
         InputError: If the file is of a newer format.
+        DAMAGE: If the file is missing or damaged, see `archives.DAMAGE`.
     """
 
     def __init__(
@@ -268,10 +275,11 @@ class Checkpoint:
         self.path = path
         file = path if content is None else io.BytesIO(content)
         with np.load(file, allow_pickle=False) as data:
-            # So that a file cannot fill more memory than its own size.
+            # Compressed arrays are refused, so that a file cannot fill more
+            # memory than its own size.
             if any(i.compress_type for i in data.zip.infolist()):
                 raise ValueError("compressed, as no checkpoint is")
-            # Not by `records.decode`, as they may hold NaN, which is no JSON.
+            # `records.decode` would refuse NaN, which the metadata may hold.
             self.metadata: dict[str, Any] = json.loads(str(data["notes"]))
             records.check(self.metadata, schemas.CheckpointMetadata)
             if self.metadata["format"] > FORMAT:
@@ -287,14 +295,14 @@ class Checkpoint:
         self.step: int = self.metadata.get("step", 0)
 
     def _check_complete(self) -> None:
-        """Notices an array that is lost, which no CRC tells.
+        """Checks that no array is lost, which a CRC does not show.
 
-        A group's arrays are numbered from 0, and the notes of all but the
-        first versions say how many of each group there are. A whole group may
-        be missing: files are smaller without the memory bank, say.
+        A group's arrays are numbered from 0, and the metadata of all but the
+        first versions hold their number in each group. A whole group may be
+        missing: a file without the memory bank is smaller, for example.
 
         Raises:
-            ValueError: If one is lost.
+            ValueError: If an array is lost.
         """
         numbers: dict[str, list[int]] = {}
         for name in self._arrays:
@@ -308,15 +316,15 @@ class Checkpoint:
 
     @property
     def moment(self) -> str:
-        """How far the run was, for people."""
+        """The progress of the run, such as "5 epochs and step 7"."""
         return checkpoint_names.moment(self.epochs, self.step)
 
     def has(self, group: str) -> bool:
-        """Whether it was written with this part."""
+        """Returns whether the checkpoint has arrays of a group."""
         return any(name.startswith(f"{group}/") for name in self._arrays)
 
     def arrays(self, group: str) -> list[np.ndarray]:
-        """A group's arrays, in the order of the variables that they were."""
+        """Returns a group's arrays, in the order of their variables."""
         return [
             array
             for name, array in self._arrays.items()
@@ -327,8 +335,8 @@ class Checkpoint:
         """Returns one array of a group.
 
         Args:
-            group: Such as "method".
-            name: That of its variable, such as "rows" of a memory bank.
+            group: The name of the group, such as "method".
+            name: The name of the variable, such as "rows" of a memory bank.
 
         Raises:
             InputError: If the checkpoint has no such array.
@@ -336,12 +344,12 @@ class Checkpoint:
         return self._arrays[self._key(group, name)]
 
     def replace(self, group: str, name: str, array: np.ndarray) -> None:
-        """Puts another array in the place of one; the file is not changed.
+        """Replaces an array in memory; the file is not changed.
 
         Args:
-            group: See `array`.
-            name: See `array`.
-            array: Of any shape.
+            group: The name of the group, see `array`.
+            name: The name of the variable, see `array`.
+            array: The new array, of any shape.
 
         Raises:
             InputError: If the checkpoint has no such array.
@@ -359,16 +367,16 @@ class Checkpoint:
         )
 
     def write(self, file: BinaryIO) -> None:
-        """Writes what this is, replaced arrays included."""
+        """Writes the checkpoint to an open file, with replaced arrays."""
         np.savez(
             file, notes=np.array(json.dumps(self.metadata)), **self._arrays
         )
 
     def restore(self, group: str, variables: Iterable[keras.Variable]) -> None:
-        """Assigns a group's arrays to the variables that they were of.
+        """Assigns a group's arrays to variables, in their order.
 
         Raises:
-            InputError: If a shape is another, or there are more or fewer.
+            InputError: If the number of arrays, or a shape, does not match.
         """
         variables = list(variables)
         arrays = [

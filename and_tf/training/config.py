@@ -1,4 +1,4 @@
-"""What a training run is told: one frozen record, made from flags in mains."""
+"""Defines the config of a training run, which mains make from their flags."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from and_tf.utils.flag_config import Group, RunConfig, option
 
 @dataclasses.dataclass(frozen=True)
 class LoopConfig(RunConfig):
-    """What every training loop is told, whatever it trains."""
+    """The flags that every training loop shares, whatever it trains."""
 
     strategy: str = option(
         Group.DEVICES,
@@ -81,12 +81,12 @@ class LoopConfig(RunConfig):
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig(LoopConfig):
-    """Everything that a run depends on: the flags of `and_tf.train`.
+    """All settings of a training run: the flags of `and_tf.train`.
 
     `python -m and_tf.train --help` describes each of them.
 
     Raises:
-        InputError: If a value is out of its range.
+        InputError: If a value is out of its range, or two of them conflict.
 
     Examples:
         >>> import and_tf
@@ -554,23 +554,23 @@ class TrainConfig(LoopConfig):
 
     @property
     def run_directory(self) -> pathlib.Path:
-        """Where the run writes."""
+        """The directory that the run writes to."""
         return pathlib.Path(self.run_dir or f"runs/{self.dataset}")
 
     @property
     def has_bank(self) -> bool:
-        """Whether its model has a memory bank, and so can have rounds."""
+        """Returns whether the model has a memory bank, which rounds need."""
         return self.pretext == "and"
 
     @property
     def first_round_epochs(self) -> int:
-        """Epochs of instance learning, with -1 resolved."""
+        """The number of epochs of instance learning, with -1 resolved."""
         if self.initial_epochs < 0:
             return self.epochs_per_round
         return self.initial_epochs
 
     def instance_differences(self, other: TrainConfig) -> list[str]:
-        """Names of the fields by which instance learning differs."""
+        """Returns the names of fields in which instance learning differs."""
         fields = {field.name: field for field in dataclasses.fields(self)}
         names = [
             name
@@ -583,6 +583,6 @@ class TrainConfig(LoopConfig):
 
     @property
     def title(self) -> str:
-        """What it is a run of."""
+        """A short description: the encoder, the data set and the pretext."""
         by = {"supervised": ", by its labels", "rotation": ", by rotations"}
         return f"{self.backbone} on {self.dataset}{by.get(self.pretext, '')}"

@@ -1,4 +1,4 @@
-"""Trains the epochs that a run still lacks, and keeps what they give."""
+"""Trains the epochs that a run still lacks, and records them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Run(Protocol):
     """A run that `fit` can train: a training or a clustering.
 
     Attributes:
-        config: What it was told.
-        directory: Where it writes.
-        model: Compiled.
-        metadata: What its checkpoints carry beside arrays: "history", "seconds"
-            and, of an epoch that was interrupted, "step".
-        processes: Who trains.
+        config: The flags of the run.
+        directory: The run's directory.
+        model: The compiled model.
+        metadata: The values that checkpoints hold beside arrays: "history",
+            "seconds" and, if an epoch was interrupted, "step".
+        processes: The processes that train together.
     """
 
     @property
@@ -57,22 +57,25 @@ def fit(
     kept: Collection[int] = (),
     best: Callable[[list[dict]], int] = best_epochs,
 ) -> Recorder:
-    """Trains the epochs that are missing, with a record that outlives a kill.
+    """Trains the epochs that are missing, and writes checkpoints meanwhile.
 
     Args:
-        run: What is trained.
-        epochs: How many there are to be, those done before counted.
-        steps: Of an epoch.
+        run: The run to train.
+        epochs: The number of epochs in all, with those done before.
+        steps: The number of steps in an epoch.
         batches: Makes the batches from `seed`, `epochs`, `first_epoch` and
             `first_step`, see `pipeline.train_batches`.
-        callbacks: What happens around the steps, from the recorder, the first
-            epoch, and the steps that were done of it.
-        ends: Epochs after which there is a checkpoint in any case,
-        kept: those whose checkpoints are not replaced by later ones,
-        best: and after how many the run was best, whose is not either.
+        callbacks: Makes the callbacks from the recorder, the first epoch, and
+            the number of its steps that were done before.
+        ends: Numbers of finished epochs at which a checkpoint is written in
+            any case.
+        kept: Numbers of finished epochs at which a checkpoint is written and
+            never deleted.
+        best: Returns from the history after how many epochs the run was best.
+            That checkpoint is not deleted either.
 
     Returns:
-        What was recorded.
+        The recorder, which has the history and the seconds of the run.
     """
     config, done = run.config, len(run.metadata["history"])
     first_step = run.metadata.get("step", 0)
@@ -92,7 +95,7 @@ def fit(
         interruption=interruption,
         writes=run.processes.chief,
     )
-    # What was killed may have written no last row.
+    # A process that was killed may not have written the last row.
     if recorder.history and run.processes.chief:
         run.directory.write_metrics(recorder.history)
     if done == epochs:

@@ -1,4 +1,4 @@
-"""What the parts of one training share."""
+"""Holds the objects that the parts of one training run share."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.config import TrainConfig
 from and_tf.training.run_directory import RunDirectory
 
-BATCH = 512  # Of passes that train nothing.
+BATCH = 512  # Images in a batch of a pass that does not train.
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """A run in progress.
+    """A training run in progress.
 
     Attributes:
-        config: What it was told.
-        directory: Where it writes.
-        images: What it learns from.
-        model: What learns.
-        knn: How it is evaluated.
-        board: Its TensorBoard; None on a process that does not write.
-        metadata: What its checkpoints carry beside arrays, see
-            `run_state.first_metadata`.
-        processes: Who trains.
-        on_device: Whether the training images lie on its devices.
+        config: The flags of the run.
+        directory: The directory that the run writes to.
+        images: The data set that the run learns from and is evaluated on.
+        model: The model that is trained.
+        knn: The kNN evaluation of the model.
+        board: The TensorBoard writer; None on a process that does not write.
+        metadata: The values that checkpoints hold beside arrays, see
+            `restore.first_metadata`.
+        processes: The processes that train together.
+        on_device: Whether the devices hold the training images.
     """
 
     config: TrainConfig
@@ -50,18 +50,21 @@ class Training:
 
     @property
     def image_size(self) -> int:
-        """Side of the encoder's input."""
+        """The side of the encoder's square input, in pixels."""
         return self.metadata["encoder"]["image_size"]
 
     @property
     def view_size(self) -> int:
-        """Side of what the encoder is trained on."""
+        """The side of the views that the encoder is trained on, in pixels."""
         return self.config.view_size or self.image_size
 
     def clean_views(self) -> tf.data.Dataset:
-        """(images, numbers) of this process' training images, unaugmented.
+        """Returns this process' training images, unaugmented.
 
-        Every image is one of exactly one process.
+        Each image belongs to exactly one process.
+
+        Returns:
+            Batches of (images uint8 [b, S, S, 3], sample numbers int64 [b]).
         """
         train = self.images.train
         span = self.processes.span(train.size)
@@ -69,14 +72,14 @@ class Training:
 
 
 def rounds_of(config: TrainConfig) -> Rounds:
-    """When the run's rounds begin and end."""
+    """Returns the rounds of a run, which say when each begins and ends."""
     return Rounds(
         config.rounds, config.epochs_per_round, config.first_round_epochs
     )
 
 
 def view_config(config: TrainConfig, image_size: int) -> ViewConfig:
-    """How the run augments."""
+    """Returns the augmentation of a run, for views of side `image_size`."""
     return ViewConfig(
         image_size=image_size,
         crop_area=(config.crop_area, 1.0),

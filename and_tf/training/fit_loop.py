@@ -1,11 +1,11 @@
-"""The loop over epochs and steps, and the callbacks around them.
+"""Runs the loop over epochs and steps, and calls the callbacks around them.
 
-Keras' `fit` fetches the logs of every step to the host, whatever a callback
-says, and so a GPU waits for Python between any two steps. This loop hands the
-device many steps at once, in one `tf.function`, and reads a metric only when
-somebody looks at it. Callbacks are Keras', and see what `fit` would show them
-with `steps_per_execution`: `on_train_batch_end` after each group of steps,
-with the number of its last one.
+Keras' `fit` fetches the logs of every step to the host, whether a callback
+needs them or not, so a GPU waits for Python between any two steps. This loop
+gives the device many steps at once, in one `tf.function`, and fetches metrics
+only when a callback reads them. Callbacks are those of Keras, and are called
+as `fit` calls them with `steps_per_execution`: `on_train_batch_end` comes after
+each group of steps, with the number of its last step.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ import tensorflow as tf
 
 from and_tf.data.step_batches import StepBatches
 
-# On an accelerator a group of steps is to take so many seconds: long enough
-# that the wait at its end does not count, short enough for Ctrl-C.
+# The time that a group of steps should take on an accelerator: long enough that
+# the wait at its end does not matter, short enough for Ctrl-C.
 GROUP_SECONDS = 1.0
 
 
 class LazyLogs(Mapping[str, float]):
-    """The metrics of an epoch so far; to read one is to wait for the device.
+    """The metrics of an epoch so far; reading one waits for the device.
 
     Args:
-        model: Its `get_metrics_result` is asked once, when first needed.
+        model: The model. Its `get_metrics_result` is called once, when a
+            metric is first read.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -50,20 +51,20 @@ class LazyLogs(Mapping[str, float]):
         return len(self._values)
 
     def __bool__(self) -> bool:
-        return True  # Without a look.
+        return True  # Reading the metrics would wait for the device.
 
 
 class GroupSizes:
-    """Chooses how many steps the device is given at a time.
+    """A chooser of the number of steps that the device gets at a time.
 
     Args:
-        fixed: So many; 0 chooses: one step on a CPU, where steps are long,
-            and on an accelerator as many as take about `GROUP_SECONDS`.
+        fixed: The number of steps. 0 chooses: one step on a CPU, where steps
+            are long; on an accelerator as many as take about `GROUP_SECONDS`.
         accelerated: Whether the model trains on accelerators.
-        clock: Seconds from any fixed moment.
+        clock: Returns the time in seconds from any fixed moment.
 
     Attributes:
-        size: Steps of the next group.
+        size: The number of steps in the next group.
     """
 
     def __init__(
@@ -82,19 +83,20 @@ class GroupSizes:
         self._began = self._clock()
 
     def end(self, count: int, wait: Callable[[], Any]) -> None:
-        """Learns from a group how large the next one should be.
+        """Chooses the size of the next group by the time of this one.
 
         Args:
-            count: The group's steps.
-            wait: Called if a time is to be measured; returns once the device
-                has done the group.
+            count: The number of steps in this group.
+            wait: Waits until the device has done the group; called only if
+                the time is needed.
         """
         if not self._adapts:
             return
         wait()
         seconds = max(self._clock() - self._began, 1e-6)
         wanted = int(count * GROUP_SECONDS / seconds)
-        # Slowly up, as the first groups hold compilation or little work.
+        # The size grows in stages, as the times of the first groups include
+        # compilation or little work.
         self.size = max(1, min(wanted, 4 * count))
 
 
@@ -113,17 +115,18 @@ def fit(
     """Trains a compiled model, epoch after epoch.
 
     Args:
-        model: With a `train_step`; built.
-        batches: Where steps have their batches from.
-        callbacks: What happens around the steps, in this order. In
-            `params["steps"]` they find the steps that are left of the epoch.
-        epochs: The number of epochs that there are to be in the end.
-        steps: Steps of a whole epoch.
-        first_epoch: Epochs that were trained before,
-        first_step: and steps of the epoch after these.
-        sizes: How many steps form a group; None is one.
-        boundary: No group goes on past a multiple of so many steps of an
-            epoch; 0 sets none.
+        model: A built model with a `train_step`.
+        batches: The source of the batches.
+        callbacks: The callbacks, called in this order. Their
+            `params["steps"]` is the number of steps left in the epoch.
+        epochs: The number of epochs in all, with those trained before.
+        steps: The number of steps in a whole epoch.
+        first_epoch: The number of epochs that were trained before.
+        first_step: The number of steps of the next epoch that were done
+            before.
+        sizes: Chooses the number of steps in a group; None means one step.
+        boundary: No group crosses a multiple of this number of steps in an
+            epoch; 0 sets no boundary.
     """
     sizes = sizes or GroupSizes()
     run = step_function(model, batches)
@@ -139,7 +142,7 @@ def fit(
         heard("on_epoch_begin", epoch, {})
         arguments = batches.begin(epoch)
         first = start
-        # As in Keras' loop, a callback may end an epoch before its end.
+        # As in Keras' loop, a callback may stop training within an epoch.
         while first < steps and not model.stop_training:
             last = _end(first, steps, sizes.size, boundary)
             heard("on_train_batch_begin", first - start, {})
@@ -156,12 +159,12 @@ def fit(
 
 
 class _Callbacks:
-    """Tells callbacks what happens, without a look at the logs.
+    """The callbacks of a training, called without reading the logs.
 
     Args:
-        model: What is trained.
-        callbacks: Who is told, in this order.
-        epochs: For their `params`.
+        model: The model that is trained.
+        callbacks: The callbacks, called in this order.
+        epochs: The number of epochs in all, for their `params`.
     """
 
     def __init__(
@@ -175,7 +178,7 @@ class _Callbacks:
             callback.set_model(model)
 
     def set_steps(self, left: int) -> None:
-        """Puts the steps that are left of an epoch into `params`."""
+        """Sets the number of steps left in an epoch in `params`."""
         for callback in self._callbacks:
             callback.set_params(
                 {"epochs": self._epochs, "steps": left, "verbose": 0}
@@ -189,20 +192,20 @@ class _Callbacks:
 def step_function(
     model: keras.Model, batches: StepBatches
 ) -> Callable[[int, int, tuple], None]:
-    """Makes the function that trains some steps; it waits for none of them.
+    """Makes a function that trains some steps without waiting for them.
 
-    With one replica and `jit_compile`, as Keras sets it on a GPU, what
-    happens to a batch is compiled by XLA. Of several replicas, models compile
-    the part of their step that has no word between replicas themselves, see
+    With one replica and `jit_compile`, which Keras sets on a GPU, XLA compiles
+    all that a step does with its batch. With several replicas, a model itself
+    compiles the part of its step in which replicas exchange nothing, see
     `Pretext.compiles_locally`.
 
     Args:
-        model: With a `train_step`.
-        batches: Where steps have their batches from.
+        model: A model with a `train_step`.
+        batches: The source of the batches.
 
     Returns:
-        Takes the number of the first step in its epoch, that after the last,
-        and what `batches.begin` returned.
+        A function of the number of the first step in its epoch, the number
+        after the last step, and what `batches.begin` returned.
     """
     strategy = model.distribute_strategy
     if not model.optimizer.built:
@@ -236,8 +239,8 @@ def step_function(
     single = tf.function(step, autograph=False, reduce_retracing=True)
 
     def run(first: int, last: int, arguments: tuple) -> None:
-        # int32, which TensorFlow keeps on the host: the loop is driven from
-        # there, and does not ask the device whether it is at its end.
+        # TensorFlow keeps int32 on the host, so the loop runs there and does
+        # not ask the device whether it has come to its end.
         begin = tf.constant(first, tf.int32)
         if last - first == 1:
             single(begin, *arguments)
@@ -248,7 +251,7 @@ def step_function(
 
 
 def _end(first: int, steps: int, size: int, boundary: int) -> int:
-    """The step after a group's last one."""
+    """Returns the number of the step after a group's last one."""
     last = min(first + size, steps)
     if boundary:
         last = min(last, (first // boundary + 1) * boundary)
@@ -256,5 +259,5 @@ def _end(first: int, steps: int, size: int, boundary: int) -> int:
 
 
 def _wait(model: keras.Model) -> None:
-    """Returns once the device has done the steps that it was given."""
+    """Waits until the device has done the steps that it was given."""
     int(model.optimizer.iterations)

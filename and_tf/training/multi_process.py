@@ -1,7 +1,7 @@
-"""What the processes of a run settle before its first step.
+"""Gives the processes of a run the same state before its first step.
 
-The chief alone has the run directory; the others need not see it. What they
-go on from, they have from the chief.
+Only the chief needs access to the run directory. The other processes receive
+from it the state that they continue from.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ def claim(
     processes: ProcessGroup,
     start: Callable[[], Checkpoint] | None = None,
 ) -> tuple[Checkpoint | None, dict[str, Any] | None]:
-    """Takes the directory for a run, and gives all processes its state.
+    """Claims the directory for a run, and gives all processes its state.
 
     Args:
-        directory: The run's.
-        config: This process' flags.
-        processes: Who trains.
-        start: Finds what a run begins with that has no checkpoint yet; None
-            begins with nothing.
+        directory: The directory of the run.
+        config: The flags of this process.
+        processes: The processes that train together.
+        start: Returns the checkpoint that a new run begins with; None begins
+            without one.
 
     Returns:
-        (the checkpoint to go on from, the content of result.json), None each
-        where there is none.
+        The checkpoint to continue from, and the content of result.json; each
+        is None if it does not exist.
 
     Raises:
-        InputError: If the chief cannot have the directory, or the processes
+        InputError: If the chief cannot claim the directory, or the processes
             were started with different flags.
     """
     checkpoint, result = None, None
     if processes.chief:
-        # Before the directory is the run's, which might not start at all.
+        # `start` may fail, so it is called before the directory is claimed.
         begun = directory.checkpoints.paths()
         found = start() if start is not None and not begun else None
         checkpoint = directory.claim(config)
@@ -71,7 +71,7 @@ def claim(
 def shared(
     checkpoint: Checkpoint | None, processes: ProcessGroup
 ) -> Checkpoint | None:
-    """What the chief has read, for all processes of a run."""
+    """Returns the chief's checkpoint on all processes of a run."""
     if processes.size == 1:
         return checkpoint
     path = processes.bytes_from_chief(
@@ -85,7 +85,7 @@ def shared(
 
 
 def _check_flags(config: RunConfig, processes: ProcessGroup) -> None:
-    """Raises an `InputError` if a flag of the run is not the chief's."""
+    """Raises an `InputError` if a flag of the run differs from the chief's."""
     own = {name: getattr(config, name) for name in config.run_fields()}
     chief = json.loads(processes.bytes_from_chief(json.dumps(own).encode()))
     differ = [name for name in own if own[name] != chief[name]]
@@ -101,15 +101,15 @@ def _check_flags(config: RunConfig, processes: ProcessGroup) -> None:
 
 
 def check_images(count: int, mark: str, processes: ProcessGroup) -> None:
-    """Sees to it that all processes have the same training images.
+    """Checks that all processes have the same training images.
 
     Args:
-        count: How many this one has.
-        mark: What tells them from others.
-        processes: Who trains.
+        count: The number of training images of this process.
+        mark: The fingerprint of these images, see `restore.fingerprint`.
+        processes: The processes that train together.
 
     Raises:
-        InputError: If they have not.
+        InputError: If the images of the processes differ.
     """
     if processes.size == 1:
         return
@@ -127,6 +127,6 @@ def check_images(count: int, mark: str, processes: ProcessGroup) -> None:
 
 
 def _agreed(fine: bool, processes: ProcessGroup, message: str) -> None:
-    """Raises the error on all processes if it is one on any."""
+    """Raises an `InputError` on all processes unless all of them are fine."""
     if not processes.gather(np.array([fine], np.int32)).all():
         raise InputError(message)

@@ -13,24 +13,23 @@ from and_tf.distribution.strategy import accelerated
 from and_tf.method.encoder_model import Pretext
 from and_tf.training.config import TrainConfig
 
-EVALUATION_SHARE = 0.05  # Of the time that training takes.
-# How much longer an evaluation may take beside a GPU's training than its passes
-# through the encoder say: reading images and files are the host's. A guess, as
-# no GPU was at hand.
+EVALUATION_SHARE = 0.05  # Share of the training time.
+# Beside a GPU's training, an evaluation takes longer than its passes through
+# the encoder, as the host reads images and files. The factor is a guess that
+# was not measured.
 GPU_OVERHEAD = 5.0
 
 
 def resolve(
     config: TrainConfig, images: ImageData, on_gpu: bool
 ) -> TrainConfig:
-    """Fills in what is left to the devices and the sizes of the data.
+    """Fills in the flags that depend on the devices and the data.
 
-    What it gives depends on nothing that differs between two runs of the same
-    flags on the same kind of device: a resumed run is evaluated in the same
-    epochs.
+    Two runs with the same flags, data and kind of device get the same values,
+    so a resumed run is evaluated in the same epochs.
 
     Args:
-        config: As the flags say.
+        config: The flags of the run.
         images: The data set.
         on_gpu: Whether all devices are GPUs.
     """
@@ -50,25 +49,26 @@ def resolve(
 def evaluation_interval(
     train: int, test: int, *, has_bank: bool, on_gpu: bool
 ) -> int:
-    """Returns the epochs between two evaluations.
+    """Returns the number of epochs between two evaluations.
 
-    They take up to `EVALUATION_SHARE` of the time of training. An epoch passes
-    each training image forwards and, at twice the cost, backwards; an
+    Evaluations take up to `EVALUATION_SHARE` of the time of training. An epoch
+    passes each training image forwards and, at twice the cost, backwards; an
     evaluation passes each test image forwards and, without a bank, the
-    training images too. The search among embeddings is small beside that for
-    any encoder worth the name.
+    training images too. The search among embeddings takes little time beside
+    that.
 
     Args:
-        train: Training images.
-        test: Test images; 0 leaves one training image out after another.
-        has_bank: Whether the gallery is there already.
+        train: The number of training images.
+        test: The number of test images; 0 leaves one training image out after
+            another.
+        has_bank: Whether the gallery is a memory bank, which needs no passes.
         on_gpu: Whether training is on GPUs.
 
     Returns:
-        At least 1.
+        The number of epochs, at least 1.
     """
-    # To search the bank for itself takes about as long as to pass a quarter of
-    # the images through a small encoder.
+    # Searching the bank for its own rows takes about as long as passing a
+    # quarter of the images through a small encoder.
     queries = test or (train / 4 if has_bank else 0)
     passed = queries + (0 if has_bank else train)
     share = passed / (3 * train) * (GPU_OVERHEAD if on_gpu else 1.0)
@@ -76,12 +76,12 @@ def evaluation_interval(
 
 
 def fits(config: TrainConfig, train: Split, processes: ProcessGroup) -> bool:
-    """Returns whether the training images are to lie on each of the GPUs.
+    """Returns whether each GPU should hold the training images.
 
     Args:
-        config: Resolved.
-        train: The images.
-        processes: Of GPUs.
+        config: The flags of the run, as `resolve` returns them.
+        train: The training images.
+        processes: The processes that train together, on GPUs.
     """
     if not (train.held and config.augment_on_device):
         return False
@@ -98,14 +98,14 @@ def fits(config: TrainConfig, train: Split, processes: ProcessGroup) -> bool:
 
 
 def compile_parts(model: Pretext, config: TrainConfig) -> None:
-    """Says what XLA compiles of a step where there are several replicas.
+    """Sets the parts of a step that XLA compiles with several replicas.
 
-    Not on CPUs, where XLA's convolutions are slower than TensorFlow's. With
-    one replica Keras has the whole step compiled.
+    On CPUs it compiles no part, as its convolutions are slower there than
+    TensorFlow's. One replica is left to `fit_loop.step_function`.
 
     Args:
-        model: Before its first step.
-        config: The run.
+        model: The model, before its first step.
+        config: The flags of the run.
     """
     strategy = model.distribute_strategy
     if strategy.num_replicas_in_sync > 1 and accelerated(strategy):

@@ -1,4 +1,4 @@
-"""What a run's checkpoints hold, and how a model takes it up again."""
+"""Makes the metadata of a run's checkpoints, and restores models from them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from and_tf.utils.errors import InputError
 
 
 def first_metadata(config: TrainConfig, images: ImageData) -> dict[str, Any]:
-    """What the checkpoints of a new run carry beside its arrays.
+    """Returns the metadata that a new run's checkpoints hold beside arrays.
 
-    `encoder` alone is enough to build the encoder again, without the data.
+    Its entry "encoder" is enough to build the encoder again without the data.
     """
     mean, std = normalisation(config.dataset)
     return {
@@ -42,14 +42,17 @@ def first_metadata(config: TrainConfig, images: ImageData) -> dict[str, Any]:
 
 
 def fingerprint(split: Split, named: bool = True) -> str:
-    """What tells one set of images from another of the same size.
+    """Returns a hash that tells a set of images from another.
 
-    Their names and classes; pixels are not read, as one version of a decoder
-    may give others than the next.
+    It depends on their number, file names and class names. Pixels are not read,
+    as two versions of a decoder may give different ones.
 
     Args:
         split: The images.
-        named: Whether the names of the classes count.
+        named: Whether the hash depends on the class names.
+
+    Returns:
+        The SHA-256 hash in hexadecimal digits.
     """
     class_names = split.class_names if named else None
     names = repr((split.size, class_names, split.file_names))
@@ -62,17 +65,17 @@ def restore(
     images: ImageData,
     groups: Collection[str] = ("encoder", "method", "optimiser", "metrics"),
 ) -> None:
-    """Puts a run's state back into its model.
+    """Restores the state of a run into its model.
 
     Args:
-        model: The model that `build_model` makes.
-        checkpoint: The run's.
-        images: Its data set.
-        groups: Which parts; all of them to go on training.
+        model: The model that `trainer.build_model` makes.
+        checkpoint: The checkpoint of the run.
+        images: The data set of the run.
+        groups: The parts to restore; training needs all of them.
 
     Raises:
-        InputError: If the checkpoint is of other images or another model, or
-            was written without one of the parts.
+        InputError: If the checkpoint belongs to other images or another model,
+            or was written without one of the parts.
     """
     num_examples = checkpoint.metadata["num_examples"]
     if num_examples != images.train.size:
@@ -83,7 +86,7 @@ def restore(
             "with another --run_dir."
         )
     data_mark = checkpoint.metadata.get("data")
-    # Labels that are numbers alone had no names when older runs began.
+    # In older runs, labels that were only numbers had no class names.
     unnamed = fingerprint(images.train, named=False)
     if data_mark not in (None, unnamed, fingerprint(images.train)):
         raise InputError(
@@ -94,7 +97,7 @@ def restore(
             "--run_dir."
         )
     for group, variables in state(model).items():
-        # Metrics are sums over an epoch, which begin with each.
+        # Metrics are sums over an epoch and start anew with each of them.
         begins = group == "metrics" and not checkpoint.step
         if group in groups and not begins:
             checkpoint.restore(group, variables)

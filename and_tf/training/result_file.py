@@ -1,6 +1,6 @@
-"""result.json: how a run ended, and what protocols found in its checkpoints.
+"""Reads and writes result.json, which holds a run's result and evaluations.
 
-Several processes may add to it at once.
+Several processes may add evaluations at once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from and_tf.utils import archives, atomic_files, locks, records, schemas
 from and_tf.utils.checkpoint_names import BEST, LAST
 from and_tf.utils.errors import InputError
 
-# What protocols found in the last checkpoint, and in others.
+# The keys of evaluations of the last checkpoint, and of others.
 OF_LAST, OF_OTHERS = "evaluation", "evaluation_of"
 _EXPECTED = "result.json as a run wrote it"
 _REMEDY = (
@@ -24,23 +24,23 @@ _REMEDY = (
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
-    """Reads the file, of a training or of a clustering.
+    """Reads the result.json of a training or a clustering.
 
     Raises:
-        InputError: If it cannot be read, or is of something else.
+        InputError: If the file cannot be read, or does not fit its schema.
     """
     return records.read(path, schemas.of_result, _EXPECTED, _REMEDY)
 
 
 @contextlib.contextmanager
 def using(path: pathlib.Path) -> Iterator[None]:
-    """Says in a sentence that the file lacks what the block needs of it.
+    """Turns a block's errors of missing values into an `InputError`.
 
-    Its schema has what every reader needs. What only some show, as a page of
-    a run does, may still be missing in one that was edited.
+    The schema requires only the values that every reader needs. Others, such
+    as those that the page of a run shows, may be missing from an edited file.
 
     Raises:
-        InputError: If the block raises what such a lack is answered with.
+        InputError: If the block does not find a value, or cannot use it.
     """
     try:
         yield
@@ -55,27 +55,27 @@ def using(path: pathlib.Path) -> Iterator[None]:
 
 
 def read_finished(path: pathlib.Path) -> dict[str, Any] | None:
-    """Reads the file, None of a run that is not finished.
+    """Reads the file; returns None if the run is not finished.
 
     Raises:
-        InputError: As `read` does.
+        InputError: If `read` raises it.
     """
     result = _read_if_there(path)
-    # One that was evaluated before its end has that alone.
+    # A run that was evaluated before its end has nothing but evaluations.
     return result if set(result) - {OF_LAST, OF_OTHERS} else None
 
 
 def evaluations(
     path: pathlib.Path, which: str = LAST
 ) -> dict[str, dict[str, Any]]:
-    """Reads what protocols found in a checkpoint, by their names.
+    """Reads the figures of all protocols for a checkpoint, by protocol.
 
     Args:
         path: The file.
-        which: See `checkpoint_name.round_of`.
+        which: The checkpoint, see `checkpoint_names.round_of`.
 
     Raises:
-        InputError: As `read` does.
+        InputError: If `read` raises it.
     """
     result = _read_if_there(path)
     if which == LAST:
@@ -86,19 +86,20 @@ def evaluations(
 def add(
     path: pathlib.Path, protocol: str, figures: dict[str, Any], which: str
 ) -> None:
-    """Adds a protocol's figures.
+    """Adds a protocol's figures for a checkpoint.
 
-    Those of the same checkpoint are replaced; others stay: the last one's are
-    the run's, and none else is to pass for them.
+    They replace earlier figures for the same checkpoint. Figures for other
+    checkpoints stay, in a separate place: those of the last checkpoint are the
+    run's own and must not be confused with them.
 
     Args:
         path: The file.
-        protocol: Its name.
-        figures: JSON.
-        which: The checkpoint; see `checkpoint_name.round_of`.
+        protocol: The name of the protocol.
+        figures: The figures, as JSON values.
+        which: The checkpoint, see `checkpoint_names.round_of`.
 
     Raises:
-        InputError: As `read` does, or if it cannot be written.
+        InputError: If `read` raises it, or the file cannot be written.
     """
     remedy = "Make room or change the directory, then run it again."
     with locks.exclusive(path):
@@ -114,16 +115,16 @@ def add(
 def write(path: pathlib.Path, result: dict[str, Any]) -> None:
     """Writes the file at the end of a run.
 
-    What was found meanwhile in the checkpoints of rounds' ends, which stay as
-    they are, is kept; what was found in the last or the best one was of
-    others. A file that is damaged by now is replaced.
+    Figures for the checkpoints at the ends of rounds are kept, as these do not
+    change. Figures for the last and the best checkpoint are dropped, as those
+    may be other checkpoints now. A damaged file is replaced.
 
     Args:
         path: The file.
-        result: JSON.
+        result: The content, as JSON values.
 
     Raises:
-        InputError: If it cannot be written.
+        InputError: If the file cannot be written.
     """
     with locks.exclusive(path):
         try:

@@ -1,4 +1,4 @@
-"""What a run says at its beginning and leaves behind at its end."""
+"""Prints the start of a run, and writes and prints its results."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training
 from and_tf.training.run_directory import RunDirectory, versions
 
-_NAMED_CLASSES = 12  # More are counted at the start, and not named.
+_NAMED_CLASSES = 12  # If there are more, only their number is printed.
 ABOUT = {
     "rotation": "rotation: learns which quarter turn a view has had",
     "supervised": "supervised: learns from the labels of the training images",
@@ -38,13 +38,13 @@ def print_start(
     processes: ProcessGroup,
     on_device: bool = False,
 ) -> None:
-    """Prints on what it runs, and a line a split: how many images of what size.
+    """Prints the devices, and each split's number and size of images.
 
     Args:
         images: The data set.
-        config: The run.
-        processes: Who trains.
-        on_device: Whether the training images lie on the devices.
+        config: The flags of the run.
+        processes: The processes that train together.
+        on_device: Whether the devices hold the training images.
     """
     if warning := unused_gpus():
         print(warning)
@@ -73,7 +73,7 @@ def print_start(
 
 
 def describe_classes(names: Sequence[str]) -> str:
-    """Tells how many classes there are, and what a few are called."""
+    """Returns the number of classes and, if they are few, their names."""
     if len(names) > _NAMED_CLASSES:
         return f"{len(names):,} classes"
     what = "classes" if names[1:] else "class"
@@ -81,7 +81,7 @@ def describe_classes(names: Sequence[str]) -> str:
 
 
 def print_baseline(name: str, top1: float) -> None:
-    """kNN top-1 of something that training has to beat."""
+    """Prints the kNN top-1 accuracy (a fraction) of a baseline."""
     print(f"{name + ':':19}kNN {100 * top1:.1f} %", flush=True)
 
 
@@ -108,14 +108,14 @@ def write(
     points: np.ndarray,
     numbers: np.ndarray,
 ) -> None:
-    """Writes what is seen of a finished run.
+    """Writes result.json, the pictures and TensorBoard of a finished run.
 
     Args:
         training: The run.
         result: The content of result.json.
-        history: Of its epochs.
-        points: float32 [m, D], embeddings for the projector.
-        numbers: int64 [m], of which training images.
+        history: The logs of its epochs, one dict for each.
+        points: float32 [m, D]: embeddings for the projector.
+        numbers: int64 [m]: the numbers of their training images.
     """
     train = training.images.train
     draw(training.directory, training.images, result, history)
@@ -135,12 +135,13 @@ def write(
         train.class_names,
     )
     board.close()
-    # Last: with it a run is finished, and nothing of this is done again.
+    # This comes last, as a run with result.json counts as finished and writes
+    # its files no more.
     training.directory.write_result(result)
 
 
 def show(directory: RunDirectory, result: dict[str, Any]) -> None:
-    """Prints how a finished run ended, and what it wrote."""
+    """Prints the results of a finished run, and the files that it wrote."""
     with result_file.using(directory.result):
         print_table(result)
     print_files(directory)
@@ -184,7 +185,7 @@ def make_result(
 
 
 def machine() -> dict[str, Any]:
-    """What it was run on."""
+    """Describes this machine: its CPUs and GPUs."""
     names = gpu_names()
     found = {
         "cpus": os.cpu_count(),
@@ -195,7 +196,10 @@ def machine() -> dict[str, Any]:
 
 
 def _classifier_top1(training: Training) -> float | None:
-    """Of the test images, where the model was trained to tell their classes."""
+    """Computes the test top-1 of the model's own classifier.
+
+    It is None if the model uses no labels, or test labels are missing.
+    """
     model, test = training.model, training.images.test
     if not model.uses_labels or test is None or test.labels is None:
         return None
@@ -203,7 +207,7 @@ def _classifier_top1(training: Training) -> float | None:
 
 
 def _rounds(history: list[dict]) -> list[dict[str, Any]]:
-    """A dict a round: its anchors, their consistency, its last kNN."""
+    """Returns a dict for each round: anchors, consistency and last kNN."""
     rounds: dict[int, dict[str, Any]] = {}
     for row in history:
         rounds[row["round"]] = {
@@ -244,7 +248,7 @@ def draw(
 
 
 def print_table(result: dict[str, Any]) -> None:
-    """One line each for the baselines and the rounds, or what has none."""
+    """Prints a line for each baseline and round, or for the pretext."""
 
     def line(name: str, knn: str, second: str = "", third: str = "") -> None:
         text = f"{name:24}{knn:>10}{second:>12}{third:>14}"
@@ -290,7 +294,7 @@ def _percent(share: float | None) -> str:
 
 
 def print_files(directory: RunDirectory) -> None:
-    """Names what the run wrote."""
+    """Prints the names of the files that the run wrote."""
     number = directory.last_discovery()
     gallery = f"{directory.gallery(number).name}: anchors and their neighbours"
     print(f"\nwrote {directory.path}/")

@@ -1,4 +1,4 @@
-"""Takes a run up again, to evaluate, report, cluster or export it."""
+"""Opens a trained run, to evaluate, report, cluster or export it."""
 
 from __future__ import annotations
 
@@ -28,30 +28,31 @@ from and_tf.utils.progress import Counted
 
 
 class Run:
-    """A run, finished or not, each part of which loads when first asked for.
+    """A run, finished or not, whose parts load when they are first used.
 
     The checkpoint, the encoder, the images, the model and the embeddings are
-    loaded once and kept. Each raises an `InputError` where it cannot be had;
-    `missing` says so beforehand.
+    loaded once and kept. Each raises an `InputError` if it cannot be loaded;
+    `missing` says beforehand whether the images or the model cannot.
 
     Args:
         path: The run's directory.
-        which: The checkpoint: "last", "best" or "round_2", see
+        which: The checkpoint: "last", "best" or "round_<r>", see
             `checkpoint_names.round_of`.
-        data_dir: Where its data lie now; empty where they lay in training.
-        memory_gib: Splits of up to so many GiB are held in memory; None as in
-            training.
-        evaluates: Whether the encoder may be asked, for `votes`.
+        data_dir: The directory of the data set. If empty, it is the one that
+            the run was trained with.
+        memory_gib: The largest split, in GiB of decoded pixels, that is held
+            in memory; None takes the value that the run was trained with.
+        evaluates: Whether `votes` may compute embeddings.
 
     Attributes:
-        directory: Of the run.
-        config: Its flags.
-        which: See above.
-        data_dir: See above.
-        evaluates: See above.
+        directory: The run's directory, as a `RunDirectory`.
+        config: The run's flags, as a `TrainConfig`.
+        which: The name of the checkpoint, as given.
+        data_dir: The directory of the data set, as given.
+        evaluates: Whether `votes` may compute embeddings.
 
     Raises:
-        InputError: If there is no run in `path`, or `which` is no checkpoint.
+        InputError: If `path` holds no run, or `which` names no checkpoint.
 
     Examples:
         >>> import numpy as np
@@ -84,20 +85,20 @@ class Run:
 
     @property
     def name(self) -> str:
-        """A name for people: encoder and data set."""
+        """The encoder and the data set, as a text for people."""
         return f"{self.config.backbone} on {self.config.dataset}"
 
     @functools.cached_property
     def result(self) -> dict[str, Any] | None:
-        """The content of result.json; None of a run that is not finished."""
+        """The content of result.json; None if the run is not finished."""
         return self.directory.read_result()
 
     @functools.cached_property
     def checkpoint(self) -> Checkpoint:
-        """The checkpoint that was asked for, read whole.
+        """The checkpoint that `which` names, read whole.
 
         Raises:
-            InputError: If it is not there, or damaged.
+            InputError: If the checkpoint is missing or damaged.
         """
         checkpoints = self.directory.checkpoints
         found = checkpoints.latest()
@@ -126,13 +127,13 @@ class Run:
 
     @functools.cached_property
     def kept(self) -> Checkpoint | None:
-        """The checkpoint, or None of a finished run that has none any more.
+        """The checkpoint, or None if a finished run no longer has it.
 
         Such a run still has its figures.
 
         Raises:
-            InputError: If the run is not finished, or has not the checkpoint
-                that was asked for.
+            InputError: If the checkpoint cannot be read, and the run is not
+                finished or `which` is not "last".
         """
         try:
             return self.checkpoint
@@ -158,7 +159,7 @@ class Run:
 
     @property
     def embedding_dim(self) -> int:
-        """D."""
+        """D, the number of dimensions of an embedding."""
         return self.built_from["embedding_dim"]
 
     @functools.cached_property
@@ -189,7 +190,7 @@ class Run:
     def model(self) -> Pretext:
         """The restored model, without the state of its optimiser.
 
-        It has no bank either, where the checkpoint was written without it.
+        Its memory bank is restored only if the checkpoint holds one.
         """
         model = trainer.build_model(self.config, self.images, self.built_from)
         groups = [g for g in ("encoder", "method") if self.checkpoint.has(g)]
@@ -197,17 +198,17 @@ class Run:
         return model
 
     def prepared(self) -> Run:
-        """Loads images and model now, so that work begins with both.
+        """Loads the images and the model now, and returns this run.
 
         Raises:
-            InputError: If one of them cannot be had.
+            InputError: If one of them cannot be loaded.
         """
         _ = self.model
         return self
 
     @functools.cached_property
     def missing(self) -> str:
-        """Why images or model cannot be had, in a sentence; "" if they can."""
+        """The error that the images or the model raise; "" if both load."""
         try:
             self.prepared()
         except InputError as error:
@@ -216,14 +217,14 @@ class Run:
 
     @property
     def has_bank(self) -> bool:
-        """Whether the checkpoint was written with a memory bank."""
+        """Returns whether the checkpoint was written with a memory bank."""
         return self.config.has_bank and self.checkpoint.has("method")
 
     def bank_rows(self) -> np.ndarray:
         """Returns the memory bank, float32 [N, D]: row i is training image i.
 
         Raises:
-            InputError: If the run has none.
+            InputError: If the run or the checkpoint has no memory bank.
         """
         if not self.config.has_bank:
             raise InputError(
@@ -235,12 +236,12 @@ class Run:
 
     @functools.cached_property
     def train_embeddings(self) -> np.ndarray:
-        """Of the training images' clean views, float32 [N, D]."""
+        """The embeddings of the clean training images, float32 [N, D]."""
         return self._embed(self.images.train)
 
     @functools.cached_property
     def query_embeddings(self) -> np.ndarray:
-        """Of the test images, or else the training images, float32 [Q, D]."""
+        """The embeddings of the clean queries, float32 [Q, D]."""
         if self.images.test is None:
             return self.train_embeddings
         return self._embed(self.images.test)
@@ -251,7 +252,7 @@ class Run:
 
     @functools.cached_property
     def knn(self) -> RunKnn:
-        """kNN with the run's own K and τ."""
+        """The kNN evaluation with the run's own K and τ."""
         return RunKnn(
             self.images,
             self.image_size,
@@ -261,9 +262,10 @@ class Run:
 
     @functools.cached_property
     def votes(self) -> Knn | None:
-        """kNN of the queries among the training images' clean embeddings.
+        """The kNN of the queries among the embeddings of training images.
 
-        None where the encoder, the images or labels cannot be had.
+        It is None if `evaluates` is False, or if the model, the images or
+        their labels are missing.
         """
         if not self.evaluates or self.missing or not self.knn.possible:
             return None
@@ -271,7 +273,7 @@ class Run:
 
     @functools.cached_property
     def history(self) -> list[dict[str, Any]]:
-        """One dict for each finished epoch."""
+        """The logs of the finished epochs, one dict for each."""
         rows = self.directory.read_metrics()
         return rows or self.checkpoint.metadata["history"]
 
@@ -282,12 +284,12 @@ class Run:
 
     @property
     def step(self) -> int:
-        """The number of steps that the checkpoint has of the next epoch."""
+        """The number of steps done in the next epoch at the checkpoint."""
         return self.kept.step if self.kept else 0
 
     @property
     def moment(self) -> str:
-        """How far the run was at the checkpoint, in words."""
+        """The progress of the run at the checkpoint, such as "5 epochs"."""
         return checkpoint_names.moment(self.epochs, self.step)
 
     @property
@@ -297,7 +299,7 @@ class Run:
 
     @property
     def baselines(self) -> dict[str, float]:
-        """kNN top-1 of what training has to beat, by name."""
+        """The kNN top-1 accuracies of the baselines (fractions), by name."""
         if self.result:
             return self.result["knn_baselines"]
         return self.checkpoint.metadata["baselines"]
@@ -309,24 +311,24 @@ class Run:
 
     @property
     def has_labels(self) -> bool:
-        """Whether the run's training images are known to have labels."""
+        """Returns whether the training images are known to have labels."""
         if self.missing:
             return any("knn_clean" in row for row in self.history)
         return self.images.train.has_labels
 
     @property
     def knn_protocol(self) -> dict[str, Any] | None:
-        """How kNN was measured, where it is known."""
+        """The protocol of the kNN figures; None if it is not known."""
         if self.result:
             return self.result["knn_protocol"]
         return None if self.missing else self.knn.protocol
 
     def evaluation(self, protocol: str) -> dict[str, Any] | None:
-        """Returns a protocol's figures, None where it was not evaluated."""
+        """Returns a protocol's figures; None if it was not evaluated."""
         return self.directory.evaluations(self.which).get(protocol)
 
     def moment_of(self, protocol: str) -> str | None:
-        """Returns the moment of a protocol's figures, None without any."""
+        """Returns the run's progress at a protocol's figures, or None."""
         figures = self.evaluation(protocol)
         if figures is None:
             return None
@@ -334,5 +336,5 @@ class Run:
         return checkpoint_names.moment(*done)
 
     def picture(self, name: str) -> pathlib.Path:
-        """Returns where a protocol puts a picture of this checkpoint."""
+        """Returns the path of a protocol's picture of this checkpoint."""
         return self.directory.picture(name, self.which)

@@ -1,4 +1,4 @@
-"""A run's directory: what lies where, and whose it is."""
+"""Reads and writes a run's directory, and keeps other processes out of it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ COLUMNS = (
     "knn_clean",
     "knn_clean_top5",
 )
-_COUNTS = ("epoch", "round", "anchors")  # The others are no whole numbers.
+_COUNTS = ("epoch", "round", "anchors")  # The others are floats.
 _NEIGHBOURHOODS = {
     "entropy": ("f", 1),
     "neighbours": ("iu", 2),
@@ -57,13 +57,13 @@ VERSIONS = ("tensorflow", "keras", "keras-cv", "tensorflow-datasets", "numpy")
 
 
 class OutputDirectory(Generic[Config]):
-    """flags.cfg, metrics.csv, result.json, checkpoints/, tensorboard/, …
+    """The directory of a run: flags.cfg, metrics.csv, checkpoints/, …
 
     Args:
-        path: The directory; need not exist.
+        path: The directory; it need not exist.
 
     Attributes:
-        config_class: The class of the config that its flags make.
+        config_class: The class of the run's flags.
         columns: The columns of metrics.csv.
         flag: The flag that names the directory on a command line.
         command: The command that makes such a directory.
@@ -85,26 +85,26 @@ class OutputDirectory(Generic[Config]):
         self.curves = path / "curves.png"
 
     def gallery(self, round_number: int) -> pathlib.Path:
-        """The picture of a round's neighbourhoods."""
+        """Returns the path of the picture of a round's neighbourhoods."""
         return self.path / f"neighbourhoods_round_{round_number}.png"
 
     def claim(self, config: RunConfig) -> Checkpoint | None:
-        """Makes the directory this run's, or finds it to be so.
+        """Claims the directory for a new run, or for a run to be resumed.
 
         Args:
-            config: The run.
+            config: The flags of the run.
 
         Returns:
-            The checkpoint to go on from, None for a new run.
+            The checkpoint to continue from; None if there is none.
 
         Raises:
-            InputError: If it holds a run and `config` does not resume, or
-                resumes another, or something else lies there.
+            InputError: If the directory holds a run that `config` does not
+                resume, a run with other flags, or other files.
         """
         self._check_path()
         there = set(self.path.iterdir()) if self.path.is_dir() else set()
-        # A run that failed before its first step, as where its images cannot
-        # be had, leaves its flags alone: nothing to go on with or to lose.
+        # A run that failed before its first step, for example for lack of its
+        # images, leaves only its flags: there is nothing to resume or to lose.
         if there - {self.flagfile}:
             if self.flagfile in there:
                 return self._take_up(config)
@@ -117,10 +117,10 @@ class OutputDirectory(Generic[Config]):
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keeps other processes from training in the directory meanwhile.
+        """Keeps other processes from training in the directory in a block.
 
-        The lock is the operating system's and ends with the process, however
-        that ends.
+        The lock belongs to the operating system and ends with the process, even
+        if that is killed.
 
         Raises:
             InputError: If another process trains there, or the directory
@@ -150,7 +150,7 @@ class OutputDirectory(Generic[Config]):
             str(self.path).encode()
             is_file = self.path.exists() and not self.path.is_dir()
         except (OSError, UnicodeError) as error:
-            # TensorFlow's writers take no other names.
+            # TensorFlow's writers accept only names in UTF-8.
             why = getattr(error, "strerror", None) or "its name is no UTF-8"
             raise InputError(
                 f"Expected a directory that can be made for {self.flag}. "
@@ -187,10 +187,10 @@ class OutputDirectory(Generic[Config]):
         return self.checkpoints.latest()
 
     def config(self) -> Config:
-        """The config that the run was made with.
+        """Returns the config that the run was made with.
 
         Raises:
-            InputError: If this is no run's directory.
+            InputError: If this is not the directory of a run.
         """
         if not self.flagfile.is_file():
             raise InputError(
@@ -201,7 +201,7 @@ class OutputDirectory(Generic[Config]):
         return flag_config.from_run(self.config_class, self.flagfile)
 
     def write_metrics(self, history: list[dict]) -> None:
-        """Writes metrics.csv, a row an epoch."""
+        """Writes metrics.csv, one row for each epoch."""
         text = io.StringIO()
         rows = csv.DictWriter(
             text, self.columns, extrasaction="ignore", lineterminator="\n"
@@ -211,7 +211,7 @@ class OutputDirectory(Generic[Config]):
         atomic_files.write_text(self.metrics, text.getvalue())
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Reads the rows of metrics.csv, without the cells that are empty."""
+        """Reads the rows of metrics.csv, without empty cells."""
         if not self.metrics.is_file():
             return []
         return records.read_table(
@@ -223,24 +223,24 @@ class OutputDirectory(Generic[Config]):
         )
 
     def read_result(self) -> dict[str, Any] | None:
-        """Reads result.json, None of a run that is not finished."""
+        """Reads result.json; returns None if the run is not finished."""
         return result_file.read_finished(self.result)
 
     def picture(self, name: str, which: str = LAST) -> pathlib.Path:
-        """Where a protocol's picture of a checkpoint goes.
+        """Returns the path of a protocol's picture of a checkpoint.
 
         Args:
-            name: The picture's.
-            which: See `checkpoint_name.round_of`.
+            name: The name of the picture, without a suffix.
+            which: The checkpoint, see `checkpoint_names.round_of`.
         """
         of = "" if which == LAST else f"_{which}"
         return self.path / f"{name}{of}.png"
 
     def evaluations(self, which: str = LAST) -> dict[str, dict[str, Any]]:
-        """What protocols found in a checkpoint, by their names.
+        """Reads the figures of all protocols for a checkpoint, by protocol.
 
         Args:
-            which: See `checkpoint_name.round_of`.
+            which: The checkpoint, see `checkpoint_names.round_of`.
         """
         return result_file.evaluations(self.result, which)
 
@@ -267,13 +267,13 @@ class OutputDirectory(Generic[Config]):
         )
 
     def last_discovery(self) -> int:
-        """The last round whose neighbourhoods were written, 0 for none."""
+        """Returns the last round whose neighbourhoods were written, or 0."""
         return max(self.discoveries(), default=0)
 
     def discoveries(self) -> list[int]:
-        """The rounds whose neighbourhoods were written, in their order.
+        """Returns the rounds whose neighbourhoods were written, in order.
 
-        Files of other names, such as "round_2 (copy).npz", are passed over.
+        Files with other names, such as "round_2 (copy).npz", are ignored.
         """
         found = (
             re.fullmatch(r"round_([0-9]+)\.npz", path.name)
@@ -287,7 +287,7 @@ class OutputDirectory(Generic[Config]):
         """Reads neighbourhoods/round_<r>.npz.
 
         Raises:
-            InputError: If it is missing or damaged.
+            InputError: If the file is missing or damaged.
         """
         path = self.neighbourhoods / f"round_{round_number}.npz"
         try:

@@ -1,4 +1,4 @@
-"""The flags by which a command takes up a trained run."""
+"""Defines the flags with which a command opens a trained run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from and_tf.utils.flag_config import FlagConfig, Group, option
 
 @dataclasses.dataclass(frozen=True)
 class RunFlags(FlagConfig):
-    """Which run is taken up, from which checkpoint, and where its data lie."""
+    """The flags that name a run, one of its checkpoints, and its data."""
 
     run_dir: str = option(
         Group.RUN,
@@ -37,9 +37,9 @@ class RunFlags(FlagConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checkpoint_names.round_of(self.checkpoint)  # Refuses what is none.
+        checkpoint_names.round_of(self.checkpoint)  # Refuses bad names.
 
     @property
     def run_directory(self) -> pathlib.Path:
-        """`run_dir` as a path."""
+        """The run's directory as a path."""
         return pathlib.Path(self.run_dir)

@@ -1,4 +1,4 @@
-"""The epochs of a run, and everything that happens around their steps."""
+"""Trains the epochs of a run, with the callbacks around their steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from and_tf.training.experiment import Training, rounds_of, view_config
 
 
 def fit(training: Training) -> Recorder:
-    """Trains the epochs that are missing; returns what was recorded."""
+    """Trains the epochs that are missing, and returns the recorder."""
     config, train_split = training.config, training.images.train
     plan = rounds_of(config)
     ends = tuple(plan.ends.values())
@@ -39,12 +39,12 @@ def fit(training: Training) -> Recorder:
 
 
 def batches(training: Training, *, seed: int, **span: int) -> StepBatches:
-    """Where the steps of a training have their batches from.
+    """Makes the source of a training's batches.
 
     Args:
-        training: The run.
-        seed: Its seed.
-        **span: `epochs`, `first_epoch` and `first_step` of `train_batches`.
+        training: The run in progress.
+        seed: The random seed of the data order and of the views.
+        **span: `epochs`, `first_epoch` and `first_step`, see `train_batches`.
     """
     config, train_split = training.config, training.images.train
     processes = training.processes
@@ -70,20 +70,20 @@ def callbacks(
     first_epoch: int,
     first_step: int,
 ) -> list[keras.callbacks.Callback]:
-    """Everything that happens around the steps of a training."""
+    """Makes the callbacks of a training, in the order that they need."""
     config, train_split = training.config, training.images.train
     steps = steps_per_epoch(train_split, config.batch_size)
     rounds = []
     if config.has_bank:
         rounds = [curriculum(training, plan, recorder, first_step)]
-    # The order is important: what a callback adds to the logs of an epoch,
-    # those after it see.
+    # The order is important: a callback sees what the callbacks before it have
+    # added to the logs of an epoch.
     # 1. The rounds, before the clock of the epoch starts.
     # 2. The clock, before anything that is not training.
-    # 3. The loss, before anything is done with a broken model.
-    # 4. Evaluation, so that its figures are recorded.
-    # 5. The record, so that nothing is shown that is not kept.
-    # 6. What people watch.
+    # 3. The check of the loss, before anything is done with a broken model.
+    # 4. The evaluation, so that its figures are recorded.
+    # 5. The recorder, so that nothing is shown that is not recorded.
+    # 6. TensorBoard and the console, which people watch.
     return [
         *rounds,
         Speed(train_split.size, steps, first_step),
@@ -104,7 +104,7 @@ def callbacks(
 def curriculum(
     training: Training, plan: Rounds, recorder: Recorder, first_step: int
 ) -> Curriculum:
-    """The rounds of a model with a bank; what they discover is kept."""
+    """Makes the callback that runs the rounds and keeps their discoveries."""
     config, train_split = training.config, training.images.train
 
     def keep(board: TensorBoardWriter, found: Neighbourhoods) -> None:

@@ -1,4 +1,4 @@
-"""A training run, from its config to its result: where the parts are wired."""
+"""Trains a run from its config to its result, and wires its parts together."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from and_tf.training.train_callbacks import fit
 
 
 def train(config: TrainConfig) -> dict[str, Any]:
-    """Trains, or continues training, and leaves a run directory behind.
+    """Trains a run, or continues it, and writes its run directory.
 
     If several processes train together, only the first, the chief, reads and
     writes the directory.
@@ -48,7 +48,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         The content of result.json.
 
     Raises:
-        InputError: For everything that a user can correct.
+        InputError: If training fails for a reason that a user can correct.
 
     Examples:
         >>> import and_tf
@@ -94,7 +94,7 @@ def prepare(
     checkpoint: Checkpoint | None,
     processes: ProcessGroup,
 ) -> Training:
-    """Loads the data and makes the model, new or as the checkpoint has it."""
+    """Loads the data and makes the model, new or restored from a checkpoint."""
     keras.config.set_dtype_policy(config.precision)
     images = load_images(config)
     on_gpu = strategy.accelerated(processes.strategy)
@@ -115,8 +115,8 @@ def prepare(
     metadata = (
         checkpoint.metadata if checkpoint else first_metadata(config, images)
     )
-    # After the data: to prepare a set takes numbers from Python's generator,
-    # and a run must not depend on whether that was to be done.
+    # The seed is set after loading the data: preparing a data set draws from
+    # Python's generator, and a run must not depend on whether that was needed.
     keras.utils.set_random_seed(config.seed)
     with processes.strategy.scope():
         model = build_model(config, images, metadata["encoder"])
@@ -196,12 +196,15 @@ def build_model(
 
 
 def begin(training: Training) -> None:
-    """What a new run does before its first step, and a resumed one not."""
+    """Fills the memory bank and evaluates the baselines of a new run.
+
+    A resumed run has both in its checkpoint.
+    """
     model, config = training.model, training.config
     if config.has_bank and config.bank_initialiser == "encoder":
         model.fill_bank(training.clean_views())
-    # Not of what is streamed, where each would be one more pass over the
-    # disk.
+    # Streamed images have no baselines, as each would take one more pass over
+    # the disk.
     held = training.images.train.held
     if config.baselines and held and training.knn.possible:
         for name, evaluate in (

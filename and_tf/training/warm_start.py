@@ -1,7 +1,7 @@
-"""Runs that begin where the instance learning of another one ended.
+"""Starts a run from the end of another run's instance learning.
 
-Rounds are what ablations vary, and instance learning is what they share: a
-run that starts from another's is the run that it would have been alone.
+The runs of an ablation of rounds share their instance learning. A run that
+starts from another's gives the same result as one that starts from scratch.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from and_tf.utils.errors import InputError
 
 
 def find(config: TrainConfig) -> Checkpoint:
-    """The end of the instance learning of the run in `config.start_from`.
+    """Returns the last checkpoint of another run's instance learning.
+
+    The other run is that in `config.start_from`.
 
     Returns:
-        The checkpoint, as one of a run of `config` would be.
+        The checkpoint, adapted to a run of `config`.
 
     Raises:
-        InputError: If there is no such run, it has not come so far, or it
-            was told something else.
+        InputError: If there is no such run, its instance learning is not
+            finished, or its flags do not allow it.
     """
     directory = RunDirectory(pathlib.Path(config.start_from))
     before = directory.config()
@@ -47,13 +49,14 @@ def find(config: TrainConfig) -> Checkpoint:
         )
     checkpoint = directory.checkpoints.of_round(0, rounds_of(before))
     if config.has_bank:
-        # Nothing until round 1; but there may be another number of them.
+        # Neighbours are unused until round 1, but this run may have another
+        # number of them.
         shape = checkpoint.metadata["num_examples"], config.neighbourhood_size
         checkpoint.replace("method", "neighbours", np.zeros(shape, np.int32))
     return checkpoint
 
 
 def _value(config: TrainConfig, name: str) -> object:
-    """What a flag comes to."""
+    """Returns the value of a flag, with -1 resolved."""
     resolved = {"initial_epochs": config.first_round_epochs}
     return resolved.get(name, getattr(config, name))

@@ -1,1 +1,1 @@
-"""Helps every other room: errors, files, flags, console output."""
+"""Helps all other packages: errors, files, flags, console output."""

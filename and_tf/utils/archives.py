@@ -1,7 +1,7 @@
-"""Reads .npz files and says what damage means, in one place for all readers.
+"""Reads .npz files, and lists the exceptions that a damaged file raises.
 
-A flipped bit in a zip file is answered with almost any kind of exception: of
-zipfile and zlib, of the parser of NumPy's headers, or of Python's own.
+A flipped bit in a zip file may raise almost any kind of exception: one of
+zipfile or zlib, one of the parser of NumPy's headers, or a built-in one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-# RuntimeError: also NotImplementedError and RecursionError, and what zipfile
-# says of encrypted members. ValueError: also JSON's and Unicode's errors.
+# RuntimeError: also NotImplementedError and RecursionError, and zipfile's error
+# for encrypted members. ValueError: also JSON's and Unicode's errors.
 # LookupError: KeyError, IndexError and encodings that do not exist.
 DAMAGE = (
     OSError, ValueError, LookupError, EOFError, TypeError, AttributeError,
@@ -28,23 +28,23 @@ DAMAGE = (
 
 
 def why(error: BaseException) -> str:
-    """Says in a few words what a reader met.
+    """Describes in a few words why a file cannot be read.
 
     Args:
-        error: One of `DAMAGE`.
+        error: The exception, one of `DAMAGE`.
     """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if "pickle" in str(error):
-        # NumPy takes what is no archive for a pickle, and advises to open it.
+        # NumPy takes any other file for a pickle, and advises to load it.
         return "it is no archive of plain arrays"
     first = (str(error).strip().splitlines() or [""])[0].rstrip(".")
     words = first[:200]
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
-# What an array should be: the `kind`s of NumPy types that it may have, such as
-# "iu" for integers, and how many dimensions.
+# The form that an array should have: the allowed `kind`s of NumPy dtypes, such
+# as "iu" for integers, and the number of dimensions.
 Expected = tuple[str, int]
 
 
@@ -55,14 +55,14 @@ def read(
 
     Args:
         file: The file.
-        expected: What the arrays that are wanted should be, by their names.
+        expected: The form that each array should have, by name.
 
     Returns:
-        The arrays, in the order of their names.
+        The arrays, in the order of `expected`.
 
     Raises:
-        DAMAGE: Whatever damage is answered with, or an array of another type
-            or number of dimensions; `why` puts it into words.
+        DAMAGE: If the file is damaged, or an array has another dtype or number
+            of dimensions; `why` puts it into words.
     """
     with np.load(file, allow_pickle=False) as data:
         arrays = {name: data[name] for name in expected}
@@ -74,14 +74,14 @@ def read(
 
 
 def check_rows(size: int, numbers: np.ndarray) -> None:
-    """Checks numbers that say which of some rows are meant.
+    """Checks that numbers of rows are in range.
 
     Args:
-        size: How many rows there are.
-        numbers: integer, of any shape.
+        size: The number of rows that exist.
+        numbers: The numbers of rows, integers of any shape.
 
     Raises:
-        ValueError: If there are no such rows, which is one of `DAMAGE`.
+        ValueError: If a row does not exist; the error is one of `DAMAGE`.
     """
     if numbers.size and not 0 <= numbers.min() <= numbers.max() < size:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Writes files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def write(
     fill: Callable[[BinaryIO], object],
     remedy: str = _REMEDY,
 ) -> None:
-    """Writes a file beside its place, then moves it there.
+    """Writes a file under a temporary name, then renames it.
 
-    A reader, or a run that was killed in between, sees the old file or the
-    new one.
+    A reader sees either the old file or the new one, even if the process is
+    killed in between.
 
     Args:
-        path: The file; its directory is made.
+        path: The file; its directory is made if it does not exist.
         fill: Writes the content to an open binary file.
-        remedy: What a user can do where it fails, in a sentence.
+        remedy: The advice in the error, in a sentence.
 
     Raises:
-        InputError: If there is no room, or no right to write.
+        InputError: If the disk is full, or the file must not be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,26 +54,26 @@ def write(
 
 
 def _complete(file: BinaryIO, fill: Callable[[BinaryIO], object]) -> None:
-    """Fills a file and sees to it that the disk has it."""
+    """Fills a file and makes sure that it is on the disk."""
     fill(file)
     file.flush()
     os.fsync(file.fileno())
-    if os.name == "nt":  # Windows renames no open file, and has no lock.
+    if os.name == "nt":  # Windows cannot rename open files; it has no lock.
         file.close()
 
 
 def unwritable(
     path: pathlib.Path, why: str, remedy: str = _REMEDY
 ) -> InputError:
-    """The error of a file that could not be written."""
+    """Makes the error for a file that cannot be written."""
     return InputError(f"{path} cannot be written: {why}. {remedy}")
 
 
 def write_text(path: pathlib.Path, text: str, remedy: str = _REMEDY) -> None:
     """Writes UTF-8 text, whole or not at all.
 
-    Names of files that are no UTF-8, which Python has as surrogates, are
-    written as the bytes that they are.
+    Names of files that are not UTF-8, which Python holds as surrogates, are
+    written as their original bytes.
     """
     content = text.encode(errors="surrogateescape")
     write(path, lambda file: file.write(content), remedy)

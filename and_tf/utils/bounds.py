@@ -1,4 +1,4 @@
-"""The numbers that flags may have: every one has a finite range.
+"""Checks the numbers of flags, each of which has a finite range.
 
 Without an upper end, `inf` and typing errors such as `--embedding_dim=10**12`
 are found only after hours, or end in a stack trace of another package.
@@ -13,7 +13,7 @@ from typing import Any
 
 from and_tf.utils.errors import InputError
 
-# The notes of a number, in the order in which they are checked.
+# The notes of a flag that bound its number, in the order of the checks.
 BOUNDS = (
     ("least", operator.ge, "of at least"),
     ("above", operator.gt, "above"),
@@ -21,32 +21,33 @@ BOUNDS = (
 )
 
 # Upper ends that several flags share, each with its reason.
-INT32 = 2**31 - 1  # What a Python number becomes in TensorFlow's graphs.
+INT32 = 2**31 - 1  # TensorFlow's graphs turn a Python integer into int32.
 SEED = INT32
-EPOCHS = 99_999  # The digits that names of checkpoints have for them.
-STEPS = 99_999_999  # Likewise of steps within an epoch.
-SIDE = 8_192  # Pixels: one image of it takes 0.8 GB as float32.
-BATCH = 2**20  # Images; a step of more would not fit any device.
-CHANNELS = 2**16  # Numbers of an embedding; a layer of more has 10 GB.
-CLUSTERS = 2**20  # A layer of so many has GB.
-NEIGHBOURS = 2**20  # A list of so many for each image has TB.
-REPEATS = 10_000  # Of what is done several times and averaged.
-GIB = 2**20  # A PiB, whose bytes int64 still counts.
-FACTOR = 1e4  # Of rates, weights and temperatures: far from float32's end.
-SECONDS = 86_400 * 365  # A year; sockets take no number without an end.
+EPOCHS = 99_999  # Names of checkpoints have five digits for epochs.
+STEPS = 99_999_999  # Names of checkpoints have eight digits for steps.
+SIDE = 8_192  # Pixels; one image of this side takes 0.8 GB as float32.
+BATCH = 2**20  # Images; a step with more would not fit any device.
+CHANNELS = 2**16  # Numbers of an embedding; a larger layer takes 10 GB.
+CLUSTERS = 2**20  # A layer for more takes gigabytes.
+NEIGHBOURS = 2**20  # A longer list for each image takes terabytes.
+REPEATS = 10_000  # Repetitions of a measurement that is averaged.
+GIB = 2**20  # 1 PiB, whose bytes int64 can count.
+FACTOR = 1e4  # Rates, weights and temperatures, far below float32's limit.
+SECONDS = 86_400 * 365  # A year; sockets accept only bounded numbers.
 
 
 def check(name: str, value: float, notes: Mapping[str, Any]) -> None:
-    """Holds a number against the bounds in a flag's notes.
+    """Checks a number against the bounds in a flag's notes.
 
     Args:
-        name: The flag's.
-        value: Its number.
-        notes: Has `least` and `most`, the numbers allowed, or `above`, a
-            bound that is not allowed itself.
+        name: The name of the flag.
+        value: The number.
+        notes: The notes of the flag, see `flag_config.option`: `least` and
+            `most` are the smallest and the largest number allowed; `above` is
+            a lower bound that is not allowed itself.
 
     Raises:
-        InputError: If it is out of bounds, infinite or no number.
+        InputError: If the number is out of bounds, infinite or NaN.
     """
     for note, holds, words in BOUNDS:
         # Written so that NaN is refused too.
@@ -62,5 +63,5 @@ def check(name: str, value: float, notes: Mapping[str, Any]) -> None:
 
 
 def _text(number: float) -> str:
-    """A number as a user would type it."""
+    """Formats a number as a user would type it."""
     return str(number) if isinstance(number, int) else f"{number:g}"

@@ -1,4 +1,4 @@
-"""Names of checkpoints: of their files, and what `--checkpoint` may say."""
+"""Makes and reads the names of checkpoints, for files and --checkpoint."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ LAST, BEST = "last", "best"
 
 
 def round_of(name: str) -> int | None:
-    """The round whose end is meant, None for the last or the best checkpoint.
+    """Returns the round at whose end a named checkpoint was written.
 
     Args:
         name: "last", "best" or "round_<r>", where round 0 is instance
             learning.
 
+    Returns:
+        The number r of the round; None for "last" and "best".
+
     Raises:
-        InputError: If it is none of these.
+        InputError: If it is another name.
     """
     found = re.fullmatch(r"round_([0-9]{1,9})", name)
     if found is None and name not in (LAST, BEST):
@@ -29,23 +32,23 @@ def round_of(name: str) -> int | None:
 
 
 def file_name(epochs: int, step: int = 0) -> str:
-    """A checkpoint's, which sorts by how far the run was.
+    """Returns the name of a checkpoint's file; later ones sort last.
 
     Args:
-        epochs: How many are finished.
-        step: Steps done in the epoch after.
+        epochs: The number of finished epochs.
+        step: The number of steps done in the epoch after these.
     """
     within = f"_step_{step:08d}" if step else ""
     return f"epoch_{epochs:05d}{within}.npz"
 
 
 def is_file(name: str) -> bool:
-    """Whether a file's name is a checkpoint's, not that of a copy, say."""
+    """Returns whether a file has the name of a checkpoint."""
     pattern = r"epoch_[0-9]{5}(_step_[0-9]{8})?\.npz"
     return re.fullmatch(pattern, name) is not None
 
 
 def moment(epochs: int, step: int = 0) -> str:
-    """How far a run was, for people: "1 epoch", "5 epochs and step 7"."""
+    """Describes a run's progress: "1 epoch", "5 epochs and step 7"."""
     within = f" and step {step:,}" if step else ""
     return f"{epochs:,} epoch{'' if epochs == 1 else 's'}{within}"

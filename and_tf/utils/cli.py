@@ -1,4 +1,4 @@
-"""How every main starts and ends: quietly, and in one sentence if it fails."""
+"""Runs a main, which starts quietly and reports an error in one sentence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from and_tf.utils.errors import InputError, Interrupted
 from and_tf.utils.flag_config import define_flags, from_flags
 from and_tf.utils.progress import standard_error_aside
 
-# absl then counts the flags to the main for which they are defined.
+# So absl attributes flags to the main for which they are defined.
 flags.disclaim_key_flags()
 
 _DEBUG = flags.DEFINE_bool(
@@ -40,17 +40,18 @@ def run(
     besides: Sequence[type] = (),
     for_reader: Callable[..., bool] = lambda *_: False,
 ) -> None:
-    """Runs `main` under absl; whatever goes wrong ends it in one sentence.
+    """Runs `main` under absl, and reports an error in one sentence.
 
     Args:
-        main: Takes a config of each class in `configs`; without any, the
-            arguments that are left after the flags.
+        main: The function to run. It takes a config of each class in
+            `configs` or, without any, the arguments left after the flags.
         *configs: Classes whose fields are the command's flags; see
             `flag_config`.
-        besides: Others, of which `main` makes the configs itself.
-        for_reader: Whether what it prints is all that it is run for, so that
-            it ends as soon as a pipe's reader has. Takes what `main` takes.
-            Otherwise `main` goes on without the reader.
+        besides: Further classes of flags, whose configs `main` makes itself.
+        for_reader: Takes the arguments of `main`, and returns whether `main`
+            is run only for its printed output. Then it ends as soon as the
+            reader of a pipe ends; otherwise, the default, it goes on without
+            the reader.
     """
     shown = (*configs, *besides)
 
@@ -61,7 +62,7 @@ def run(
         return _parse(argv)
 
     def answer(argv: Sequence[str]) -> None:
-        # absl's own default is to print what libraries note in passing.
+        # By default absl prints the INFO messages of libraries.
         if logging.get_verbosity() == logging.INFO:
             logging.set_verbosity(logging.WARNING)
         try:
@@ -86,18 +87,18 @@ def run(
 
 
 def _help(main: Callable[..., None], configs: Sequence[type]) -> str:
-    """The text of --help: the docstring of the main's module, and its flags."""
+    """Returns the text of --help: the docstring of the main, and its flags."""
     description = sys.modules[main.__module__].__doc__ or ""
     width = shutil.get_terminal_size().columns
     return command_help.text(description, configs, width)
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
-    """Reads the flags; what is wrong with them is one sentence too."""
+    """Reads the flags, and reports an error in one sentence."""
     try:
         return flags.FLAGS([argv[0], *flag_files.expand(argv[1:])])
     except (flags.Error, InputError, OSError, ValueError) as error:
-        # Our own validators name the flag themselves.
+        # The project's own errors name the flag themselves.
         text = re.sub(r"^flag --\w+=.*?: (?=Expected)", "", str(error))
         text = text.rstrip(" .")
         console.complain(f"error: {text}. Run with --help for the flags.")
@@ -105,7 +106,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
 
 
 def _begin(argv: Sequence[str]) -> None:
-    """Checks what every main needs, before any work."""
+    """Checks the arguments and Keras' settings before any work."""
     if len(argv) > 1:
         raise InputError(
             f"Expected flags only (--name=value). Received: "
@@ -115,7 +116,7 @@ def _begin(argv: Sequence[str]) -> None:
 
 
 def _end(error: Exception) -> int:
-    """Says what went wrong, with the trace if --debug asks for it.
+    """Prints what went wrong, with the stack trace if --debug is given.
 
     Returns:
         The exit code.
@@ -126,7 +127,7 @@ def _end(error: Exception) -> int:
         console.complain(f"interrupted: {error}")
         return error.exit_code
     if isinstance(error, BrokenPipeError) and console.ends_with_reader():
-        # What reads our lines has read enough.
+        # The reader of the output has closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     if isinstance(error, InputError):
@@ -142,7 +143,7 @@ def _end(error: Exception) -> int:
 
 
 def _tell_of_lost_output() -> None:
-    """Notes that lines are missing where a disk was full, say."""
+    """Prints a note if output was lost, for example on a full disk."""
     lost = console.lost(sys.stdout)
     if lost is not None and lost.strerror and lost.errno != errno.EPIPE:
         console.complain(
@@ -152,13 +153,13 @@ def _tell_of_lost_output() -> None:
 
 
 def unreadable(error: Exception) -> str | None:
-    """The sentence for an image that a stream found broken in mid-run.
+    """Returns the sentence for an image that became unreadable in a run.
 
     Such an error is raised inside TensorFlow's graph, by the assertion of
-    `data.split.Stream`, and arrives wrapped in what TensorFlow says of it.
+    `data.split.Stream`, and arrives wrapped in TensorFlow's own message.
 
     Returns:
-        None if the error is another one.
+        The sentence; None if the error is another one.
     """
     found = re.search(r"\[(Expected an image [^]]*)\] \[([^]]*)\]", str(error))
     if found is None:
@@ -170,13 +171,13 @@ def unreadable(error: Exception) -> str | None:
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and looks for GPUs without its lines about it.
+    """Imports TensorFlow and looks for GPUs, without its messages.
 
     With TF_CPP_MIN_LOG_LEVEL=0 they are shown, which tells why a GPU is not
     found.
     """
-    # Else TensorFlow takes all of a GPU's memory at once, and a second process
-    # on it, such as an evaluation of the run that trains there, gets none.
+    # Otherwise TensorFlow takes all of a GPU's memory at once, and a second
+    # process on it, such as an evaluation of the run in training, gets none.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with standard_error_aside():
         import tensorflow as tf

@@ -1,4 +1,4 @@
-"""What --help shows: examples, what the command does, its flags by groups."""
+"""Makes the text of --help: examples, description, and flags by group."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def text(description: str, configs: Sequence[type], width: int = WIDEST) -> str:
 
     Args:
         description: The docstring of the main: a line that says what it does,
-            an indented section `Examples:`, and what else is to be known.
-        configs: Classes whose fields are the flags of the command.
-        width: Columns of the terminal; lines are at most `WIDEST` long.
+            an indented section `Examples:`, and further paragraphs.
+        configs: The classes whose fields are the flags of the command.
+        width: The number of columns of the terminal; lines are at most
+            `WIDEST` long.
     """
     width = min(width, WIDEST)
     description = description.strip() + "\n"
@@ -41,14 +42,14 @@ def text(description: str, configs: Sequence[type], width: int = WIDEST) -> str:
 
 
 def examples_of(description: str) -> list[str]:
-    """The commands that the docstring of a main has as its examples."""
+    """Returns the commands in the examples of a main's docstring."""
     found = _EXAMPLES.search(description.strip() + "\n")
     joined = re.sub(r"\\\n\s*", "", found[1]) if found else ""
     return re.findall(r"^\s*(python -m .*)$", joined, re.MULTILINE)
 
 
 def _filled(block: str, width: int) -> str:
-    """A paragraph, wrapped; lines that are indented stay as they are."""
+    """Wraps a paragraph, unless it is indented."""
     if block.startswith(" "):
         return block + "\n"
     return (
@@ -58,7 +59,7 @@ def _filled(block: str, width: int) -> str:
 
 
 def _groups(configs: Sequence[type], width: int) -> Iterator[str]:
-    """Each group's heading and flags, in the order of `Group`."""
+    """Yields each group's heading and flags, in the order of `Group`."""
     fields = [field for one in configs for field in dataclasses.fields(one)]
     for group in Group:
         own = [f for f in fields if f.metadata["group"] is group]
@@ -88,7 +89,7 @@ def _indented(content: str, width: int, by: int) -> list[str]:
 
 
 def _usage(field: dataclasses.Field) -> str:
-    """Says how a flag is given: "--batch_size=IMAGES  (default: 128)"."""
+    """Returns a flag's usage: "--batch_size=IMAGES  (default: 128)"."""
     notes = field.metadata
     kind = notes.get("type", type(field.default))
     if kind is bool:
@@ -105,7 +106,7 @@ def _usage(field: dataclasses.Field) -> str:
 
 
 def _value(field: dataclasses.Field) -> str:
-    """Says what a flag's value is: its choices, its unit, or its kind."""
+    """Describes a flag's value: its choices, its unit, or its type."""
     notes = field.metadata
     if "choices" in notes:
         return "|".join(notes["choices"])

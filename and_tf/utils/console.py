@@ -1,8 +1,8 @@
-"""Standard streams that never end a command that has work to do.
+"""Makes standard streams whose errors do not end a command.
 
-A console may lack characters, a pipe may be closed, a disk may be full. None
-of these is a reason to lose hours of training, so output that cannot be shown
-is spelled otherwise, and output that cannot be written is left out.
+A console may lack characters, a pipe may be closed, a disk may be full. No such
+error should cost hours of training, so characters that cannot be shown are
+replaced, and output that cannot be written is left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from and_tf.utils import escaping
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-ERRORS = "and_tf.spell"  # How characters are encoded that a console lacks.
+ERRORS = "and_tf.spell"  # Encodes the characters that a console lacks.
 _SPELLED = {
     "×": "x",
     "…": "...",
@@ -34,12 +34,12 @@ _SPELLED = {
     "”": '"',
     "’": "'",
 }
-# What TFDS' progress bars write by itself, to stand below each other.
+# TFDS' progress bars write these on their own, to stand below each other.
 _MOVES = re.compile(r"(\n|\r|\x1b\[A)*")
 
 
 def _spell(error: UnicodeError) -> tuple[str, int]:
-    """Spells the project's own signs, and numbers all other characters."""
+    """Spells the project's own signs, and escapes all other characters."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     text = error.object[error.start : error.end]
@@ -54,10 +54,10 @@ codecs.register_error(ERRORS, _spell)
 
 
 class _Descriptor(io.FileIO):
-    """A descriptor that takes what cannot be written, and notes the error.
+    """A descriptor that drops what cannot be written, and notes the error.
 
     Attributes:
-        lost: The first error, None while everything was written.
+        lost: The first error of writing; None if there was no error.
         for_reader: Whether to raise the `BrokenPipeError` of a reader that
             has closed its end, instead of going on without it.
     """
@@ -81,11 +81,11 @@ class Output(io.TextIOWrapper):
     """A text stream on a descriptor, which stays open when this is closed.
 
     Args:
-        descriptor: Where to.
-        encoding: Of the console.
+        descriptor: The number of the descriptor to write to.
+        encoding: The encoding of the console.
 
     Attributes:
-        descriptor: The stream of bytes below.
+        descriptor: The stream of bytes that the text is written to.
     """
 
     def __init__(self, descriptor: int, encoding: str) -> None:
@@ -98,16 +98,16 @@ class Output(io.TextIOWrapper):
         )
 
     def write(self, text: str, /) -> int:
-        """Writes a text, its control characters made visible."""
+        """Writes a text, with its control characters made visible."""
         if not _MOVES.fullmatch(text):
             text = escaping.for_stream(text)
         return super().write(text)
 
 
 def prepare() -> None:
-    """Puts streams in the place of the standard ones that never fail.
+    """Replaces the standard streams by streams that never fail.
 
-    Streams that are none of the operating system's, as those of a test, are
+    Streams that are not the operating system's, such as those of a test, are
     left alone.
     """
     for descriptor in range(3):
@@ -118,7 +118,7 @@ def prepare() -> None:
 
 
 def end_with_reader() -> None:
-    """Lets a main end early whose output alone is what it is run for."""
+    """Lets a main end when the reader of its output ends."""
     if isinstance(sys.stdout, Output):
         sys.stdout.descriptor.for_reader = True
 
@@ -129,12 +129,12 @@ def ends_with_reader() -> bool:
 
 
 def lost(stream: TextIO | None) -> OSError | None:
-    """Tells why a stream's output was left out, None where it was not."""
+    """Returns the error that lost a stream's output; None if none was lost."""
     return stream.descriptor.lost if isinstance(stream, Output) else None
 
 
 def complain(text: str) -> None:
-    """Prints a line to standard error, or where that is closed, to output."""
+    """Prints a line to standard error or, if closed, to standard output."""
     # A carriage return, which a name may have, would hide what is before it.
     text = text.replace("\r", "\\r")
     closed = lost(sys.stderr) is not None
@@ -142,10 +142,10 @@ def complain(text: str) -> None:
 
 
 def _open(descriptor: int) -> None:
-    """Opens a closed descriptor to nothing.
+    """Opens a closed descriptor to the null device.
 
-    Else the next file that anything opens, such as a checkpoint, would have
-    its number, and libraries would write their messages into that file.
+    Otherwise the next file to be opened, such as a checkpoint, would get its
+    number, and libraries would write their messages into that file.
     """
     try:
         os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""Says in a sentence what TensorFlow says of damaged data in many lines."""
+"""Turns TensorFlow's long errors of damaged data into one sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KINDS = (
     "NotFoundError",
     "OutOfRangeError",
 )
-# Where in a graph it happened, which says nothing to a user.
+# The place of an error in a graph, which tells a user nothing.
 _PLACES = re.compile(
     r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:\w+\]|name:\s*$"
     r"|Error in user-defined function .*? with iterator: [\w:]+: "
@@ -24,14 +24,14 @@ _LONGEST = 200  # Characters.
 
 
 def sentence(error: Exception) -> str | None:
-    """Says what is wrong with a data set that a run reads in passing.
+    """Describes the damage of a data set that a run is reading.
 
     Args:
-        error: Of any kind.
+        error: An error of any kind.
 
     Returns:
-        None where it is no error of TensorFlow that a data set's iterator
-        raised.
+        The sentence; None if the error is not one of TensorFlow's from the
+        iterator of a data set.
     """
     if type(error).__name__ not in _KINDS:
         return None
@@ -44,8 +44,8 @@ def sentence(error: Exception) -> str | None:
 
 
 def brief(error: Exception) -> str:
-    """Shortens an error's message to what it says of the data, on one line."""
-    if isinstance(error, UnicodeDecodeError):  # Of TensorFlow's own message.
+    """Shortens an error's message to one line about the data."""
+    if isinstance(error, UnicodeDecodeError):  # In its message.
         return "a record that is no example of TensorFlow's"
     text = getattr(error, "message", None) or str(error)
     text = _PLACES.sub("", text).strip()

@@ -1,4 +1,4 @@
-"""Settings of Keras outside this project that it cannot work with."""
+"""Checks a user's settings of Keras that this project depends on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from and_tf.utils.errors import InputError
 
-# In keras.json: what this project needs, and the default of each.
+# The settings of keras.json that this project needs; they are Keras' defaults.
 NEEDED = {
     "backend": "tensorflow",
     "image_data_format": "channels_last",
@@ -22,11 +22,11 @@ _LEGACY = ("1", "true")  # As TensorFlow reads TF_USE_LEGACY_KERAS.
 def check(environment: Mapping[str, str] = os.environ) -> None:
     """Refuses settings that would end in another package's stack trace.
 
-    Nothing of TensorFlow or Keras is imported for it.
+    It imports neither TensorFlow nor Keras.
 
     Raises:
-        InputError: If Keras is told to run on another backend, with another
-            order of dimensions, with another number format, or to be Keras 2.
+        InputError: If the settings ask for another backend, another order of
+            dimensions, another dtype, or Keras 2.
     """
     legacy = environment.get("TF_USE_LEGACY_KERAS", "")
     if legacy.lower() in _LEGACY:
@@ -49,7 +49,7 @@ def check(environment: Mapping[str, str] = os.environ) -> None:
 
 
 def _path(environment: Mapping[str, str]) -> pathlib.Path:
-    """Returns where Keras looks for keras.json."""
+    """Returns the path at which Keras looks for keras.json."""
     if "KERAS_HOME" in environment:
         home = environment["KERAS_HOME"]
     else:
@@ -60,7 +60,7 @@ def _path(environment: Mapping[str, str]) -> pathlib.Path:
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
-    """Reads keras.json; what Keras passes over, this passes over."""
+    """Reads keras.json; returns {} for a file that Keras would ignore."""
     try:
         settings = json.loads(path.read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What ends a main in a sentence instead of a stack trace."""
+"""Defines errors that end a main with a sentence, not a stack trace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from and_tf.utils.escaping import for_console
 
 
 class InputError(ValueError):
-    """Raised for input of the user that cannot be used.
+    """An error for input of the user that cannot be used.
 
     The message says in one or two sentences what was expected, what was
     received and what to do; a main prints it and exits with code 1. It is one
@@ -14,8 +14,8 @@ class InputError(ValueError):
     have, are escaped.
 
     Args:
-        *messages: What is wrong, mostly one thing; of several, each is shown
-            as an error of its own.
+        *messages: The messages, usually one. Several are shown as one error
+            each.
 
     Examples:
         >>> import and_tf
@@ -31,11 +31,14 @@ class InputError(ValueError):
 
 
 class Interrupted(Exception):
-    """A signal asked the process to end, and nothing was lost.
+    """An exception for a signal that asked the process to end.
+
+    It is raised once all work is kept.
 
     Args:
-        signal_number: Which one; the exit code is 128 more, as in shells.
-        message: What is kept and how to go on.
+        signal_number: The number of the signal; the exit code is 128 more, as
+            in shells.
+        message: The text that says what is kept and how to continue.
     """
 
     def __init__(self, signal_number: int, message: str) -> None:

@@ -1,6 +1,6 @@
-"""Text from outside, made safe for what it is written to.
+"""Makes text from outside safe for consoles and spreadsheets.
 
-Names of files and classes and the words of servers may hold anything. A
+Names of files and classes and the answers of servers may hold anything. A
 terminal obeys escape sequences in them, and a spreadsheet runs a cell that
 looks like a formula.
 """
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import unicodedata
 
-# What ends a line or moves the cursor back is the project's own as well, so
-# that a stream lets it pass; in a name it is escaped.
+# The project itself prints characters that end a line or move the cursor, so a
+# stream lets them pass; in a name they are escaped.
 _LINE_CONTROLS = "\t\n\r"
-# Change the order in which the characters after them are shown.
+# These change the order in which the characters after them are shown.
 _BIDIRECTIONAL = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_SEPARATORS = "\u2028\u2029"  # End a line, for some terminals and editors.
+_SEPARATORS = "\u2028\u2029"  # They end a line in some terminals and editors.
 _CONTROLS = [
     chr(code) for code in range(256) if unicodedata.category(chr(code)) == "Cc"
 ]
@@ -28,18 +28,18 @@ _OF_OUTPUT = {
     if chr(code) not in _LINE_CONTROLS
 }
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # As OWASP lists them.
-_QUOTE = "'"  # Which spreadsheets take for "this is text".
+_QUOTE = "'"  # Spreadsheets take a cell that begins with it for text.
 
 
 def for_console(name: str) -> str:
-    r"""Makes a name that is part of a line visible, whatever is in it.
+    r"""Escapes the control characters of a name for a line of output.
 
     Args:
-        name: A file's, a class's or a server's text. A file's name may hold
-            bytes that are no UTF-8, as Python's surrogates.
+        name: The name of a file or a class, or a text of a server. A file's
+            name may hold bytes that are not UTF-8, as Python's surrogates.
 
     Returns:
-        The name with control characters as `\x1b`, and bytes that are no
+        The name with control characters as `\x1b`, and bytes that are not
         UTF-8 as "�".
     """
     text = name.encode(errors="surrogateescape").decode(errors="replace")
@@ -52,20 +52,20 @@ def has_controls(text: str) -> bool:
 
 
 def for_stream(text: str) -> str:
-    """Makes the control characters of any output visible but line ends."""
+    """Escapes the control characters of output, except tabs and line ends."""
     return text.translate(_OF_OUTPUT)
 
 
 def for_csv(cell: str) -> str:
     """Escapes a text that a spreadsheet would run as a formula.
 
-    A quote is put before it, and before texts that begin with such a quote
-    themselves, so that `from_csv` gives every text back as it was.
+    It puts a quote before such a text, and before one that begins with such a
+    quote itself, so that `from_csv` returns every text as it was.
     """
     return _QUOTE + cell if cell.startswith((*_FORMULA, _QUOTE)) else cell
 
 
 def from_csv(cell: str) -> str:
-    """Reads what `for_csv` wrote; other texts stay as they are."""
+    """Undoes `for_csv`; other texts stay as they are."""
     quoted = cell.startswith(_QUOTE) and for_csv(cell[1:]) == cell
     return cell[1:] if quoted else cell

@@ -1,4 +1,4 @@
-"""Frozen dataclasses whose fields are the flags of a command.
+"""Defines commands' flags as the fields of frozen dataclasses.
 
 A field states its flag once, by `option`: the group that --help shows it
 under, the default, the help text, and which values are allowed.
@@ -17,7 +17,7 @@ from absl import flags
 from and_tf.utils import bounds, flag_files, paths
 from and_tf.utils.errors import InputError
 
-# absl then counts a flag to the main for which it is defined.
+# So absl attributes a flag to the main for which it is defined.
 flags.disclaim_key_flags()
 
 _DEFINE: dict[type, Callable[..., Any]] = {
@@ -32,7 +32,7 @@ Run = TypeVar("Run", bound="RunConfig")
 
 
 class Group(enum.Enum):
-    """What a flag is about: the headings of --help, in their order."""
+    """The headings of --help under which flags are shown, in their order."""
 
     RUN = "Run"
     SWEEP = "Sweep"
@@ -58,28 +58,27 @@ def option(group: Group, default: Any, text: str, **notes: Any) -> Any:
     """Makes a field that is a flag.
 
     Args:
-        group: What --help shows it under.
-        default: Its default; the type of the flag follows from it. A tuple
+        group: The heading that --help shows the flag under.
+        default: The default, from which the type of the flag follows. A tuple
             makes a flag that may be given several times.
         text: The help text, in whole sentences.
-        **notes: What else is known of it:
+        **notes: Further properties of the flag:
 
-            *   `type`: The type, where the default is None.
-            *   `unit`: What a number counts, such as "images"; --help shows
-                it in the place of the value.
+            *   `type`: The type, if the default is None.
+            *   `unit`: The unit that a number counts, such as "images"; --help
+                shows it as the value.
             *   `choices`: A tuple of the texts that are allowed.
             *   `least`, `most`: The smallest and the largest number allowed.
-            *   `above`: In the place of `least`, a number that is too small
+            *   `above`: Instead of `least`, a lower bound that is not allowed
                 itself. A number has `most` and one of these; see `bounds`.
             *   `path`: True for a path; see `paths`.
-            *   `any_text`: True for a text that may hold what no flagfile
-                could keep, such as a file's name.
-            *   `required`: What the flag is, in a few words, where the
-                command cannot do without it.
-            *   `free`: True where a resumed run may have another value.
-            *   `of_rounds`: True where instance learning does not depend on
-                it.
-            *   `later`: True where only self-labelling depends on it.
+            *   `any_text`: True for a text that may hold characters that a
+                flagfile cannot keep, such as a file's name.
+            *   `required`: A few words for the flag, if the command cannot do
+                without it.
+            *   `free`: True if a resumed run may have another value.
+            *   `of_rounds`: True if instance learning does not depend on it.
+            *   `later`: True if only self-labelling depends on it.
     """
     notes = {"group": group, "help": text, **notes}
     return dataclasses.field(default=default, metadata=notes)
@@ -87,34 +86,34 @@ def option(group: Group, default: Any, text: str, **notes: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class FlagConfig:
-    """What a command is told; each field is made by `option`."""
+    """The flags of a command; each field is made by `option`."""
 
     def __post_init__(self) -> None:
         check_fields(self)
 
 
 class RunConfig(FlagConfig):
-    """What a run is told, which its directory keeps as a flag_files.
+    """The flags of a run, which its directory keeps as a flagfile.
 
     Attributes:
-        ended_with: The flag that such files ended with before they had a line
-            that says so.
-        seed: Random seed; a field of every run's config.
-        resume: Whether to continue the run; a field of every run's config.
+        ended_with: The last flag of flagfiles from older versions, which did
+            not mark their end.
+        seed: The random seed, a field of every run's config.
+        resume: Whether to continue the run, a field of every run's config.
     """
 
     ended_with: ClassVar[str] = "knn_temperature"
-    # No fields here, where they would come first in a flagfile.
+    # Annotations alone: as fields they would come first in a flagfile.
     seed: int
     resume: bool
 
     @property
     def title(self) -> str:
-        """What it is a run of."""
+        """A short description of the run, for people."""
         raise NotImplementedError
 
     def differences(self, other: RunConfig) -> list[str]:
-        """Names of the fields in which two configs are different runs."""
+        """Returns the names of fields in which two configs' runs differ."""
         return [
             name
             for name in self.run_fields()
@@ -122,7 +121,7 @@ class RunConfig(FlagConfig):
         ]
 
     def run_fields(self) -> list[str]:
-        """Names of the fields that make a run another run."""
+        """Returns the names of fields that a resumed run cannot change."""
         return [
             field.name
             for field in dataclasses.fields(self)
@@ -130,7 +129,7 @@ class RunConfig(FlagConfig):
         ]
 
     def to_flags(self) -> list[str]:
-        """Flags that make this config again."""
+        """Returns the flags that make this config again."""
         return [
             f"--{name}={value}"
             for name, value in dataclasses.asdict(self).items()
@@ -138,18 +137,18 @@ class RunConfig(FlagConfig):
         ]
 
     def to_flagfile(self) -> str:
-        """Makes a flagfile of them, whose last line shows that it is whole."""
+        """Returns the text of a flagfile, whose last line marks its end."""
         return flag_files.text_of(self.to_flags())
 
 
 def check_fields(config: Any) -> None:
-    """Holds each field of a config against the notes of its `option`.
+    """Checks each field of a config against the notes of its `option`.
 
-    Paths become as `paths.read` has them, also where the config is frozen.
+    Paths are replaced by the result of `paths.read`, even in a frozen config.
 
     Raises:
-        InputError: If a value is missing, out of bounds, none of the choices,
-            or a text that no flagfile could keep.
+        InputError: If a value is missing, out of bounds, not one of the
+            choices, or a text that a flagfile cannot keep.
     """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -206,9 +205,9 @@ def from_flags(
     """Makes a config from parsed flags.
 
     Args:
-        config: Its class.
-        values: The flags.
-        **instead: What stands in the place of some flags' values.
+        config: The class of the config.
+        values: The parsed flags.
+        **instead: Values that replace those of some flags, by name.
     """
     parsed = {
         field.name: values[field.name].value
@@ -221,7 +220,7 @@ def from_run(config: type[Run], path: pathlib.Path) -> Run:
     """Makes a config from the flagfile that a run directory keeps.
 
     Raises:
-        InputError: If it is cut, or of another version.
+        InputError: If the file is cut off, or of another version.
     """
     flag_files.check_whole(path, config.ended_with)
     return from_flagfile(config, path)
@@ -231,13 +230,13 @@ def from_flagfile(config: type[Config], path: pathlib.Path) -> Config:
     """Makes a config from any flagfile, which may name others.
 
     Raises:
-        InputError: If it cannot be read, or is of another version.
+        InputError: If the file cannot be read, or is of another version.
     """
     values = flags.FlagValues()
     define_flags(config, values)
     try:
         values(["", *flag_files.expand(flag_files.read(path))])
-    # One that it names may be no text, or its name none.
+    # A flagfile that it names may not be text, or have an invalid name.
     except (flags.Error, OSError, ValueError) as error:
         raise InputError(
             f"Expected a flagfile of this version in {path}. Received: {error}"

@@ -1,6 +1,6 @@
 """Reads and writes flagfiles, and finds the project's own.
 
-absl looks for a flagfile from the working directory alone, where an installed
+absl looks for a flagfile only from the working directory, where an installed
 package has no configs. So `expand` replaces every `--flagfile=` by the flags of
 its file, before absl reads the rest:
 
@@ -26,14 +26,14 @@ from absl import flags
 from and_tf.utils.errors import InputError
 
 _END = re.compile(r"# end of ([0-9]+) flags")
-_COMMENTS = ("#", "//")  # As absl has it.
+_COMMENTS = ("#", "//")  # As in absl.
 
 
 def text_of(flags: Sequence[str]) -> str:
-    """Makes a flagfile whose last line shows that it is whole.
+    """Returns the text of a flagfile, whose last line marks its end.
 
     Args:
-        flags: Each `--name=value`, without line ends.
+        flags: The flags, each `--name=value` without line ends.
     """
     return "\n".join([*flags, f"# end of {len(flags)} flags", ""])
 
@@ -41,10 +41,10 @@ def text_of(flags: Sequence[str]) -> str:
 def read(path: pathlib.Path) -> list[str]:
     """Reads a flagfile's lines, without comments.
 
-    Its names of files need not be UTF-8, and the locale does not matter.
+    Names of files in it need not be UTF-8, and the locale does not matter.
 
     Raises:
-        InputError: If it cannot be read.
+        InputError: If the flagfile cannot be read.
     """
     return [
         line for line in _lines(path) if line and not line.startswith(_COMMENTS)
@@ -52,16 +52,17 @@ def read(path: pathlib.Path) -> list[str]:
 
 
 def check_whole(path: pathlib.Path, last: str) -> None:
-    """Refuses the flagfile of a run that has lost lines.
+    """Refuses the flagfile of a run if it has lost lines.
 
-    Defaults would silently stand in their place.
+    Defaults would silently replace the lost flags.
 
     Args:
         path: The flagfile.
-        last: The flag that ended such files before they said their end.
+        last: The name of the last flag in flagfiles from older versions, which
+            did not mark their end.
 
     Raises:
-        InputError: If it is empty or cut.
+        InputError: If the flagfile is empty or cut off.
     """
     lines = _lines(path)
     names = {line.partition("=")[0] for line in lines if line[:2] == "--"}
@@ -69,7 +70,7 @@ def check_whole(path: pathlib.Path, last: str) -> None:
     if ends:
         whole = len(names) >= int(ends[0][1])
     else:
-        whole = f"--{last}" in names and not lines[-1]  # Ended by a line end.
+        whole = f"--{last}" in names and not lines[-1]  # The last line ends.
     if not whole:
         raise InputError(
             f"The flagfile {path} has lost some of its lines; {len(lines)} are "
@@ -98,8 +99,8 @@ _DIRECTIVE = re.compile(r"--?flagfile(?:=(.*))?", re.DOTALL)
 def project_configs() -> pathlib.Path:
     """Returns the directory of the configs that come with the project.
 
-    A wheel has them inside the package. A checkout has them beside it, and so
-    has an editable installation.
+    A wheel has them inside the package; a checkout and an editable installation
+    have them beside it.
     """
     inside = _PACKAGE / _CONFIGS
     return inside if inside.is_dir() else _PACKAGE.parent / _CONFIGS
@@ -110,20 +111,20 @@ def expand(
 ) -> list[str]:
     """Replaces each flagfile among the arguments by the flags in it.
 
-    They stand where its name stood, so that of two of a flag the last counts,
-    as absl has it. A flagfile may name others in turn.
+    The flags are inserted at the place of its name. If a flag occurs twice, the
+    last one counts, as in absl. A flagfile may name others in turn.
 
     Args:
-        arguments: Of a command line without the program's name, or the lines
-            of a flagfile.
-        within: The flagfiles that these are the lines of, outermost first.
+        arguments: The arguments of a command line without the program's name,
+            or the lines of a flagfile.
+        within: The flagfiles that these lines come from, outermost first.
 
     Returns:
-        Arguments without flagfiles. What follows `--` is left as it is.
+        The arguments without flagfiles. Those after `--` are left as they are.
 
     Raises:
         InputError: If a flagfile is not found, cannot be read, or names
-            itself.
+            itself, directly or through others.
         flags.IllegalFlagValueError: If the last argument is a `--flagfile`
             without a name.
     """
@@ -139,20 +140,20 @@ def expand(
         name = next(rest, None) if directive[1] is None else directive[1]
         if name is None:
             raise flags.IllegalFlagValueError("--flagfile with no argument")
-        if name.strip():  # absl passes over an empty one, too.
+        if name.strip():  # absl ignores an empty name, too.
             expanded += _flags_in(find(name.strip()), within)
     return expanded
 
 
 def find(name: str) -> pathlib.Path:
-    """Finds a flagfile by the name that was given.
+    """Finds a flagfile by its name.
 
     Args:
         name: A path, absolute or from the working directory; or the name of a
             config of the project, with or without `configs/` before it.
 
     Raises:
-        InputError: If it is in none of these places; the sentence names them.
+        InputError: If it is not there; the message names the places.
     """
     given = pathlib.Path(os.path.expanduser(name))
     if os.path.lexists(given):

@@ -1,4 +1,4 @@
-"""Products of float32 numbers as float32 has them, on every device."""
+"""Computes products of float32 numbers in float32 on every device."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def full_precision() -> Iterator[None]:
-    """Has products computed in float32 meanwhile, and not in TensorFloat-32.
+    """Computes the products in a block in float32, not in TensorFloat-32.
 
-    TensorFlow's default on NVIDIA's GPUs since Ampere rounds what it
-    multiplies to 10 bits. An encoder bears that and is faster. Cosines would
-    be off by some 1e-4, so that others than the nearest are found, and at
-    τ = 0.1 entropies by 1e-3. The setting is the process' own: nothing else
-    may compute meanwhile.
+    By default, TensorFlow rounds factors to 10 bits on NVIDIA's GPUs since
+    Ampere. An encoder tolerates that and is faster. Cosines, however, would be
+    off by about 1e-4, so that wrong neighbours are found, and entropies at
+    τ = 0.1 by about 1e-3. The setting is that of the whole process, so nothing
+    else may compute at the same time.
     """
     config = tf.config.experimental
     before = config.tensor_float_32_execution_enabled()

@@ -1,7 +1,7 @@
-"""Locks of the operating system's, which end with the process that has them.
+"""Locks files with the operating system's locks, which end with a process.
 
-They are `flock`s on open files. Where there are none, as on Windows and on
-some network file systems, everything goes on without.
+They are `flock`s on open files. Where these do not exist, as on Windows and on
+some network file systems, everything goes on without locks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 def hold(descriptor: int) -> None:
     """Locks an open file or directory for as long as it is open.
 
-    Waits for other holders. Does nothing where there are no locks.
+    It waits for other holders, and does nothing where there are no locks.
     """
     if fcntl is not None:
         with contextlib.suppress(OSError):
@@ -35,10 +35,10 @@ def hold(descriptor: int) -> None:
 
 
 def is_free(descriptor: int) -> bool | None:
-    """Takes the lock if nobody holds it.
+    """Takes the lock of an open file or directory if it is free.
 
     Returns:
-        Whether it was free; None where locks cannot tell.
+        Whether the lock was free; None where there are no locks.
     """
     if fcntl is None:
         return None
@@ -53,19 +53,19 @@ def is_free(descriptor: int) -> bool | None:
 
 @contextlib.contextmanager
 def exclusive(path: pathlib.Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Keeps other processes and threads from changing a file meanwhile.
+    """Keeps other processes and threads from changing a file in a block.
 
-    For what reads a file, changes it and writes it again. The lock is a file
-    of its own beside it, `.<name>.lock`, which stays: the file itself is
-    replaced, and a lock on it would go with the old one.
+    It is for a block that reads a file, changes it and writes it again. The
+    lock is on another file beside it, `.<name>.lock`, which stays: the file
+    itself is replaced, and a lock on it would end with the old one.
 
     Args:
         path: The file; its directory has to exist.
-        patience: How long to wait for others, in seconds.
+        patience: The time to wait for others, in seconds.
 
     Raises:
-        InputError: If another process does not let go of it, or the lock
-            cannot be made.
+        InputError: If another process does not release the lock in time, or
+            the lock file cannot be made.
     """
     lock = path.with_name(f".{path.name}.lock")
     try:
@@ -92,5 +92,5 @@ def exclusive(path: pathlib.Path, patience: float = PATIENCE) -> Iterator[None]:
 def _open(lock: pathlib.Path) -> int:
     try:
         return os.open(lock, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
-    except PermissionError:  # Another user's, who has let us read it.
+    except PermissionError:  # Another user's file, which we may read.
         return os.open(lock, os.O_RDONLY | _NO_LINK)

@@ -1,8 +1,7 @@
-"""The one way in which a path is read that a user gave.
+"""Reads and checks the paths that a user gives.
 
-A shell leaves the tilde of `--run_dir=~/x` as it is, and a local directory
-called `gs:` is never what somebody meant. Everything here happens as flags
-are parsed, so before any work.
+A shell leaves the tilde of `--run_dir=~/x` as it is, and nobody means a local
+directory called `gs:`. Paths are checked before any work.
 """
 
 from __future__ import annotations
@@ -17,27 +16,27 @@ from absl import flags
 from and_tf.utils import escaping
 from and_tf.utils.errors import InputError
 
-# What a run directory, one with the first of these, keeps for itself.
+# A run's own files; a directory with the first of them is a run directory.
 OF_RUNS = (
     "flags.cfg", "result.json", "metrics.csv", "checkpoints", "neighbourhoods",
     "tensorboard", "neighbours.npz", "sample.npz",
 )  # fmt: skip
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
-# absl then counts a flag to the main for which it is defined.
+# So absl attributes a flag to the main for which it is defined.
 flags.disclaim_key_flags()
 
 
 def check_text(name: str, text: str) -> None:
-    """Refuses a flag's text that a flagfile could not keep.
+    """Refuses a flag's text that a flagfile cannot keep.
 
     Args:
-        name: The flag's.
-        text: Its value.
+        name: The name of the flag.
+        text: The value of the flag.
 
     Raises:
-        InputError: If it begins or ends with white space, or has line ends or
-            other control characters in it.
+        InputError: If the text begins or ends with white space, or holds line
+            ends or other control characters.
     """
     if text != text.strip() or escaping.has_controls(text):
         raise InputError(
@@ -50,15 +49,15 @@ def read(name: str, text: str) -> str:
     """Reads a path.
 
     Args:
-        name: The flag's.
-        text: What a user gave; "" stays "".
+        name: The name of the flag.
+        text: The path as the user gave it; "" stays "".
 
     Returns:
-        The path, with the user's home directory in the place of a tilde.
+        The path, with the home directory instead of a tilde.
 
     Raises:
-        InputError: If it is a URL, which nothing here reads or writes; if
-            `check_text` refuses it; or if there is no such home.
+        InputError: If the path is a URL, which this project does not read or
+            write; if `check_text` refuses it; or if no home directory is known.
     """
     check_text(name, text)
     if _URL.match(text):
@@ -76,10 +75,10 @@ def read(name: str, text: str) -> str:
 
 
 class Parser(flags.ArgumentParser[str]):
-    """Reads the paths of a flag as `read` does.
+    """A parser that reads the paths of a flag as `read` does.
 
     Args:
-        name: The flag's.
+        name: The name of the flag.
     """
 
     syntactic_help = "a path"
@@ -89,7 +88,7 @@ class Parser(flags.ArgumentParser[str]):
         self._name = name
 
     def parse(self, argument: str) -> str:
-        """Reads a path; absl makes a sentence of the error."""
+        """Reads a path; absl reports the error."""
         return read(self._name, argument)
 
 
@@ -102,10 +101,13 @@ def define(
     """Defines a flag that is a path.
 
     Args:
-        name: The flag's.
-        default: Its default.
+        name: The name of the flag.
+        default: The default of the flag.
         text: The help text.
-        values: The flags that it is one of.
+        values: The set of flags that the flag is added to.
+
+    Returns:
+        The holder of the flag, as absl returns it.
     """
     return flags.DEFINE(
         Parser(name),
@@ -118,16 +120,16 @@ def define(
 
 
 def check_output(name: str, path: pathlib.Path) -> None:
-    """Tries before the work whether a file can be written after it.
+    """Checks before any work that its output can be written.
 
-    Nothing is left of the try, and no directory is made.
+    The check leaves no file behind, and makes no directory.
 
     Args:
-        name: The flag's.
-        path: The file, or directory, that is to be written.
+        name: The name of the flag.
+        path: The file or directory that will be written.
 
     Raises:
-        InputError: If it cannot be, or is one of a run's own files.
+        InputError: If it cannot be written, or is one of a run's own files.
     """
     run = _run_that_owns(path)
     if run is not None:
@@ -152,7 +154,7 @@ def check_output(name: str, path: pathlib.Path) -> None:
 
 
 def _run_that_owns(path: pathlib.Path) -> pathlib.Path | None:
-    """The run directory whose own file, or a file below it, a path is."""
+    """Returns the run directory that a path is an own file of, or None."""
     place = path.absolute()
     for parent in place.parents:
         own = place.relative_to(parent).parts[0] in OF_RUNS

@@ -1,4 +1,4 @@
-"""What a console shows of work that takes a while."""
+"""Shows the progress of long work on a console."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from and_tf.utils.errors import InputError
 
 REFRESH = 0.1  # Seconds between two updates of a bar.
 LONGEST_BAR = 30  # Characters.
-LINES = 10  # Of a counted work, where there is no terminal to draw a bar on.
+LINES = 10  # Lines that `Counted` prints if there is no terminal for a bar.
 
 
 def duration(seconds: float) -> str:
-    """Seconds as "0:07", "12:33", "1:02:33" or "2 d 1:02:33"."""
+    """Formats seconds as "0:07", "12:33", "1:02:33" or "2 d 1:02:33"."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
@@ -31,7 +31,7 @@ def duration(seconds: float) -> str:
 
 
 def bar(share: float, width: int) -> str:
-    """A share of 0 to 1 as "[====>     ]" with `width` characters inside."""
+    """Draws a share of 0 to 1 as "[==>  ]", with `width` characters inside."""
     if width < 1:
         return ""
     done = int(min(share, 1) * width)
@@ -39,23 +39,23 @@ def bar(share: float, width: int) -> str:
 
 
 def line_with_bar(left: str, share: float, right: str) -> str:
-    """Both texts with a bar between them, as long as the terminal allows."""
+    """Returns both texts with a bar between them that fits the terminal."""
     room = shutil.get_terminal_size().columns - len(left) - len(right) - 5
     return f"{left}  {bar(share, min(room, LONGEST_BAR))}{right}"
 
 
 @contextlib.contextmanager
 def standard_error_aside() -> Iterator[TextIO]:
-    """Turns standard error aside, and with it what libraries note in passing.
+    """Hides standard error, and with it the messages of libraries, in a block.
 
-    TensorFlow and TFLite write some lines straight to file descriptor 2,
-    whatever their log level, so that is what is turned aside. What it caught
-    is shown after all if the block fails, unless by an `InputError`, which
-    says enough itself, or by the user's own interruption. With
-    TF_CPP_MIN_LOG_LEVEL=0 nothing is turned aside.
+    TensorFlow and TFLite write some lines directly to file descriptor 2,
+    whatever their log level, so this descriptor is redirected. Its output is
+    shown after all if the block fails, except by an `InputError`, which
+    explains itself, or by the user's interruption. With TF_CPP_MIN_LOG_LEVEL=0
+    nothing is hidden.
 
     Yields:
-        The standard error from before, for what is meant to be seen.
+        The standard error from before, for messages that should be seen.
     """
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield sys.stderr
@@ -82,11 +82,17 @@ def standard_error_aside() -> Iterator[TextIO]:
 
 
 class TransientLine:
-    """A line on a terminal that the next one, or nothing, replaces.
+    """A line on a terminal that the next one replaces.
 
-    rich would draw it with escape sequences, and `console.Output` makes every
-    escape sequence visible, because names from outside may hold some. A
-    carriage return does without.
+    It is drawn with a carriage return: rich would use escape sequences, and
+    `console.Output` makes these visible, because names from outside may hold
+    some.
+
+    Args:
+        stream: The stream to draw on.
+
+    Attributes:
+        possible: Whether the stream is a terminal.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -95,7 +101,7 @@ class TransientLine:
         self._shown = 0  # Characters.
 
     def show(self, text: str) -> None:
-        """Puts the text, cut to the terminal's width, in place of the last."""
+        """Replaces the last text by this one, cut to the terminal's width."""
         # The last column stays free: some terminals wrap as it is filled.
         text = text[: shutil.get_terminal_size().columns - 1]
         self._stream.write(f"\r{text:<{self._shown}}")
@@ -103,27 +109,27 @@ class TransientLine:
         self._shown = len(text)
 
     def clear(self) -> None:
-        """Leaves an empty line."""
+        """Clears the line."""
         if self._shown:
             self._stream.write(f"\r{'':<{self._shown}}\r")
             self._shown = 0
 
 
 class Counted:
-    """Progress through a known number of things, as a context manager.
+    """Progress through a known number of items, as a context manager.
 
-    On a terminal it is a bar that vanishes at the end; elsewhere a line at
-    every tenth of the way. Both say how fast it goes and when it will end:
+    On a terminal it is a bar that vanishes at the end; elsewhere it is a line
+    at every tenth of the way. Both show the speed and the time left:
 
         embed  [=====>        ] 12,288/60,000   3,120/s  ETA 0:15
 
     Args:
-        name: What is being done.
-        total: How many things there are.
-        done: How many of them an earlier process did.
-        stream: Where to; None is standard error, as standard output may be
-            what the user wants to keep.
-        clock: Seconds from any fixed moment.
+        name: The name of the work, such as "embed".
+        total: The number of items.
+        done: The number of items that an earlier process did.
+        stream: The stream to draw on; None is standard error, as the user may
+            want to keep standard output.
+        clock: Returns the time in seconds from any fixed moment.
     """
 
     def __init__(
@@ -149,11 +155,11 @@ class Counted:
         self.clear()
 
     def clear(self) -> None:
-        """Makes way for a line of output, until the next `advance`."""
+        """Clears the bar for a line of output, until the next `advance`."""
         self._line.clear()
 
     def advance(self, count: int) -> None:
-        """Notes that `count` more are done, and shows it."""
+        """Adds `count` items that are done, and shows the progress."""
         before, self._done = self._done, self._done + count
         now = self._clock()
         if self._line.possible:

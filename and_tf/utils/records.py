@@ -1,7 +1,7 @@
-"""Reads JSON and CSV from outside, held against a schema.
+"""Reads JSON and CSV files, and checks them against a schema.
 
-A file may be cut, edited or of another program. Whoever reads one names what
-it should hold, as a `msgspec.Struct`, and gets that or one sentence.
+A file may be cut off, edited, or from another program. A caller names the
+expected content, as a `msgspec.Struct`, and gets it or a one-sentence error.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ import msgspec
 
 from and_tf.utils.errors import InputError
 
-# RecursionError: of arrays within arrays, a thousand deep.
+# RecursionError: raised for a thousand nested arrays.
 _WRONG = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class WrongRecordError(ValueError):
-    """Raised for content that is not as its schema says; it says where."""
+    """An error for content that does not fit its schema; it says where."""
 
 
 def decode(content: bytes | str, schema: Any) -> Any:
-    """Reads JSON.
+    """Decodes JSON, and checks it against a schema.
 
     Args:
         content: The JSON.
-        schema: What it should be: a type as msgspec takes it, or a function
-            that chooses one by the plain values.
+        schema: The schema: a type that msgspec accepts, or a function that
+            returns one for the decoded values.
 
     Returns:
-        The JSON as plain values, with what the schema does not mention.
+        The decoded values, with those that the schema does not mention.
 
     Raises:
-        WrongRecordError: If it is no JSON, or not as the schema says.
+        WrongRecordError: If `content` is not JSON, or does not fit the schema.
     """
     try:
         value = msgspec.json.decode(content)
@@ -47,14 +47,14 @@ def decode(content: bytes | str, schema: Any) -> Any:
 
 
 def check(value: Any, schema: Any) -> None:
-    """Holds plain values, such as JSON has, against a schema.
+    """Checks plain values, such as those of JSON, against a schema.
 
     Args:
         value: The values.
-        schema: What they should be, as with `decode`.
+        schema: The schema, see `decode`.
 
     Raises:
-        WrongRecordError: If they are not as the schema says.
+        WrongRecordError: If the values do not fit the schema.
     """
     try:
         chooses = isinstance(schema, types.FunctionType)
@@ -64,16 +64,20 @@ def check(value: Any, schema: Any) -> None:
 
 
 def read(path: pathlib.Path, schema: Any, expected: str, remedy: str) -> Any:
-    """Reads a JSON file; arguments and result are those of `decode`.
+    """Reads a JSON file, and checks it against a schema.
 
     Args:
         path: The file.
-        schema: What it should be.
-        expected: What it is, such as "result.json as a run wrote it".
-        remedy: What a user can do, in a sentence.
+        schema: The schema, see `decode`.
+        expected: The words of the error for the file that is expected, such as
+            "result.json as a run wrote it".
+        remedy: The advice in the error, in a sentence.
+
+    Returns:
+        The decoded values, see `decode`.
 
     Raises:
-        InputError: If it cannot be read, or is not as the schema says.
+        InputError: If the file cannot be read, or does not fit the schema.
     """
     try:
         return decode(path.read_bytes(), schema)
@@ -91,15 +95,15 @@ def read_table(
 
     Args:
         path: The file.
-        counts: The columns of integers; others are of floats.
-        needed: The column that every row has.
-        remedy: What a user can do, in a sentence.
+        counts: The columns of integers; the others are of floats.
+        needed: The column that every row has to have.
+        remedy: The advice in the error, in a sentence.
 
     Returns:
-        A dict a row, without what is empty.
+        A dict for each row, without empty cells.
 
     Raises:
-        InputError: If it cannot be read, or is no such table.
+        InputError: If the file cannot be read, or is not such a table.
     """
     try:
         with open(path, newline="", encoding="utf-8") as file:
@@ -135,7 +139,7 @@ def _numbers(
 
 
 def _words(error: Exception) -> str:
-    """msgspec's words, such as "expected `int`, got `str` - at `$.epochs`"."""
+    """Returns an error's words: "expected `int`, got `str` - at `$.epochs`"."""
     if isinstance(error, RecursionError):
         return "values within values, too many to be read"
     text = str(error).rstrip(".")

@@ -1,7 +1,7 @@
-"""Schemas of the files of runs, as far as anything reads them.
+"""Defines the schemas of files, as far as the project reads them.
 
-Fields without a default are those that every version has written. All may
-have more than is named here, and keep it.
+Every version has written the fields without a default. Files may have more
+fields than those named here, and keep them.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 Count = Annotated[int, Meta(ge=0)]
-Numbers = dict[str, Any]  # Of protocols, which check what they read.
+Numbers = dict[str, Any]  # Figures of protocols, which check them.
 
 
 class Evaluations(Struct):
-    """result.json of a run that was evaluated before its end."""
+    """The result.json of a run that was evaluated before its end."""
 
     evaluation: dict[str, Numbers] = {}
     evaluation_of: dict[str, dict[str, Numbers]] = {}
@@ -61,7 +61,7 @@ class KnnProtocol(Struct):
 
 
 class TrainingResult(Finished, kw_only=True):
-    """result.json of a training."""
+    """The result.json of a training."""
 
     pretext: str = ""
     knn_top1_last: float | None
@@ -82,9 +82,9 @@ class Matching(Struct):
 
 
 class ClusteringResult(Finished, kw_only=True):
-    """result.json of a clustering."""
+    """The result.json of a clustering."""
 
-    pretext: dict[str, Any] | str | None = None  # What its run was trained by.
+    pretext: dict[str, Any] | str | None = None  # The pretext of its run.
     cluster_sizes: list[int]
     acc: float | None
     protocol: Matching
@@ -102,10 +102,10 @@ class ClusteringResult(Finished, kw_only=True):
 
 
 def of_result(result: object) -> Any:
-    """The schema that a result.json is to be held against.
+    """Returns the schema for a result.json.
 
     Args:
-        result: Its content, which may be anything.
+        result: The content of the file, which may be anything.
     """
     if not isinstance(result, dict):
         return Evaluations
@@ -117,7 +117,7 @@ def of_result(result: object) -> Any:
 
 
 class LinearLayer(Struct):
-    """A linear classifier's figure on one layer."""
+    """The figure of a linear classifier on one layer."""
 
     layer: str
     sgd_top1: float | None
@@ -152,7 +152,7 @@ class Task(Struct):
 
 
 class TfConfig(Struct):
-    """TF_CONFIG."""
+    """The content of TF_CONFIG."""
 
     cluster: dict[str, list[str]]
     task: Task
@@ -178,6 +178,6 @@ class Sidecar(Struct):
 
 
 class EncoderNote(Struct):
-    """encoder.json beside an exported encoder, as far as it is read."""
+    """The encoder.json beside an exported encoder, as far as it is read."""
 
     image_size: int

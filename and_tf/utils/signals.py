@@ -1,4 +1,4 @@
-"""Signals that ask a training to end, heard between two steps."""
+"""Notes signals that ask a training to end, which it does after a step."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Whether the process was asked to end.
+    """A record of whether the process was asked to end.
 
     Attributes:
-        signal_number: The signal that asked, 0 where none did.
+        signal_number: The number of the signal; 0 if there was no signal.
     """
 
     def __init__(self) -> None:
@@ -24,10 +24,10 @@ class Interruption:
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[None]:
-        """Notes the signals that come meanwhile, instead of dying at once.
+        """Notes the first signal in a block, instead of ending at once.
 
-        The second one is obeyed at once. Outside the main thread, where
-        Python lets nobody listen, signals do what they did.
+        The second signal ends the process at once. Outside the main thread,
+        where Python allows no handlers, signals keep their usual effect.
         """
         if threading.current_thread() is not threading.main_thread():
             yield

@@ -1,8 +1,8 @@
-"""Files and directories under a name of their own until they are whole.
+"""Makes files and directories under temporary names until they are whole.
 
-Nobody can guess the name and put a link there first. As long as a process
-writes, it holds a lock, so that others can tell what is being written from
-what a killed process left behind.
+The names are random, so that nobody can guess one and put a link there first.
+A process holds a lock while it writes, so that others can tell its files from
+those that a killed process left behind.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import BinaryIO
 
 from and_tf.utils import locks
 
-# Also as earlier versions named them, by the process' number.
+# The names of earlier versions, by the process' number, match too.
 _OURS = re.compile(r"\.(?:.*\.)?(?:[0-9a-f]{32}|[0-9]+)\.tmp", re.DOTALL)
-_NAME_SHOWN = 32  # Characters of the final name, so that people know it.
-_DEAD_AFTER = 86_400.0  # Seconds without a change, where no lock can tell.
+_NAME_SHOWN = 32  # Characters of the final name, for people to recognise.
+_DEAD_AFTER = 86_400.0  # Seconds without a change, if there are no locks.
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(
     os, "O_NONBLOCK", 0
 )  # fmt: skip
 
 
 def name_beside(path: pathlib.Path) -> pathlib.Path:
-    """Makes up a name in the directory of a file that is to be written."""
+    """Returns a random name in the directory of a file to be written."""
     shown = path.name[:_NAME_SHOWN].strip(".")
     return path.with_name(f".{shown}.{secrets.token_hex(16)}.tmp")
 
@@ -38,20 +38,20 @@ def create(path: pathlib.Path) -> BinaryIO:
     """Opens a new, locked file beside a path.
 
     Args:
-        path: What the file is to become.
+        path: The path that the file is to have when it is whole.
 
     Returns:
-        The file; its `name` says where it is.
+        The file; its `name` is its temporary path.
 
     Raises:
-        OSError: If it cannot be made.
+        OSError: If the file cannot be made.
     """
     while True:
         file = open(name_beside(path), "xb", opener=_open)
         locks.hold(file.fileno())
         if _is_at(file.fileno(), file.name):
             return file
-        file.close()  # Swept in the moment before it was locked.
+        file.close()  # `sweep` removed it before it was locked.
 
 
 @contextlib.contextmanager
@@ -61,10 +61,10 @@ def directory(parent: pathlib.Path) -> Iterator[pathlib.Path]:
     Unlike those of `tempfile`, other users may read it.
 
     Args:
-        parent: Where it goes.
+        parent: The directory in which it is made.
 
     Raises:
-        OSError: If it cannot be made.
+        OSError: If the directory cannot be made.
     """
     while True:
         path = parent / f".{secrets.token_hex(16)}.tmp"
@@ -82,9 +82,9 @@ def directory(parent: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def sweep(parent: pathlib.Path, *, deep: bool = True) -> None:
-    """Removes what killed processes left in a directory.
+    """Removes the temporary files of killed processes from a directory.
 
-    What a living process writes stays, as does what is not named as here.
+    Files that a running process writes stay, and so do files of other names.
 
     Args:
         parent: The directory.

@@ -1,4 +1,4 @@
-"""The sentence for an error that nothing in the project foresaw."""
+"""Makes the sentence for an error that the project did not expect."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _MEMORY = ("MemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
 
 
 def sentence(error: BaseException) -> str:
-    """Says where a command ended, and why, in the error's own words.
+    """Describes where and why a command failed, in the error's own words.
 
     Args:
-        error: One that is no `InputError`, such as an OSError of a disk, or
-            one of TensorFlow's, whose many lines are cut to the first.
+        error: An error that is not an `InputError`, such as an OSError of a
+            disk, or one of TensorFlow's, whose many lines are cut to the first.
 
     Returns:
-        What was expected, what was received, and what to do.
+        A text that says what failed, where and why, and what to do.
     """
     remedy = ""
     if type(error).__name__ in _MEMORY:
@@ -31,7 +31,7 @@ def sentence(error: BaseException) -> str:
 
 
 def _program() -> str:
-    """Returns what was started, as a user types it."""
+    """Returns the command that was started, as a user types it."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     if spec is None:
         return os.path.basename(sys.argv[0]) or "the command"
@@ -39,7 +39,7 @@ def _program() -> str:
 
 
 def _place(error: BaseException) -> str:
-    """The innermost function of this project that was at work."""
+    """Returns this project's innermost function in the error's trace."""
     place, step = "the command", error.__traceback__
     while step is not None:
         module = step.tb_frame.f_globals.get("__name__", "")
@@ -55,7 +55,7 @@ def _place(error: BaseException) -> str:
 
 
 def _words(error: BaseException) -> str:
-    """The error's kind and the first line of what it says."""
+    """Returns the type of an error and the first line of its message."""
     if isinstance(error, OSError) and error.strerror:
         names = [os.fsdecode(n) for n in (error.filename,) if n is not None]
         text = ": ".join([error.strerror, *map(_shortened, names)])

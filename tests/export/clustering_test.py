@@ -190,7 +190,7 @@ def test_a_run_that_is_gone_is_needed_for_images_alone(clustering, tmp_path):
     run = exportable.load(path)
     version = saved_model_writer.export(run, tmp_path / "exported", Options())
     assert "classify_bytes" in exports.signatures(version)
-    with pytest.raises(InputError, match="Received: gone, which is not there"):
+    with pytest.raises(InputError, match="of the run gone, which is not there"):
         saved_model_writer.export(
             run, tmp_path / "exported", Options(neighbours=2)
         )

@@ -268,7 +268,7 @@ def test_a_signal_is_handed_to_all_and_nothing_else_begins(runs, do, slots):
 def test_a_sweep_that_breaks_ends_the_other_runs(runs, do, slots, monkeypatch):
     """Here it breaks as it writes its table; all is given back."""
     ended = []
-    monkeypatch.setattr(scheduler.child, "end", ended.extend)
+    monkeypatch.setattr(scheduler.worker, "end", ended.extend)
     trainings = Trainings(stays=lambda run: run is runs[0])
 
     def on_end() -> None:

@@ -1,4 +1,4 @@
-"""Keeps what a training gave: checkpoint first, then what people read."""
+"""Records a training: writes its checkpoints, and then its metrics.csv."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from and_tf.utils.signals import Interruption
 
 
 def state(model: Pretext) -> dict[str, list[keras.Variable]]:
-    """Everything that a training run changes, by what it belongs to."""
+    """Returns the variables that training changes, by group."""
     return {
         "encoder": model.encoder.variables,
         "method": model.method_variables,
@@ -28,37 +28,41 @@ def state(model: Pretext) -> dict[str, list[keras.Variable]]:
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes checkpoints, and `metrics.csv` after every epoch.
+    """A callback that writes checkpoints, and metrics.csv after each epoch.
 
-    There is a checkpoint after epochs in `ends`, after the last one, after
-    one that is the best so far, and where the process was asked to end;
-    elsewhere, at the end of epochs and within long ones, no more often than
-    is asked for. It is copied to the host's memory, and written while
-    training goes on.
+    It writes a checkpoint after epochs in `ends`, after the last epoch, after
+    one that is the best so far, and when the process is asked to end. At the
+    ends of other epochs and within long ones, it writes one as often as
+    `every`, `every_epochs` and `every_seconds` allow. A checkpoint is copied to
+    the host's memory, and written while training goes on.
 
-    The checkpoint holds the history too, and a resumed run writes
-    `metrics.csv` from it anew, so that the two cannot tell different stories
-    after an interruption.
+    The checkpoint holds the history too, and a resumed run writes metrics.csv
+    from it anew, so that the two agree after an interruption.
 
     Args:
-        directory: Of the run.
-        metadata: JSON that goes into each checkpoint beside the history:
-            whatever a resumed run needs to know.
-        history: The epochs finished before, extended in place.
-        seconds: That the run took before.
-        first_step: Steps of the first epoch to come that were done before.
-        every: Steps of an epoch between checkpoints; 0 is at its end alone.
-        every_epochs: Epochs between checkpoints at their ends.
-        every_seconds: Seconds between any two checkpoints, at least.
-        ends: After so many epochs there is a checkpoint in any case.
-        kept: The checkpoints after so many epochs are kept for good, as the
-            best one is in any case.
-        best: After how many epochs of a history the run was best, see
-            `best_epochs`.
-        interruption: Looked at after every step: where the process was asked
-            to end, a checkpoint is written and `Interrupted` raised.
-        writes: Whether this process is the one that writes.
-        clock: Seconds from any fixed moment.
+        directory: The directory of the run.
+        metadata: JSON values that each checkpoint holds beside the history:
+            all that a resumed run needs to know.
+        history: The logs of the epochs finished before, extended in place.
+        seconds: The time that the run took before, in seconds.
+        first_step: The number of steps of the first epoch that were done
+            before.
+        every: The number of steps between two checkpoints in an epoch; 0
+            writes none within an epoch.
+        every_epochs: The number of epochs between two checkpoints at their
+            ends.
+        every_seconds: The smallest number of seconds between two of these
+            checkpoints.
+        ends: Numbers of finished epochs at which a checkpoint is written in
+            any case.
+        kept: Numbers of finished epochs at which a checkpoint is written and
+            never deleted. The best one is not deleted either.
+        best: Returns from a history after how many epochs the run was best,
+            see `best_epochs`.
+        interruption: Looked at after every step: if the process was asked to
+            end, a checkpoint is written and `Interrupted` raised.
+        writes: Whether this process writes the files.
+        clock: Returns the time in seconds from any fixed moment.
     """
 
     def __init__(
@@ -94,21 +98,21 @@ class Recorder(keras.callbacks.Callback):
         self._interruption = interruption or Interruption()
         self._clock = clock
         self._start = self._saved_at = clock()
-        self._saved = len(history)  # Epochs that the last checkpoint is after.
+        self._saved = len(history)  # Epochs in the last checkpoint.
         self._first_step = first_step
         self._metrics: list[np.ndarray] = []
 
     @property
     def seconds(self) -> float:
-        """Of all processes of the run together."""
+        """The time that the run took, with that before it was resumed."""
         return self._before + self._clock() - self._start
 
     @contextlib.contextmanager
     def closing(self) -> Iterator[None]:
-        """Waits, however the block ends, until all is written.
+        """Waits at the end of a block until all checkpoints are written.
 
-        An error of the block is the one that is told, also where a checkpoint
-        cannot be written meanwhile.
+        If the block raises an error, that is the one reported, even if a
+        checkpoint cannot be written either.
         """
         try:
             yield
@@ -119,7 +123,7 @@ class Recorder(keras.callbacks.Callback):
         self._directory.checkpoints.wait()
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Takes the metrics of an epoch's part before Keras resets them."""
+        """Copies the metrics of an unfinished epoch before they are reset."""
         if self._first_step:
             self._metrics = [
                 np.asarray(variable)
@@ -127,7 +131,7 @@ class Recorder(keras.callbacks.Callback):
             ]
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Gives them back, so that the epoch's mean is that of all of it."""
+        """Restores these metrics, so that their means are of all the epoch."""
         if self._first_step:
             for variable, value in zip(
                 self.model.metrics_variables, self._metrics, strict=True
@@ -135,9 +139,9 @@ class Recorder(keras.callbacks.Callback):
                 variable.assign(value)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Keeps the state within an epoch where it is time, or asked for."""
+        """Writes a checkpoint within an epoch if one is due or asked for."""
         if batch + 1 == self.params["steps"]:
-            return  # The end of the epoch keeps it.
+            return  # `on_epoch_end` writes it.
         step = self._first_step + batch + 1
         asked = self._interruption.signal_number
         reached = self._every and step % self._every == 0
@@ -147,7 +151,7 @@ class Recorder(keras.callbacks.Callback):
             self._end(f"step {step} of epoch {len(self.history) + 1}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Keeps the epoch."""
+        """Records the epoch, and writes a checkpoint if one is due."""
         self._first_step = 0
         self.history.append({"epoch": epoch, **(logs or {})})
         asked = self._interruption.signal_number
@@ -159,17 +163,17 @@ class Recorder(keras.callbacks.Callback):
             self._end(f"epoch {epoch + 1}")
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Keeps the last epoch, also where training has ended early."""
+        """Writes a checkpoint of the last epoch if it has none yet."""
         if self._saved < len(self.history):
             self._save()
 
     @property
     def _rested(self) -> bool:
-        """Whether the last checkpoint is long enough ago."""
+        """Returns whether the last checkpoint is long enough ago."""
         return self._clock() - self._saved_at >= self._every_seconds
 
     def _due(self) -> bool:
-        """Whether the epoch that has just ended is to be kept."""
+        """Returns whether the epoch that just ended needs a checkpoint."""
         done = len(self.history)
         if done in self._ends or done in (
             self.params["epochs"], self._best(self.history)

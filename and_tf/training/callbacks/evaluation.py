@@ -1,4 +1,4 @@
-"""When a run is evaluated."""
+"""Evaluates a run with kNN while it trains."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from and_tf.method.rounds import Rounds
 
 
 class Evaluation(keras.callbacks.Callback):
-    """Adds `knn_bank` and, where a round ends, `knn_clean` to the logs.
+    """A callback that adds kNN accuracies to the logs of an epoch.
 
-    Without a bank, `knn_clean` comes as often as `knn_bank` would.
+    It adds `knn_bank` every few epochs, and both `knn_bank` and `knn_clean` at
+    the end of a round. Without a bank, it adds `knn_clean` as often as it would
+    add `knn_bank`.
 
     Args:
-        knn: Evaluates.
-        plan: The rounds.
-        every: Epochs between evaluations on the bank; 0 is where rounds end.
-        has_bank: Whether the model has one.
+        knn: The kNN evaluation of the run.
+        plan: The rounds of the run.
+        every: The number of epochs between two evaluations; 0 evaluates only
+            at the ends of rounds.
+        has_bank: Whether the model has a memory bank.
     """
 
     def __init__(
@@ -30,10 +33,11 @@ class Evaluation(keras.callbacks.Callback):
         self._has_bank = has_bank
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Evaluates where it is time."""
+        """Evaluates the model if an evaluation is due."""
         if logs is None or not self._knn.possible:
             return
-        # What cannot be read is said now, and not where a round ends.
+        # Test images that cannot be read are reported now, and not only at the
+        # end of a round.
         self._knn.wait()
         done = epoch + 1
         round_ends = done == self._plan.epochs or (

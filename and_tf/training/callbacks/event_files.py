@@ -1,8 +1,8 @@
-"""TensorBoard's files of a run that was interrupted.
+"""Cleans up TensorBoard's files of a run that was interrupted.
 
-What an earlier process wrote after the checkpoint that its successor goes on
-from would stand there twice. So what belongs to the checkpoint is copied into
-one file, and the others go.
+Events that an earlier process wrote after the last checkpoint would appear
+twice when the run continues from it. So the events up to the checkpoint are
+copied into one file, and the other files are deleted.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Keep = Callable[[str, int], bool]
 
 
 def keep_events(directory: pathlib.Path, keep: Keep) -> set[tuple[str, int]]:
-    """Leaves those events that a run still has, each once.
+    """Deletes all events except those to keep, and their duplicates.
 
-    The copy stands in the place of the oldest file before the others go: a
-    process that dies in between leaves too much, which the next one mends.
+    The copy replaces the oldest file before the others are deleted: a process
+    that dies in between leaves duplicates, which the next one deletes.
 
     Args:
-        directory: The run's folder for TensorBoard; it need not exist.
-        keep: Takes a tag and a step, says whether the run has got so far.
+        directory: The run's TensorBoard directory; it need not exist.
+        keep: Takes a tag and a step, and returns whether to keep the event.
 
     Returns:
-        The (tag, step) that are left.
+        The (tag, step) of each event that is left.
 
     Raises:
         InputError: If there is no room, or no right to write.
@@ -39,7 +39,7 @@ def keep_events(directory: pathlib.Path, keep: Keep) -> set[tuple[str, int]]:
     paths = sorted(directory.glob("*tfevents*"))
     if not paths:
         return set()
-    # Not called a TensorBoard file until it is whole.
+    # The copy is named as a TensorBoard file only once it is whole.
     whole = temporary_files.name_beside(directory / "kept")
     with writing(directory):
         seen = _copy(paths, whole, keep)
@@ -62,7 +62,7 @@ def writing(directory: pathlib.Path) -> Iterator[None]:
 def _copy(
     paths: list[pathlib.Path], target: pathlib.Path, keep: Keep
 ) -> set[tuple[str, int]]:
-    """Writes the kept events of some files, each once, and returns which."""
+    """Copies the events to keep, each once; returns their (tag, step)."""
     seen: set[tuple[str, int]] = set()
     with tf.io.TFRecordWriter(str(target)) as writer:
         writer.write(_version(paths[0]).SerializeToString())
@@ -77,7 +77,7 @@ def _copy(
 def _filter(
     event: event_pb2.Event, keep: Keep, seen: set[tuple[str, int]]
 ) -> None:
-    """Takes out of an event what is not kept, or was seen before."""
+    """Removes from an event the values that are not kept or were seen."""
     values = list(event.summary.value)
     del event.summary.value[:]
     for value in values:
@@ -88,17 +88,17 @@ def _filter(
 
 
 def _events(path: pathlib.Path) -> Iterator[event_pb2.Event]:
-    """The events of a file, up to where its writer was stopped."""
+    """Yields the events of a file, up to where its writer was stopped."""
     records = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
     try:
         for record in records:
             yield event_pb2.Event.FromString(record)
     except tf.errors.DataLossError:
-        return  # A record that was being written.
+        return  # The writer was stopped within this record.
 
 
 def _version(path: pathlib.Path) -> event_pb2.Event:
-    """The event that a file of TensorBoard begins with."""
+    """Returns the event that a file of TensorBoard begins with."""
     return event_pb2.Event(
         wall_time=path.stat().st_mtime, file_version="brain.Event:2"
     )

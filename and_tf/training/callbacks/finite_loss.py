@@ -1,4 +1,4 @@
-"""Stops a training whose loss or weights are no numbers any more."""
+"""Stops a training whose loss or weights become NaN or infinite."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import tensorflow as tf
 from and_tf.training.checkpoint import Checkpoints
 from and_tf.utils.errors import InputError
 
-EVERY = 50  # Steps, at least; looking makes a GPU wait.
+EVERY = 50  # Steps between two checks, at least, as a check makes a GPU wait.
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Raises an `InputError` at a NaN or infinite loss or weight.
+    """A callback that raises an `InputError` at a NaN or infinite loss.
 
-    The loss alone would not tell: a ReLU may make zeros of NaN, as oneDNN's
-    does, and what lies above it goes on with numbers.
+    It checks the weights too, as the loss may stay finite: a ReLU such as
+    oneDNN's may turn NaN into zeros, which the layers above it then use.
 
-    It stands before what evaluates or keeps an epoch, so that the last
-    checkpoint is of a good one.
+    It comes before the callbacks that evaluate or record an epoch, so that the
+    last checkpoint is of a good one.
 
     Args:
-        checkpoints: The run's, to name the last good one.
-        remedy: What to try, without a full stop.
+        checkpoints: The checkpoints of the run; the error names the last one.
+        remedy: The advice in the error, without a full stop.
     """
 
     def __init__(
@@ -38,20 +38,20 @@ class FiniteLoss(keras.callbacks.Callback):
         self._remedy = remedy
         self._checkpoints = checkpoints
         self._epoch = 0
-        self._next = 0  # The step from which on it looks again.
+        self._next = 0  # The first step that may be checked.
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Notes which epoch it is."""
+        """Notes the number of the epoch."""
         self._epoch, self._next = epoch, 0
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Looks now and then."""
+        """Checks the loss and the weights now and then."""
         if logs and batch >= self._next:
             self._next = batch - batch % EVERY + EVERY
             self._check(logs["loss"])
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Looks at the epoch's mean."""
+        """Checks the mean loss of the epoch, and the weights."""
         if logs:
             self._check(logs["loss"])
 
@@ -71,9 +71,9 @@ class FiniteLoss(keras.callbacks.Callback):
 
     @functools.cached_property
     def _finite(self) -> Callable[[list[tf.Variable]], tf.Tensor]:
-        """Which variables have finite numbers alone, all looked at at once.
+        """The function that tells which variables are finite, all at once.
 
-        Each would otherwise be an operation that waits to be asked for.
+        Otherwise each variable would need an operation of its own from Python.
         """
         return tf.function(
             lambda variables: tf.stack(
@@ -83,7 +83,7 @@ class FiniteLoss(keras.callbacks.Callback):
         )
 
     def _wrong(self, loss: float) -> str:
-        """Returns what is no number any more; "" if all is well."""
+        """Returns what became NaN or infinite, in words; "" if nothing did."""
         if not math.isfinite(loss):
             return f"The loss became {loss}"
         weights = self.model.trainable_variables

@@ -1,4 +1,4 @@
-"""One line of metrics an epoch and, on a terminal, a bar within it."""
+"""Prints a line of metrics for each epoch and, on a terminal, a bar in it."""
 
 from __future__ import annotations
 
@@ -19,28 +19,31 @@ from and_tf.utils.progress import (
 
 
 class Progress(keras.callbacks.Callback):
-    """Says how training goes: fit with `verbose=0` and put this one last.
+    """A callback that prints a line for each epoch, and draws a bar in it.
 
-    It shows what Keras and the callbacks before it leave in an epoch's logs,
-    of `loss`, `round`, `learning_rate`, `images_per_second`, `accuracy`,
-    `knn_bank`, `knn_clean` (fractions), and, where a round begins, `anchors`
-    and `consistency`; of a clustering `validation_loss`, `clusters_used`,
+    It has to come last, and `fit` needs `verbose=0`. It shows these entries of
+    an epoch's logs, as far as Keras and the callbacks before it set them:
+    `loss`, `round`, `learning_rate`, `images_per_second`, `accuracy`,
+    `knn_bank`, `knn_clean` (fractions) and, where a round begins, `anchors` and
+    `consistency`; for a clustering also `validation_loss`, `clusters_used`,
     `acc`, `confident`, `confident_acc` and `skipped`:
 
         epoch 12/50  round 1/4  loss 5.312  lr 0.030  ...  ETA 12:33
 
-    The ETA takes the mean time of this process' epochs, with whatever other
-    callbacks did meanwhile.
+    The ETA is computed from the mean time of this process' epochs, with the
+    time that other callbacks take.
 
     Args:
         epochs: The number of the last epoch, counted from 1.
-        steps_per_epoch: None or 0 where it is unknown.
-        rounds: R.
-        first_epoch: Epochs that an earlier process has finished.
-        stream: Where to; None is standard output. The bar is drawn only if
-            this is a terminal.
-        clock: Seconds from any fixed moment.
-        first_step: Steps of the first epoch that an earlier process did.
+        steps_per_epoch: The number of steps in an epoch; None or 0 if it is
+            unknown.
+        rounds: The number of rounds R.
+        first_epoch: The number of epochs that an earlier process finished.
+        stream: The stream to print to; None is standard output. The bar is
+            drawn only if this is a terminal.
+        clock: Returns the time in seconds from any fixed moment.
+        first_step: The number of steps of the first epoch that an earlier
+            process did.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_begin(
         self, epoch: int, logs: Mapping[str, float] | None = None
     ) -> None:
-        """Notes which epoch it is."""
+        """Notes the number of the epoch."""
         self._epoch = epoch
 
     def on_train_batch_end(
@@ -91,7 +94,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(
         self, epoch: int, logs: Mapping[str, float] | None = None
     ) -> None:
-        """Puts the epoch's line in the place of the bar."""
+        """Replaces the bar by the epoch's line."""
         logs = logs or {}
         fields = [self._place(epoch), *describe(logs, self._rounds)]
         fields.append(f"ETA {self._eta(epoch + 1)}")
@@ -102,14 +105,14 @@ class Progress(keras.callbacks.Callback):
         print("  ".join(fields), file=self._stream, flush=True)
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
-        """Leaves no bar behind."""
+        """Clears the bar."""
         self._bar.clear()
 
     def _place(self, epoch: int) -> str:
         return f"epoch {epoch + 1:>{len(str(self._epochs))}}/{self._epochs}"
 
     def _eta(self, finished: float) -> str:
-        """The time left when `finished` epochs are, the last one in part."""
+        """Returns the time left after `finished` epochs, maybe a fraction."""
         here = finished - self._first
         if here <= 0:
             return "?"
@@ -128,7 +131,7 @@ class Progress(keras.callbacks.Callback):
 
 
 def describe(logs: Mapping[str, float], rounds: int) -> list[str]:
-    """What every epoch's line shows of its logs, in columns."""
+    """Returns the columns that each epoch's line shows of its logs."""
     fields = []
     if "round" in logs:
         number = int(logs["round"])
@@ -146,7 +149,7 @@ def describe(logs: Mapping[str, float], rounds: int) -> list[str]:
 
 
 def _measured(logs: Mapping[str, float], anchors: bool) -> list[str]:
-    """What only some epochs' lines show, at their ends."""
+    """Returns the fields that only some epochs' lines show, at their ends."""
     fields = []
     if "clusters_used" in logs:
         fields.append(
@@ -170,7 +173,7 @@ def _measured(logs: Mapping[str, float], anchors: bool) -> list[str]:
 
 
 def _confident(logs: Mapping[str, float]) -> str:
-    """How much of an epoch of self-labelling there was to learn from."""
+    """Describes how many images of a self-labelling epoch were confident."""
     field = f"{100 * logs['confident']:.1f} % confident"
     if "confident_acc" in logs:
         field += f" ({100 * logs['confident_acc']:.1f} % right)"

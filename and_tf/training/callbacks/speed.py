@@ -1,4 +1,4 @@
-"""How fast an epoch trained, and with which learning rate."""
+"""Measures the speed of an epoch, and notes its learning rate."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import numpy as np
 
 
 class Speed(keras.callbacks.Callback):
-    """Adds `images_per_second`, `seconds` and `learning_rate` to the logs.
+    """A callback that adds the speed and the learning rate to the logs.
 
-    It stands after `Curriculum` and before what evaluates, so that neither
+    The entries are `images_per_second`, `seconds` and `learning_rate`. The
+    callback comes after `Curriculum` and before the evaluation, so that neither
     discovery nor evaluation counts as training.
 
     Args:
-        num_examples: Images an epoch.
-        steps_per_epoch: Steps an epoch.
-        first_step: Steps of the first epoch that were done before; what is
-            then said of it is of the rest, but for the learning rate.
-        clock: Seconds from any beginning.
+        num_examples: The number of images in an epoch.
+        steps_per_epoch: The number of steps in an epoch.
+        first_step: The number of steps of the first epoch that were done
+            before. The speed of this epoch is that of its other steps.
+        clock: Returns the time in seconds from any fixed moment.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Speed(keras.callbacks.Callback):
         self._start = self._clock()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Adds what it measured."""
+        """Adds the measurements to the logs."""
         if logs is None:
             return
         seconds = self._clock() - self._start
@@ -55,13 +56,13 @@ class Speed(keras.callbacks.Callback):
     def on_train_batch_begin(
         self, batch: int, logs: dict | None = None
     ) -> None:
-        """Notes the rate of the epoch's first step."""
+        """Notes the learning rate of the epoch's first step."""
         if batch == 0:
             self._rate = self._first_rate()
 
     def _first_rate(self) -> float:
         optimiser = self.model.optimizer
-        # Of mixed_float16, the one that scales the loss has another inside.
+        # With mixed_float16, the optimiser that scales the loss wraps another.
         optimiser = getattr(optimiser, "inner_optimizer", optimiser)
         rate = optimiser._learning_rate
         if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):

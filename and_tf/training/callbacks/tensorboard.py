@@ -1,4 +1,4 @@
-"""A run in TensorBoard: scalars, neighbourhoods, flags and embeddings."""
+"""Writes a run to TensorBoard: scalars, pictures, flags and embeddings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from and_tf.training.callbacks.event_files import (
 )
 from and_tf.utils import atomic_files
 
-TAGS = {  # By key of an epoch's logs.
+TAGS = {  # TensorBoard's tags by the keys of an epoch's logs.
     "loss": "loss",
     "accuracy": "accuracy",
     "learning_rate": "learning_rate",
@@ -43,23 +43,23 @@ TAGS = {  # By key of an epoch's logs.
     "confident_acc": "self_labelling/confident_acc",
     "skipped": "self_labelling/skipped",
 }
-MOST_POINTS = 5000  # That the projector moves smoothly.
-THUMBNAIL = 32  # Pixels a side of a point's image.
+MOST_POINTS = 5000  # The projector moves so many smoothly.
+THUMBNAIL = 32  # The side of a point's image, in pixels.
 
 
 class TensorBoardWriter(keras.callbacks.Callback):
-    """Writes what a run's logs hold, and what its main hands over.
+    """A callback that writes the logs and results of a run to TensorBoard.
 
-    A step is the number of finished epochs. Of a run that is taken up again,
-    what was written after its checkpoint goes, and what is missing comes, so
-    that nothing is there twice and no epoch is left out.
+    A step is the number of finished epochs. When a run is resumed, events after
+    its checkpoint are deleted and missing ones are written, so that each epoch
+    appears exactly once.
 
     Args:
-        directory: The run's folder for TensorBoard.
-        flags: What the run was started with, by name, for the HParams tab;
-            what is no number, text or bool is shown as text.
-        history: Logs of the epochs that the run has finished.
-        first_step: Steps that it has done of the epoch after them.
+        directory: The run's TensorBoard directory.
+        flags: The flags of the run, by name, for the HParams tab. Values other
+            than numbers, texts and bools are shown as text.
+        history: The logs of the epochs that the run has finished.
+        first_step: The number of steps done in the epoch after these.
     """
 
     def __init__(
@@ -99,12 +99,12 @@ class TensorBoardWriter(keras.callbacks.Callback):
     def write_result(self, result: Mapping[str, float], step: int) -> None:
         """Writes final figures as scalars "final/<name>".
 
-        The HParams tab shows them beside the flags; by this name they come
-        among the few that it shows unasked.
+        The HParams tab shows them beside the flags; this prefix puts them among
+        the few metrics that it shows by default.
 
         Args:
-            result: Numbers by name.
-            step: Epochs finished.
+            result: The figures by name.
+            step: The number of finished epochs.
         """
         with self._at(step):
             for name, value in result.items():
@@ -118,15 +118,15 @@ class TensorBoardWriter(keras.callbacks.Callback):
         step: int,
         class_names: Sequence[str] | None = None,
     ) -> None:
-        """Writes what a round discovered: entropies and a picture.
+        """Writes the neighbourhoods of a round: entropies and a picture.
 
         Args:
-            neighbourhoods: Of N samples.
+            neighbourhoods: The neighbourhoods of N samples.
             images: uint8 [N, H, W, 3], or a function from sample numbers,
                 int64 [m], to those images.
             labels: int64 [N], −1 where unlabelled, or None.
-            step: Epochs finished before the round.
-            class_names: Names of the labels, or None.
+            step: The number of epochs finished before the round.
+            class_names: The names of the labels, or None.
         """
         picture = figures.gallery_array(
             images, neighbourhoods, labels=labels, class_names=class_names
@@ -154,12 +154,13 @@ class TensorBoardWriter(keras.callbacks.Callback):
         """Writes points with thumbnails for the embedding projector.
 
         Args:
-            embeddings: float [m, D]; of some samples, such as `spread` takes.
-            numbers: int64 [m], the samples' numbers.
+            embeddings: float [m, D]: the embeddings of some samples, such as
+                those that `spread` selects.
+            numbers: int64 [m]: the samples' numbers.
             images: uint8 [N, H, W, 3], or a function from sample numbers,
                 int64 [m], to those images.
             labels: int64 [N], −1 where unlabelled, or None.
-            class_names: Names of the labels, or None.
+            class_names: The names of the labels, or None.
         """
         sheet = figures.sprite(take(images, numbers), THUMBNAIL)
         with writing(self._directory):
@@ -170,7 +171,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
     def _write_points(
         self, embeddings: np.ndarray, sheet: np.ndarray, metadata: str
     ) -> None:
-        """Writes the projector's files, [m, D], its sprites and its table."""
+        """Writes the projector's files: embeddings, sprites and metadata."""
         figures.save_png(sheet, self._directory / "sprite.png")
         np.savetxt(
             self._directory / "embeddings.tsv",
@@ -189,42 +190,45 @@ class TensorBoardWriter(keras.callbacks.Callback):
         projector.visualize_embeddings(str(self._directory), config)
 
     def close(self) -> None:
-        """Ends the file; nothing can be written after."""
+        """Closes the file; nothing can be written afterwards."""
         with writing(self._directory):
             self._writer.close()
 
     @contextlib.contextmanager
     def _at(self, step: int) -> Iterator[None]:
-        """Has what is written in it at a step, and on the disk after it."""
+        """Writes events of a block at a step, and flushes them to the disk."""
         with writing(self._directory), self._writer.as_default(step=step):
             yield
             self._writer.flush()
 
 
 def spread(num_examples: int) -> np.ndarray:
-    """Sample numbers for the projector, int64 [m].
+    """Selects the samples that the projector shows.
 
-    All, or `MOST_POINTS` of them, evenly spread.
+    Returns:
+        int64 [m]: the numbers of all samples, or of `MOST_POINTS` of them,
+        evenly spread.
     """
     count = min(num_examples, MOST_POINTS)
     return np.arange(count) * num_examples // count
 
 
 def _belongs(tag: str, step: int, epochs: int, first_step: int) -> bool:
-    """Whether an event is of what the run has done so far.
+    """Returns whether an event is from before the run's checkpoint.
 
-    Flags and final figures are written anew in any case.
+    Flags and final figures are written anew in any case, so it returns False.
     """
     if tag.startswith(("_hparams_", "final/")):
         return False
     if tag in TAGS.values():
         return step <= epochs
-    # A round's beginning: of the present epoch, if it is not begun again.
+    # The other events mark the beginning of a round. That of the next epoch is
+    # kept only if this epoch was begun, as it is then not written again.
     return step < epochs or (step == epochs and first_step > 0)
 
 
 def _plain(value: object) -> bool | int | float | str:
-    """The value as a type that the HParams tab takes."""
+    """Returns the value as a type that the HParams tab accepts."""
     return value if isinstance(value, bool | int | float | str) else str(value)
 
 
@@ -233,7 +237,7 @@ def _metadata(
     labels: np.ndarray | None,
     class_names: Sequence[str] | None,
 ) -> str:
-    """The projector's table: a line a point, headed if it has two columns."""
+    """Returns the projector's table, with a header if it has two columns."""
     if labels is None:
         return "".join(f"{number}\n" for number in numbers)
     lines = ["class\tnumber\n"]
