@@ -12,12 +12,9 @@ import io
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import Any, TextIO
 
 from and_tf.utils import escaping
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 ERRORS = "and_tf.spell"  # Encodes the characters that a console lacks.
 _SPELLED = {
@@ -65,7 +62,7 @@ class _Descriptor(io.FileIO):
     lost: OSError | None = None
     for_reader: bool = False
 
-    def write(self, data: Buffer, /) -> int:
+    def write(self, data: Any, /) -> int:
         """Writes, or drops the data once writing has failed."""
         if self.lost is None:
             try:
