@@ -59,3 +59,16 @@ def test_values_that_some_seeds_have_not():
     assert metrics.percent(gathered["knn_top1_last"]) == "50.0 (1 of 2)"
     assert metrics.percent(gathered["knn_top1_best"]) == "50.0 ± 35.4"
     assert metrics.percent([None, None]) == metrics.NONE
+
+
+@pytest.mark.parametrize("epochs", [{"epochs": 2}, {"epochs": 1}, {}])
+def test_linear_classifiers_of_the_last_epoch_alone_count(epochs):
+    """A damaged result.json may have lost how many epochs there were."""
+    layers = [{"layer": "conv5", "sgd_top1": 0.25}]
+    found = {
+        **result(0, 0.5, None, []),
+        "evaluation": {"linear": {"layers": layers, "epochs": 2}},
+    }
+    found.pop("epochs", None)
+    figures = metrics.figures_of(found | epochs)
+    assert ("linear_conv5" in figures) == (epochs == {"epochs": 2})

@@ -87,7 +87,7 @@ def build(**options) -> Reads:
     model = Reads(mlp(10, 16, 8), NUM, neighbourhood_size=2, seed=3)
     rng = np.random.default_rng(1)
     model.neighbours.assign(rng.integers(0, NUM, (NUM, 2)))
-    model.selected.assign(rng.random(NUM) < 0.5)
+    model.is_anchor.assign(rng.random(NUM) < 0.5)
     model.compile(CoupledSGD(0.03), **options)
     return model
 
