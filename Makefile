@@ -15,7 +15,7 @@ WORKERS ?= 2
 GPU ?=
 CUDA := $(if $(GPU),$(VENV)/installed-gpu)
 
-.PHONY: demo test bench docs lock clean
+.PHONY: demo test lint bench docs lock clean
 
 # Trains on CIFAR-10 for about ten minutes on two cores. A second call goes on
 # with an interrupted run, or shows a finished one.
@@ -24,6 +24,12 @@ demo: $(VENV)/installed $(CUDA)
 
 test: $(VENV)/installed-dev $(CUDA)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# Style and types, as before each commit where pre-commit is installed.
+lint: $(VENV)/installed-dev
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
 
 # This project beside PyTorch, faiss, Pillow and keras-cv, on the same work: an
 # hour or two on a machine that does nothing else. Writes benchmarks/SPEED.md.

@@ -97,8 +97,9 @@ def shift_hue(planes: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
         2.0 - tf.abs(hue - 2.0),
         2.0 - tf.abs(hue - 4.0),
     )
-    shares = [smallest + chroma * _clip(share, 1.0) for share in shares]
-    return tf.stack(shares, axis=1)
+    return tf.stack(
+        [smallest + chroma * _clip(share, 1.0) for share in shares], axis=1
+    )
 
 
 def _blends(order: tuple[int, ...]) -> list[int]:

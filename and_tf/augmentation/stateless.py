@@ -13,7 +13,7 @@ So a pipeline works with any recipe.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import keras
 import tensorflow as tf
@@ -27,6 +27,8 @@ class Recipe(Protocol):
     """
 
     image_size: int
+    # Each recipe is a dataclass.
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
     @property
     def draws(self) -> int:

@@ -31,7 +31,7 @@ class Views(Recipe):
     recipes: tuple[Recipe, ...]
 
     @property
-    def image_size(self) -> int:
+    def image_size(self) -> int:  # type: ignore[override]
         """The side of the largest view, in pixels."""
         return max(recipe.image_size for recipe in self.recipes)
 

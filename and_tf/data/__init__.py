@@ -111,7 +111,7 @@ def resolve_image_size(image_size: int, train: Split) -> int:
     """
     if image_size:
         return image_size
-    own = min(train.image_shape or (math.inf,))
+    own = min(train.image_shape or (_USUAL_SIZE,))
     return own if own <= _LARGEST_OWN_SIZE else _USUAL_SIZE
 
 
@@ -231,15 +231,16 @@ def _held(
     if split.held:
         return split
     shape = split.image_shape
+    resized: int | None = None
     if shape and shape[0] == shape[1] <= 2 * size:
-        kept, side = shape, None
+        kept = shape
     else:
-        side = min(side, *(shape or (side,)))
-        kept = side, side
+        resized = min(side, *(shape or (side,)))
+        kept = resized, resized
     if 3 * split.size * math.prod(kept) > memory_limit:
         good = verified(split)
     else:
-        good = hold(split, side, later)
+        good = hold(split, resized, later)
     if not good.size:
         kind = "records" if split.file_names is None else "files"
         raise InputError(

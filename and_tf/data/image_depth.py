@@ -9,14 +9,16 @@ many bits are used, the image is scaled by that number.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from PIL.TiffImagePlugin import TiffImageFile
 
 # A path, or a seekable file that is open for reading.
 Source = str | bytes | os.PathLike[str] | BinaryIO
@@ -32,12 +34,12 @@ _PNG_HEADER_BYTES = 8
 @contextlib.contextmanager
 def opened(source: Source) -> Iterator[BinaryIO]:
     """Opens a file for reading, or rewinds an open file to its beginning."""
-    if isinstance(source, io.IOBase):
-        source.seek(0)
-        yield source
-    else:
+    if isinstance(source, (str, bytes, os.PathLike)):
         with open(source, "rb") as file:
             yield file
+    else:
+        source.seek(0)
+        yield source
 
 
 def to_rgb(image: Image.Image, source: Source) -> np.ndarray:
@@ -74,7 +76,7 @@ def white_level(image: Image.Image, source: Source, values: np.ndarray) -> int:
     """
     bits = 16
     if image.format == "TIFF":
-        bits = _tiff_bits(image)
+        bits = _tiff_bits(cast("TiffImageFile", image))
     elif image.format == "PNG":
         bits = _png_bits(source)
         # The PNG standard scales values to 16 bits, however many bits are
@@ -85,7 +87,7 @@ def white_level(image: Image.Image, source: Source, values: np.ndarray) -> int:
     return white if values.max() <= white else WHITE
 
 
-def _tiff_bits(image: Image.Image) -> int:
+def _tiff_bits(image: TiffImageFile) -> int:
     """Returns the number of bits of a TIFF's values, from its header."""
     tags = image.tag_v2
     (bits,) = tags.get(_BITS_PER_SAMPLE, (16,))[:1]

@@ -14,7 +14,6 @@ pixels, which is decoded alone, takes 1.2 gigabytes, or 3.3.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import stat
 import threading
@@ -206,7 +205,7 @@ def _file_size(source: Source) -> int:
     Raises:
         Refused: If it is not an ordinary file.
     """
-    if isinstance(source, io.IOBase):
+    if not isinstance(source, (str, bytes, os.PathLike)):
         return source.seek(0, os.SEEK_END)
     # Opening a pipe would wait forever, and a device may do anything.
     state = os.stat(source)

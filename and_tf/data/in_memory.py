@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -42,17 +43,21 @@ def hold(split: Split, side: int | None, later: bool = False) -> Split:
         InputError: If a file of records is damaged. In the background it is
             raised when images are first needed.
     """
-    shape = (*((side, side) if side else split.image_shape), 3)
+    square = (side, side) if side else split.image_shape
+    assert square is not None  # As a split of mixed sizes has a side.
+    shape = (*square, 3)
     labels = lambda: split.labels  # noqa: E731
-    fields = dict(class_names=split.class_names, file_names=split.file_names)
+    fields: dict[str, Any] = dict(
+        class_names=split.class_names, file_names=split.file_names
+    )
     are_records = split.file_names is None
     broken = recall(split) if are_records else None
     if broken is not None:
         split = without(split, broken)
         whole = functools.partial(_whole, split, shape, side)
-        images = functools.cache(whole) if later else parallelism.begin(whole)
+        get = functools.cache(whole) if later else parallelism.begin(whole)
         fields |= dict(shape=(split.size, *shape), skipped=split.skipped)
-        return in_memory(split.name, images, labels, **fields)
+        return in_memory(split.name, get, labels, **fields)
     images, readable, keep = _decoded(split, shape, side)
     broken = np.flatnonzero(~readable)
     if are_records:
@@ -110,12 +115,11 @@ def readable_batches(
         readable bool `[b]`, sample numbers int64 `[b]`). An image that cannot
         be read is all zeros.
     """
+    stream = split.encoded_stream
 
     def shaped(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = centre_square(image, side) if side else image
         return tf.ensure_shape(image, shape), tf.constant(True)
-
-    stream = split.stream
 
     @tf.function(autograph=False)
     def decode(encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -177,16 +181,16 @@ def _decoded(
         The images, uint8 `[N, *shape]`; a mask of those that could be read,
         bool `[N]`; and a function that caches the images for other processes.
     """
+    name = entry_name(split, shape, side)
+    cached = None if name is None else decode_cache.recall(name)
+    if cached is not None:
+        return cached, np.ones(split.size, bool), lambda: None
+    images, readable = _decode_all(split, shape, side)
 
     def keep() -> None:
-        if name is not None and fresh and readable.all():
+        if name is not None and readable.all():
             decode_cache.keep(name, images)
 
-    name = entry_name(split, shape, side)
-    images = None if name is None else decode_cache.recall(name)
-    readable = np.ones(split.size, bool)
-    if fresh := images is None:
-        images, readable = _decode_all(split, shape, side)
     return images, readable, keep
 
 
@@ -214,5 +218,5 @@ def _decode_all(
             images[those] = batch
             readable[those] = good
     except (tf.errors.OpError, UnicodeDecodeError) as error:
-        raise split.stream.refusal(error) from error
+        raise split.encoded_stream.refusal(error) from error
     return images, readable

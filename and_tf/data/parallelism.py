@@ -28,7 +28,7 @@ def begin(compute: Callable[[], T]) -> Callable[[], T]:
         A function that waits for the result and returns it, or raises the
         error of `compute`. It may be called several times.
     """
-    future = concurrent.futures.Future()
+    future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
     def work() -> None:
         try:

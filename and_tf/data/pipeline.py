@@ -11,6 +11,7 @@ and AutoGraph would take half a second to find that out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -190,7 +191,8 @@ def _gathered(
     share: tuple[int, int],
 ) -> tf.data.Dataset:
     """Makes batches of a split in memory, each gathered and augmented whole."""
-    augment = None
+    assert split.image_shape is not None  # As the split is in memory.
+    augment: Any = None
     if not on_device:
         # This is traced first, while the images may still be decoded.
         augment = tf.function(view.layer(), autograph=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -13,21 +13,23 @@ from and_tf.data.skipped import Skipped
 from and_tf.data.walking import utf8
 from and_tf.data.zero_copy import captured, shareable
 
-Seed = tf.Tensor | None
+Seed: TypeAlias = tf.Tensor | None
 Keep = Callable[[tf.Tensor], tf.Tensor]
 
 
-class _Lazy:
-    """A dataclass field that may be set to a function that makes its value.
+class LazyArray:
+    """A dataclass field for an array or None, or a function that makes either.
 
     The function is called only when the field is first read. The default of
-    such a field is None.
+    such a field is None. Its value has the type `np.ndarray | Any` instead of
+    `np.ndarray | None`: `Split.has_labels` and `Split.held` say whether there
+    is an array, which a type checker cannot follow.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, instance: Any, owner: type) -> Any:
+    def __get__(self, instance: Any, owner: type) -> np.ndarray | Any:
         if instance is None:
             return None
         value = instance.__dict__[self._name]
@@ -35,7 +37,11 @@ class _Lazy:
             value = instance.__dict__[self._name] = value()
         return value
 
-    def __set__(self, instance: Any, value: Any) -> None:
+    def __set__(
+        self,
+        instance: Any,
+        value: np.ndarray | Callable[[], np.ndarray | None] | None,
+    ) -> None:
         instance.__dict__[self._name] = value
 
 
@@ -149,10 +155,10 @@ class Split:
     size: int
     image_shape: tuple[int, int] | None
     stream: Callable[..., tf.data.Dataset]
-    labels: np.ndarray | None = _Lazy()
+    labels: LazyArray = LazyArray()
     class_names: tuple[str, ...] | None = None
     file_names: tuple[str, ...] | None = None
-    images: np.ndarray | None = _Lazy()
+    images: LazyArray = LazyArray()
     skipped: tuple[Skipped, ...] = ()
 
     @property
@@ -169,7 +175,13 @@ class Split:
         """Returns the printable name of an image that is a file or streamed."""
         if self.file_names is not None:
             return utf8(self.file_names[number])
-        return self.stream.name_of(number)
+        return self.encoded_stream.name_of(number)
+
+    @property
+    def encoded_stream(self) -> Stream:
+        """The `Stream` of a split that is not in memory."""
+        assert isinstance(self.stream, Stream)
+        return self.stream
 
     def wait(self) -> None:
         """Waits until `images` are decoded.
@@ -238,10 +250,14 @@ def in_memory(
         shape: (N, H, W, 3), required if `images` is a function.
         **fields: Further fields of `Split`.
     """
-    size, *image_shape, _ = shape or images.shape
     if not callable(images):
         images = shareable(images)
-    get = images if callable(images) else lambda: images
+        shape = shape or images.shape
+    assert shape is not None
+    size, height, width, _ = shape
+
+    def get() -> np.ndarray:
+        return images() if callable(images) else images
 
     def stream(
         seed: Seed, skip: int | tf.Tensor = 0, keep: Keep | None = None
@@ -251,7 +267,7 @@ def in_memory(
         return numbers.map(lambda number: (tf.gather(table, number), number))
 
     return Split(
-        name, size, tuple(image_shape), stream, labels, images=images, **fields
+        name, size, (height, width), stream, labels, images=images, **fields
     )
 
 
@@ -274,19 +290,19 @@ def take(
     file_names = split.file_names
     if file_names is not None:
         file_names = tuple(file_names[number] for number in chosen)
-    fields = dict(
+    fields: dict[str, Any] = dict(
         class_names=split.class_names,
         file_names=file_names,
         skipped=split.skipped if skipped is None else skipped,
     )
     if split.held:
         return in_memory(split.name, split.images[chosen], labels, **fields)
-    old = split.stream.renumber
+    old = split.encoded_stream.renumber
     if old is None:
         old = np.arange(split.size)
     renumber = np.full_like(old, -1)
     renumber[np.flatnonzero(old >= 0)[chosen]] = np.arange(len(chosen))
-    stream = dataclasses.replace(split.stream, renumber=renumber)
+    stream = dataclasses.replace(split.encoded_stream, renumber=renumber)
     return Split(
         split.name, len(chosen), split.image_shape, stream, labels, **fields
     )

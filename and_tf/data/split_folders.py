@@ -104,10 +104,10 @@ def find(data_dir: str, train_split: str = "", test_split: str = "") -> Layout:
         parent = os.path.dirname(train)
     else:
         parent = _parent(data_dir)
-        name = _train(folders_in(os.path.join(data_dir, parent)))
-        if name is None:
+        found = _train(folders_in(os.path.join(data_dir, parent)))
+        if found is None:
             return _without_splits(data_dir, test_split)
-        train = os.path.join(parent, name)
+        train = os.path.join(parent, found)
     test = os.path.normpath(test_split) if test_split else None
     test = test or _test(data_dir, parent, train)
     remarks = tuple(_unused(data_dir, parent, (train, test or train)))
@@ -152,16 +152,16 @@ def _train(names: list[str]) -> str | None:
     """
     read = {name: split_name(name) for name in names}
     others = {s.rest for s in read.values() if s and s.kind != TRAIN}
-    found = [
-        name
+    found = {
+        name: said.rest
         for name, said in read.items()
         if said and said.kind == TRAIN
         if name == TRAIN or said.rest in others or (names == [name])
-    ]
+    }
     if not found:
         return None
     # The name with the fewest other words, independent of the folders' order.
-    return min(found, key=lambda n: (n != TRAIN, len(read[n].rest), len(n), n))
+    return min(found, key=lambda n: (n != TRAIN, len(found[n]), len(n), n))
 
 
 def _test(data_dir: str, parent: str, train: str) -> str | None:
@@ -181,9 +181,9 @@ def _innermost(data_dir: str, split: str) -> str:
     """Descends while a split only holds a folder of its kind: train/train."""
     while True:
         place = os.path.join(data_dir, split)
-        inner = _only_folder(place)
+        inner = _only_folder(place) or ""
         own = split_name(os.path.basename(split))
-        said = split_name(inner) if inner else None
+        said = split_name(inner)
         if not said or not own or said.kind != own.kind:
             return split
         split = os.path.join(split, inner)

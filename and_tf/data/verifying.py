@@ -51,11 +51,11 @@ def verified(split: Split) -> Split:
         InputError: If a file of records is damaged.
     """
     broken = recall(split)
-    if broken is None or split.file_names is not None:
-        tried = np.arange(split.size) if broken is None else broken
-        if len(tried):
-            broken = tried[_broken(take(split, tried))]
-        remember(split, broken)
+    if broken is not None and split.file_names is None:
+        return without(split, broken)
+    tried = np.arange(split.size) if broken is None else broken
+    broken = tried[_broken(take(split, tried))] if len(tried) else tried
+    remember(split, broken)
     return without(split, broken)
 
 
@@ -87,7 +87,8 @@ def entry_name(split: Split, *more: object) -> str | None:
         split: A split whose stream is a `Stream`.
         *more: Further values that the content of the entry depends on.
     """
-    name, renumber = split.stream.identity(), split.stream.renumber
+    stream = split.encoded_stream
+    name, renumber = stream.identity(), stream.renumber
     if name is None:
         return None
     chosen = None if renumber is None else renumber.tobytes()
@@ -127,14 +128,14 @@ def _broken(split: Split) -> np.ndarray:
                 if split.size >= LEAST:
                     progress.advance(len(batch))
     except (tf.errors.OpError, UnicodeDecodeError) as error:
-        raise split.stream.refusal(error) from error
+        raise split.encoded_stream.refusal(error) from error
     return np.concatenate(marks)
 
 
 @tf.autograph.experimental.do_not_convert
 def _marks(split: Split) -> tf.data.Dataset:
     """Returns a data set of whether each image is broken, bool `[]`."""
-    stream = split.stream
+    stream = split.encoded_stream
 
     def is_broken(encoded: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
         image = stream.decode(stream.unpack(encoded))

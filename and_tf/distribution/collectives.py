@@ -194,9 +194,13 @@ def apply_if(
         optimiser.apply(own, variables)
 
     def step(apply_all: Callable[[], None], condition: tf.Tensor) -> None:
-        tf.cond(condition, lambda: (apply_all(), None)[1], lambda: None)
+        def without_result() -> None:
+            apply_all()
 
-    if _context() is None:
+        tf.cond(condition, without_result, lambda: None)
+
+    context = _context()
+    if context is None:
         step(lambda: apply(gradients), condition)
         return
 
@@ -214,7 +218,7 @@ def apply_if(
 
     # An optimiser merges the replicas, which is not allowed in a branch within
     # one replica. So the branch is taken for all replicas together.
-    _context().merge_call(across, args=(list(gradients), condition))
+    context.merge_call(across, args=(list(gradients), condition))
 
 
 class MeanOfAll(keras.metrics.Mean):

@@ -18,6 +18,8 @@ class MultiWorkerModel(keras.Model):
     processes; in all else it is a `keras.Model`.
     """
 
+    predict_function: Any  # Keras' own, which it makes when it needs it.
+
     def make_predict_function(self, force: bool = False) -> None:
         """Makes the function that predicts the inputs of this process.
 

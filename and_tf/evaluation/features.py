@@ -104,7 +104,7 @@ class Features:
         """
         if self._held is not None:
             numbers = np.arange(self._split.size)
-            yield from self._gathered(numbers, HELD_BATCH)
+            yield from _gathered(self._held, numbers, HELD_BATCH)
         else:
             yield from self._computed(
                 clean_batches(self._split, self._size, BATCH)
@@ -128,7 +128,7 @@ class Features:
         if self._held is not None:
             order = np.random.default_rng((seed, epoch))
             numbers = order.permutation(self._split.size)
-            yield from self._gathered(numbers, batch_size)
+            yield from _gathered(self._held, numbers, batch_size)
             return
         images = self._split.stream(tf.constant([seed, epoch], tf.int64))
         batches = images.map(
@@ -137,13 +137,6 @@ class Features:
         ).batch(batch_size)
         yield from self._computed(finish(batches))
 
-    def _gathered(
-        self, numbers: np.ndarray, batch_size: int
-    ) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
-        for start in range(0, len(numbers), batch_size):
-            chosen = numbers[start : start + batch_size]
-            yield tf.convert_to_tensor(self._held[chosen]), chosen
-
     def _computed(
         self, batches: tf.data.Dataset
     ) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
@@ -151,3 +144,11 @@ class Features:
             # This runs eagerly: tracing a graph for each layer costs more.
             rows = self._model(images, training=False)
             yield tf.reshape(rows, [-1, self.dimension]), numbers.numpy()
+
+
+def _gathered(
+    held: np.ndarray, numbers: np.ndarray, batch_size: int
+) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
+    for start in range(0, len(numbers), batch_size):
+        chosen = numbers[start : start + batch_size]
+        yield tf.convert_to_tensor(held[chosen]), chosen

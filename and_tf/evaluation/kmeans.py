@@ -106,8 +106,9 @@ def spread(scores: Sequence[cluster_metrics.Scores]) -> dict[str, Any]:
     """
     table: dict[str, Any] = {}
     for name in scores[0].figures():
-        values = [s.figures()[name] for s in scores]
-        if values[0] is None:
+        found = [s.figures()[name] for s in scores]
+        values = [value for value in found if value is not None]
+        if not values:
             table[name] = table[f"{name}_std"] = None
             continue
         table[name] = float(np.mean(values))

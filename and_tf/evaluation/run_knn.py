@@ -43,7 +43,7 @@ class RunKnn:
         self._data = data
         self._processes = processes
         self._size = image_size
-        self._options = {"neighbours": neighbours, "temperature": temperature}
+        self._neighbours, self._temperature = neighbours, temperature
 
     @property
     def possible(self) -> bool:
@@ -68,11 +68,11 @@ class RunKnn:
         return {
             "classifier": "weighted kNN",
             "K": most_neighbours(
-                self._options["neighbours"],
+                self._neighbours,
                 self._data.train.labels,
                 leave_one_out=self._data.test is None,
             ),
-            "temperature": self._options["temperature"],
+            "temperature": self._temperature,
             "queries": self._data.test.name
             if self._data.test
             else f"{self._data.train.name}, leave one out",
@@ -118,5 +118,6 @@ class RunKnn:
             self._data.train.labels,
             leave_one_out=test is None,
             processes=self._processes,
-            **self._options,
+            neighbours=self._neighbours,
+            temperature=self._temperature,
         )

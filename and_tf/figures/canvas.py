@@ -138,6 +138,7 @@ def pixels(figure: Figure) -> np.ndarray:
     """Draws a figure and returns its pixels, uint8 [height, width, 3]."""
     with _any_script():
         figure.canvas.draw()
+    assert isinstance(figure.canvas, FigureCanvasAgg)
     return np.array(figure.canvas.buffer_rgba())[..., :3]
 
 

@@ -185,9 +185,10 @@ def _draw_values(axes: Axes, panel: Panel, coloured: Coloured) -> list[Label]:
     for others, group in groups.items():
         group.sort(key=lambda item: item[0])
         _draw_marks(axes, panel, group, joined)
-        if others:
-            _, last, colour = group[-1]
-            labels.append((panel.spread(last, panel.discs)[0], others, colour))
+        _, last, colour = group[-1]
+        end = panel.spread(last, panel.discs)
+        if others and end:
+            labels.append((end[0], others, colour))
     axes.set_xlabel(flag)
     axes.margins(y=0.12)
     return labels

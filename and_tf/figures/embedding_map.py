@@ -96,7 +96,8 @@ def _draw_points(
     paint = [colours.get(int(c), canvas.GREY) for c in labels]
     # The size of a point, larger if there are fewer points.
     size = float(np.clip(32_000 / max(len(points), 1), 10, 60))
-    axes.scatter(*points.T, s=size, c=paint, alpha=0.75, linewidths=0)
+    x, y = points.T
+    axes.scatter(x, y, s=size, c=paint, alpha=0.75, linewidths=0)
     axes.margins(AIR)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])

@@ -55,9 +55,10 @@ def gallery_array(
     ).astype(np.int64)
     needed, places = np.unique(groups, return_inverse=True)
     taken = take(images, needed)
-    names = [class_name(n, labels, class_names) for n in groups.flat]
+    numbers = groups.ravel().tolist()
+    names = [class_name(n, labels, class_names) for n in numbers]
     tiles = []
-    for i, (number, place) in enumerate(zip(groups.flat, places.flat)):
+    for i, (number, place) in enumerate(zip(numbers, places.ravel().tolist())):
         if i % size:
             colour, mark = verdict(names[i - i % size], names[i])
             lines = [mark + names[i]]

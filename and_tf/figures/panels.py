@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ CHARACTER = 8  # About the width of a letter in a band's name, in pixels.
 # line and would not be visible without a mark.
 FEW = 40
 
-History = Sequence[Mapping[str, float]]  # One dict for each epoch.
+History = Sequence[Mapping[str, Any]]  # One dict for each epoch.
 Label = tuple[float, str, Colour]  # A value on the y axis, its name, colour.
 
 
@@ -57,8 +58,8 @@ def add_panel(
 
 def draw_line(
     axes: Axes,
-    x: Sequence[float],
-    y: Sequence[float],
+    x: Sequence[float] | np.ndarray,
+    y: Sequence[float] | np.ndarray,
     colour: Colour,
     steps: bool = False,
 ) -> None:
@@ -159,7 +160,9 @@ def move_apart(places: Sequence[float], room: float) -> list[float]:
     return moved
 
 
-def mean_deviation(values: Sequence[float]) -> tuple[float, float]:
+def mean_deviation(
+    values: Sequence[float] | np.ndarray,
+) -> tuple[float, float]:
     """Returns the mean and the sample standard deviation of some values.
 
     Args:
@@ -237,8 +240,8 @@ class Span:
 def spans_of(history: History) -> list[Span]:
     """Splits a history, which is in order of its epochs, into its rounds."""
     spans = []
-    for number, rows in itertools.groupby(history, lambda r: r.get("round")):
-        rows = list(rows)
+    for number, group in itertools.groupby(history, lambda r: r.get("round")):
+        rows = list(group)
         spans.append(Span(number, rows[0]["epoch"], rows))
     return spans
 

@@ -88,7 +88,8 @@ def _draw_consistency(
     text = f"chance {100 * chance:.0f} %"
     labels = [draw_baseline(axes, 100 * chance, text)]
     shades = np.linspace(0, 1, len(rounds)) if len(rounds) > 1 else [0.5]
-    for shade, drawn in zip(map(SHADES, shades), rounds, strict=True):
+    for place, drawn in zip(shades, rounds, strict=True):
+        shade = SHADES(float(place))
         places = 100 * (np.arange(len(drawn.shares)) + 0.5) / len(drawn.shares)
         values = 100 * drawn.shares
         anchors = places < 100 * drawn.selected

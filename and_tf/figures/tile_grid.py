@@ -194,8 +194,8 @@ def _paste(
     cell = paper[top : top + side, left : left + side]
     cell[:] = canvas.rgb(one.colour)
     inside = cell[frame : side - frame, frame : side - frame]
-    empty = one.image is None
-    inside[:] = 255 if empty else tile(one.image, side - 2 * frame)
+    image = one.image
+    inside[:] = 255 if image is None else tile(image, side - 2 * frame)
 
 
 def _write(

@@ -14,12 +14,14 @@ from and_tf.figures.canvas import Colour
 # The side of the largest texture of TensorBoard's projector, in pixels.
 MAX_SHEET = 8192
 
+# Some images, uint8 [m, H, W, 3], or m images of different sizes.
+Taken = np.ndarray | Sequence[np.ndarray]
 # All images of a split, uint8 [N, H, W, 3]. If they are not in memory, it is a
 # function from sample numbers, int64 [m], to those m images.
-Images = np.ndarray | Callable[[np.ndarray], Sequence[np.ndarray]]
+Images = np.ndarray | Callable[[np.ndarray], Taken]
 
 
-def take(images: Images, numbers: np.ndarray) -> Sequence[np.ndarray]:
+def take(images: Images, numbers: np.ndarray) -> Taken:
     """Returns the images with these sample numbers, in their order.
 
     Args:
@@ -69,7 +71,7 @@ def tile(image: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(reduced)
 
 
-def sprite(images: Sequence[np.ndarray], side: int = 32) -> np.ndarray:
+def sprite(images: Taken, side: int = 32) -> np.ndarray:
     """Lays images out on one sheet, as TensorBoard's projector wants them.
 
     Args:

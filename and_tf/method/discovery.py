@@ -93,6 +93,7 @@ def discover(
         exclude_self=True,
         processes=processes,
     )
+    assert found.entropy is not None  # As there is a temperature.
     neighbours, is_anchor = found.index, lowest(found.entropy, count)
     if selection == "clusters":
         neighbours, is_anchor = clustering.neighbourhoods(

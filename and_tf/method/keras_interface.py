@@ -36,6 +36,9 @@ class KerasInterface(MultiWorkerModel):
     augmenter: keras.layers.Layer | None
     num_examples: int
     shapes: EncoderShapes
+    # Keras' own, which it makes when it first needs them.
+    train_function: Any
+    test_function: Any
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name)
@@ -154,6 +157,7 @@ class KerasInterface(MultiWorkerModel):
         Arguments and result are those of `keras.Model.fit`.
         """
         history = super().fit(*args, **kwargs)
+        assert self._trained_on is not None  # Made with the function.
         self._trained_on.check()
         return history
 
@@ -163,6 +167,7 @@ class KerasInterface(MultiWorkerModel):
         Arguments and result are those of `keras.Model.evaluate`.
         """
         result = super().evaluate(*args, **kwargs)
+        assert self._tested_on is not None  # Made with the function.
         self._tested_on.check()
         return result
 
@@ -220,7 +225,8 @@ class KerasInterface(MultiWorkerModel):
         config = dict(config)
         encoder, augmenter = take("encoder"), take("augmenter")
         views, policy = config.pop("view_size", None), take("dtype")
-        model = cls(encoder=encoder, augmenter=augmenter, **config)
+        make: Any = cls  # A subclass, whose arguments the config has.
+        model = make(encoder=encoder, augmenter=augmenter, **config)
         if views is not None:
             from and_tf.backbones import for_views
 

@@ -11,6 +11,8 @@ The bank is a constant of the loss: gradients reach only the embeddings.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 # A block of a batch's logits, [128, 8192] float32, is 4 MB: it stays in a
@@ -133,7 +135,7 @@ def log_partition(
     block_rows = block_rows or default_block_rows()
 
     @tf.custom_gradient
-    def of(embeddings: tf.Tensor):
+    def of(embeddings: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         highest, total, weighted = sweep(
             embeddings, rows, temperature, block_rows
         )

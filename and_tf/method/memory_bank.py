@@ -172,7 +172,9 @@ def initial_rows(
     """Returns the initialiser of a bank's rows; see `MemoryBank`."""
 
     class Rows(keras.initializers.Initializer):
-        def __call__(self, shape, dtype=None):
+        def __call__(
+            self, shape: tuple[int, ...], dtype: str | None = None
+        ) -> tf.Tensor:
             if initialiser == "uniform":
                 limit = (3.0 / shape[1]) ** 0.5
                 draw = keras.initializers.RandomUniform(-limit, limit, seed)

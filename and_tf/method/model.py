@@ -13,8 +13,9 @@ from and_tf.distribution import collectives
 from and_tf.distribution.predict import shared_embeddings
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.method.encoder_model import Pretext
+from and_tf.method.memory_bank import MemoryBank
 from and_tf.method.samples import check_numbers, images_and_numbers
-from and_tf.method.sharded_bank import build_bank
+from and_tf.method.sharded_bank import ShardedMemoryBank, build_bank
 from and_tf.utils.errors import InputError
 
 
@@ -73,6 +74,8 @@ class AND(Pretext):
         [1] https://arxiv.org/abs/1904.11567
         [2] https://arxiv.org/abs/1805.01978
     """
+
+    bank: MemoryBank | ShardedMemoryBank  # Never None.
 
     def __init__(
         self,

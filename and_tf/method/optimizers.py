@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -34,7 +36,7 @@ class CoupledSGD(keras.optimizers.SGD):
         nesterov: bool = True,
         weight_decay: float = 5e-4,
         name: str = "coupled_sgd",
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(
             learning_rate, momentum, nesterov=nesterov, name=name, **kwargs
@@ -87,7 +89,7 @@ class CoupledAdam(keras.optimizers.Adam):
         weight_decay: float = 1e-4,
         epsilon: float = 1e-8,
         name: str = "coupled_adam",
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate, epsilon=epsilon, name=name, **kwargs)
         self.coupled_decay = weight_decay

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -112,7 +113,7 @@ class RoundSchedule(keras.optimizers.schedules.LearningRateSchedule):
                 f"Expected a learning rate schedule among "
                 f"{', '.join(SCHEDULES)}. Received: {schedule!r}."
             )
-        self._config = {
+        self._config: dict[str, Any] = {
             "peak": peak,
             "schedule": schedule,
             "steps_per_epoch": steps_per_epoch,

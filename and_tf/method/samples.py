@@ -7,6 +7,7 @@ them there, and the host checks the counts from time to time.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -110,7 +111,9 @@ class SampleCounts:
                 from 0 again, since the next data set may be right.
         """
         parts = self._strategy.experimental_local_results(self._counts)
-        counts = sum(np.asarray(part, np.float64) for part in parts)
+        counts = functools.reduce(
+            np.add, (np.asarray(part, np.float64) for part in parts)
+        )
         try:
             self._refuse(counts)
         except InputError:

@@ -22,7 +22,7 @@ from and_tf.utils.errors import InputError
 
 
 def build_bank(
-    num_examples: int, embedding_dim: int, *, sharded: bool, **options: object
+    num_examples: int, embedding_dim: int, *, sharded: bool, **options: Any
 ) -> MemoryBank | ShardedMemoryBank:
     """Makes the bank of a model, under the strategy of the current scope.
 
@@ -117,12 +117,13 @@ class ShardedMemoryBank(keras.layers.Layer):
 
         Arguments and result are those of `MemoryBank.losses`.
         """
-        everyones = collectives.gather_together(
+        all_embeddings, all_ids = collectives.gather_together(
             tf.stop_gradient(embeddings), sample_ids
         )
         terms = sharded_loss.losses(
             embeddings,
-            *everyones,
+            all_embeddings,
+            all_ids,
             tf.convert_to_tensor(self.shard.value),
             self.shards,
             neighbours,
@@ -130,7 +131,7 @@ class ShardedMemoryBank(keras.layers.Layer):
             temperature,
             block_rows,
         )
-        return terms, everyones
+        return terms, (all_embeddings, all_ids)
 
     def update(self, embeddings: tf.Tensor, sample_ids: tf.Tensor) -> None:
         """Blends embeddings into the rows that this replica holds.

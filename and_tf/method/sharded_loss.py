@@ -9,6 +9,8 @@ neighbourhoods [B, 1 + k], the sums of exponentials [B] and the gradients
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from and_tf.distribution import collectives
@@ -75,7 +77,7 @@ def losses(
     block_rows = -(-block_rows // shards.replicas)
 
     @tf.custom_gradient
-    def of(embeddings: tf.Tensor):
+    def of(embeddings: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         values, mean_rows = _of_everyone(
             tf.stop_gradient(everyones),
             sample_ids,

@@ -69,7 +69,7 @@ def evaluate(
     names = list(dict.fromkeys(names))
     check(names)
     figures, missing = {}, []
-    of = {
+    of: dict[str, Any] = {
         "checkpoint": run.which,
         "epochs": run.checkpoint.epochs,
         "step": run.checkpoint.step,

@@ -29,7 +29,8 @@ def evaluate(run: Run, options: Options) -> Findings:
     clusters = choose_clusters(run, options.kmeans_clusters)
     asked = run.images.test or run.images.train
     rows = run.query_embeddings
-    first, seen = None, []
+    first: np.ndarray | None = None
+    seen = []
     with Counted("k-means", options.kmeans_seeds) as progress:
         # One partition at a time bounds the memory: distances are [Q, C].
         for part in kmeans.partitions(
@@ -38,6 +39,7 @@ def evaluate(run: Run, options: Options) -> Findings:
             first = part.asked if first is None else first
             seen.append(_against_labels(run, part, clusters))
             progress.advance(1)
+    assert first is not None  # As there are one or more seeds.
     figures = {
         "protocol": _protocol(run, asked, options),
         "clusters": clusters,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def evaluate(run: Run, options: Options) -> Findings:
             f"{run.images.name}. Sort the images into sub-folders by class, or "
             "use a data set with labels."
         )
-    figures = {"protocol": {}}
+    figures: dict[str, Any] = {"protocol": {}}
     lines, used = [], []
     for name, gallery in _galleries(run, options.knn_gallery):
         found = knn.classify(run.query_embeddings, gallery)
@@ -71,15 +72,18 @@ def _galleries(run: Run, which: str) -> Iterator[tuple[str, np.ndarray]]:
     if which != "bank":
         yield "clean", run.train_embeddings
     if which != "clean" and has_bank:
+        assert run.model.bank is not None  # As the run has one.
         yield "bank", np.asarray(run.model.bank.rows)
 
 
 def _protocol(knn: RunKnn, found: Knn, used: Sequence[str]) -> dict:
+    protocol = knn.protocol
+    assert protocol is not None  # As kNN was possible.
     return {
         "classifier": "weighted kNN; 1-NN beside it",
         "K": found.neighbours,
         "temperature": found.temperature,
-        "queries": knn.protocol["queries"],
+        "queries": protocol["queries"],
         "num_queries": len(found.labels),
         "gallery": list(used),
         "num_gallery": found.voters,

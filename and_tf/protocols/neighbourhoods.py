@@ -47,7 +47,7 @@ def evaluate(run: Run, options: Options) -> Findings:
         describe(found, labels, before)
         for found, before in zip(rounds, [None, *rounds], strict=False)
     ]
-    figures = {
+    figures: dict[str, Any] = {
         "protocol": {
             "neighbourhoods": "of the memory bank, as each round found them",
             "k": int(rounds[0].neighbours.shape[1]),
@@ -125,7 +125,10 @@ def describe(
         labels: int64 [N], −1 where unknown; None without labels.
         before: The neighbourhoods of the previous round, None for the first.
     """
-    row = {"round": found.round, "anchors": int(found.is_anchor.sum())}
+    row: dict[str, Any] = {
+        "round": found.round,
+        "anchors": int(found.is_anchor.sum()),
+    }
     agree = Agreement(0, 0, None, None)
     if labels is not None:
         agree = agreement(found, labels)

@@ -25,6 +25,8 @@ LETTER = 7.0  # About the width of a letter, in units of the drawing.
 LINE = 15  # The least distance between the names of two curves.
 
 Point = tuple[float, float]
+# The name and the colour of each curve, by the figure that it shows.
+Quantities = Mapping[str, tuple[str, str]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +128,7 @@ class Chart:
         if most <= least:
             room = abs(least) / 2 or 0.5  # The axis of a rate stays above 0.
             least, most = least - room, least + room
-        return MaxNLocator(5).tick_values(least, most)
+        return np.asarray(MaxNLocator(5).tick_values(least, most))
 
     @property
     def x_ticks(self) -> list[float]:
@@ -190,7 +192,7 @@ class Chart:
 def of_history(
     history: History,
     title: str,
-    quantities: Mapping[str, tuple[str, str]],
+    quantities: Quantities,
     *,
     in_percent: bool = False,
     steps: bool = False,

@@ -107,7 +107,7 @@ def curves(found: Clustering) -> Values:
     }
     even = {"even": math.log(found.result["clusters"])}
     shares, low = {"in_percent": True}, {"from_zero": True}
-    wanted = [
+    wanted: list[tuple[str, charts.Quantities, Values]] = [
         ("ACC, %", {"acc": ("SCAN", "blue")}, shares | {"bases": k_means}),
         ("Loss", losses, {}),
         ("Consistency", {"consistency_loss": ("", "green")}, {}),
@@ -188,7 +188,14 @@ def samples(found: Clustering) -> Values:
     clusters = [
         (
             _name(found, cluster),
-            groups(_ends(found, np.flatnonzero(assigned == cluster), cluster)),
+            groups(
+                _ends(
+                    found,
+                    probabilities[:, cluster],
+                    np.flatnonzero(assigned == cluster),
+                    cluster,
+                )
+            ),
         )
         for cluster in sorted(int(c) for c in largest if counts[c])
     ]
@@ -196,10 +203,16 @@ def samples(found: Clustering) -> Values:
 
 
 def _ends(
-    found: Clustering, members: np.ndarray, cluster: int
+    found: Clustering, sure: np.ndarray, members: np.ndarray, cluster: int
 ) -> list[list[Tile]]:
-    """Returns the most and the least confident members, without repetition."""
-    sure = found.probabilities[:, cluster]
+    """Returns the most and the least confident members, without repetition.
+
+    Args:
+        found: The clustering.
+        sure: [M], each image's probability of the cluster.
+        members: int64 [m], the numbers of the images in the cluster.
+        cluster: The number of the cluster.
+    """
     order = members[np.argsort(-sure[members], kind="stable")]
     ends = order[:SHOWN], order[SHOWN:][-SHOWN:]
     label = found.label_of(cluster)

@@ -51,7 +51,12 @@ def neighbourhoods(run: Run) -> Values | None:
     if not last:
         return {"last": 0}
     figures = run.evaluation("neighbourhoods")
-    values = {"last": last, "figures": figures, "galleries": [], "error": ""}
+    values: Values = {
+        "last": last,
+        "figures": figures,
+        "galleries": [],
+        "error": "",
+    }
     if figures is not None:
         values["rows"] = [
             (

@@ -72,11 +72,13 @@ class Tile:
     @property
     def uri(self) -> str:
         """The image as a data URI, reduced in size."""
+        assert self.image is not None  # `groups` has fetched it.
         return tile_uri(self.image)
 
     @property
     def is_small(self) -> bool:
         """True if the image is so small that its pixels should be visible."""
+        assert self.image is not None  # `groups` has fetched it.
         return min(self.image.shape[:2]) <= LOSSLESS
 
 

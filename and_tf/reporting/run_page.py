@@ -89,8 +89,8 @@ def _last_top1(run: Run) -> tuple[float | None, int]:
 
 def _rounds(run: Run) -> Iterator[tuple]:
     """Yields a row per baseline, and a row per round, of its last epoch."""
-    for name, share in run.baselines.items():
-        yield name, percent(share), bar(share, False), UNKNOWN, UNKNOWN
+    for name, top1 in run.baselines.items():
+        yield name, percent(top1), bar(top1, False), UNKNOWN, UNKNOWN
     for row in {row.get("round"): row for row in run.history}.values():
         share, anchors = row.get("knn_clean"), row.get("anchors")
         yield (
@@ -122,7 +122,7 @@ def curves(run: Run) -> Values:
     loss, rate = {"loss": ("", "ink")}, {"learning_rate": ("", "purple")}
     shares = {"in_percent": True}
     steps = {"steps": True}
-    wanted = [
+    wanted: list[tuple[str, charts.Quantities, Values]] = [
         ("kNN top-1, %", knn, shares | {"bases": run.baselines}),
         ("Loss", loss, {}),
         ("Consistency of neighbourhoods, %", consistency, shares | steps),

@@ -153,7 +153,7 @@ class Clustering:
         for path in (told, self.directory.path.parent):
             run = RunDirectory(path)
             if run.flagfile.is_file():
-                changes = {"memory_gib": self.config.memory_gib}
+                changes: dict[str, Any] = {"memory_gib": self.config.memory_gib}
                 data_dir = self.data_dir or self.config.data_dir
                 if data_dir:
                     changes["data_dir"] = data_dir

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 
 from and_tf.scan.config import ClusterConfig
-from and_tf.training.run_directory import RunDirectory
+from and_tf.training.run_directory import OutputDirectory
 
 COLUMNS = (
     "epoch",
@@ -27,8 +27,8 @@ COLUMNS = (
 )
 
 
-class ClusterDirectory(RunDirectory):
-    """A run directory with the additional files of a clustering.
+class ClusterDirectory(OutputDirectory[ClusterConfig]):
+    """The directory of a clustering, with some files of its own.
 
     Args:
         path: The directory, which need not exist.

@@ -135,10 +135,10 @@ class SelfLabeller(SCAN):
         cls,
         encoder: keras.Model,
         *,
-        threshold: float,
-        balanced: bool,
-        decay: float,
-        freeze: bool,
+        threshold: float = 0.99,
+        balanced: bool = False,
+        decay: float = 0.0,
+        freeze: bool = False,
         **options: Any,
     ) -> SelfLabeller:
         return cls(

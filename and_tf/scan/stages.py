@@ -78,6 +78,7 @@ def learn(
         )
     else:
         run = dataclasses.replace(run, model=build_self_labeller(run))
+        assert checkpoint is not None  # It said that the stage had begun.
         for group, variables in state(run.model).items():
             if group != "metrics" or checkpoint.step:
                 checkpoint.restore(group, variables)
@@ -144,6 +145,7 @@ def take_best(run: ClusteringRun, history: list[dict]) -> None:
         run.directory.checkpoints.best(epochs) if run.processes.chief else None
     )
     kept = multi_process.shared(kept, run.processes)
+    assert kept is not None  # As the chief has one.
     kept.restore("encoder", run.model.encoder.variables)
     kept.restore("method", run.model.method_variables)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from typing import Any
 
 import keras
 import numpy as np
 
-from and_tf.data.split import ImageData
+from and_tf.data.split import ImageData, Split
 from and_tf.distribution import strategy
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.cluster_metrics import classes_that_occur
@@ -210,19 +211,17 @@ def begin(
     """
     start = time.monotonic()
     train, test = source.images.train, source.images.test
-    with processes.strategy.scope():
-        rows, asked = (
-            console.with_progress(
-                f"embed {split.name}",
-                split.size,
-                lambda on_batch, split=split: embed(
-                    source.encoder, split, source.image_size, on_batch
-                ),
-            )
-            if split
-            else None
-            for split in (train, test)
+
+    def embedded(split: Split) -> np.ndarray:
+        return console.with_progress(
+            f"embed {split.name}",
+            split.size,
+            functools.partial(embed, source.encoder, split, source.image_size),
         )
+
+    with processes.strategy.scope():
+        rows = embedded(train)
+        asked = embedded(test) if test else None
     mined = mining.mine(rows, asked, config.neighbours, processes)
     agreement = {
         "train": mining.agreement(mined.train, train),

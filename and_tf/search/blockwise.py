@@ -108,7 +108,8 @@ class _Side:
         if not entropies:
             return found
         total, weighted = self._sums
-        return (*found, np.float32(np.log(total) - weighted / total))
+        entropy = np.log(total) - weighted / total
+        return (*found, entropy.astype(np.float32))
 
 
 class _Workers:
@@ -145,7 +146,7 @@ def _ahead(calls: Iterable[functools.partial]) -> Iterator:
 
     With one call at a time, XLA would leave cores idle.
     """
-    pending = collections.deque()
+    pending: collections.deque[concurrent.futures.Future] = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(2) as threads:
         for call in calls:
             pending.append(threads.submit(call))

@@ -25,7 +25,7 @@ class Nearest(NamedTuple):
     """The result of `nearest` as NumPy arrays, most similar rows first."""
 
     similarity: np.ndarray  # float32 [Q, k]
-    index: np.ndarray  # int32 [Q, k]
+    index: np.ndarray  # type: ignore[assignment]  # int32 [Q, k]
     entropy: np.ndarray | None  # float32 [Q]
 
 

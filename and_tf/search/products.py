@@ -44,7 +44,9 @@ def visit(
         n = B / `GROUP`, and with a scale of parts of the two sums; with `both`,
         the same for b, its maxima [n, B] with n = A / `GROUP`.
     """
-    tensors = (a, b) if scale is None else (a, b, scale, shift)
+    tensors: tuple[tf.Tensor, ...] = (a, b)
+    if scale is not None:
+        tensors = (a, b, scale, shift)
     return compiled(tuple(tuple(t.shape) for t in tensors), both)(*tensors)
 
 
@@ -67,8 +69,10 @@ def compiled(shapes: tuple[tuple[int, ...], ...], both: bool) -> Callable:
         scale, shift = exponent
         logits = products * scale - shift
         weights = tf.exp(logits)
-        terms = [products, weights, weights * logits]
-        return products, *[_maxima_and_sums(*terms, axis) for axis in axes]
+        terms = functools.partial(
+            _maxima_and_sums, products, weights, weights * logits
+        )
+        return products, *map(terms, axes)
 
     # Each shape has its own tf.function, because TensorFlow warns of one that
     # is traced for many shapes.

@@ -125,7 +125,8 @@ class Reservoir:
         if axis == 0:
             return found
         order = np.argsort(found[0].astype(np.uint16), kind="stable")
-        return tuple(numbers.take(order) for numbers in found)
+        query, row, value = found
+        return query.take(order), row.take(order), value.take(order)
 
     def _found(
         self, block: np.ndarray, maxima: np.ndarray | None, axis: int
@@ -138,8 +139,7 @@ class Reservoir:
         # Flat places, because NumPy is slow at indexing by two arrays.
         flat, width, offset = block.ravel(), block.shape[1], self._span.start
         per_query, per_row = (width, 1) if axis == 0 else (1, width)
-        reaches = None if maxima is None else self._reach(maxima, axis)
-        if reaches is None or _many(reaches):
+        if maxima is None or _many(reaches := self._reach(maxima, axis)):
             query, row = _where(self._reach(block, axis), axis)
             place = (query + offset) * per_query + row * per_row
             return query, row, flat.take(place)
@@ -217,7 +217,7 @@ def many_reach(k: int, size: int, count: int, group: int) -> bool:
 
 def _many(reaches: np.ndarray) -> bool:
     """Returns whether so many groups reach that all of a block is compared."""
-    return np.count_nonzero(reaches) * SCATTERED_COST > reaches.size
+    return bool(np.count_nonzero(reaches) * SCATTERED_COST > reaches.size)
 
 
 def _where(mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

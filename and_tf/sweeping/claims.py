@@ -31,11 +31,12 @@ import time
 import uuid
 
 from and_tf.utils import atomic_files, records, schemas
+from and_tf.utils.errors import InputError
 
 try:
     import fcntl
 except ImportError:  # Windows has no fcntl; there, only a file's age counts.
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 HEARTBEAT = 30.0  # Seconds.
 STALE = 300.0  # Seconds.
@@ -111,13 +112,17 @@ def take(run: pathlib.Path, gpus: str = "") -> Claim | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise atomic_files.unwritable(path, error.strerror, _REMEDY) from error
+        raise atomic_files.unwritable(
+            path, str(error.strerror), _REMEDY
+        ) from error
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
         return None
     except OSError as error:
-        raise atomic_files.unwritable(path, error.strerror, _REMEDY) from error
+        raise atomic_files.unwritable(
+            path, str(error.strerror), _REMEDY
+        ) from error
     # The file is locked first: once it names its machine, a claim without a
     # lock is dead.
     locked = _lock(descriptor)
@@ -205,6 +210,10 @@ def _read(content: bytes) -> dict:
         # The claim was made just now and is still empty; or it is damaged, so
         # that only its age tells whether it is alive.
         return {}
+
+
+def _unwritable(path: pathlib.Path, error: OSError) -> InputError:
+    return atomic_files.unwritable(path, str(error.strerror), _REMEDY)
 
 
 def _path(run: pathlib.Path, number: int) -> pathlib.Path:

@@ -86,4 +86,4 @@ def named_in(arguments: Sequence[str]) -> Command:
         values([arguments[0], *read], known_only=True)
     except (flags.Error, InputError, OSError):
         return TRAIN
-    return COMMANDS.get(values["command"].value, TRAIN)
+    return COMMANDS.get(str(values["command"].value), TRAIN)

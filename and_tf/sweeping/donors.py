@@ -68,6 +68,7 @@ def _share(run: SweepRun, other: SweepRun) -> bool:
     one, another = run.config, other.config
     if not isinstance(one, TrainConfig) or one.start_from:
         return False
+    assert isinstance(another, TrainConfig)  # As those of all runs are.
     if not one.first_round_epochs:
         return False
     return not one.instance_differences(another)
@@ -75,6 +76,7 @@ def _share(run: SweepRun, other: SweepRun) -> bool:
 
 def _lends(other: SweepRun, config: TrainConfig) -> bool:
     """Returns whether a run has the checkpoint of this instance learning."""
+    assert isinstance(other.config, TrainConfig)  # As those of all runs are.
     if config.instance_differences(other.config):
         return False
     kept = file_name(config.first_round_epochs)

@@ -158,10 +158,12 @@ def runs_of(
                     f"of at most {LONGEST} characters. Received {len(name)}: "
                     f"{name}. Shorten them; paths may be relative."
                 )
-            own = {place: str(directory / name / f"seed_{seed}")}
-            config = dataclasses.replace(
-                base, **values, **own, seed=seed, resume=True
-            )
+            changes = values | {
+                place: str(directory / name / f"seed_{seed}"),
+                "seed": seed,
+                "resume": True,
+            }
+            config = dataclasses.replace(base, **changes)
             runs.append(SweepRun(config, values))
     return runs
 

@@ -63,7 +63,7 @@ class Work:
         slots: GpuSlots | None = None,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
-        on_end: Callable[[], None] = lambda: None,
+        on_end: Callable[[], object] = lambda: None,
     ) -> None:
         self._runs = runs
         self._slots = slots or GpuSlots()

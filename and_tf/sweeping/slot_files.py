@@ -25,7 +25,7 @@ from and_tf.utils.errors import InputError
 try:
     import fcntl
 except ImportError:  # Windows has no fcntl.
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 _GATE = "gate"
 

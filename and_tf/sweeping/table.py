@@ -96,9 +96,11 @@ def _table(
         table.append(cells)
     if whole:
         at = len(rows[0].values)
-        for cells, row in zip(table, (None, *rows), strict=True):
-            cells.insert(at, _seeds(row) if row else "seeds")
-            cells.append(_minutes(row) if row else "minutes")
+        table[0].insert(at, "seeds")
+        table[0].append("minutes")
+        for cells, row in zip(table[1:], rows, strict=True):
+            cells.insert(at, _seeds(row))
+            cells.append(_minutes(row))
     return table
 
 
@@ -186,11 +188,13 @@ def _csv(rows: Sequence[Row]) -> str:
     writer.writerow([*rows[0].values, "seeds", *pairs])
     for row, figures in zip(rows, gathered, strict=True):
         seeds = " ".join(str(result["seed"]) for result in row.results)
-        values = row.values.values()
-        cells = [for_csv(v) if isinstance(v, str) else v for v in values]
+        cells = [
+            for_csv(value) if isinstance(value, str) else value
+            for value in row.values.values()
+        ]
         cells.append(seeds)
         for name in names:
-            values = known(figures.get(name, ()))
-            cells += mean_deviation(values) if values else (None, None)
+            found = known(figures.get(name, ()))
+            cells += mean_deviation(found) if found else (None, None)
         writer.writerow(cells)
     return text.getvalue()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 from and_tf.data.split import Split
@@ -32,7 +34,7 @@ def build(
     Raises:
         InputError: If the config or the images do not suit the pretext.
     """
-    shared = {
+    shared: dict[str, Any] = {
         "temperature": config.temperature,
         "augmenter": augmenter,
         "seed": config.seed,

@@ -100,7 +100,7 @@ class Checkpoints:
     def _write(
         self,
         path: pathlib.Path,
-        arrays: dict[str, np.ndarray],
+        arrays: dict[str, Any],
         kept: set[pathlib.Path],
     ) -> None:
         """Writes a file, and then deletes those that it replaces."""
@@ -232,7 +232,7 @@ def _writer() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(1, "checkpoint")
 
 
-def best_epochs(history: Sequence[Mapping[str, float]]) -> int:
+def best_epochs(history: Sequence[Mapping[str, Any]]) -> int:
     """Returns after how many epochs kNN in the memory bank was best.
 
     The accuracy is that on the queries, usually the test split, by which the

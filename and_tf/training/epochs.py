@@ -13,6 +13,8 @@ from and_tf.distribution.strategy import accelerated
 from and_tf.training import fit_loop
 from and_tf.training.callbacks.checkpointing import Recorder
 from and_tf.training.checkpoint import best_epochs
+from and_tf.training.config import LoopConfig
+from and_tf.training.run_directory import OutputDirectory
 from and_tf.utils.signals import Interruption
 
 
@@ -20,20 +22,28 @@ class Run(Protocol):
     """A run that `fit` can train: a training or a clustering.
 
     Attributes:
-        config: The flags of the run, with `seed`, `steps_per_execution`,
-            `checkpoint_steps`, `checkpoint_epochs` and `checkpoint_seconds`.
-        directory: The run's directory, a `RunDirectory` or one like it.
+        config: The flags of the run.
+        directory: The run's directory.
         model: The compiled model.
         metadata: The values that checkpoints hold beside arrays: "history",
             "seconds" and, if an epoch was interrupted, "step".
         processes: The processes that train together.
     """
 
-    config: Any
-    directory: Any
-    model: keras.Model
-    metadata: dict[str, Any]
-    processes: ProcessGroup
+    @property
+    def config(self) -> LoopConfig: ...
+
+    @property
+    def directory(self) -> OutputDirectory: ...
+
+    @property
+    def model(self) -> keras.Model: ...
+
+    @property
+    def metadata(self) -> dict[str, Any]: ...
+
+    @property
+    def processes(self) -> ProcessGroup: ...
 
 
 def fit(

@@ -16,21 +16,21 @@ import numpy as np
 
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.training.checkpoint import Checkpoint
-from and_tf.training.config import TrainConfig
-from and_tf.training.run_directory import RunDirectory
+from and_tf.training.run_directory import OutputDirectory
 from and_tf.utils.errors import InputError
+from and_tf.utils.flag_config import RunConfig
 
 
 def held(
-    directory: RunDirectory, processes: ProcessGroup
+    directory: OutputDirectory, processes: ProcessGroup
 ) -> contextlib.AbstractContextManager[None]:
-    """Keeps other runs out of the directory, see `RunDirectory.held`."""
+    """Keeps other runs out of the directory, see `OutputDirectory.held`."""
     return directory.held() if processes.chief else contextlib.nullcontext()
 
 
 def claim(
-    directory: RunDirectory,
-    config: TrainConfig,
+    directory: OutputDirectory,
+    config: RunConfig,
     processes: ProcessGroup,
     start: Callable[[], Checkpoint] | None = None,
 ) -> tuple[Checkpoint | None, dict[str, Any] | None]:
@@ -84,7 +84,7 @@ def shared(
     return Checkpoint(pathlib.Path(path.decode()), content)
 
 
-def _check_flags(config: TrainConfig, processes: ProcessGroup) -> None:
+def _check_flags(config: RunConfig, processes: ProcessGroup) -> None:
     """Raises an `InputError` if a flag of the run differs from the chief's."""
     own = {name: getattr(config, name) for name in config.run_fields()}
     chief = json.loads(processes.bytes_from_chief(json.dumps(own).encode()))

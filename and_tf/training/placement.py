@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 from and_tf.data.split import ImageData, Split
 from and_tf.distribution import device_memory
@@ -32,7 +33,7 @@ def resolve(
         images: The data set.
         on_gpu: Whether all devices are GPUs.
     """
-    known = {}
+    known: dict[str, Any] = {}
     if config.augment_on_device is None:
         known["augment_on_device"] = on_gpu
     if config.evaluate_every < 0:
@@ -86,6 +87,7 @@ def fits(config: TrainConfig, train: Split, processes: ProcessGroup) -> bool:
         return False
     if not config.device_data_fraction:
         return False
+    assert train.image_shape is not None  # As the images are in memory.
     size = train.size * 3 * math.prod(train.image_shape)
     names = [name or "GPU:0" for name in processes.devices]
     totals = [device_memory.total_bytes(name) for name in names]

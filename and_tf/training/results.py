@@ -124,15 +124,17 @@ def write(
         for key in ("knn_top1_last", "knn_top1_best", "classifier_top1")
         if result[key] is not None
     }
-    training.board.write_result(figures_of_run, len(history))
-    training.board.write_projector(
+    board = training.board
+    assert board is not None  # As this is the process that writes.
+    board.write_result(figures_of_run, len(history))
+    board.write_projector(
         points,
         numbers,
         functools.partial(pictures, train),
         train.labels,
         train.class_names,
     )
-    training.board.close()
+    board.close()
     # This comes last, as a run with result.json counts as finished and writes
     # its files no more.
     training.directory.write_result(result)

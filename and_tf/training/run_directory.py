@@ -10,7 +10,7 @@ import os
 import pathlib
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -52,10 +52,11 @@ _NEIGHBOURHOODS = {
     "neighbours": ("iu", 2),
     "selected": ("b", 1),
 }
+Config = TypeVar("Config", bound=RunConfig)
 VERSIONS = ("tensorflow", "keras", "keras-cv", "tensorflow-datasets", "numpy")
 
 
-class RunDirectory:
+class OutputDirectory(Generic[Config]):
     """The directory of a run: flags.cfg, metrics.csv, checkpoints/, …
 
     Args:
@@ -68,10 +69,10 @@ class RunDirectory:
         command: The command that makes such a directory.
     """
 
-    config_class: type[RunConfig] = TrainConfig
-    columns = COLUMNS
-    flag = "--run_dir"
-    command = "python -m and_tf.train --run_dir=…"
+    config_class: type[Config]
+    columns: tuple[str, ...]
+    flag: str
+    command: str
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
@@ -185,7 +186,7 @@ class RunDirectory:
         temporary_files.sweep(self.path)
         return self.checkpoints.latest()
 
-    def config(self) -> RunConfig:
+    def config(self) -> Config:
         """Returns the config that the run was made with.
 
         Raises:
@@ -301,6 +302,15 @@ class RunDirectory:
                 f"({archives.why(error)}). Remove it to go on without it."
             ) from error
         return Neighbourhoods(round_number, *arrays)
+
+
+class RunDirectory(OutputDirectory[TrainConfig]):
+    """The directory of a training; see `OutputDirectory`."""
+
+    config_class = TrainConfig
+    columns = COLUMNS
+    flag = "--run_dir"
+    command = "python -m and_tf.train --run_dir=…"
 
 
 def versions() -> dict[str, str]:

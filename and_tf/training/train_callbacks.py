@@ -18,6 +18,7 @@ from and_tf.training.callbacks.evaluation import Evaluation
 from and_tf.training.callbacks.finite_loss import FiniteLoss
 from and_tf.training.callbacks.progress import Progress
 from and_tf.training.callbacks.speed import Speed
+from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.experiment import Training, rounds_of, view_config
 
 
@@ -106,9 +107,9 @@ def curriculum(
     """Makes the callback that runs the rounds and keeps their discoveries."""
     config, train_split = training.config, training.images.train
 
-    def keep(found: Neighbourhoods) -> None:
+    def keep(board: TensorBoardWriter, found: Neighbourhoods) -> None:
         training.directory.write_neighbourhoods(found)
-        training.board.write_neighbourhoods(
+        board.write_neighbourhoods(
             found,
             functools.partial(pictures, train_split),
             train_split.labels,
@@ -125,6 +126,8 @@ def curriculum(
         seed=config.seed,
         images=training.clean_views(),
         labels=train_split.labels,
-        on_discovery=keep if training.board else None,
+        on_discovery=functools.partial(keep, training.board)
+        if training.board
+        else None,
         first_step=first_step,
     )

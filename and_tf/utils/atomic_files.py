@@ -20,7 +20,7 @@ _REMEDY = (
 
 def write(
     path: pathlib.Path,
-    fill: Callable[[BinaryIO], None],
+    fill: Callable[[BinaryIO], object],
     remedy: str = _REMEDY,
 ) -> None:
     """Writes a file under a temporary name, then renames it.
@@ -53,7 +53,7 @@ def write(
         raise unwritable(path, why, remedy) from error
 
 
-def _complete(file: BinaryIO, fill: Callable[[BinaryIO], None]) -> None:
+def _complete(file: BinaryIO, fill: Callable[[BinaryIO], object]) -> None:
     """Fills a file and makes sure that it is on the disk."""
     fill(file)
     file.flush()

@@ -12,7 +12,7 @@ import io
 import os
 import re
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from and_tf.utils import escaping
 
@@ -62,7 +62,7 @@ class _Descriptor(io.FileIO):
     lost: OSError | None = None
     for_reader: bool = False
 
-    def write(self, data: bytes) -> int | None:
+    def write(self, data: Any, /) -> int:
         """Writes, or drops the data once writing has failed."""
         if self.lost is None:
             try:
@@ -71,7 +71,7 @@ class _Descriptor(io.FileIO):
                 if self.for_reader and isinstance(error, BrokenPipeError):
                     raise
                 self.lost = error
-        return len(data)
+        return memoryview(data).nbytes
 
 
 class Output(io.TextIOWrapper):
@@ -94,7 +94,7 @@ class Output(io.TextIOWrapper):
             line_buffering=True,
         )
 
-    def write(self, text: str) -> int:
+    def write(self, text: str, /) -> int:
         """Writes a text, with its control characters made visible."""
         if not _MOVES.fullmatch(text):
             text = escaping.for_stream(text)

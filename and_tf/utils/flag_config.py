@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import pathlib
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 from absl import flags
 
@@ -19,13 +20,15 @@ from and_tf.utils.errors import InputError
 # So absl attributes a flag to the main for which it is defined.
 flags.disclaim_key_flags()
 
-_DEFINE = {
+_DEFINE: dict[type, Callable[..., Any]] = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
     tuple: flags.DEFINE_multi_string,
 }
+Config = TypeVar("Config", bound="FlagConfig")
+Run = TypeVar("Run", bound="RunConfig")
 
 
 class Group(enum.Enum):
@@ -95,9 +98,19 @@ class RunConfig(FlagConfig):
     Attributes:
         ended_with: The last flag of flagfiles from older versions, which did
             not mark their end.
+        seed: The random seed, a field of every run's config.
+        resume: Whether to continue the run, a field of every run's config.
     """
 
     ended_with: ClassVar[str] = "knn_temperature"
+    # Annotations alone: as fields they would come first in a flagfile.
+    seed: int
+    resume: bool
+
+    @property
+    def title(self) -> str:
+        """A short description of the run, for people."""
+        raise NotImplementedError
 
     def differences(self, other: RunConfig) -> list[str]:
         """Returns the names of fields in which two configs' runs differ."""
@@ -166,10 +179,13 @@ def _check(field: dataclasses.Field, value: Any) -> None:
         paths.check_text(field.name, value)
 
 
-def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
+def define_flags(
+    config: type[FlagConfig], values: flags.FlagValues = flags.FLAGS
+) -> None:
     """Defines one flag for each field of a config class."""
     for field in dataclasses.fields(config):
-        notes, given = field.metadata, (field.name, field.default)
+        notes = field.metadata
+        given: tuple[str, Any] = (field.name, field.default)
         if "choices" in notes:
             flags.DEFINE_enum(
                 *given, notes["choices"], notes["help"], flag_values=values
@@ -182,8 +198,10 @@ def define_flags(config: type, values: flags.FlagValues = flags.FLAGS) -> None:
 
 
 def from_flags(
-    config: type, values: flags.FlagValues = flags.FLAGS, **instead: Any
-) -> Any:
+    config: type[Config],
+    values: flags.FlagValues = flags.FLAGS,
+    **instead: Any,
+) -> Config:
     """Makes a config from parsed flags.
 
     Args:
@@ -198,7 +216,7 @@ def from_flags(
     return config(**parsed | instead)
 
 
-def from_run(config: type[RunConfig], path: pathlib.Path) -> Any:
+def from_run(config: type[Run], path: pathlib.Path) -> Run:
     """Makes a config from the flagfile that a run directory keeps.
 
     Raises:
@@ -208,7 +226,7 @@ def from_run(config: type[RunConfig], path: pathlib.Path) -> Any:
     return from_flagfile(config, path)
 
 
-def from_flagfile(config: type, path: pathlib.Path) -> Any:
+def from_flagfile(config: type[Config], path: pathlib.Path) -> Config:
     """Makes a config from any flagfile, which may name others.
 
     Raises:

@@ -17,7 +17,7 @@ from and_tf.utils.errors import InputError
 try:
     import fcntl
 except ImportError:  # Windows.
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 PATIENCE = 60.0  # Seconds; what is done under such a lock takes milliseconds.
 _POLL = 0.01

@@ -119,13 +119,13 @@ def read_table(
 
 
 def _numbers(
-    row: dict[str | None, Any], counts: Collection[str], needed: str, line: int
+    row: dict[str, Any], counts: Collection[str], needed: str, line: int
 ) -> dict[str, Any]:
-    if None in row:
+    if None in row:  # Where `csv` puts the cells that are too many.
         raise ValueError(f"line {line} has more cells than there are columns")
     if not row.get(needed):
         raise ValueError(f"line {line} has no {needed}")
-    found = {}
+    found: dict[str, Any] = {}
     for name, text in row.items():
         if text:
             try:

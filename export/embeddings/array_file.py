@@ -7,7 +7,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -66,7 +66,7 @@ def read(path: str | os.PathLike[str]) -> Split:
     key = _key(headers, path)
     header = headers[key]
     _check(header, key, path)
-    size = header.shape[0]
+    size, height, width = header.shape[:3]
     labels = _labels(path, headers, size)
     class_names = None
     if labels is not None:
@@ -75,7 +75,7 @@ def read(path: str | os.PathLike[str]) -> Split:
     return Split(
         name=path.name,
         size=size,
-        image_shape=header.shape[1:3],
+        image_shape=(height, width),
         stream=_stream(path, key, header),
         labels=labels,
         class_names=class_names,
@@ -132,11 +132,11 @@ def _stream(path: pathlib.Path, key: str, header: Header) -> Stream:
     return Stream(encoded, decode)
 
 
-def _member(archive: zipfile.ZipFile, key: str) -> BinaryIO:
+def _member(archive: zipfile.ZipFile, key: str) -> IO[bytes]:
     return archive.open(f"{key}.npy")
 
 
-def _header(file: BinaryIO) -> Header:
+def _header(file: IO[bytes]) -> Header:
     version = np.lib.format.read_magic(file)
     read_header = (
         np.lib.format.read_array_header_1_0

@@ -165,7 +165,7 @@ def _image_size(function: Any, path: pathlib.Path) -> int:
         read = records.read(note, schemas.EncoderNote, expected, remedy)
         return read["image_size"]
     shape = function.structured_input_signature[1][INPUT].shape
-    sides = shape[1:3].as_list() if shape.rank == 4 else [None]
+    sides: list[Any] = shape[1:3].as_list() if shape.rank == 4 else [None]
     if None in sides or len(set(sides)) != 1:
         raise InputError(
             f"Expected {note}, or a signature of one fixed image size. "

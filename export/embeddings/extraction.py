@@ -93,7 +93,7 @@ def extract(
         readable, seconds = job.embedded()
         result = Extraction(
             int(readable.sum()),
-            [source.name(i) for i in np.flatnonzero(~readable)],
+            [source.name(i) for i in np.flatnonzero(~readable).tolist()],
             seconds,
         )
         if result.count:
@@ -175,9 +175,13 @@ class _Job:
                 readable.append(good)
                 done += len(images)
                 if done % self.part_size == 0 or done == self.total:
-                    arrays = map(np.concatenate, (embeddings, readable))
                     now = time.monotonic()
-                    self.parts.write(there, Part(*arrays, now - began))
+                    part = Part(
+                        np.concatenate(embeddings),
+                        np.concatenate(readable),
+                        now - began,
+                    )
+                    self.parts.write(there, part)
                     embeddings, readable, began = [], [], now
                     there += 1
                 progress.advance(len(images))

@@ -116,9 +116,8 @@ class Index:
         Raises:
             InputError: If the index has fewer than k rows to choose from.
         """
-        own = query.row is not None
         rows = self.table.embeddings
-        if own:
+        if query.row is not None:
             rows = np.delete(rows, query.row, axis=0)
         if count > len(rows):
             raise InputError(
@@ -127,7 +126,7 @@ class Index:
             )
         found = nearest(query.embedding[None], rows, count)
         index = found.index[0]
-        if own:
+        if query.row is not None:
             index = index + (index >= query.row)
         return index, found.similarity[0]
 

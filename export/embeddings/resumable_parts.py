@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -74,8 +73,10 @@ class Parts:
 
     def write(self, number: int, part: Part) -> None:
         """Writes a part, completely or not at all."""
-        fill = functools.partial(np.savez, **part._asdict())
-        atomic_files.write(self._part(number), lambda file: fill(file), REMEDY)
+        arrays = part._asdict()
+        atomic_files.write(
+            self._part(number), lambda file: np.savez(file, **arrays), REMEDY
+        )
 
     def read(self, number: int) -> Part:
         """Reads a part.
@@ -85,17 +86,16 @@ class Parts:
         """
         path = self._part(number)
         try:
-            part = Part(*archives.read(path, _ARRAYS))
-            shape = part.readable.sum(), self._dim
-            if part.embeddings.shape != shape:
-                raise ValueError(f"embeddings {part.embeddings.shape}")
+            embeddings, readable, seconds = archives.read(path, _ARRAYS)
+            if embeddings.shape != (readable.sum(), self._dim):
+                raise ValueError(f"embeddings {embeddings.shape}")
         except archives.DAMAGE as error:
             raise InputError(
                 f"Expected {path} to be a whole part. Received: "
                 f"{archives.why(error)}. "
                 "Delete it and run the same command again."
             ) from error
-        return part._replace(seconds=float(part.seconds))
+        return Part(embeddings, readable, float(seconds))
 
     def each(self, count: int) -> Iterator[Part]:
         """Reads the first `count` parts, one at a time."""

@@ -14,6 +14,7 @@ from and_tf import data
 from and_tf.data import folder, image_endings
 from and_tf.data.image_file import read_or_none
 from and_tf.data.split import Split, take
+from and_tf.data.tfds_records import Records
 from and_tf.data.walking import utf8
 from and_tf.utils.errors import InputError
 from export.embeddings import array_file
@@ -162,7 +163,9 @@ def _from_tfds(
         label_key,
         prepared=prepared,
     )
-    files = [os.fsdecode(file) for file in split.stream.encoded.files]
+    records = split.encoded_stream.encoded
+    assert isinstance(records, Records)
+    files = [os.fsdecode(file) for file in records.files]
     name = _numbered(split.name)
     place = os.path.abspath(data_dir) if data_dir else ""
     return Source(images, "", split, files, name, place, label_key)
@@ -177,6 +180,7 @@ def _from_array(images: str) -> Source:
 
 
 def _of_files(images: str, split: Split) -> Source:
+    assert split.file_names is not None
     root = root_of(images)
     files = [os.path.join(root, name) for name in split.file_names]
     return Source(images, root, split, files, _named(split.file_names))

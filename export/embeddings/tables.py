@@ -106,11 +106,17 @@ def _check(table: Table) -> None:
 def _format(suffix: str) -> ModuleType:
     """Imports the module of a format, with only the libraries it needs."""
     if suffix == ".npz":
-        from export.embeddings.formats import npz as module
-    elif suffix == ".csv":
-        from export.embeddings.formats import text as module
-    elif suffix == ".parquet":
-        from export.embeddings.formats import parquet as module
-    else:
-        from export.embeddings.formats import tfrecord as module
-    return module
+        from export.embeddings.formats import npz
+
+        return npz
+    if suffix == ".csv":
+        from export.embeddings.formats import text
+
+        return text
+    if suffix == ".parquet":
+        from export.embeddings.formats import parquet
+
+        return parquet
+    from export.embeddings.formats import tfrecord
+
+    return tfrecord

@@ -7,6 +7,7 @@ import io
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -53,6 +54,7 @@ def listed(images: str) -> list[str]:
     """
     if os.path.isdir(images):
         names = folder.read_all(images).file_names
+        assert names is not None  # As they are files.
         return [os.path.join(images, name) for name in names]
     if os.path.isfile(images):
         return [images]
@@ -130,12 +132,12 @@ def ask(
     return {"file_name": np.array([utf8(path) for path in paths]), **whole}
 
 
-def write(path: pathlib.Path, outputs: dict[str, np.ndarray]) -> None:
+def write(path: pathlib.Path, outputs: dict[str, Any]) -> None:
     """Writes the outputs to an .npz file, completely or not at all.
 
     Args:
         path: The file to write.
-        outputs: Arrays by name.
+        outputs: NumPy arrays by name.
 
     Raises:
         InputError: If the file cannot be written.

@@ -111,7 +111,9 @@ def _find(
     """
     size = tf.cast(tf.strings.length(encoded), tf.int64)
 
-    def step(at, start, end):
+    def step(
+        at: tf.Tensor, start: tf.Tensor, end: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         # A part whose head is cut off does not count.
         found, more, following = tf.cond(
             at + 10 <= size,

@@ -85,7 +85,7 @@ class Servable(tf.Module):
     ) -> None:
         super().__init__()
         heads: dict[str, tf.Module] = {"serving": Embedding()}
-        if options.need_gallery:
+        if gallery is not None:
             heads |= _compare(options, gallery, assets)
         networks = dict.fromkeys(heads, run.encoder)
         if isinstance(run, Clustering):
@@ -142,7 +142,7 @@ def _compare(
                 f"{options.neighbours:,}."
             )
         names = gallery.file_names
-        table = names and NameTable(assets / "file_names.txt", names)
+        table = NameTable(assets / "file_names.txt", names) if names else None
         heads["neighbours"] = Neighbours(rows, options.neighbours, table)
     if options.classify:
         if gallery.labels is None:

@@ -74,7 +74,7 @@ def _pictures(count: int) -> np.ndarray:
     """Draws waves, uint8 [count, 32, 32, 3], which compress like photos."""
     number, y, x, channel = np.ogrid[:count, :_SIDE, :_SIDE, :3]
     waves = np.sin(x / (3 + number % 5) + y / (4 + channel))
-    return np.uint8(128 + 120 * waves)
+    return (128 + 120 * waves).astype(np.uint8)
 
 
 def _encode(number: int, image: np.ndarray) -> bytes:

@@ -181,6 +181,7 @@ def _convert(
     if config.quantize != "int8":
         model = exportable.outputs_of(run)
         return conversion.convert(model, config.quantize), None
+    assert data is not None  # Without images, `_images` has raised an error.
     seed = run.config.seed
     split = calibration.draw(data.train, config.calibration_images, seed)
     content = calibration.convert_int8(run, split)

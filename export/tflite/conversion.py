@@ -176,6 +176,7 @@ def _convert(
     if quantize == "none":
         return converter.convert()
     if quantize == "int8":
+        assert calibration is not None
         ends = _ends(list(_operators(converter.convert())))
         return _quantized(_converter(saved_model), calibration, ends)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -12,7 +12,7 @@ import numpy as np
 
 from and_tf.method.encoder_model import Pretext
 from and_tf.training.checkpoint import best_epochs
-from and_tf.training.run_directory import RunDirectory
+from and_tf.training.run_directory import OutputDirectory
 from and_tf.utils.errors import InputError, Interrupted
 from and_tf.utils.signals import Interruption
 
@@ -67,7 +67,7 @@ class Recorder(keras.callbacks.Callback):
 
     def __init__(
         self,
-        directory: RunDirectory,
+        directory: OutputDirectory,
         metadata: dict,
         history: list[dict],
         seconds: float = 0.0,

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -65,7 +66,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self,
         directory: str | os.PathLike[str],
         flags: Mapping[str, object] | None = None,
-        history: Sequence[Mapping[str, float]] = (),
+        history: Sequence[Mapping[str, Any]] = (),
         first_step: int = 0,
     ) -> None:
         super().__init__()
@@ -90,8 +91,9 @@ class TensorBoardWriter(keras.callbacks.Callback):
     ) -> None:
         """Writes the epoch's scalars."""
         with self._at(epoch + 1):
+            logs = logs or {}
             for key, tag in TAGS.items():
-                if key in (logs or {}):
+                if key in logs:
                     tf.summary.scalar(tag, logs[key])
 
     def write_result(self, result: Mapping[str, float], step: int) -> None:

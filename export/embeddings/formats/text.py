@@ -72,7 +72,7 @@ def read(path: pathlib.Path) -> Table:
         embeddings=np.array(embeddings, np.float32),
         labels=numbers,
         class_names=class_names_of(numbers, class_names)
-        if class_names
+        if class_names and numbers is not None
         else None,
     )
 
