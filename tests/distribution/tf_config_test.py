@@ -95,3 +95,10 @@ def test_of_a_long_one_the_beginning_is_shown():
     with pytest.raises(InputError, match=" … ") as caught:
         tf_config.read({"TF_CONFIG": "[" + "1, " * 10_000 + "]"})
     assert len(str(caught.value)) < 2_000
+
+
+def test_of_a_long_value_that_is_wrong_the_beginning_is_shown():
+    text = config({"worker": "x" * 5_000}, "worker", 0)
+    with pytest.raises(InputError, match="xxx … .*Correct it") as caught:
+        tf_config.read({"TF_CONFIG": text})
+    assert len(str(caught.value)) < 3_000

@@ -188,7 +188,7 @@ def test_refuses_elements_of_another_form(data, received):
 
 
 @pytest.mark.parametrize(
-    ("numbers", "jit_compile", "message"),
+    ("sample_ids", "jit_compile", "message"),
     [
         (NUMBERS + 3, False, "from 0 to 23. Received: 3 of 24"),
         (NUMBERS + 3, True, "from 0 to 23. Received: 3 of 24"),

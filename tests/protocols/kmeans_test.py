@@ -15,7 +15,11 @@ from and_tf.protocols.config import Options
 from and_tf.training import trainer
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
-from tests.protocols.protocols_test import without_labels, without_test
+from tests.protocols.protocols_test import (
+    with_images,
+    without_labels,
+    without_test,
+)
 from tests.small_run import digits
 
 
@@ -75,9 +79,9 @@ def test_needs_no_labels_but_a_number(again):
 
 def test_refuses_an_unknown_number(again):
     bare = without_labels(again).images
-    nameless = dataclasses.replace(
+    nameless = with_images(
         again,
-        images=dataclasses.replace(
+        dataclasses.replace(
             bare,
             train=dataclasses.replace(bare.train, class_names=None),
             test=dataclasses.replace(bare.test, class_names=None),

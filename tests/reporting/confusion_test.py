@@ -23,11 +23,10 @@ def run_of(labels: np.ndarray, predictions: np.ndarray):
         np.arange(count), labels, predictions, np.ones(count),
         np.zeros((count, 5), int), 1.0, 1.0, 200, CLASSES, 0.1,
     )  # fmt: skip
-    loaded = types.SimpleNamespace(images=ImageData("t", train, None))
     return types.SimpleNamespace(
         name="t",
         votes=found,
-        trained=loaded,
+        images=ImageData("t", train, None),
         moment="3 epochs",
         num_examples=CLASSES,
         history=[],

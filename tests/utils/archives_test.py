@@ -170,7 +170,7 @@ def test_stray_neighbourhoods_are_passed_over(tmp_path, name):
             archive(
                 entropy=np.zeros(3, np.float32),
                 neighbours=np.zeros((3, 1), np.int32),
-                is_anchor=np.zeros(3, bool),
+                selected=np.zeros(3, bool),
             )
         )
     assert directory.last_discovery() == 1
