@@ -57,12 +57,9 @@ def read(environment: Mapping[str, str] = os.environ) -> Cluster:
         return _parse(value["cluster"], value["task"])
     except ValueError as error:
         shown = textwrap.shorten(text, _LONGEST, placeholder=" …")
-        why = str(error)  # It may repeat a value of any length.
-        if len(why) > _LONGEST:
-            why = f"{why[:_LONGEST]} …"
         raise InputError(
             f"Expected TF_CONFIG such as {EXAMPLE}. Received: {shown} "
-            f"({why}). Correct it, or train without it by --strategy=default."
+            f"({error}). Correct it, or train without it by --strategy=default."
         ) from error
 
 

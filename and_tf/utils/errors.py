@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from and_tf.utils.escaping import for_console
 
+MOST_CHARACTERS = 3_500  # Of a message; the longest lists all signatures.
+END = 700  # Characters kept of its end, which says what to do.
+
 
 class InputError(ValueError):
     """An error for input of the user that cannot be used.
@@ -11,7 +14,8 @@ class InputError(ValueError):
     The message says in one or two sentences what was expected, what was
     received and what to do; a main prints it and exits with code 1. It is one
     line: line ends and other control characters, which the names of files may
-    have, are escaped.
+    have, are escaped. Values from outside may be of any length, so a long
+    message loses its middle.
 
     Args:
         *messages: The messages, usually one. Several are shown as one error
@@ -27,7 +31,15 @@ class InputError(ValueError):
     """
 
     def __init__(self, *messages: str) -> None:
-        super().__init__("\nerror: ".join(map(for_console, messages)))
+        super().__init__("\nerror: ".join(map(_shown, messages)))
+
+
+def _shown(message: str) -> str:
+    """Escapes a message, and cuts out the middle of a long one."""
+    text = for_console(message)
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    return f"{text[: MOST_CHARACTERS - END]} … {text[-END:]}"
 
 
 class Interrupted(Exception):

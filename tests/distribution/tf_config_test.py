@@ -99,6 +99,6 @@ def test_of_a_long_one_the_beginning_is_shown():
 
 def test_of_a_long_value_that_is_wrong_the_beginning_is_shown():
     task = {"type": "x" * 5_000, "index": 0}
-    with pytest.raises(InputError, match=r"xxx …\)\. Correct it") as caught:
+    with pytest.raises(InputError, match="xxx … xxx.*Correct it") as caught:
         tf_config.read(config(TWO, task))
-    assert len(str(caught.value)) < 3_000
+    assert len(str(caught.value)) < 4_000

@@ -23,6 +23,15 @@ def test_names_with_control_characters_stay_in_their_line(name, shown):
     assert str(error) == f"Expected a folder. Received: {shown}."
 
 
+def test_a_long_value_leaves_what_to_do():
+    text = str(InputError(f"Expected a name. Received: {'x' * 9_000}. Cut it."))
+    assert text.startswith("Expected a name. Received: xxx")
+    assert " … xxx" in text and text.endswith("xxx. Cut it.")
+    assert len(text) < 4_000
+    whole = f"Expected a name. Received: {'x' * 3_000}. Cut it."
+    assert str(InputError(whole)) == whole
+
+
 def test_several_things_are_a_line_each():
     assert str(InputError("Expected a.", "b\nc")) == (
         "Expected a.\nerror: b\\nc"
