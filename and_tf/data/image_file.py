@@ -84,7 +84,8 @@ _LEAST_SCAN_BYTES = 10
 _START_OF_SCAN = b"\xff\xda"
 _BUDGET = PixelBudget(MOST_IN_FLIGHT)
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-_ORIENTATION = 0x0112  # A tag of EXIF; from 5 on, the image lies on its side.
+_ORIENTATION = 0x0112  # A tag of EXIF.
+_LYING = (5, 6, 7, 8)  # Its values for an image on its side; others are none.
 _STRIP_PIXELS = 2**20  # Pixels converted at once, so that copies stay small.
 
 
@@ -243,7 +244,7 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     # Pillow turns the size of a TIFF itself. For a PNG without EXIF in its
     # header, Pillow would decode the whole image to look for it.
     asked = image.format not in ("TIFF", "PNG") or "exif" in image.info
-    if asked and image.getexif().get(_ORIENTATION, 1) >= 5:
+    if asked and image.getexif().get(_ORIENTATION) in _LYING:
         return width, height
     return height, width
 

@@ -80,7 +80,7 @@ def read(path: pathlib.Path, size: int) -> Sample | None:
         archives.check_rows(size, sample.places)
     except archives.DAMAGE:
         return None
-    whole = len(sample.places) == len(sample.features)
+    whole = len(sample.places) == len(sample.features) and sample.features.size
     return sample if whole and np.isfinite(sample.features).all() else None
 
 

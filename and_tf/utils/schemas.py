@@ -81,6 +81,23 @@ class Matching(Struct):
     num_queries: int
 
 
+class Accuracy(Struct):
+    """The figures of one way of clustering in result.json."""
+
+    acc: float | None = None
+
+
+class WithoutLabels(Struct):
+    """The figures of a clustering in result.json that need no label."""
+
+    silhouette: float | None = None
+    heads_agree: float | None = None
+    neighbours_together: float | None = None
+    confidence: float | None = None
+    clusters_used: float | None = None
+    largest_cluster: float | None = None
+
+
 class ClusteringResult(Finished, kw_only=True):
     """The result.json of a clustering."""
 
@@ -88,7 +105,7 @@ class ClusteringResult(Finished, kw_only=True):
     cluster_sizes: list[int]
     acc: float | None
     protocol: Matching
-    kmeans: dict[str, Any] | None
+    kmeans: Accuracy | None
     nmi: float | None = None
     ari: float | None = None
     matching: list[int] | None = None
@@ -97,8 +114,8 @@ class ClusteringResult(Finished, kw_only=True):
     clusters_used: int = 0
     collapsed: bool = False
     self_labelling: dict[str, Any] | None = None
-    after_clustering: dict[str, Any] | None = None
-    without_labels: dict[str, Any] | None = None
+    after_clustering: Accuracy | None = None
+    without_labels: WithoutLabels | None = None
 
 
 def of_result(result: object) -> Any:

@@ -256,3 +256,18 @@ def test_an_open_file_is_read_as_one_with_a_path(tmp_path):
         image_file.read_image(io.BytesIO(content)),
         image_file.read_image(tmp_path / "a.png"),
     )
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 4, 5, 8, 9, 300, 65_535])
+def test_the_header_tells_the_size_that_is_read(tmp_path, orientation):
+    """Whatever the tag says: of its values, 5 to 8 alone turn the image."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "image.jpg"
+    Image.new("RGB", (13, 9)).save(path, exif=exif)
+    header = image_file.read_header(path)
+    assert image_file.read_image(path).shape[:2] == (
+        header.height,
+        header.width,
+    )
+    assert header.height == (13 if 5 <= orientation <= 8 else 9)

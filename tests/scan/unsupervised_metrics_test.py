@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
@@ -114,5 +116,8 @@ def test_a_sample_is_kept(rng, tmp_path):
     np.testing.assert_array_equal(again.places, sample.places)
     np.testing.assert_array_equal(again.features, sample.features)
     assert unsupervised_metrics.read(path, int(sample.places.max())) is None
+    nothing = dataclasses.replace(sample, features=sample.features[:, :0])
+    unsupervised_metrics.write(path, nothing)
+    assert unsupervised_metrics.read(path, 9) is None
     path.write_bytes(b"PK no archive")
     assert unsupervised_metrics.read(path, 9) is None

@@ -73,6 +73,11 @@ def test_reads_results_with_all_that_is_in_them(tmp_path, record):
         (json.dumps({**CLUSTERING, "cluster_sizes": {}}), "cluster_sizes`"),
         (json.dumps({**TRAINING, "knn_protocol": {}}), "`K`.*knn_protocol"),
         (json.dumps({**CLUSTERING, "protocol": {}}), "`matched_on`"),
+        (json.dumps({**CLUSTERING, "kmeans": {"acc": []}}), r"kmeans.acc`"),
+        (
+            json.dumps({**CLUSTERING, "without_labels": {"confidence": []}}),
+            "without_labels.confidence`",
+        ),
         ('{"evaluation": []}', r"`\$.evaluation`"),
         ('{"evaluation": {"knn": 1}}', r"`\$.evaluation\[...\]`"),
     ],
