@@ -22,7 +22,7 @@ CUDA := $(if $(GPU),$(VENV)/installed-gpu)
 demo: $(VENV)/installed $(CUDA)
 	$(BIN)/python -m and_tf.train --flagfile=configs/quick.flags --resume
 
-test: $(VENV)/installed-dev $(CUDA)
+test: $(VENV)/installed-dev $(VENV)/installed-docs $(CUDA)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # Style and types, as before each commit where pre-commit is installed.

@@ -112,17 +112,13 @@ def take(run: pathlib.Path, gpus: str = "") -> Claim | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise atomic_files.unwritable(
-            path, str(error.strerror), _REMEDY
-        ) from error
+        raise _unwritable(path, error) from error
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     except FileExistsError:
         return None
     except OSError as error:
-        raise atomic_files.unwritable(
-            path, str(error.strerror), _REMEDY
-        ) from error
+        raise _unwritable(path, error) from error
     # The file is locked first: once it names its machine, a claim without a
     # lock is dead.
     locked = _lock(descriptor)
@@ -213,6 +209,7 @@ def _read(content: bytes) -> dict:
 
 
 def _unwritable(path: pathlib.Path, error: OSError) -> InputError:
+    """Makes the error for a claim that cannot be written."""
     return atomic_files.unwritable(path, str(error.strerror), _REMEDY)
 
 

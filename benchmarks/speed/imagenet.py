@@ -93,7 +93,7 @@ def efficiencies(
         return None
 
     def best(name: str, side: int) -> float:
-        """Of the first case."""
+        """Return the best figure of a side in the first case."""
         file = by_name[name]
         figures = file["cases"][0]["sides"][side]["figures"]
         return best_of(file["unit"])(figures)
