@@ -1,7 +1,7 @@
 """Unsupervised image representation learning by neighbourhood discovery.
 
 `AND` is a `keras.Model` around any encoder, and `Curriculum` is the callback
-that discovers neighbourhoods between rounds. `backbones.build` makes encoders,
+that discovers neighbourhoods between rounds. `encoders.build` makes encoders,
 and `data.load` reads data sets. `train_run` trains as the command
 `and_tf.train` does, by a `TrainConfig`. `Run` opens an existing run with its
 encoder, images and figures. `discover`, `nearest` and `weighted_knn` work on
@@ -33,18 +33,21 @@ _PLACES = {
     "MemoryBank": "and_tf.method.memory_bank:MemoryBank",
     "Run": "and_tf.training.run:Run",
     "TrainConfig": "and_tf.training.config:TrainConfig",
-    "backbones": "and_tf.backbones",
     "data": "and_tf.data",
     "discover": "and_tf.method.discovery:discover",
+    "encoders": "and_tf.encoders",
     "nearest": "and_tf.search.nearest:nearest",
     "train_run": "and_tf.training.trainer:train",
     "weighted_knn": "and_tf.evaluation.knn:weighted_knn",
 }
 __all__ = sorted(_PLACES)
+# Names of older versions, which programs may still use.
+_FORMER = {"backbones": "encoders"}
 
 
 def __getattr__(name: str) -> object:
     """Imports a name on first use, so that `import and_tf` itself is quick."""
+    name = _FORMER.get(name, name)
     if name not in _PLACES:
         raise AttributeError(f"module 'and_tf' has no attribute {name!r}")
     module, _, attribute = _PLACES[name].partition(":")

@@ -1,6 +1,6 @@
 # What type checkers and the documentation see of __init__.py, which imports on
 # first use. A test holds the two against each other.
-from and_tf import backbones, data
+from and_tf import data, encoders
 from and_tf.evaluation.knn import weighted_knn
 from and_tf.method.curriculum import Curriculum
 from and_tf.method.discovery import discover
@@ -20,9 +20,9 @@ __all__ = [
     "MemoryBank",
     "Run",
     "TrainConfig",
-    "backbones",
     "data",
     "discover",
+    "encoders",
     "nearest",
     "train_run",
     "weighted_knn",

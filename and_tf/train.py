@@ -3,7 +3,7 @@
 Examples:
 
     On digits that need no download, small enough for any CPU:
-        python -m and_tf.train --dataset=digits --backbone=small \\
+        python -m and_tf.train --dataset=digits --encoder=small \\
             --rounds=2 --epochs_per_round=5 --run_dir=runs/digits
 
     On a folder of your own images, with a recipe for a CPU:

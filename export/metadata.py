@@ -30,7 +30,7 @@ def _describe_run(run: Run) -> dict[str, Any]:
         "run_dir": str(run.directory.path),
         "dataset": run.config.dataset,
         "pretext": run.config.pretext,
-        "backbone": run.config.backbone,
+        "backbone": run.config.encoder,
         "epochs": run.checkpoint.epochs,
         "seed": run.config.seed,
         "knn_top1": history[-1].get("knn_clean") if history else None,

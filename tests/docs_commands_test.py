@@ -29,7 +29,7 @@ PAGES.append(ROOT / "CONTRIBUTING.md")
 # What makes each short. Later flags win.
 _DIGITS = "--dataset=digits --max_train_examples=200 --max_test_examples=60"
 _SHORT = {
-    "and_tf.train": "--backbone=small --embedding_dim=8 --width=0.5 "
+    "and_tf.train": "--encoder=small --embedding_dim=8 --width=0.5 "
     "--image_size=8 --batch_size=20 --initial_epochs=1 --rounds=1 "
     "--epochs_per_round=1 --evaluate_every=0 --resume",
     "and_tf.evaluate": "--linear_epochs=1",

@@ -22,7 +22,7 @@ if __name__ == "__main__":  # Before anything uses a device.
     )
 
 import and_tf  # noqa: E402
-from and_tf import backbones  # noqa: E402
+from and_tf import encoders  # noqa: E402
 from tests.method.model_test import blobs, epochs_of  # noqa: E402
 
 EPOCHS = 4
@@ -68,7 +68,7 @@ def encoder(norm: str) -> keras.Model:
     layers += [keras.layers.ReLU(), keras.layers.Dense(8)]
     model = keras.Sequential(layers)
     if norm == "synchronised":
-        backbones.synchronise_batch_norm(model)
+        encoders.synchronise_batch_norm(model)
     return model
 
 

@@ -14,7 +14,7 @@ FLOORS = (
     ("and_tf.utils",),
     ("and_tf.augmentation", "and_tf.distribution"),
     ("and_tf.data",),
-    ("and_tf.backbones", "and_tf.search"),
+    ("and_tf.encoders", "and_tf.search"),
     ("and_tf.method",),
     ("and_tf.evaluation", "and_tf.figures", "and_tf.pretexts"),
     ("and_tf.training",),

@@ -18,7 +18,7 @@ def digits(tmp_path, name="run", **changes) -> TrainConfig:
     return TrainConfig(
         **{
             "dataset": "digits",
-            "backbone": "small",
+            "encoder": "small",
             "embedding_dim": 32,
             "rounds": 2,
             "epochs_per_round": 2,

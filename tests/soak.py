@@ -44,7 +44,7 @@ _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE = 24, 1
 # A run of some seconds that has checkpoints within epochs, several rounds and
 # a smaller last batch.
 OPTIONS = (
-    "--backbone=small",
+    "--encoder=small",
     "--embedding_dim=16",
     "--rounds=2",
     "--epochs_per_round=4",

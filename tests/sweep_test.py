@@ -20,7 +20,7 @@ from tests.sweeping.table_test import result
 
 ROOT = pathlib.Path(__file__).parents[1]
 OPTIONS = (
-    "--dataset=digits", "--backbone=small", "--embedding_dim=16",
+    "--dataset=digits", "--encoder=small", "--embedding_dim=16",
     "--batch_size=100", "--bank_initialiser=encoder", "--nobaselines",
     "--max_train_examples=300", "--max_test_examples=100",
 )  # fmt: skip

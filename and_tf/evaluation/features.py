@@ -44,7 +44,7 @@ def extractor(encoder: keras.Model, layer: str) -> keras.Model:
     The model shares its layers with the encoder.
 
     Args:
-        encoder: An encoder from `backbones.build`.
+        encoder: An encoder from `encoders.build`.
         layer: The name of a layer. Its output is [B, H, H, C], or [B, C],
             which is not pooled.
 

@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from and_tf import backbones
+from and_tf import encoders
 
 
 class GradCam:
@@ -35,14 +35,14 @@ class GradCam:
         encoder: A functional or sequential Keras model from images
             [B, S, S, 3] to embeddings [B, D], which need not be normalised.
         layer: The name of the layer whose output [B, h, w, C] is used. If
-            empty, it is `backbones.last_feature_map`.
+            empty, it is `encoders.last_feature_map`.
 
     Attributes:
         layer: The name of the layer.
     """
 
     def __init__(self, encoder: keras.Model, layer: str = "") -> None:
-        self.layer = layer or backbones.last_feature_map(encoder)
+        self.layer = layer or encoders.last_feature_map(encoder)
         output = encoder.get_layer(self.layer).output
         self._model = keras.Model(encoder.inputs, [output, encoder.outputs[0]])
         # A graph pays off, as it is used with the weights of many rounds.

@@ -61,7 +61,7 @@ class Curriculum(keras.callbacks.Callback):
         >>> import and_tf
         >>> rng = np.random.default_rng(0)
         >>> images = rng.integers(0, 256, (40, 8, 8, 3), np.uint8)
-        >>> encoder = and_tf.backbones.build("small", 8, embedding_dim=16)
+        >>> encoder = and_tf.encoders.build("small", 8, embedding_dim=16)
         >>> model = and_tf.AND(encoder, num_examples=40)
         >>> model.compile(keras.optimizers.SGD(0.03))
         >>> rounds = and_tf.Curriculum(rounds=2, epochs_per_round=1)

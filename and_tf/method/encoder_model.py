@@ -41,7 +41,7 @@ class Pretext(KerasInterface):
     Attributes:
         shapes: The `EncoderShapes` of the encoder.
         view_encoder: The model that encodes in training. It is `encoder`
-            unless you assign one from `backbones.for_views`, which has the
+            unless you assign one from `encoders.for_views`, which has the
             same layers for views of another size.
         bank: The memory bank. None if the method has no bank; then it has no
             neighbourhoods and no rounds either.

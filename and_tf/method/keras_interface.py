@@ -228,7 +228,7 @@ class KerasInterface(MultiWorkerModel):
         make: Any = cls  # A subclass, whose arguments the config has.
         model = make(encoder=encoder, augmenter=augmenter, **config)
         if views is not None:
-            from and_tf.backbones import for_views
+            from and_tf.encoders import for_views
 
             model.view_encoder = for_views(encoder, views)
         if policy is not None:

@@ -63,7 +63,7 @@ class AND(Pretext):
         >>> import and_tf
         >>> rng = np.random.default_rng(0)
         >>> images = rng.integers(0, 256, (40, 8, 8, 3), np.uint8)
-        >>> encoder = and_tf.backbones.build("small", 8, embedding_dim=16)
+        >>> encoder = and_tf.encoders.build("small", 8, embedding_dim=16)
         >>> model = and_tf.AND(encoder, num_examples=40)
         >>> model.compile(keras.optimizers.SGD(0.03))
         >>> history = model.fit(images, np.arange(40), verbose=0)

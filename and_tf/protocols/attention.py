@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf import figures as drawing
 from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import take
@@ -56,7 +56,7 @@ def evaluate(run: Run, options: Options) -> Findings:
     numbers = np.union1d(shown, measured)
     batches = clean_batches(take(train, numbers), run.image_size, BATCH)
     views = np.concatenate([images.numpy() for images, _ in batches])
-    encoder = backbones.build(**run.checkpoint.metadata["encoder"])
+    encoder = encoders.build(**run.checkpoint.metadata["encoder"])
     cam = GradCam(encoder)
     files = checkpoint_files(run)
     with Counted("attention", len(files) * len(numbers)) as progress:
@@ -161,7 +161,7 @@ def _picture(
         views,
         [name.strip() for name in names],
         columns,
-        title=f"attention of {run.config.backbone} on {run.config.dataset}",
+        title=f"attention of {run.config.encoder} on {run.config.dataset}",
         reading=(
             f"Grad-CAM at {cam.layer} ({_size(moments[0])}): what turns an "
             "image's embedding to its own row of the memory bank",

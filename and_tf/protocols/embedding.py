@@ -64,7 +64,7 @@ def evaluate(run: Run, options: Options) -> Findings:
         points,
         None if labels is None else labels[chosen],
         split.class_names,
-        title=f"{run.config.backbone} on {run.config.dataset}",
+        title=f"{run.config.encoder} on {run.config.dataset}",
         note=f"t-SNE of {len(chosen):,} of {split.name}'s {split.size:,} "
         f"images after {run.checkpoint.moment}",
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.data.split import Split, take
 from and_tf.evaluation import ridge, softmax_regression
 from and_tf.evaluation.features import Features, extractor
@@ -58,7 +58,7 @@ def evaluate(run: Run, options: Options) -> Findings:
     """
     sides = choose_sides(run, options.seed)
     held_out = tenth(sides.train.size, options.seed + 1)
-    names = (*backbones.feature_layers(run.model.encoder), "embedding")
+    names = (*encoders.feature_layers(run.model.encoder), "embedding")
     total = len(names) * options.linear_epochs * sides.train.size
     with Counted("linear", total) as progress:
         rows = [

@@ -182,8 +182,7 @@ def _picture(
         ],
         chance=float(((counts / counts.sum()) ** 2).sum()),
         neighbours=rounds[0].neighbours.shape[1],
-        title=f"neighbourhoods of {run.config.backbone} on "
-        f"{run.config.dataset}",
+        title=f"neighbourhoods of {run.config.encoder} on {run.config.dataset}",
     )
 
 

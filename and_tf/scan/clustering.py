@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.data.split import ImageData, Split
 from and_tf.evaluation.embeddings import embed
 from and_tf.scan.directory import ClusterDirectory
@@ -87,7 +87,7 @@ class Clustering:
         """The restored model with all of its heads."""
         metadata = self.checkpoint.metadata
         scan = SCAN(
-            backbones.build(**metadata["encoder"]),
+            encoders.build(**metadata["encoder"]),
             metadata["clusters"],
             heads=metadata["heads"],
             features=metadata["features"],

@@ -52,7 +52,7 @@ def identity(run: Run) -> dict[str, Any]:
         "run_dir": str(run.directory.path),
         "checkpoint": run.checkpoint.path.name,
         "pretext": run.config.pretext,
-        "backbone": run.config.backbone,
+        "backbone": run.config.encoder,
         "rounds": run.config.rounds,
         "epochs": run.checkpoint.epochs,
         "encoder_sha256": fingerprint(run.encoder),

@@ -72,7 +72,7 @@ def make_result(
         "prototypes": shown.tolist(),
         "protocol": _protocol(run),
         "num_examples": images.train.size,
-        "backbone": run.source.config.backbone,
+        "backbone": run.source.config.encoder,
         "image_size": run.source.image_size,
         "machine": training_summary.machine(),
         "seed": config.seed,
@@ -214,7 +214,7 @@ def draw(
 ) -> None:
     """Draws the curves, the confusion matrix and the prototypes."""
     directory, split = run.directory, run.source.queries
-    name = f"{run.source.config.backbone} on {result['dataset']}"
+    name = f"{run.source.config.encoder} on {result['dataset']}"
     if run.config.uses_labels:
         name += ", with labels"
     compared = run.metadata["kmeans"]

@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from and_tf import backbones
-from and_tf.backbones.blocks import INITIALISER
+from and_tf import encoders
 from and_tf.distribution import collectives
 from and_tf.distribution.keras_multi_worker import MultiWorkerModel
+from and_tf.encoders.blocks import INITIALISER
 from and_tf.scan.losses import scan_loss
 
 
@@ -31,7 +31,7 @@ class SCAN(MultiWorkerModel):
     continues from it once this class has been imported.
 
     Args:
-        encoder: A trained encoder from `backbones.build`.
+        encoder: A trained encoder from `encoders.build`.
         clusters: The number of clusters C.
         heads: The number H of linear classifiers that are trained side by
             side. The loss is the sum of their losses.
@@ -65,7 +65,7 @@ class SCAN(MultiWorkerModel):
         self.features, self.freeze = features, freeze
         self.encoder = encoder
         self.trunk = trunk_of(encoder, features)
-        self.view_trunk = backbones.for_views(
+        self.view_trunk = encoders.for_views(
             self.trunk, view_size or encoder.input_shape[1]
         )
         if features == "backbone":
@@ -184,7 +184,7 @@ def trunk_of(encoder: keras.Model, features: str) -> keras.Model:
     """Makes a model of the encoder's layers up to the input of the heads.
 
     Args:
-        encoder: An encoder from `backbones.build`.
+        encoder: An encoder from `encoders.build`.
         features: "backbone", the input of the encoder's projection, or
             "embedding", its output.
     """

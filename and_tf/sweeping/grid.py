@@ -76,7 +76,7 @@ def varied(
     found: dict[str, list[Any]] = {}
     for text in texts:
         name, equals, values = text.partition("=")
-        name = name.removeprefix("--")
+        name = _current_name(name.removeprefix("--"), command)
         if not equals or not values:
             raise InputError(
                 f"Expected --vary=flag=value,value,… Received: {text!r}."
@@ -90,6 +90,14 @@ def varied(
                 f"Expected each value of {name} once. Received: {values}."
             )
     return found
+
+
+def _current_name(name: str, command: Command) -> str:
+    """Returns the name of a flag that older versions called `name`."""
+    for field in dataclasses.fields(command.config):
+        if field.metadata.get("formerly") == name:
+            return field.name
+    return name
 
 
 def _check_name(name: str, found: Mapping[str, Any], command: Command) -> None:

@@ -90,7 +90,7 @@ class TrainConfig(LoopConfig):
 
     Examples:
         >>> import and_tf
-        >>> config = and_tf.TrainConfig(dataset="digits", backbone="small")
+        >>> config = and_tf.TrainConfig(dataset="digits", encoder="small")
         >>> config.run_directory.as_posix()
         'runs/digits'
         >>> config.to_flags()[:2]
@@ -194,12 +194,13 @@ class TrainConfig(LoopConfig):
         "neighbours.",
         choices=("and", "rotation", "supervised"),
     )
-    backbone: str = option(
+    encoder: str = option(
         Group.MODEL,
         "resnet18",
         "Architecture of the encoder. The paper trains alexnet and the three "
         "resnets; small learns something in minutes on a CPU.",
         choices=("small", "alexnet", "resnet18", "resnet50", "resnet101"),
+        formerly="backbone",
     )
     width: float = option(
         Group.MODEL,
@@ -524,9 +525,9 @@ class TrainConfig(LoopConfig):
                 "Expected --data_dir, a directory of images, with "
                 "--dataset=folder. Received none."
             )
-        if self.view_size and self.backbone == "alexnet":
+        if self.view_size and self.encoder == "alexnet":
             raise InputError(
-                "Expected no --view_size with --backbone=alexnet, whose dense "
+                "Expected no --view_size with --encoder=alexnet, whose dense "
                 "layers take one size of images only. Received: "
                 f"{self.view_size}."
             )
@@ -585,4 +586,4 @@ class TrainConfig(LoopConfig):
     def title(self) -> str:
         """A short description: the encoder, the data set and the pretext."""
         by = {"supervised": ", by its labels", "rotation": ", by rotations"}
-        return f"{self.backbone} on {self.dataset}{by.get(self.pretext, '')}"
+        return f"{self.encoder} on {self.dataset}{by.get(self.pretext, '')}"

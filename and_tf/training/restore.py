@@ -24,7 +24,7 @@ def first_metadata(config: TrainConfig, images: ImageData) -> dict[str, Any]:
     mean, std = normalisation(config.dataset)
     return {
         "encoder": {
-            "name": config.backbone,
+            "name": config.encoder,
             "image_size": data.resolve_image_size(
                 config.image_size, images.train
             ),

@@ -51,7 +51,7 @@ def print_start(
     device = describe(processes)
     if processes.size > 1:
         device = f"{processes.size} processes, this one on {device}"
-    print(f"{config.backbone} on {device}, {config.precision}")
+    print(f"{config.encoder} on {device}, {config.precision}")
     if config.pretext in ABOUT:
         print(ABOUT[config.pretext])
     for split in (images.train, images.test):
@@ -158,7 +158,7 @@ def make_result(
         "dataset": config.dataset,
         "pretext": config.pretext,
         "uses_labels": training.model.uses_labels,
-        "backbone": config.backbone,
+        "backbone": config.encoder,
         "num_examples": training.images.train.size,
         "image_size": training.image_size,
         "rounds": config.rounds,

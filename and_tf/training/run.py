@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.data.split import ImageData, Split
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import Knn
@@ -86,7 +86,7 @@ class Run:
     @property
     def name(self) -> str:
         """The encoder and the data set, as a text for people."""
-        return f"{self.config.backbone} on {self.config.dataset}"
+        return f"{self.config.encoder} on {self.config.dataset}"
 
     @functools.cached_property
     def result(self) -> dict[str, Any] | None:
@@ -144,7 +144,7 @@ class Run:
 
     @property
     def built_from(self) -> dict[str, Any]:
-        """The arguments with which `backbones.build` made the encoder."""
+        """The arguments with which `encoders.build` made the encoder."""
         return self.checkpoint.metadata["encoder"]
 
     @property
@@ -169,7 +169,7 @@ class Run:
         It maps uint8 or float32 [B, S, S, 3], values 0..255, to float32
         [B, D] of unit norm.
         """
-        encoder = backbones.build(**self.built_from)
+        encoder = encoders.build(**self.built_from)
         self.checkpoint.restore("encoder", encoder.variables)
         return encoder
 

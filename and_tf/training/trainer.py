@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from and_tf import backbones, data
+from and_tf import data, encoders
 from and_tf.augmentation import RandomView
 from and_tf.data.pipeline import check_parts, steps_per_epoch
 from and_tf.data.split import ImageData
@@ -55,7 +55,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         >>> config = and_tf.TrainConfig(
         ...     dataset="digits",
         ...     max_train_examples=200,
-        ...     backbone="small",
+        ...     encoder="small",
         ...     embedding_dim=16,
         ...     initial_epochs=1,
         ...     rounds=1,
@@ -175,12 +175,12 @@ def build_model(
     augmenter = None
     if config.augment_on_device:
         augmenter = RandomView(view_config(config, view_size))
-    built = backbones.build(**encoder)
+    built = encoders.build(**encoder)
     if config.sync_batch_norm:
-        backbones.synchronise_batch_norm(built)
+        encoders.synchronise_batch_norm(built)
     model = building.build(config, images.train, built, augmenter)
     placement.compile_parts(model, config)
-    model.view_encoder = backbones.for_views(built, view_size)
+    model.view_encoder = encoders.for_views(built, view_size)
     rate = RoundSchedule(
         config.learning_rate,
         config.learning_rate_schedule,

@@ -24,7 +24,7 @@ class InputError(ValueError):
     Examples:
         >>> import and_tf
         >>> try:
-        ...     and_tf.backbones.build("small", image_size=2)
+        ...     and_tf.encoders.build("small", image_size=2)
         ... except and_tf.InputError as error:
         ...     print(error)
         Expected an image_size of 8 or more. Received: 2.

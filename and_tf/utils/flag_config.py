@@ -76,6 +76,8 @@ def option(group: Group, default: Any, text: str, **notes: Any) -> Any:
                 flagfile cannot keep, such as a file's name.
             *   `required`: A few words for the flag, if the command cannot do
                 without it.
+            *   `formerly`: The flag's name in older versions, which commands
+                and flagfiles may still use.
             *   `free`: True if a resumed run may have another value.
             *   `of_rounds`: True if instance learning does not depend on it.
             *   `later`: True if only self-labelling depends on it.
@@ -195,6 +197,10 @@ def define_flags(
         else:
             kind = notes.get("type", type(field.default))
             _DEFINE[kind](*given, notes["help"], flag_values=values)
+        if "formerly" in notes:
+            flags.DEFINE_alias(
+                notes["formerly"], field.name, flag_values=values
+            )
 
 
 def from_flags(

@@ -158,7 +158,7 @@ def add_runs(plan: Plan, results: pathlib.Path = RESULTS) -> pathlib.Path:
     return result_files.add(
         plan.place,
         level.file_name,
-        f"{config.dataset}, {config.backbone} on a GPU, AND and instance "
+        f"{config.dataset}, {config.encoder} on a GPU, AND and instance "
         f"learning, {plan.epochs_per_round} epochs a round",
         reproduced,
         about,

@@ -16,7 +16,7 @@ from benchmarks.harness import processes
 PRECISIONS = ("mixed_bfloat16", "float32")
 _TINY = (
     "--dataset=digits",
-    "--backbone=small",
+    "--encoder=small",
     "--embedding_dim=32",
     "--batch_size=100",
     "--max_train_examples=400",

@@ -57,7 +57,7 @@ def run_memory(
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     config = TrainConfig(
         dataset=dataset,
-        backbone=backbone,
+        encoder=backbone,
         max_test_examples=images,
         run_dir=str(place / "run"),
         baselines=False,

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from and_tf import AND, backbones
+from and_tf import AND, encoders
 from and_tf.method.optimizers import CoupledSGD
 from benchmarks.harness.comparison import Work
 from benchmarks.speed.traffic import Exchange
@@ -35,7 +35,7 @@ class Task:
     Attributes:
         replicas: R.
         shard: Whether the bank is in parts.
-        backbone: A name of `and_tf.backbones`.
+        backbone: A name of `and_tf.encoders`.
         image_size: S.
         num_examples: N.
         batch_size: b, images a replica and step.
@@ -113,7 +113,7 @@ def traced_step(
     keras.utils.set_random_seed(0)
     with strategy.scope():
         model = AND(
-            backbones.build(
+            encoders.build(
                 task.backbone,
                 image_size=task.image_size,
                 embedding_dim=task.embedding_dim,

@@ -60,7 +60,7 @@ def training(threads: int, dataset: str, first: bool) -> Work:
                 "-m",
                 "benchmarks.speed.first_step",
                 f"--dataset={dataset}",
-                "--backbone=small",
+                "--encoder=small",
                 "--nobaselines",
                 f"--run_dir={run_dir}/run",
             )
@@ -123,7 +123,7 @@ TRAINING = Comparison(
     name="train_start",
     title="From the command to the end of the first training step",
     does=(
-        "`python -m and_tf.train --backbone=small --nobaselines`, from the "
+        "`python -m and_tf.train --encoder=small --nobaselines`, from the "
         "start of its process, and a process that does nothing but import "
         "TensorFlow. Again: images are found decoded by a process before."
     ),

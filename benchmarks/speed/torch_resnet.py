@@ -1,6 +1,6 @@
 """ResNet18 with the CIFAR stem [1], as a PyTorch user would write it.
 
-Its layers go by the names that `and_tf.backbones` gives them, so that both
+Its layers go by the names that `and_tf.encoders` gives them, so that both
 can have the same weights.
 
 [1] He et al., Deep Residual Learning for Image Recognition, CVPR 2016.
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from and_tf.backbones import MEAN, STD
+from and_tf.encoders import MEAN, STD
 from benchmarks.speed import sides
 
 

@@ -32,11 +32,11 @@ def ours(
     sides.start_tensorflow(threads)
     import tensorflow as tf
 
-    from and_tf import AND, backbones
+    from and_tf import AND, encoders
     from and_tf.method.optimizers import CoupledSGD
 
     images, sample_ids, rows = draw(n, batch, size)
-    encoder = backbones.build(backbone, size, DIM, width=width)
+    encoder = encoders.build(backbone, size, DIM, width=width)
     for layer in encoder.layers:
         if hasattr(layer, "kernel"):
             shape = tuple(layer.kernel.shape)

@@ -174,9 +174,9 @@ def test_a_sweep_is_taken_in_with_all_seeds(tmp_path, kept):
 
 
 def test_what_runs_differ_in_is_not_said_of_all(tmp_path, kept):
-    vary = varied(["backbone=small,resnet18"])
+    vary = varied(["encoder=small,resnet18"])
     for run in runs_of(TrainConfig(), vary, 1, tmp_path / "sweep"):
-        finished(run.path, run.config, backbone=run.config.backbone)
+        finished(run.path, run.config, backbone=run.config.encoder)
     file = add(tmp_path / "sweep", kept)
     assert (file["backbone"], file["image_size"]) == (None, 24)
     assert file["baselines"] == {}
@@ -227,7 +227,7 @@ def test_only_the_papers_recipe_stands_in_its_row(tmp_path, kept):
 
 def test_one_run_stands_in_the_rows_of_knn_and_of_linear(tmp_path, kept):
     rows = ["table1/cifar10/and/knn", "table1/cifar10/and/linear"]
-    recipe = "python -m x --flagfile=configs/cifar10.flags --backbone=alexnet"
+    recipe = "python -m x --flagfile=configs/cifar10.flags --encoder=alexnet"
     finished(tmp_path / "run", commands.config_of(recipe))
     with pytest.raises(InputError, match="asks for, linear, conv5"):
         add(tmp_path / "run", kept, reproduces=rows)

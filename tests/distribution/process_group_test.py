@@ -94,7 +94,7 @@ def test_each_device_compiles_and_computes_its_own_slices(
 def model_of(strategy: tf.distribute.Strategy, num: int) -> and_tf.AND:
     keras.utils.set_random_seed(7)
     with strategy.scope():
-        encoder = and_tf.backbones.build("small", image_size=8, embedding_dim=6)
+        encoder = and_tf.encoders.build("small", image_size=8, embedding_dim=6)
         return and_tf.AND(encoder, num, seed=7)
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.data.split import in_memory
 from and_tf.evaluation.features import (
     Features,
@@ -19,7 +19,7 @@ from and_tf.evaluation.features import (
 @pytest.fixture(scope="module")
 def encoder():
     keras.utils.set_random_seed(0)
-    return backbones.build("small", 16, 8)
+    return encoders.build("small", 16, 8)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_an_order_follows_from_seed_and_epoch(encoder, split, limit):
 
 def test_the_encoder_stays_as_it_is(encoder, split):
     before = [variable.numpy().tobytes() for variable in encoder.variables]
-    for layer in (*backbones.feature_layers(encoder), "embedding"):
+    for layer in (*encoders.feature_layers(encoder), "embedding"):
         features = Features(extractor(encoder, layer), split, 16)
         assert len(list(features.batches())) == 1
         assert len(list(features.shuffled(8, 0, 0))) == 4

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 from PIL import Image
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.evaluation import grad_cam
 from and_tf.evaluation.grad_cam import GradCam
 from tests.conftest import unit
@@ -79,7 +79,7 @@ def test_weights_follow_the_encoder_and_need_not_be_trainable(asked):
 def test_is_what_finite_differences_say(rng, name):
     """A channel's weight: what all its places together move the score by."""
     keras.utils.set_random_seed(3)
-    encoder = backbones.build(name, 32, 8, width=0.1)
+    encoder = encoders.build(name, 32, 8, width=0.1)
     images = rng.integers(0, 256, (2, 32, 32, 3), np.uint8)
     rows = unit(rng.normal(size=(2, 8))).astype(np.float32)
     cam = GradCam(encoder)

@@ -17,7 +17,7 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     trainer.train(
         TrainConfig(
             dataset="digits",
-            backbone="small",
+            encoder="small",
             embedding_dim=32,
             rounds=1,
             epochs_per_round=1,

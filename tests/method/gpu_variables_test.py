@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 import and_tf
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.data.split import ImageData, in_memory
 from and_tf.method.optimizers import CoupledSGD
 from and_tf.pretexts.supervised import Supervised
@@ -75,12 +75,12 @@ def images(side: int) -> ImageData:
 def build(**changes) -> keras.Model:
     """What `and_tf.training.trainer` would train by these flags."""
     options = {
-        "backbone": "small", "width": 0.25, "embedding_dim": 4,
+        "encoder": "small", "width": 0.25, "embedding_dim": 4,
         "batch_size": 4, "augment_on_device": True, **changes,
     }  # fmt: skip
     config = TrainConfig(**options)
     keras.config.set_dtype_policy(config.precision)
-    data = images(32 if config.backbone == "alexnet" else 16)
+    data = images(32 if config.encoder == "alexnet" else 16)
     return trainer.build_model(
         config, data, first_metadata(config, data)["encoder"]
     )
@@ -93,7 +93,7 @@ def choices(flag: str) -> list[str]:
 
 
 CHANGES = [
-    *({"backbone": name} for name in choices("backbone")),
+    *({"encoder": name} for name in encoders.NAMES),
     *(
         {"pretext": name, "rounds": 4 if name == "and" else 0}
         for name in choices("pretext")
@@ -175,7 +175,7 @@ def test_a_variable_of_a_layer_would_be_found():
 
 
 def encoder() -> keras.Model:
-    return backbones.build("small", image_size=8, embedding_dim=4, width=0.25)
+    return encoders.build("small", image_size=8, embedding_dim=4, width=0.25)
 
 
 def self_labeller() -> SelfLabeller:

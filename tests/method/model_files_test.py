@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import and_tf
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.augmentation import StrongConfig, ViewConfig, Views
 from and_tf.pretexts.rotation import Rotation
 from and_tf.pretexts.supervised import Supervised
@@ -58,9 +58,9 @@ def test_arguments_go_through_a_file(tmp_path):
         "block_rows": 7,
         "seed": 4,
     }
-    encoder = backbones.build("small", SIDE, DIM, width=0.25)
+    encoder = encoders.build("small", SIDE, DIM, width=0.25)
     made = and_tf.AND(encoder, N, **options)
-    made.view_encoder = backbones.for_views(encoder, 2 * SIDE)
+    made.view_encoder = encoders.for_views(encoder, 2 * SIDE)
     made.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.augmenter.config == options["augmenter"].config

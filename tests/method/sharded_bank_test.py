@@ -201,7 +201,7 @@ def a_run(
     result = trainer.train(
         TrainConfig(
             dataset="digits",
-            backbone="small",
+            encoder="small",
             embedding_dim=16,
             rounds=1,
             epochs_per_round=1,

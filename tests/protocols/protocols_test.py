@@ -31,7 +31,7 @@ def config(path: pathlib.Path, **changes) -> TrainConfig:
     return TrainConfig(
         **{
             "dataset": "digits",
-            "backbone": "small",
+            "encoder": "small",
             "embedding_dim": 16,
             "rounds": 2,
             "epochs_per_round": 1,

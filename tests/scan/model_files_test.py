@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.method.optimizers import CoupledAdam
 from and_tf.scan.scan_model import SCAN
 from and_tf.scan.self_label_model import SelfLabeller
@@ -21,7 +21,7 @@ SIDE, VIEW, N = 12, 8, 12
 
 def clustering(**options) -> SCAN:
     keras.utils.set_random_seed(4)
-    encoder = backbones.build("small", SIDE, embedding_dim=8, width=0.25)
+    encoder = encoders.build("small", SIDE, embedding_dim=8, width=0.25)
     options = {"heads": 2, "entropy_weight": 2.0, "view_size": VIEW} | options
     return SCAN(encoder, 3, **options)
 

@@ -35,7 +35,7 @@ def both(tmp_path_factory):
     path = tmp_path_factory.mktemp("workers")
     training.train(
         TrainConfig(
-            dataset="digits", backbone="small", embedding_dim=16, rounds=0,
+            dataset="digits", encoder="small", embedding_dim=16, rounds=0,
             initial_epochs=2, max_train_examples=400, max_test_examples=150,
             bank_initialiser="encoder", baselines=False,
             run_dir=str(path / "run"),

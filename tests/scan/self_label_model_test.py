@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.method.optimizers import CoupledAdam
 from and_tf.scan.scan_model import SCAN
 from and_tf.scan.self_label_model import SelfLabeller
@@ -18,7 +18,7 @@ CLUSTERS, SIDE = 3, 8
 
 def clustering(heads: int = 2) -> SCAN:
     keras.utils.set_random_seed(4)
-    encoder = backbones.build(
+    encoder = encoders.build(
         "small", image_size=SIDE, embedding_dim=8, mean=(0.5,) * 3,
         std=(0.25,) * 3,
     )  # fmt: skip

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.scan import pretrained
 from and_tf.scan.config import ClusterConfig
@@ -88,7 +88,7 @@ def test_refuses_weights_that_are_no_numbers(copy):
 def test_refuses_a_random_encoder_in_a_trained_ones_place(copy):
     """As if the weights had been saved before, or never loaded."""
     run = Run(copy)
-    fresh = backbones.build(**run.checkpoint.metadata["encoder"])
+    fresh = encoders.build(**run.checkpoint.metadata["encoder"])
 
     def forget(arrays):
         names = [k for k in arrays if k.startswith("encoder/")]

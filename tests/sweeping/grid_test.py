@@ -38,7 +38,7 @@ def test_values_have_their_flags_types():
     ) == {
         "temperature": [0.1, 1.0],
         "baselines": [True, False],
-        "backbone": ["small"],
+        "encoder": ["small"],
     }
 
 

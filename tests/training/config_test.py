@@ -46,7 +46,7 @@ def test_differences_leave_out_what_a_resumed_run_may_change():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"backbone": "vgg"}, "one of small, alexnet.*Received: 'vgg'"),
+        ({"encoder": "vgg"}, "one of small, alexnet.*Received: 'vgg'"),
         ({"temperature": 0.0}, "--temperature above 0. Received: 0"),
         ({"temperature": float("nan")}, "above 0. Received: nan"),
         ({"rounds": -1}, "--rounds of at least 0. Received: -1"),

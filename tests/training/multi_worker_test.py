@@ -21,7 +21,7 @@ from tests.workers import workers
 # A last batch that is smaller and odd, checkpoints within epochs, batch norm.
 CHANGES = {
     "dataset": "digits",
-    "backbone": "small",
+    "encoder": "small",
     "embedding_dim": 16,
     "rounds": 2,
     "epochs_per_round": 2,

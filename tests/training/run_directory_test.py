@@ -15,7 +15,7 @@ from and_tf.training.config import TrainConfig
 from and_tf.training.run_directory import RunDirectory
 from and_tf.utils.errors import InputError
 
-CONFIG = TrainConfig(dataset="digits", backbone="small")
+CONFIG = TrainConfig(dataset="digits", encoder="small")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_what_failed_at_once_is_in_nobodys_way(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other", [{"dataset": "cifar10"}, {"backbone": "resnet18"}, {"seed": 3}]
+    "other", [{"dataset": "cifar10"}, {"encoder": "resnet18"}, {"seed": 3}]
 )
 def test_is_not_resumed_by_another_run(directory, other):
     name, value = next(iter(other.items()))

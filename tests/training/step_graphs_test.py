@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.augmentation import RandomView, ViewConfig
 from and_tf.data.pipeline import train_batches
 from and_tf.data.split import Split, in_memory
@@ -110,7 +110,7 @@ def pretext(strategy: tf.distribute.Strategy, **changes) -> keras.Model:
         patch.setattr(placement, "accelerated", lambda strategy: True)
         built = encoder()
         if config.sync_batch_norm:
-            backbones.synchronise_batch_norm(built)
+            encoders.synchronise_batch_norm(built)
         model = building.build(config, images(), built, RandomView(VIEW))
         placement.compile_parts(model, config)
         return compile_model(model)

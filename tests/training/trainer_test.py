@@ -287,7 +287,7 @@ def test_folders(tmp_path, capsys, labelled, test, memory_gib):
         ({"strategy": "multi_worker"}, "Expected TF_CONFIG in the environment"),
         ({"image_size": 4}, "8 or more. Received: 4"),
         ({"view_size": 4}, "views of 8 or more"),
-        ({"backbone": "alexnet", "view_size": 16}, "no --view_size"),
+        ({"encoder": "alexnet", "view_size": 16}, "no --view_size"),
     ],
 )
 def test_refuses(tmp_path, changes, message):

@@ -55,7 +55,7 @@ def test_a_process_ends_in_one_sentence():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--backbone=vgg"], "should be one of <small|alexnet|resnet18"),
+        (["--encoder=vgg"], "should be one of <small|alexnet|resnet18"),
         (["--temperature=0"], "error: Expected --temperature above 0."),
         (["--rounds=two"], "invalid literal"),
         (["--roundz=2"], "Unknown command line flag 'roundz'"),
@@ -109,7 +109,7 @@ def test_trains_and_resumes(tmp_path, monkeypatch, capsys):
     arguments = [
         "and_tf.train",
         "--dataset=digits",
-        "--backbone=small",
+        "--encoder=small",
         "--run_dir=run",
         "--rounds=2",
         "--epochs_per_round=1",
@@ -151,7 +151,7 @@ def test_a_stream_leaves_out_a_broken_image_and_says_which(tmp_path):
         "--memory_gib=0",
         "--image_size=16",
         "--batch_size=4",
-        "--backbone=small",
+        "--encoder=small",
         "--rounds=0",
         "--initial_epochs=1",
         f"--run_dir={tmp_path / 'run'}",

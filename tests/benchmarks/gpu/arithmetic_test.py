@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import pytest
 
-from and_tf import backbones
+from and_tf import encoders
 from benchmarks.gpu.arithmetic import (
     PEAKS,
     forward_flops,
@@ -29,7 +29,7 @@ SMALL = (
 
 
 def test_a_small_encoder():
-    encoder = backbones.build("small", image_size=8, embedding_dim=32)
+    encoder = encoders.build("small", image_size=8, embedding_dim=32)
     assert forward_flops(encoder) == SMALL == 802_816
     # Two more products for each one, but no gradient of the images.
     assert training_flops(encoder) == 3 * SMALL - STEM
@@ -37,16 +37,16 @@ def test_a_small_encoder():
 
 def test_convolutions_grow_with_the_views_and_the_projection_does_not():
     def count(size: int) -> int:
-        encoder = backbones.build("small", image_size=size, embedding_dim=32)
+        encoder = encoders.build("small", image_size=size, embedding_dim=32)
         return forward_flops(encoder) - 2 * 96 * 32
 
     assert count(32) == 4 * count(16) == 16 * count(8)
 
 
 def test_a_copy_of_an_encoder_for_smaller_views_has_those_of_a_smaller_one():
-    encoder = backbones.build("small", image_size=32, embedding_dim=32)
-    views = backbones.for_views(encoder, 16)
-    smaller = backbones.build("small", image_size=16, embedding_dim=32)
+    encoder = encoders.build("small", image_size=32, embedding_dim=32)
+    views = encoders.for_views(encoder, 16)
+    smaller = encoders.build("small", image_size=16, embedding_dim=32)
     copy = keras.models.clone_model(views)
     assert training_flops(copy) == training_flops(smaller)
 

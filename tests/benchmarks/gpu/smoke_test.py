@@ -101,7 +101,7 @@ def test_cases_differ_in_what_is_compared_alone(tmp_path):
     for case, config in zip(cases, configs, strict=True):
         assert config.precision == case.precision
         assert config.batch_size == case.batch_size
-        assert (config.dataset, config.backbone) == ("cifar10", "resnet18")
+        assert (config.dataset, config.encoder) == ("cifar10", "resnet18")
         assert not config.evaluate_every
         apart = set(config.differences(configs[0]))
         assert apart <= {"precision", "batch_size"}

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 import tensorflow as tf
 
-from and_tf import backbones
+from and_tf import encoders
 from benchmarks.harness import processes
 from benchmarks.speed import scaling
 from benchmarks.speed.replicas import CountingOps
@@ -55,7 +55,7 @@ def exchanges(replicas: int, shard: bool, **changes: int) -> list[Exchange]:
 
 def test_of_a_step():
     """D = 128, b = 8, k = 1: numbers that can be counted by hand."""
-    encoder = backbones.build("small", image_size=16, embedding_dim=128)
+    encoder = encoders.build("small", image_size=16, embedding_dim=128)
     # Gradients, and moving statistics.
     of_network = 4 * sum(math.prod(v.shape) for v in encoder.variables)
     whole = exchanges(2, False)

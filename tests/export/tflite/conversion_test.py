@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from export.tensor_names import MODES
@@ -109,7 +109,7 @@ def test_int8_computes_in_int8_between_float_ends(contents):
 def perturbed(name: str, size: int) -> keras.Model:
     """An encoder of random weights and statistics, as after some training."""
     keras.utils.set_random_seed(0)
-    encoder = backbones.build(name, size, 16, width=0.25)
+    encoder = encoders.build(name, size, 16, width=0.25)
     rng = np.random.default_rng(0)
     for variable in encoder.variables:
         # Of what starts as 0 or 1, so that folding it matters.

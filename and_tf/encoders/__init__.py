@@ -5,12 +5,12 @@ can be trained, evaluated and exported on the same pixel values.
 
 Examples:
     >>> import and_tf
-    >>> encoder = and_tf.backbones.build(
+    >>> encoder = and_tf.encoders.build(
     ...     "resnet18", image_size=32, embedding_dim=16, width=0.25
     ... )
     >>> encoder.output_shape
     (None, 16)
-    >>> and_tf.backbones.feature_layers(encoder)
+    >>> and_tf.encoders.feature_layers(encoder)
     ('stage1', 'stage2', 'stage3', 'stage4')
 """
 
@@ -22,9 +22,9 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from and_tf.backbones import alexnet, resnet, small
-from and_tf.backbones.blocks import INITIALISER, plain
 from and_tf.data.preprocessing import IMAGENET
+from and_tf.encoders import alexnet, resnet, small
+from and_tf.encoders.blocks import INITIALISER, plain
 from and_tf.utils.errors import InputError
 
 __all__ = [

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf.backbones import blocks as module
-from and_tf.backbones.blocks import conv_norm, scaled
+from and_tf.encoders import blocks as module
+from and_tf.encoders.blocks import conv_norm, scaled
 
 
 def _ones_summed(zeros: int | None) -> np.ndarray:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.utils.errors import InputError
 from tests.method.python_api_test import (
     DIM,
@@ -36,11 +36,11 @@ else:
 
 
 def test_a_plain_encoder_opens_without_this_package(tmp_path):
-    encoder = backbones.build("small", SIDE, DIM, width=0.25)
+    encoder = encoders.build("small", SIDE, DIM, width=0.25)
     encoder(IMAGES, training=True)  # Moves its statistics.
     nested = keras.Sequential([encoder, LAYERS.ReLU()])
     paths = {n: str(tmp_path / n) for n in ("e.keras", "x.npy", "found.npy")}
-    backbones.plain(nested).save(paths["e.keras"])
+    encoders.plain(nested).save(paths["e.keras"])
     with zipfile.ZipFile(paths["e.keras"]) as file:
         assert b"and_tf" not in file.read("config.json")
     np.save(paths["x.npy"], IMAGES)
@@ -62,4 +62,4 @@ def test_a_plain_encoder_opens_without_this_package(tmp_path):
         atol=1e-6,
     )
     with pytest.raises(InputError, match="functional or sequential"):
-        backbones.plain(called(Subclassed()))
+        encoders.plain(called(Subclassed()))

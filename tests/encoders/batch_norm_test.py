@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf.backbones.blocks import BatchNorm
+from and_tf.encoders.blocks import BatchNorm
 
 OPTIONS = {"momentum": 0.9, "epsilon": 1e-5}
 SHAPE = (8, 5, 6, 4)

@@ -6,14 +6,14 @@ import math
 
 import pytest
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.utils.errors import InputError
 
 TORCHVISION = 61_100_840  # with 1,000 classes
 
 
 def test_has_as_many_parameters_as_torchvision():
-    encoder = backbones.build("alexnet", 224, 128)
+    encoder = encoders.build("alexnet", 224, 128)
     sizes = {
         weight.path: math.prod(weight.shape)
         for weight in encoder.trainable_weights
@@ -35,8 +35,8 @@ def test_has_as_many_parameters_as_torchvision():
     ],
 )
 def test_maps_of_the_five_convolutions(stem, size, sides):
-    encoder = backbones.build("alexnet", size, stem=stem, width=0.125)
-    names = backbones.feature_layers(encoder)
+    encoder = encoders.build("alexnet", size, stem=stem, width=0.125)
+    names = encoders.feature_layers(encoder)
     assert names == ("conv1", "conv2", "conv3", "conv4", "conv5")
     shapes = [encoder.get_layer(n).output.shape for n in names]
     assert shapes == [
@@ -47,4 +47,4 @@ def test_maps_of_the_five_convolutions(stem, size, sides):
 
 def test_too_small_for_the_imagenet_layout():
     with pytest.raises(InputError, match="63 or more.*Received: 62"):
-        backbones.build("alexnet", 62, stem="imagenet")
+        encoders.build("alexnet", 62, stem="imagenet")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf import backbones
+from and_tf import encoders
 from and_tf.utils.errors import InputError
 
 NARROW = 0.125
@@ -30,10 +30,10 @@ def policy(request: pytest.FixtureRequest) -> Iterator[str]:
     keras.config.set_dtype_policy(before)
 
 
-@pytest.mark.parametrize("name", backbones.NAMES)
+@pytest.mark.parametrize("name", encoders.NAMES)
 def test_embeddings_have_unit_norm(name):
     size, dim = 20, 5
-    encoder = backbones.build(name, size, dim, width=NARROW)
+    encoder = encoders.build(name, size, dim, width=NARROW)
     assert encoder.name == name
     assert encoder.input_shape == (None, size, size, 3)
     assert encoder.layers[-1].name == "embedding"
@@ -67,7 +67,7 @@ def test_no_narrow_1x1_convolution_has_a_stride(name, width):
     # See `conv_norm`: the gradient of a narrow one would corrupt the memory.
     for stem in ("auto",) if name == "small" else ("cifar", "imagenet"):
         size = 64 if stem == "imagenet" else 16
-        encoder = backbones.build(name, size, 4, stem=stem, width=width)
+        encoder = encoders.build(name, size, 4, stem=stem, width=width)
         assert _strided_1x1(encoder) == []
 
 
@@ -78,7 +78,7 @@ def test_a_narrow_1x1_convolution_with_a_stride_is_found():
 
 
 def test_any_way_of_giving_pixels_is_the_same():
-    encoder = backbones.build("small", 16, 4, width=NARROW)
+    encoder = encoders.build("small", 16, 4, width=NARROW)
     pixels = _pixels(16)
     expected = encoder(pixels.astype(np.float32))
     batches = tf.data.Dataset.from_tensors(pixels)
@@ -93,11 +93,11 @@ def test_any_way_of_giving_pixels_is_the_same():
 
 @pytest.mark.parametrize("name", ["small", "resnet18", "resnet50"])
 def test_views_of_another_size_share_the_layers(name):
-    encoder = backbones.build(name, 24, 4, width=NARROW)
-    views = backbones.for_views(encoder, 16)
+    encoder = encoders.build(name, 24, 4, width=NARROW)
+    views = encoders.for_views(encoder, 16)
     assert views.input_shape == (None, 16, 16, 3)
     # As one built for that size, with the same weights.
-    alone = backbones.build(name, 16, 4, stem="auto", width=NARROW)
+    alone = encoders.build(name, 16, 4, stem="auto", width=NARROW)
     for theirs, own in zip(alone.variables, encoder.variables, strict=True):
         theirs.assign(own + 0.01)
         own.assign(theirs)  # After the clone: what changes is shared.
@@ -107,12 +107,12 @@ def test_views_of_another_size_share_the_layers(name):
     assert {id(v) for v in views.variables} == {
         id(v) for v in encoder.variables
     }
-    assert backbones.for_views(encoder, 24) is encoder
+    assert encoders.for_views(encoder, 24) is encoder
 
 
 def test_pixels_are_normalised():
     mean, std = (0.1, 0.5, 0.9), (0.2, 0.3, 0.4)
-    encoder = backbones.build("small", 8, mean=mean, std=std)
+    encoder = encoders.build("small", 8, mean=mean, std=std)
     normalise = keras.Model(
         encoder.input, encoder.get_layer("normalise").output
     )
@@ -123,23 +123,23 @@ def test_pixels_are_normalised():
 
 @pytest.mark.parametrize("name", KINDS)
 def test_mixed_precision_keeps_both_ends_in_float32(policy, name):
-    encoder = backbones.build(name, 8, 6, width=NARROW)
+    encoder = encoders.build(name, 8, 6, width=NARROW)
     pixels = _pixels(8) + np.float32(0.25)  # which bfloat16 would round off
     ends = ("normalise", "embedding")
     outputs = [encoder.get_layer(end).output for end in ends]
     normalised, embeddings = keras.Model(encoder.input, outputs)(pixels)
     half = policy.removeprefix("mixed_")
-    feature = backbones.feature_layers(encoder)[0]
+    feature = encoders.feature_layers(encoder)[0]
     assert encoder.get_layer(feature).output.dtype == half
     assert normalised.dtype == embeddings.dtype == tf.float32
-    expected = (pixels / 255 - backbones.MEAN) / backbones.STD
+    expected = (pixels / 255 - encoders.MEAN) / encoders.STD
     np.testing.assert_allclose(normalised, expected, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, 1e-5)
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_gradient_reaches_every_trainable_weight(name):
-    encoder = backbones.build(name, 16, 4, width=NARROW)
+    encoder = encoders.build(name, 16, 4, width=NARROW)
     pixels, direction = _pixels(16, 8), np.float32([1, 2, -1, 0.5])
     with tf.GradientTape() as tape:
         embeddings = encoder(pixels, training=True)
@@ -154,8 +154,8 @@ def test_gradient_reaches_every_trainable_weight(name):
 
 @pytest.mark.parametrize("name", ["small", "alexnet", "resnet50"])
 def test_feature_layers_run_from_input_to_output(name):
-    encoder = backbones.build(name, 32, width=NARROW)
-    names = backbones.feature_layers(encoder)
+    encoder = encoders.build(name, 32, width=NARROW)
+    names = encoders.feature_layers(encoder)
     outputs = [encoder.get_layer(n).output for n in names]
     maps = keras.Model(encoder.input, outputs)(_pixels(32))
     sides = [m.shape[1] for m in maps]
@@ -174,8 +174,8 @@ def test_feature_layers_run_from_input_to_output(name):
     ],
 )
 def test_the_last_feature_map_has_places(name, image_size, layer):
-    encoder = backbones.build(name, image_size, width=NARROW)
-    assert backbones.last_feature_map(encoder) == layer
+    encoder = encoders.build(name, image_size, width=NARROW)
+    assert encoders.last_feature_map(encoder) == layer
 
 
 def test_the_last_feature_map_of_any_encoder():
@@ -184,16 +184,16 @@ def test_the_last_feature_map_of_any_encoder():
     x = keras.layers.Conv2D(4, 6, name="one_place")(x)
     x = keras.layers.Flatten()(x)
     own = keras.Model(images, keras.layers.Dense(2)(x))
-    assert backbones.last_feature_map(own) == "mine"
+    assert encoders.last_feature_map(own) == "mine"
     flat = keras.Sequential([images, keras.layers.Flatten()])
     with pytest.raises(InputError, match="more than one position. Received"):
-        backbones.last_feature_map(flat)
+        encoders.last_feature_map(flat)
 
 
 def test_the_global_seed_decides_the_weights():
     def weights(seed: int) -> list[np.ndarray]:
         keras.utils.set_random_seed(seed)
-        return backbones.build("small", 8, width=NARROW).get_weights()
+        return encoders.build("small", 8, width=NARROW).get_weights()
 
     first, again, other = weights(0), weights(0), weights(1)
     for a, b in zip(first, again, strict=True):
@@ -214,4 +214,4 @@ def test_the_global_seed_decides_the_weights():
 )
 def test_says_what_was_expected(arguments, words):
     with pytest.raises(InputError, match=words):
-        backbones.build(**{"name": "resnet18", "image_size": 32} | arguments)
+        encoders.build(**{"name": "resnet18", "image_size": 32} | arguments)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from and_tf import backbones
+from and_tf import encoders
 
 
 @pytest.mark.parametrize("size, dim", [(32, 128), (8, 16)])
@@ -21,7 +21,7 @@ def test_parameters_follow_from_the_layers(size, dim):
             + conv_norm(1, channels, filters)
         )
 
-    encoder = backbones.build("small", size, dim)
+    encoder = encoders.build("small", size, dim)
     count = sum(math.prod(w.shape) for w in encoder.trainable_weights)
     trunk = conv_norm(4, 3, 32) + block(32, 64) + block(64, 96)
     assert count == trunk + 97 * dim
@@ -34,8 +34,8 @@ def test_parameters_follow_from_the_layers(size, dim):
     "width, channels", [(1.0, [64, 96]), (0.5, [32, 48]), (0.01, [8, 8])]
 )
 def test_maps_shrink_to_an_eighth(size, sides, width, channels):
-    encoder = backbones.build("small", size, width=width)
-    names = backbones.feature_layers(encoder)
+    encoder = encoders.build("small", size, width=width)
+    names = encoders.feature_layers(encoder)
     assert names == ("stage1", "stage2")
     shapes = [encoder.get_layer(n).output.shape for n in names]
     assert shapes == [(None, side, side, c) for side, c in zip(sides, channels)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from and_tf.backbones.blocks import conv_norm, scaled
+from and_tf.encoders.blocks import conv_norm, scaled
 
 DEPTHS = {
     "resnet18": (2, 2, 2, 2),

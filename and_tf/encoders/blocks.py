@@ -132,7 +132,7 @@ def plain(encoder: keras.Model) -> keras.Model:
 
     Saved as a `.keras` file, the copy can be loaded by Keras without `and_tf`:
 
-        and_tf.backbones.plain(encoder).save("encoder.keras")
+        and_tf.encoders.plain(encoder).save("encoder.keras")
         keras.models.load_model("encoder.keras").predict(images)
 
     It computes the same embeddings. It is meant for inference: in training,

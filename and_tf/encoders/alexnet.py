@@ -20,7 +20,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from and_tf.backbones.blocks import INITIALISER, conv_norm, scaled
+from and_tf.encoders.blocks import INITIALISER, conv_norm, scaled
 from and_tf.utils.errors import InputError
 
 _SMALLEST = 63  # Pixels per side; "pool5" then leaves one (ImageNet stem).

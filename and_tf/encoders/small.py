@@ -23,7 +23,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from and_tf.backbones.blocks import conv_norm, scaled
+from and_tf.encoders.blocks import conv_norm, scaled
 
 _STEM_FILTERS = 32
 _STAGE_FILTERS = (64, 96)

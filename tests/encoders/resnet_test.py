@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from and_tf import backbones
+from and_tf import encoders
 
 DIM = 128
 
@@ -26,7 +26,7 @@ def test_has_as_many_parameters_as_published(
     name, size, published, channels, classes
 ):
     trunk = published - (channels + 1) * classes
-    encoder = backbones.build(name, size, DIM)
+    encoder = encoders.build(name, size, DIM)
     count = sum(math.prod(w.shape) for w in encoder.trainable_weights)
     assert count == trunk + (channels + 1) * DIM
 
@@ -41,8 +41,8 @@ def test_has_as_many_parameters_as_published(
     ],
 )
 def test_stages_halve_the_maps(stem, size, sides):
-    encoder = backbones.build("resnet18", size, stem=stem, width=0.125)
-    names = backbones.feature_layers(encoder)
+    encoder = encoders.build("resnet18", size, stem=stem, width=0.125)
+    names = encoders.feature_layers(encoder)
     assert names == ("stage1", "stage2", "stage3", "stage4")
     shapes = [encoder.get_layer(n).output.shape for n in names]
     assert shapes == [
@@ -52,7 +52,7 @@ def test_stages_halve_the_maps(stem, size, sides):
 
 
 def test_bottlenecks_end_with_four_times_the_channels():
-    encoder = backbones.build("resnet50", 32, width=0.125)
-    names = backbones.feature_layers(encoder)
+    encoder = encoders.build("resnet50", 32, width=0.125)
+    names = encoders.feature_layers(encoder)
     channels = [encoder.get_layer(n).output.shape[-1] for n in names]
     assert channels == [32, 64, 128, 256]
