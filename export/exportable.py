@@ -1,4 +1,4 @@
-"""Loads the run or the clustering in a directory, to export it."""
+"""Loads the run, clustering or fine-tuning in a directory, to export it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import pathlib
 
 import keras
 
+from and_tf.finetuning.classifier_file import Finetuned, is_finetuning
 from and_tf.scan.clustering import Clustering, is_clustering
 from and_tf.training.run import Run
 from and_tf.utils import checkpoint_names
 from and_tf.utils.errors import InputError
 from export.tensor_names import OUTPUT, PROBABILITIES
 
-Exportable = Run | Clustering
+Exportable = Run | Clustering | Finetuned
 
 
 def load(
@@ -20,29 +21,33 @@ def load(
     which: str = checkpoint_names.LAST,
     data_dir: str = "",
 ) -> Exportable:
-    """Restores the run or the clustering in a directory, without its data.
+    """Restores what is in a directory, without its data.
 
     Args:
-        path: The directory of a run or of a clustering.
+        path: The directory of a run, a clustering or a fine-tuning.
         which: Name of the checkpoint, as in `checkpoint_names.round_of`. A
-            clustering has "last" only.
+            clustering and a fine-tuning have "last" only.
         data_dir: Directory of the run's data. If empty, it is the directory
             that the run itself used.
 
     Raises:
         InputError: If the directory holds neither a run nor a finished
-            clustering, or has no such checkpoint.
+            clustering or fine-tuning, or has no such checkpoint.
     """
     found: Exportable
-    if not is_clustering(path):
-        found = Run(path, which, data_dir)
-    elif which == checkpoint_names.LAST:
-        found = Clustering(path, data_dir)
-    else:
+    kind = "clustering" if is_clustering(path) else ""
+    kind = "fine-tuning" if is_finetuning(path) else kind
+    if kind and which != checkpoint_names.LAST:
         raise InputError(
-            f"Expected --checkpoint=last, as {path} is a clustering and keeps "
+            f"Expected --checkpoint=last, as {path} is a {kind} and keeps "
             f"its last only. Received: {which}."
         )
+    if not kind:
+        found = Run(path, which, data_dir)
+    elif kind == "clustering":
+        found = Clustering(path, data_dir)
+    else:
+        found = Finetuned(path, data_dir)
     _ = found.encoder  # A missing checkpoint is reported before any work.
     return found
 
@@ -51,11 +56,12 @@ def outputs_of(run: Exportable) -> keras.Model:
     """Makes the Keras model that is exported to one file.
 
     Args:
-        run: The run or the clustering to export.
+        run: The run, the clustering or the fine-tuning to export.
 
     Returns:
-        A model from images to embeddings. That of a clustering gives the two
-        outputs "embedding" and "probabilities", which share the backbone.
+        A model from images to embeddings. That of a clustering or fine-tuning
+        gives the two outputs "embedding" and "probabilities", which share the
+        backbone.
     """
     if isinstance(run, Run):
         return run.encoder
@@ -64,4 +70,4 @@ def outputs_of(run: Exportable) -> keras.Model:
         OUTPUT: run.encoder.output,
         PROBABILITIES: run.classifier.output,
     }
-    return keras.Model(images, outputs, name="clustering")
+    return keras.Model(images, outputs, name="classifier")

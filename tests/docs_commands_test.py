@@ -21,7 +21,14 @@ from tests.export import model_server
 
 ROOT = pathlib.Path(__file__).parents[1]
 # In the order in which what one page makes is there for the next.
-FIRST = ("training", "own_images", "evaluation", "clustering", "deploy")
+FIRST = (
+    "training",
+    "own_images",
+    "evaluation",
+    "clustering",
+    "finetuning",
+    "deploy",
+)
 PAGES = [ROOT / "README.md", *(ROOT / f"docs/{name}.md" for name in FIRST)]
 PAGES += sorted({*(ROOT / "docs").glob("*.md")} - {*PAGES})
 PAGES.append(ROOT / "CONTRIBUTING.md")
@@ -36,6 +43,7 @@ _SHORT = {
     "and_tf.report": "--noevaluate",
     "and_tf.cluster": "--epochs=1 --heads=1 --neighbours=3 --batch_size=20 "
     "--self_labelling_epochs=0 --kmeans_seeds=1 --resume",
+    "and_tf.finetune": "--epochs=1 --head_epochs=1 --resume",
     "and_tf.sweep": "--list",
     "export.saved_model": "",
     "export.tflite": "--calibration_images=8",

@@ -10,9 +10,9 @@ Examples:
         python -m export.tflite --run_dir=runs/cifar100 \\
             --output=exported/cifar100_int8.tflite --quantize=int8
 
-    A clustering, whose file gives the clusters' probabilities too:
-        python -m export.tflite --run_dir=runs/cifar100/scan \\
-            --output=exported/clusters.tflite
+    A clustering or fine-tuning, whose file gives probabilities too:
+        python -m export.tflite --run_dir=runs/cifar100/finetune \\
+            --output=exported/classifier.tflite
 
 Beside the file it writes a .json file that says where the model is from and
 how close its embeddings are to the original's.
@@ -41,6 +41,7 @@ from export.tensor_names import (
 
 if TYPE_CHECKING:
     from and_tf.data.split import ImageData
+    from and_tf.finetuning.classifier_file import Finetuned
     from and_tf.scan.clustering import Clustering
     from and_tf.training.run import Run
     from export.exportable import Exportable
@@ -195,7 +196,7 @@ def _measure(
     content: bytes,
 ) -> dict[str, Any] | None:
     """Measures how close the file's outputs are to the original's."""
-    from and_tf.scan.clustering import Clustering
+    from and_tf.training.run import Run
     from export.tflite.encoder import TFLiteEncoder
 
     if data is None or not config.evaluate:
@@ -204,10 +205,10 @@ def _measure(
         path = pathlib.Path(place) / "encoder.tflite"
         path.write_bytes(content)
         file = TFLiteEncoder(path)
-        if isinstance(run, Clustering):
-            measured = _compare_clusters(run, data, file)
-        else:
+        if isinstance(run, Run):
             measured = _compare_embeddings(config, run, data, file)
+        else:
+            measured = _compare_answers(run, data, file)
     runtime = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
     return {"runtime": runtime, **measured}
 
@@ -230,8 +231,8 @@ def _compare_embeddings(
     )["file"]
 
 
-def _compare_clusters(
-    run: Clustering, data: ImageData, file: TFLiteEncoder
+def _compare_answers(
+    run: Clustering | Finetuned, data: ImageData, file: TFLiteEncoder
 ) -> dict[str, Any]:
     from export import exportable
     from export.serving import cluster_fidelity
@@ -241,18 +242,18 @@ def _compare_clusters(
         file.outputs,
         data.test or data.train,
         image_size=run.image_size,
-        matching=run.result["matching"],
+        matching=run.matching,
     )
 
 
 def _outputs(run: Exportable) -> dict[str, Any]:
     """Describes the outputs of the file."""
-    from and_tf.scan.clustering import Clustering
+    from and_tf.training.run import Run
 
     outputs = {"output": _tensor(OUTPUT, "float32", run.embedding_dim)}
-    if isinstance(run, Clustering):
-        clusters = len(run.cluster_names)
-        outputs["probabilities"] = _tensor(PROBABILITIES, "float32", clusters)
+    if not isinstance(run, Run):
+        classes = run.classifier.output_shape[-1]
+        outputs["probabilities"] = _tensor(PROBABILITIES, "float32", classes)
     return outputs
 
 
@@ -270,7 +271,7 @@ def _show(
         return
     if "agreement" in measured:
         print(
-            f"  same cluster as the original    "
+            f"  same answer as the original    "
             f"{100 * measured['agreement']:.2f} % of "
             f"{measured['images']:,} images of {measured['split']}"
         )
