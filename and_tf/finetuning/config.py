@@ -133,7 +133,7 @@ class FinetuneConfig(LoopConfig):
     )
     patience: int = option(
         Group.SCHEDULE,
-        10,
+        20,
         "Number of epochs without a better figure on the held-out images "
         "after which training ends. The best epoch is kept in any case. 0 "
         "never ends it early.",
@@ -152,9 +152,10 @@ class FinetuneConfig(LoopConfig):
     )
     learning_rate: float = option(
         Group.SCHEDULE,
-        3e-4,
+        1e-3,
         "Peak learning rate of the encoder. The rates of AdamW rise for a "
-        "tenth of the steps and fall to 0 by a cosine.",
+        "tenth of the steps and fall to 0 by a cosine. Large networks with "
+        "weights of other data may want 1e-4.",
         unit="rate",
         above=0.0,
         most=bounds.FACTOR,

@@ -182,7 +182,7 @@ def prepare(
             steps=config.epochs * steps_per_epoch(train, batch),
         )
     checkpoint = directory.checkpoints.latest()
-    metadata = {
+    metadata: dict[str, Any] = {
         "kind": "finetuning",
         "encoder": source.built_from,
         "num_examples": train.size,

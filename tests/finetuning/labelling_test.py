@@ -1,4 +1,4 @@
-"""Which images are learnt from, held out and tested on, and tables of labels."""
+"""Which images are learnt from, held out and tested on; tables of labels."""
 
 from __future__ import annotations
 
