@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from and_tf.encoders import heads
 from and_tf.pretexts.supervised import Supervised
 
 
@@ -181,5 +182,4 @@ def trunk_of(encoder: keras.Model) -> keras.Model:
     Args:
         encoder: An encoder from `encoders.build`, whose weights it shares.
     """
-    features = encoder.get_layer("projection").input
-    return keras.Model(encoder.input, features, name="trunk")
+    return keras.Model(encoder.input, heads.features_of(encoder), name="trunk")

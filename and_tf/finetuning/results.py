@@ -27,6 +27,7 @@ from and_tf.training import results as training_summary
 from and_tf.training.callbacks.checkpointing import Recorder
 from and_tf.training.run import Run
 from and_tf.training.run_directory import versions
+from and_tf.utils import checkpoint_names
 
 # The classifiers that are compared, by their keys in result.json.
 LINEAR, TUNED, SCRATCH = "linear_head", "fine_tuned", "scratch"
@@ -200,16 +201,15 @@ def make_result(
 
 def labels_seen(source: Run) -> str:
     """Says which labels the weights of a run have seen."""
-    seen = "none"
+    seen = []
+    begun = source.checkpoint.metadata.get("pretrained")
+    if begun:
+        seen.append(f"{begun['labels']}, before the run")
     if source.config.pretext == "supervised":
-        seen = f"all labels of {source.images.train.name}"
-    weights = source.built_from.get("weights")
-    if weights:
-        seen = f"those that the weights {weights} were trained with; {seen}"
-        seen = seen.removesuffix("; none")
-    if source.which == "best":
-        seen += "; the epoch was chosen by labels of the test split"
-    return seen
+        seen.append(f"all of {source.images.train.name}, in the run")
+    if source.which == checkpoint_names.BEST:
+        seen.append(f"those of {source.queries.name}, to choose the epoch")
+    return "; ".join(seen) or "none"
 
 
 def _protocol(tuned: Finetuning) -> dict[str, Any]:
@@ -285,10 +285,8 @@ def print_start(
     processes: ProcessGroup,
 ) -> None:
     """Prints the run, the devices, and which labels are used."""
-    described = dataclasses.replace(
-        source.config, precision=config.precision, pretext="and", rounds=0
-    )
-    training_summary.print_start(source.images, described, processes)
+    described = dataclasses.replace(source.config, precision=config.precision)
+    training_summary.print_start(source.images, described, {}, processes)
     print(f"encoder of {source.directory.path} after {source.epochs} epochs")
     print(
         f"{labelled.used:,} of {labelled.available:,} labels of "
