@@ -23,7 +23,7 @@ import keras
 from keras import layers
 
 from and_tf.data.preprocessing import IMAGENET
-from and_tf.encoders import alexnet, resnet, small
+from and_tf.encoders import alexnet, efficientnet_lite, resnet, small
 from and_tf.encoders.blocks import INITIALISER, plain
 from and_tf.utils.errors import InputError
 
@@ -38,7 +38,7 @@ __all__ = [
     "synchronise_batch_norm",
 ]
 
-NAMES = ("small", "alexnet", *resnet.DEPTHS)
+NAMES = ("small", "alexnet", *resnet.DEPTHS, *efficientnet_lite.SIZES)
 STEMS = ("auto", "cifar", "imagenet")
 MEAN, STD = IMAGENET
 SMALLEST_IMAGE = 8  # Pixels per side.
@@ -101,6 +101,8 @@ def build(
         x = small.trunk(x, width)
     elif name == "alexnet":
         x = alexnet.trunk(x, stem, width)
+    elif name in efficientnet_lite.SIZES:  # Which normalises by itself.
+        x = efficientnet_lite.trunk(name, images, width)
     else:
         x = resnet.trunk(name, x, stem, width)
     x = layers.Dense(
@@ -202,7 +204,8 @@ def last_feature_map(encoder: keras.Model) -> str:
 def _check(
     name: str, image_size: int, embedding_dim: int, stem: str, width: float
 ) -> None:
-    stems = ("auto",) if name == "small" else STEMS
+    one_stem = ("small", *efficientnet_lite.SIZES)
+    stems = ("auto",) if name in one_stem else STEMS
     wrong = (
         (name not in NAMES, f"a backbone among {', '.join(NAMES)}", name),
         (
