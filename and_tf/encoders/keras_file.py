@@ -10,16 +10,17 @@ from __future__ import annotations
 import io
 import pathlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 import h5py
+import keras
 import numpy as np
 
 SUFFIXES = (".weights.h5", ".keras")
 _MEMBER = "model.weights.h5"
 _MOST_TIMES = 16  # Of its file's size, that the member may take.
-_DEEPEST = 64  # Groups in groups.
+_RANDOM = "seed_generator"  # The states of random numbers are no weights.
 
 
 class Entry(NamedTuple):
@@ -60,40 +61,86 @@ def read(path: pathlib.Path) -> dict[str, Entry]:
         return _read(io.BytesIO(archive.read(_MEMBER)), size)
 
 
+def matched(
+    own: Mapping[str, Entry], received: Mapping[str, Entry]
+) -> dict[str, np.ndarray]:
+    """Finds the arrays for a model in another one's file.
+
+    Args:
+        own: The arrays in a file of the model.
+        received: The arrays in the other file.
+
+    Returns:
+        The arrays that were received, by the places of the model's own. They
+        are found by the names of layers; and if one is missing, all by their
+        places, as names such as conv2d_7 count the layers of a process.
+    """
+    by_name = {entry.named: entry.array for entry in received.values()}
+    if not all(entry.named in by_name for entry in own.values()):
+        if set(own) <= set(received):
+            return {place: received[place].array for place in own}
+    return {
+        place: by_name[entry.named]
+        for place, entry in own.items()
+        if entry.named in by_name
+    }
+
+
+def paths(model: keras.Model, own: Mapping[str, Entry]) -> dict[str, str]:
+    """Names the arrays in a model's own file after its variables.
+
+    Args:
+        model: The model.
+        own: The arrays in its file.
+
+    Returns:
+        Paths such as "stem_conv/kernel" by place, in the order of the layers.
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    order = {name: number for number, name in enumerate(layers)}
+    found, orders = {}, {}
+    for place, entry in own.items():
+        layer, _, number = entry.named.partition("/")
+        orders[place] = order.get(layer, len(order))
+        weights = layers[layer].weights if layer in layers else ()
+        if number.isdecimal() and int(number) < len(weights):
+            number = weights[int(number)].name
+        found[place] = f"{layer}/{number}"
+    return dict(sorted(found.items(), key=lambda item: orders[item[0]]))
+
+
 def _read(file: BinaryIO, size: int) -> dict[str, Entry]:
     with h5py.File(file, "r") as content:
-        found = {
-            place: (named, dataset)
-            for place, named, dataset in _walk(content, "", "", 0)
-            if place.startswith(("layers/", "vars/")) or "/vars/" in place
-        }
+        found = list(_walk(content, "", "", set()))
         # Keras does not compress; what claims to be more would be a bomb.
-        if sum(dataset.nbytes for _, dataset in found.values()) > size:
+        if sum(dataset.nbytes for *_, dataset in found) > size:
             raise ValueError("its arrays are larger than the file")
         return {
             place: Entry(named, dataset[()])
-            for place, (named, dataset) in found.items()
+            for place, named, dataset in found
+            if _RANDOM not in place
         }
 
 
 def _walk(
-    group: Any, place: str, named: str, depth: int
+    group: Any, place: str, named: str, seen: set[Any]
 ) -> Iterator[tuple[str, str, Any]]:
     """Yields place, named place and dataset of each array in a group."""
-    if depth > _DEEPEST:
-        raise ValueError("its groups never end")
     for key in group:
         # A link to another file could read any file of this machine.
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):
             raise ValueError(f"its {place}{key} is a link")
         value = group[key]
+        if value.id in seen:  # A walk through groups in themselves never ends.
+            raise ValueError(f"its {place}{key} is in it twice")
+        seen.add(value.id)
         if isinstance(value, h5py.Dataset):
             if value.is_virtual or value.external:
                 raise ValueError(f"its {place}{key} lies in another file")
             yield f"{place}{key}", f"{named}{key}", value
         elif isinstance(value, h5py.Group):
             inner = named if key == "vars" else f"{named}{_name(value)}"
-            yield from _walk(value, f"{place}{key}/", inner, depth + 1)
+            yield from _walk(value, f"{place}{key}/", inner, seen)
 
 
 def _name(group: Any) -> str:

@@ -157,9 +157,9 @@ def _declared(index: Any) -> dict[str, Storage]:
 
 
 def _itemsize(storage: Storage) -> int:
-    return (
-        2 if storage.dtype == "bfloat16" else np.dtype(storage.dtype).itemsize
-    )
+    if storage.dtype == "bfloat16":  # Which NumPy does not have.
+        return 2
+    return np.dtype(storage.dtype).itemsize
 
 
 def _numbers(content: memoryview, storage: Storage) -> np.ndarray:
@@ -182,19 +182,17 @@ def _numbers(content: memoryview, storage: Storage) -> np.ndarray:
 
 def _state(index: Any) -> dict[str, Tensor]:
     """Returns the tensors of a state dict, or of one inside a dictionary."""
-    for key in (None, *_NESTED):
-        inner = index if key is None else index.get(key)
-        if not isinstance(inner, Mapping):
-            if key is None:
-                raise ValueError(f"it holds a {type(index).__name__}")
-            continue
-        found = {
-            name: value
-            for name, value in inner.items()
-            if isinstance(name, str) and isinstance(value, Tensor)
-        }
-        if found:
-            return _without_prefix(found)
+    if not isinstance(index, dict):
+        raise ValueError(f"it holds a {type(index).__name__}")
+    for inner in (*(index.get(key) for key in _NESTED), index):
+        if isinstance(inner, dict):
+            found = {
+                name: value
+                for name, value in inner.items()
+                if isinstance(name, str) and isinstance(value, Tensor)
+            }
+            if found:
+                return _without_prefix(found)
     raise ValueError(f"it holds no tensors but {list(index)[:8]}")
 
 
@@ -215,7 +213,7 @@ def _array(tensor: Tensor, storages: Mapping[str, np.ndarray]) -> np.ndarray:
     last = tensor.offset + sum(
         (side - 1) * step for side, step in zip(shape, strides)
     )
-    # The first condition alone would let a step of 0 make any size of a byte.
+    # Without the first condition, a step of 0 would make any size of a number.
     if count > len(numbers) or (count and last >= len(numbers)):
         raise ValueError(
             f"a shape {shape[:8]} that reaches past {len(numbers)} numbers"

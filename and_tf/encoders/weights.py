@@ -212,20 +212,13 @@ def _load_keras(model: keras.Model, name: str, file: pathlib.Path) -> None:
         path = pathlib.Path(directory) / "own.weights.h5"
         model.save_weights(path)
         own = keras_file.read(path)
-        by_name = {entry.named: entry.array for entry in received.values()}
-        arrays = {
-            place: by_name[entry.named]
-            for place, entry in own.items()
-            if entry.named in by_name
-        }
-        if len(arrays) < len(own) and set(own) <= set(received):
-            # Names such as conv2d_7 count the layers of a process.
-            arrays = {place: received[place].array for place in own}
+        arrays = keras_file.matched(own, received)
+        paths = keras_file.paths(model, own)
         _check(
             name,
             file,
-            {own[place].named: own[place].array.shape for place in own},
-            {own[place].named: array for place, array in arrays.items()},
+            {path: own[place].array.shape for place, path in paths.items()},
+            {paths[place]: array for place, array in arrays.items()},
         )
         with h5py.File(path, "r+") as content:
             for place, array in arrays.items():

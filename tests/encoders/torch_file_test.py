@@ -106,6 +106,7 @@ def test_a_training_checkpoint_is_taken_for_its_state_dict(form, read):
     state._metadata = OrderedDict({"": {"version": 1}})  # An attribute.
     index = {
         "epoch": 3,
+        "loss": stored("LongStorage", step, "1"),
         "best": [0.5, None, True],
         "optimizer": {"state": {0: {"m": stored("LongStorage", step, "1")}}},
         "state_dict": state,
