@@ -24,7 +24,7 @@ import keras
 from keras import layers
 
 from and_tf.data.preprocessing import IMAGENET
-from and_tf.encoders import alexnet, heads, resnet, small
+from and_tf.encoders import alexnet, efficientnet_lite, heads, resnet, small
 from and_tf.encoders.blocks import plain
 from and_tf.utils.errors import InputError
 
@@ -40,7 +40,7 @@ __all__ = [
     "synchronise_batch_norm",
 ]
 
-NAMES = ("small", "alexnet", *resnet.DEPTHS)
+NAMES = ("small", "alexnet", *resnet.DEPTHS, *efficientnet_lite.SIZES)
 STEMS = ("auto", "cifar", "imagenet")
 MEAN, STD = IMAGENET
 SMALLEST_IMAGE = 8  # Pixels per side.
@@ -65,17 +65,19 @@ def build(
     the projection and the normalisation of the embedding are always float32.
 
     Args:
-        name: One of `NAMES`: "small", "alexnet", "resnet18",
-            "resnet50" or "resnet101".
+        name: One of `NAMES`: "small", "alexnet", "resnet18", "resnet50",
+            "resnet101", "efficientnet_lite0", "efficientnet_lite1" or
+            "efficientnet_lite2".
         image_size: Side of the images, S, in pixels.
         embedding_dim: D, the length of an embedding.
         stem: "cifar" keeps the first layers at or near full resolution,
             "imagenet" shrinks images at once, "auto" is "cifar" up to 64
-            pixels per side, else "imagenet". The backbone "small" has one
-            stem and takes only "auto".
+            pixels per side, else "imagenet". "small" and the
+            EfficientNet-Lites have one stem and take only "auto".
         width: Factor of the trunk's channel counts.
         mean: The mean of each channel, for pixel values scaled to 0..1;
-            ImageNet's by default.
+            ImageNet's by default. The EfficientNet-Lites have a normalisation
+            of their own.
         std: The standard deviation of each channel, for pixel values scaled to
             0..1; ImageNet's by default.
         head: What turns pooled features into embeddings: "linear", "mlp" or
@@ -93,7 +95,24 @@ def build(
     if stem == "auto":
         stem = "cifar" if image_size <= _LARGEST_CIFAR_IMAGE else "imagenet"
     images = keras.Input((image_size, image_size, 3), name="images")
-    x = layers.Rescaling(
+    if name in efficientnet_lite.SIZES:
+        x = efficientnet_lite.trunk(name, images, width)
+    else:
+        x = _normalised(images, mean, std)
+        if name == "small":
+            x = small.trunk(x, width)
+        elif name == "alexnet":
+            x = alexnet.trunk(x, stem, width)
+        else:
+            x = resnet.trunk(name, x, stem, width)
+    x = heads.apply(x, head, embedding_dim)
+    return keras.Model(images, x, name=name)
+
+
+def _normalised(
+    images: keras.KerasTensor, mean: Sequence[float], std: Sequence[float]
+) -> keras.KerasTensor:
+    return layers.Rescaling(
         [1 / (255 * deviation) for deviation in std],
         [
             -centre / deviation
@@ -102,14 +121,6 @@ def build(
         dtype="float32",
         name="normalise",
     )(images)
-    if name == "small":
-        x = small.trunk(x, width)
-    elif name == "alexnet":
-        x = alexnet.trunk(x, stem, width)
-    else:
-        x = resnet.trunk(name, x, stem, width)
-    x = heads.apply(x, head, embedding_dim)
-    return keras.Model(images, x, name=name)
 
 
 def num_features(
@@ -217,7 +228,8 @@ def last_feature_map(encoder: keras.Model) -> str:
 def _check(
     name: str, image_size: int, embedding_dim: int, stem: str, width: float
 ) -> None:
-    stems = ("auto",) if name == "small" else STEMS
+    one_stem = ("small", *efficientnet_lite.SIZES)
+    stems = ("auto",) if name in one_stem else STEMS
     wrong = (
         (name not in NAMES, f"a backbone among {', '.join(NAMES)}", name),
         (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import keras
 
 from and_tf import encoders
 from and_tf.data.preprocessing import normalisation
+from and_tf.encoders import efficientnet_lite, heads, weights
 from and_tf.training.config import TrainConfig
 from and_tf.utils import encoder_names
 from and_tf.utils.errors import InputError
@@ -60,7 +63,7 @@ class Start:
 
 
 def find(config: TrainConfig) -> Start:
-    """Finds the encoder that `config` names.
+    """Finds the encoder that `config` names, and the weights to begin with.
 
     Raises:
         InputError: If there is no such encoder, or its weights are missing.
@@ -72,7 +75,24 @@ def find(config: TrainConfig) -> Start:
 
 
 def _own(config: TrainConfig) -> Start:
-    mean, std = normalisation(config.dataset)
+    """Finds one of the networks that `encoders.build` makes."""
+    name = config.encoder
+    arguments: dict[str, Any] = {"width": config.width}
+    if name not in efficientnet_lite.SIZES:
+        mean, std = normalisation(config.dataset)
+        arguments |= {"mean": mean, "std": std}
+    if not config.pretrained:
+        return Start(name, arguments)
+    file = weights.find(name, config.weights)
     return Start(
-        config.encoder, {"width": config.width, "mean": mean, "std": std}
+        name,
+        arguments,
+        efficientnet_lite.SIZES.get(name, 0),
+        dataclasses.asdict(weights.provenance(config.weights, file)),
+        functools.partial(_load_file, name, file),
     )
+
+
+def _load_file(name: str, file: pathlib.Path, encoder: keras.Model) -> None:
+    trunk, _ = heads.split(encoder)
+    weights.load(trunk, name, file)
