@@ -84,10 +84,11 @@ def _own(config: TrainConfig) -> Start:
     if not config.pretrained:
         return Start(name, arguments)
     file = weights.find(name, config.weights)
+    sides = {n: size.image_size for n, size in efficientnet_lite.SIZES.items()}
     return Start(
         name,
         arguments,
-        efficientnet_lite.SIZES.get(name, 0),
+        sides.get(name, 0),
         dataclasses.asdict(weights.provenance(config.weights, file)),
         functools.partial(_load_file, name, file),
     )
