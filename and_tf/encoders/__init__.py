@@ -23,8 +23,9 @@ import keras
 from keras import layers
 
 from and_tf.data.preprocessing import IMAGENET
-from and_tf.encoders import alexnet, resnet, small
+from and_tf.encoders import alexnet, resnet, small, trunk
 from and_tf.encoders.blocks import INITIALISER, plain
+from and_tf.encoders.reasons import reason
 from and_tf.utils.errors import InputError
 
 __all__ = [
@@ -43,6 +44,7 @@ STEMS = ("auto", "cifar", "imagenet")
 MEAN, STD = IMAGENET
 SMALLEST_IMAGE = 8  # Pixels per side.
 _LARGEST_CIFAR_IMAGE = 64
+_PADDING = (layers.ZeroPadding2D, layers.Cropping2D)
 
 
 def build(
@@ -117,8 +119,9 @@ def for_views(encoder: keras.Model, size: int) -> keras.Model:
     """Returns an encoder with the same layers for images of another size.
 
     Args:
-        encoder: An encoder that `build` made. It must not be "alexnet", whose
-            dense layers take only one size.
+        encoder: An encoder that `build` made, or any functional model. It
+            must not take only one size, as "alexnet", other networks with a
+            dense layer behind `Flatten`, and most vision transformers do.
         size: Side of the images, S, in pixels.
 
     Returns:
@@ -126,19 +129,33 @@ def for_views(encoder: keras.Model, size: int) -> keras.Model:
         is `encoder` itself if it already takes that size.
 
     Raises:
-        InputError: If the images are too small.
+        InputError: If the images are too small, or the encoder does not take
+            them.
     """
     if size < SMALLEST_IMAGE:
         raise InputError(
             f"Expected views of {SMALLEST_IMAGE} or more pixels a side. "
             f"Received: {size}."
         )
-    if encoder.input_shape[1] == size:
+    own = encoder.input_shape[1]
+    if own == size:
         return encoder
-    return keras.models.clone_model(
-        encoder,
-        input_tensors=keras.Input((size, size, 3), name="views"),
-        clone_function=lambda layer: layer,
+    try:
+        views = keras.models.clone_model(
+            encoder,
+            input_tensors=keras.Input((size, size, 3), name="views"),
+            clone_function=lambda layer: layer,
+        )
+        trunk.check_runs(views)
+        if views.output_shape == encoder.output_shape:
+            return views
+        why = f"its output would be {list(views.output_shape)}"
+    except Exception as error:  # The layers may raise anything.
+        why = reason(error)
+    raise InputError(
+        f"Expected views of {own} pixels a side for the encoder "
+        f"{encoder.name}, which does not take others. Received: {size}: "
+        f"{why}. Take views and images of one size."
     )
 
 
@@ -158,24 +175,45 @@ def feature_layers(encoder: keras.Model) -> tuple[str, ...]:
     """Returns the names of the layers that output the feature maps.
 
     Args:
-        encoder: An encoder that `build` made.
+        encoder: An encoder that `build` made, or any functional model.
 
     Returns:
-        The names from input to output: "conv1" to "conv5" of AlexNet, after
-        the ReLU and before pooling, or "stage1" to the last stage of the other
-        backbones. The output of each layer is [B, H, W, C].
+        The names from input to output. Of an encoder from `build` these are
+        "conv1" to "conv5" of AlexNet, after the ReLU and before pooling, or
+        "stage1" to the last stage of the other backbones; of another model,
+        the last layer of each resolution. The output of each is
+        [B, H, W, C].
     """
     names = (layer.name for layer in encoder.layers)
-    return tuple(n for n in names if re.fullmatch(r"(conv|stage)\d+", n))
+    ours = tuple(n for n in names if re.fullmatch(r"(conv|stage)\d+", n))
+    # Others may have one such name too: MobileNet has a "conv1".
+    return ours if len(ours) > 1 else _last_of_resolutions(encoder)
+
+
+def _last_of_resolutions(encoder: keras.Model) -> tuple[str, ...]:
+    """Returns the last layer of each resolution, from input to output."""
+    found: list[str] = []
+    side = 0.0
+    first = next((n for n, e in enumerate(encoder.layers) if e.weights), 0)
+    for layer in reversed(encoder.layers[first:]):
+        if isinstance(layer, (layers.InputLayer, *_PADDING)):
+            continue
+        shape: tuple = getattr(getattr(layer, "output", None), "shape", ())
+        # Smaller maps inside a stage, such as those of squeeze-and-excitation,
+        # are no resolutions, and convolutions without padding take off little.
+        if len(shape) == 4 and shape[1] and shape[1] >= 1.5 * side:
+            found.append(layer.name)
+            side = shape[1]
+    return tuple(reversed(found))
 
 
 def last_feature_map(encoder: keras.Model) -> str:
     """Returns the name of the last layer with more than one position.
 
     Args:
-        encoder: An encoder that `build` made, whose `feature_layers` are
-            searched; or any functional or sequential model, all of whose
-            layers are searched.
+        encoder: An encoder that `build` made, or any functional or sequential
+            model. Its `feature_layers` are searched or, if it has none, all
+            layers.
 
     Returns:
         The name of the last layer with an output [B, H, W, C] of H · W > 1.
