@@ -137,8 +137,7 @@ def for_views(encoder: keras.Model, size: int) -> keras.Model:
             f"Expected views of {SMALLEST_IMAGE} or more pixels a side. "
             f"Received: {size}."
         )
-    own = encoder.input_shape[1]
-    if own == size:
+    if encoder.input_shape[1] == size:
         return encoder
     try:
         views = keras.models.clone_model(
@@ -147,15 +146,19 @@ def for_views(encoder: keras.Model, size: int) -> keras.Model:
             clone_function=lambda layer: layer,
         )
         trunk.check_runs(views)
-        if views.output_shape == encoder.output_shape:
-            return views
-        why = f"its output would be {list(views.output_shape)}"
     except Exception as error:  # The layers may raise anything.
-        why = reason(error)
-    raise InputError(
-        f"Expected views of {own} pixels a side for the encoder "
-        f"{encoder.name}, which does not take others. Received: {size}: "
-        f"{why}. Take views and images of one size."
+        raise _takes_one_size(encoder, size, reason(error)) from error
+    if views.output_shape != encoder.output_shape:
+        why = f"its output would be {list(views.output_shape)}"
+        raise _takes_one_size(encoder, size, why)
+    return views
+
+
+def _takes_one_size(encoder: keras.Model, size: int, why: str) -> InputError:
+    return InputError(
+        f"Expected views of {encoder.input_shape[1]} pixels a side for the "
+        f"encoder {encoder.name}, which does not take others. Received: "
+        f"{size}: {why}. Take views and images of one size."
     )
 
 

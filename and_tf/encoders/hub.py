@@ -102,8 +102,8 @@ def rebuild(description: dict[str, Any]) -> keras.Model:
     except Exception as error:  # Keras and keras-hub raise anything.
         raise InputError(
             f"Expected a keras-hub that builds {source} as the run had it. "
-            f"Received: {reason(error, kind=True)}. Use the versions that the run "
-            "was trained with."
+            f"Received: {reason(error, kind=True)}. Use the versions that the "
+            "run was trained with."
         ) from error
     pixels = Pixels(
         _channels(description["scale"], 1), _channels(description["offset"], 0)
@@ -207,8 +207,8 @@ def _not_loaded(
     hint = f" Did you mean {near[0]}?" if near and near != [preset] else ""
     return InputError(
         f"Expected a preset of images that keras-hub can load. Received: "
-        f"hub:{preset}: {reason(error, kind=True)}.{hint} Without a network, save it "
-        "on another machine, by keras_hub.models.Backbone.from_preset(…)"
-        ".save_to_preset(DIRECTORY) and the same of keras_hub.layers."
+        f"hub:{preset}: {reason(error, kind=True)}.{hint} Without a network, "
+        "save it on another machine, by keras_hub.models.Backbone.from_preset"
+        "(…).save_to_preset(DIRECTORY) and the same of keras_hub.layers."
         "ImageConverter, then give hub:DIRECTORY."
     )

@@ -187,7 +187,8 @@ def _choice(
     else:
         raise InputError(
             f"Expected the name of a signature behind {path}@, as several take "
-            f"images: {', '.join(sorted(functions))}. Received: {layer or 'none'!r}."
+            f"images: {', '.join(sorted(functions))}. Received: "
+            f"{layer or 'none'!r}."
         )
     outputs = functions[signature].structured_outputs
     if not output and len(outputs) == 1:
@@ -195,7 +196,7 @@ def _choice(
     if output not in outputs:
         raise InputError(
             f"Expected one output of {path}'s signature {signature}: "
-            f"{', '.join(sorted(outputs))}. Received: {output or 'none'!r}. Name it "
-            f"behind {path}@."
+            f"{', '.join(sorted(outputs))}. Received: {output or 'none'!r}. "
+            f"Name it behind {path}@."
         )
     return signature, output

@@ -164,12 +164,18 @@ def _copied(
 def _copied_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
     """Makes a new layer of the same config.
 
+    An adapted `Normalization` becomes one of constants: Keras computes with
+    copies of its weights, which an assignment to the weights does not change.
     A layer whose config is no argument of its class, as of keras-hub's vision
     transformers, is taken itself. Its `output` is then that of its first call,
     outside of the trunk.
     """
     try:
-        return type(layer).from_config(layer.get_config())
+        config = layer.get_config()
+        if isinstance(layer, layers.Normalization) and layer.weights:
+            mean, variance, *_ = layer.get_weights()
+            config |= {"mean": mean.tolist(), "variance": variance.tolist()}
+        return type(layer).from_config(config)
     except Exception:  # Any error of the user's or a package's code.
         return layer
 
@@ -248,8 +254,8 @@ def _several(source: str, outputs: list[str]) -> InputError:
 def _does_not_take(source: str, side: int, error: Exception) -> InputError:
     return InputError(
         f"Expected a model that takes images of {side}×{side} pixels. "
-        f"Received: {source}: {reason(error)}. Give the image_size that it was made "
-        "for."
+        f"Received: {source}: {reason(error)}. Give the image_size that it was "
+        "made for."
     )
 
 

@@ -86,6 +86,19 @@ def test_sequential_and_subclassed_models(tmp_path):
         files.trunk(path, image_size=SIDE, layer="dense")
 
 
+def test_an_adapted_normalisation(tmp_path):
+    normalise = layers.Normalization()
+    normalise.adapt(IMAGES.astype(np.float32))
+    model = keras.Sequential(
+        [keras.Input((SIDE, SIDE, 3)), normalise, layers.Conv2D(4, 3)]
+    )
+    trunk, note = files.trunk(_saved(model, tmp_path), expects="caffe")
+    expected = model(IMAGES).numpy().mean((1, 2))
+    np.testing.assert_allclose(trunk(IMAGES), expected, atol=1e-5)
+    assert f"in its layer {normalise.name!r}" in note
+    assert len(trunk.weights) == 2  # No weights are left in it.
+
+
 def test_one_size_only(tmp_path):
     images = keras.Input((SIDE, SIDE, 3))
     x = layers.Dense(3)(layers.Flatten()(images))
