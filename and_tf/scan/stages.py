@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from and_tf.augmentation import Recipe
+from and_tf.data.preprocessing import IMAGENET
 from and_tf.data.split import Split
 from and_tf.evaluation import cluster_metrics
 from and_tf.method.optimizers import CoupledAdam, CoupledSGD
@@ -128,7 +129,10 @@ def view(run: ClusteringRun, name: str) -> Recipe:
     source = run.source
     trained_on = view_config(source.config, source.view_size)
     return recipe(
-        name, trained_on, source.image_size, source.built_from["mean"]
+        name,
+        trained_on,
+        source.image_size,
+        source.built_from.get("mean", IMAGENET[0]),
     )
 
 

@@ -134,7 +134,7 @@ def _elsewhere(config: TrainConfig, name: EncoderName) -> Start:
     )
     kept = ""
     if name.kind == "path" and pathlib.Path(name.value).is_dir():
-        kept = saved_models.keep(name.value, config.run_directory)
+        kept = saved_models.keep(pathlib.Path(name.value), config.run_directory)
     described = descriptions.describe(name, trunk, expects=pixels, kept=kept)
     start = Start(
         str(name), {"trunk": described}, trunk.input_shape[1], note=note
@@ -218,9 +218,7 @@ def _labels(config: TrainConfig, metadata: dict[str, Any]) -> str:
     return ", and ".join(seen) or "none"
 
 
-def located(
-    encoder: dict[str, Any], directory: RunDirectory
-) -> dict[str, Any]:
+def located(encoder: dict[str, Any], directory: RunDirectory) -> dict[str, Any]:
     """Returns the arguments of `encoders.build`, with paths that can be opened.
 
     The copy of a SavedModel lies in the run directory, which may be moved.
