@@ -24,7 +24,8 @@ from keras import layers
 
 from and_tf.data.preprocessing import IMAGENET
 from and_tf.encoders import alexnet, resnet, small
-from and_tf.encoders.blocks import INITIALISER, plain
+from and_tf.encoders.blocks import INITIALISER
+from and_tf.encoders.plain_keras import plain
 from and_tf.utils.errors import InputError
 
 __all__ = [
