@@ -67,10 +67,7 @@ def outputs_of(run: Exportable, features: str = EMBEDDING) -> keras.Model:
         two outputs by name: "embedding" or "features", and "probabilities".
         They share the backbone.
     """
-    encoder = run.encoder
-    if features == BACKBONE:
-        whole = run.encoder if isinstance(run, Run) else run.scan.encoder
-        encoder = trunk_of(whole, BACKBONE)
+    encoder = _encoder(run, features)
     if isinstance(run, Run):
         return encoder
     outputs = {
@@ -80,6 +77,13 @@ def outputs_of(run: Exportable, features: str = EMBEDDING) -> keras.Model:
     return keras.Model(run.classifier.input, outputs, name="clustering")
 
 
+def _encoder(run: Exportable, features: str) -> keras.Model:
+    if features == EMBEDDING:
+        return run.encoder
+    whole = run.encoder if isinstance(run, Run) else run.scan.encoder
+    return trunk_of(whole, BACKBONE)
+
+
 def output_name(features: str) -> str:
     """Returns the name of the output that holds an image's vector."""
     return FEATURES if features == BACKBONE else OUTPUT
@@ -87,7 +91,7 @@ def output_name(features: str) -> str:
 
 def lengths(run: Exportable, features: str = EMBEDDING) -> dict[str, int]:
     """Returns the length of each output of `outputs_of`, by name."""
-    shapes = outputs_of(run, features).output_shape
-    if not isinstance(shapes, dict):
-        shapes = {output_name(features): shapes}
-    return {name: shape[-1] for name, shape in shapes.items()}
+    found = {output_name(features): _encoder(run, features).output_shape[-1]}
+    if not isinstance(run, Run):
+        found[PROBABILITIES] = run.classifier.output_shape[-1]
+    return found

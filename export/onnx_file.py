@@ -12,6 +12,7 @@ import contextlib
 import importlib.util
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -101,9 +102,9 @@ def runner(content: bytes) -> _Runner:
         return _Runner(content)
     except Exception as error:  # It has a class for each kind of failure.
         raise InputError(
-            "Expected an encoder of operations that tf2onnx can write as ONNX. "
-            f"Received from onnxruntime: {_first_line(error)} Export a "
-            "SavedModel with export.saved_model instead."
+            "Expected an encoder that tf2onnx can write as ONNX. Received one "
+            f"with {_reason(error)}. Export a SavedModel with "
+            "export.saved_model instead."
         ) from error
 
 
@@ -132,7 +133,7 @@ def _convert(
         except Exception as error:  # tf2onnx promises no kind of error.
             raise InputError(
                 "Expected an encoder that tf2onnx can write as ONNX. Received "
-                f"from it: {_first_line(error)} Export a SavedModel with "
+                f"one with {_reason(error)}. Export a SavedModel with "
                 "export.saved_model instead."
             ) from error
     _fill_in(converted, apply.get_concrete_function())
@@ -211,7 +212,10 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _first_line(error: Exception) -> str:
-    """Returns the first line of an error, as a sentence."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".") + "."
+def _reason(error: Exception) -> str:
+    """Extracts from an error what stands in the way."""
+    text = str(error).strip() or type(error).__name__
+    unknown = re.findall(r"No Op registered for (\w+)", text)
+    if unknown:
+        return f"TensorFlow's {unknown[0]}, which ONNX does not have"
+    return f"this error: {text.splitlines()[-1].rstrip('.')}"

@@ -100,10 +100,12 @@ def main(config: TFLiteConfig) -> None:
     cli.import_tensorflow()
     from export import exportable
     from export.metadata import describe
+    from export.tflite import unsupported
 
     run = exportable.load(
         config.run_directory, config.checkpoint, config.data_dir
     )
+    unsupported.check(exportable.outputs_of(run))
     data = _images(config, run)
     content, calibration = _convert(config, run, data)
     measured = _measure(config, run, data, content)
