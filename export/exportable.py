@@ -60,7 +60,7 @@ def outputs_of(run: Exportable, features: str = EMBEDDING) -> keras.Model:
     Args:
         run: The run or the clustering to export.
         features: "embedding", the vectors of unit norm, or "backbone", the
-            features before the projection.
+            features before the head.
 
     Returns:
         A model from images to embeddings or features. That of a clustering has

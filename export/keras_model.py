@@ -6,7 +6,7 @@ Examples:
         python -m export.keras_model --run_dir=runs/cifar100 \\
             --output=exported/cifar100.keras
 
-    Its features before the projection, to fine-tune them:
+    Its features before the head, to fine-tune them:
         python -m export.keras_model --run_dir=runs/cifar100 \\
             --output=exported/trunk.keras --features=backbone
 

@@ -24,7 +24,7 @@ class FeaturesFlags(RunFlags):
         Group.EXPORT,
         EMBEDDING,
         "What the file computes: embedding, the encoder's vectors of unit "
-        "norm; or backbone, the features before the projection, which suit "
+        "norm; or backbone, the features before the head, which suit "
         "fine-tuning.",
         choices=(EMBEDDING, BACKBONE),
     )

@@ -6,7 +6,7 @@ Examples:
         python -m export.onnx --run_dir=runs/cifar100 \\
             --output=exported/cifar100.onnx
 
-    Its features before the projection:
+    Its features before the head:
         python -m export.onnx --run_dir=runs/cifar100 \\
             --output=exported/trunk.onnx --features=backbone
 

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import layers
 
 from and_tf.data.preprocessing import IMAGENET
-from and_tf.encoders import alexnet, resnet, small
-from and_tf.encoders.blocks import INITIALISER
+from and_tf.encoders import alexnet, heads, resnet, small
 from and_tf.encoders.plain_keras import plain
 from and_tf.utils.errors import InputError
 
@@ -35,6 +35,7 @@ __all__ = [
     "feature_layers",
     "for_views",
     "last_feature_map",
+    "num_features",
     "plain",
     "synchronise_batch_norm",
 ]
@@ -55,6 +56,7 @@ def build(
     width: float = 1.0,
     mean: Sequence[float] = MEAN,
     std: Sequence[float] = STD,
+    head: str = "linear",
 ) -> keras.Model:
     """Builds an untrained encoder, named after its backbone.
 
@@ -76,6 +78,8 @@ def build(
             ImageNet's by default.
         std: The standard deviation of each channel, for pixel values scaled to
             0..1; ImageNet's by default.
+        head: What turns pooled features into embeddings: "linear", "mlp" or
+            "none", see `heads.apply`.
 
     Returns:
         A model from pixel values 0..255, uint8 or float32 [B, S, S, 3], to
@@ -104,14 +108,24 @@ def build(
         x = alexnet.trunk(x, stem, width)
     else:
         x = resnet.trunk(name, x, stem, width)
-    x = layers.Dense(
-        embedding_dim,
-        kernel_initializer=INITIALISER,
-        dtype="float32",
-        name="projection",
-    )(x)
-    x = layers.UnitNormalization(dtype="float32", name="embedding")(x)
+    x = heads.apply(x, head, embedding_dim)
     return keras.Model(images, x, name=name)
+
+
+def num_features(
+    name: str, image_size: int, embedding_dim: int = 128, **arguments: Any
+) -> int:
+    """Returns F, the number of pooled features of an encoder.
+
+    Args:
+        name: See `build`, which takes the same arguments.
+        image_size: See `build`.
+        embedding_dim: See `build`; F does not depend on it.
+        **arguments: See `build`.
+    """
+    arguments = {**arguments, "head": "linear"}
+    built = build(name, image_size, embedding_dim, **arguments)
+    return heads.features_of(built).shape[-1]
 
 
 def for_views(encoder: keras.Model, size: int) -> keras.Model:

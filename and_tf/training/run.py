@@ -179,7 +179,7 @@ class Run:
         config = self.config
         if self.data_dir:
             config = dataclasses.replace(config, data_dir=self.data_dir)
-        return trainer.load_images(config)
+        return trainer.load_images(config, self.image_size)
 
     @property
     def queries(self) -> Split:
