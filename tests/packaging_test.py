@@ -20,7 +20,7 @@ from export.serving import warmup
 from tests.build_test import FILES, targets_of
 
 ROOT = pathlib.Path(__file__).parents[1]
-EXTRAS = ("gpu", "onnx", "bench", "dev", "docs")
+EXTRAS = ("gpu", "hub", "onnx", "bench", "dev", "docs", "weights")
 # Used where they are installed; the last three are the extra onnx.
 OPTIONAL = {"pillow-heif", "onnx", "onnxruntime", "tf2onnx"}
 
