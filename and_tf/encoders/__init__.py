@@ -32,8 +32,8 @@ from and_tf.encoders import (
     resnet,
     small,
 )
-from and_tf.encoders.blocks import plain
 from and_tf.encoders.descriptions import Description
+from and_tf.encoders.plain_keras import plain
 from and_tf.encoders.reasons import reason
 from and_tf.encoders.trunk import check_runs
 from and_tf.utils.errors import InputError

@@ -1,8 +1,7 @@
 """Builds the layers that the backbones share.
 
 `BatchNorm` trains by one fused operation, and `conv_norm` is a convolution
-followed by it. `plain` copies an encoder into Keras' own layers, for programs
-that have Keras but not this package.
+followed by it.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 from keras import layers
-
-from and_tf.utils.errors import InputError
 
 
 @keras.saving.register_keras_serializable(package="and_tf")
@@ -127,45 +124,3 @@ def conv_norm(
 def scaled(filters: int, width: float) -> int:
     """Returns `filters` times `width`, at least 8 and a multiple of 8."""
     return max(8, 8 * round(filters * width / 8))
-
-
-def plain(encoder: keras.Model) -> keras.Model:
-    """Copies an encoder into a model of Keras' own layers only.
-
-    Saved as a `.keras` file, the copy can be loaded by Keras without `and_tf`:
-
-        and_tf.encoders.plain(encoder).save("encoder.keras")
-        keras.models.load_model("encoder.keras").predict(images)
-
-    It computes the same embeddings. It is meant for inference: in training,
-    the moving variances of Keras' batch norm differ a little; see `BatchNorm`.
-
-    Args:
-        encoder: An encoder that `build` made, or another functional or
-            sequential model; models inside it are copied too.
-
-    Returns:
-        A model with its own copy of the weights.
-
-    Raises:
-        InputError: If the encoder is a subclassed model, whose layers are
-            unknown.
-    """
-    if not getattr(encoder, "inputs", None):
-        raise InputError(
-            "Expected a functional or sequential encoder, to copy it layer by "
-            f"layer. Received: {type(encoder).__name__} {encoder.name!r}."
-        )
-    copy = keras.models.clone_model(
-        encoder, clone_function=_plain_layer, recursive=True
-    )
-    copy.set_weights(encoder.get_weights())
-    return copy
-
-
-def _plain_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """Makes a new layer with the same config, of Keras' own class."""
-    kind = type(layer)
-    if isinstance(layer, BatchNorm):
-        kind = keras.layers.BatchNormalization
-    return kind.from_config(layer.get_config())
