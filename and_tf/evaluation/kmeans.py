@@ -7,15 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import silhouette_score
 
 from and_tf.evaluation import cluster_metrics
 from and_tf.search import kmeans
+from and_tf.utils.averages import mean_deviation
 from and_tf.utils.errors import InputError
 
 RESTARTS = 3  # Restarts per seed; the one with the least inertia is kept.
-# The most samples for the silhouette, which needs all pairs of distances.
-SILHOUETTE = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,47 +70,17 @@ def score(
     )
 
 
-def silhouette(rows: np.ndarray, assigned: np.ndarray) -> float | None:
-    """Computes the mean silhouette of at most 2,000 samples.
-
-    The samples are drawn with a fixed seed.
-
-    Args:
-        rows: float32 [n, D], the embeddings.
-        assigned: integer [n], the cluster of each sample.
-
-    Returns:
-        A value from −1 to 1, higher if the clusters are well separated. None
-        if all drawn samples are in one cluster, or each is in its own.
-    """
-    chosen = np.arange(len(rows))
-    if len(rows) > SILHOUETTE:
-        drawn = np.random.default_rng(0).choice(
-            len(rows), SILHOUETTE, replace=False
-        )
-        chosen = np.sort(drawn)
-    found = len(np.unique(assigned[chosen]))
-    if not 2 <= found < len(chosen):
-        return None
-    return float(silhouette_score(rows[chosen], assigned[chosen]))
-
-
-def spread(scores: Sequence[cluster_metrics.Scores]) -> dict[str, Any]:
+def over_seeds(scores: Sequence[cluster_metrics.Scores]) -> dict[str, Any]:
     """Computes the mean and standard deviation of each figure over seeds.
 
     Returns:
         `{"acc": …, "acc_std": …, …}`. The deviation is the sample standard
         deviation (n − 1), None for a single seed.
     """
+    figures = [one.figures() for one in scores]
     table: dict[str, Any] = {}
-    for name in scores[0].figures():
-        found = [s.figures()[name] for s in scores]
-        values = [value for value in found if value is not None]
-        if not values:
-            table[name] = table[f"{name}_std"] = None
-            continue
-        table[name] = float(np.mean(values))
-        table[f"{name}_std"] = (
-            float(np.std(values, ddof=1)) if len(values) > 1 else None
+    for name in figures[0]:
+        table[name], table[f"{name}_std"] = mean_deviation(
+            one[name] for one in figures
         )
     return table

@@ -29,8 +29,8 @@ def kmeans_baseline(
         seeds: The number of seeds; 0 leaves the baseline out.
 
     Returns:
-        The means and deviations over the seeds, see `kmeans.spread`; None if
-        `seeds` is 0 or there are no labels.
+        The means and deviations over the seeds, see `kmeans.over_seeds`; None
+        if `seeds` is 0 or there are no labels.
     """
     labels = (images.test or images.train).labels
     if not seeds or labels is None or not (labels >= 0).any():
@@ -42,7 +42,7 @@ def kmeans_baseline(
             scores.append(kmeans.score(found, labels, clusters, classes))
             progress.advance(1)
     return {
-        **kmeans.spread(scores),
+        **kmeans.over_seeds(scores),
         "seeds": seeds,
         "features": "clean embeddings of the run, fit on its training images",
     }

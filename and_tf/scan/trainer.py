@@ -37,6 +37,7 @@ from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.restore import fingerprint
 from and_tf.training.run import Run
+from and_tf.utils import schemas
 from and_tf.utils.errors import InputError
 
 
@@ -224,8 +225,8 @@ def begin(
         asked = embedded(test) if test else None
     mined = mining.mine(rows, asked, config.neighbours, processes)
     agreement = {
-        "train": mining.agreement(mined.train, train),
-        "evaluation": mining.agreement(mined.evaluation, source.queries),
+        "train": mining.agreement(mined.train, train.labels),
+        "evaluation": mining.agreement(mined.evaluation, source.queries.labels),
     }
     console.print_mined(config.neighbours, agreement)
     if config.uses_labels:
@@ -245,7 +246,7 @@ def begin(
     )
     console.print_baseline(compared)
     return mined, {
-        "kind": "scan",
+        "kind": schemas.SCAN,
         "encoder": source.built_from,
         "features": config.features,
         "clusters": clusters,
