@@ -21,7 +21,7 @@ from and_tf.utils import (
     flag_files,
     unexpected,
 )
-from and_tf.utils.errors import InputError, Interrupted
+from and_tf.utils.errors import InputError, Interrupted, one_line
 from and_tf.utils.flag_config import define_flags, from_flags
 from and_tf.utils.progress import standard_error_aside
 
@@ -98,11 +98,18 @@ def _parse(argv: Sequence[str]) -> list[str]:
     try:
         return flags.FLAGS([argv[0], *flag_files.expand(argv[1:])])
     except (flags.Error, InputError, OSError, ValueError) as error:
-        # The project's own errors name the flag themselves.
-        text = re.sub(r"^flag --\w+=.*?: (?=Expected)", "", str(error))
-        text = text.rstrip(" .")
-        console.complain(f"error: {text}. Run with --help for the flags.")
+        console.complain(f"error: {flags_sentence(error)}")
         sys.exit(1)
+
+
+def flags_sentence(error: Exception) -> str:
+    """Returns one line for an error of absl's, or our own, about flags.
+
+    absl repeats a value whole, however long it is.
+    """
+    # The project's own errors name the flag themselves.
+    text = re.sub(r"^flag --\w+=.*?: (?=Expected)", "", str(error))
+    return one_line(f"{text.rstrip(' .')}. Run with --help for the flags.")
 
 
 def _begin(argv: Sequence[str]) -> None:

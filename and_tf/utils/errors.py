@@ -31,10 +31,10 @@ class InputError(ValueError):
     """
 
     def __init__(self, *messages: str) -> None:
-        super().__init__("\nerror: ".join(map(_shown, messages)))
+        super().__init__("\nerror: ".join(map(one_line, messages)))
 
 
-def _shown(message: str) -> str:
+def one_line(message: str) -> str:
     """Escapes a message, and cuts out the middle of a long one."""
     text = for_console(message)
     if len(text) <= MOST_CHARACTERS:

@@ -52,6 +52,13 @@ class Finished(Evaluations):
     machine: dict[str, Any] = {}
 
 
+class Pretrained(Struct):
+    """Where a run's first weights come from."""
+
+    source: str
+    labels: str
+
+
 class KnnProtocol(Struct):
     """The protocol of kNN figures."""
 
@@ -73,6 +80,7 @@ class TrainingResult(Finished, kw_only=True):
     knn_top5_last: float | None = None
     classifier_top1: float | None = None
     train_accuracy: float | None = None
+    pretrained: Pretrained | None = None
     knn_baselines: dict[str, float] = {}
 
 
@@ -87,6 +95,17 @@ class Accuracy(Struct):
     """The figures of one way of clustering in result.json."""
 
     acc: float | None = None
+    nmi: float | None = None
+    ari: float | None = None
+
+
+class SelfLabelling(Struct):
+    """How self-labelling ended, in result.json."""
+
+    epochs: Count = 0
+    ended: str | None = None
+    confident: float | None = None
+    threshold: float | None = None
 
 
 class WithoutLabels(Struct):
@@ -110,12 +129,16 @@ class ClusteringResult(Finished, kw_only=True):
     kmeans: Accuracy | None
     nmi: float | None = None
     ari: float | None = None
+    acc_majority: float | None = None
+    clusters: Count = 0
+    head: Count = 0
+    validation_loss: float | None = None
     matching: list[int] | None = None
     confusion: list[list[int]] | None = None
     class_names: list[str] | None = None
     clusters_used: int = 0
     collapsed: bool = False
-    self_labelling: dict[str, Any] | None = None
+    self_labelling: SelfLabelling | None = None
     after_clustering: Accuracy | None = None
     without_labels: WithoutLabels | None = None
 
@@ -167,6 +190,7 @@ class CheckpointMetadata(Struct):
     num_examples: Count = 0
     encoder: dict[str, Any] = {}
     baselines: dict[str, float] = {}
+    pretrained: Pretrained | None = None
     data: str | None = None
 
 

@@ -8,7 +8,7 @@ import pathlib
 from absl import flags
 from hypothesis import strategies as st
 
-from and_tf.utils import flag_config
+from and_tf.utils import cli, flag_config
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import RunConfig
 from tests.fuzz.target import LONGEST, Target, answer
@@ -54,8 +54,8 @@ def make(directory: pathlib.Path) -> Target:
         try:
             parsed(["main", *given])
         except (flags.Error, OSError, ValueError) as error:
-            # `cli` prints the message in one line.
-            assert len(str(error)) <= LONGEST + 6000, len(str(error))
+            sentence = cli.flags_sentence(error)
+            assert len(sentence) <= LONGEST and "\n" not in sentence, sentence
             return
         for config in configs[main]:
             answer(lambda kind=config: _config(kind, parsed))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from and_tf.sweeping import metrics
+from and_tf.utils import schemas
 from tests.sweeping.table_test import clustering, result
 
 
@@ -72,3 +73,13 @@ def test_linear_classifiers_of_the_last_epoch_alone_count(epochs):
     found.pop("epochs", None)
     figures = metrics.figures_of(found | epochs)
     assert ("linear_conv5" in figures) == (epochs == {"epochs": 2})
+
+
+def test_each_figure_is_checked_when_its_file_is_read():
+    composed = {"clustered_acc", "kmeans_acc"}  # Of parts that are checked.
+    for names, schema in (
+        (metrics.KNN, schemas.TrainingResult),
+        (metrics.MATCHED.keys() - composed, schemas.ClusteringResult),
+        (metrics.WITHOUT_LABELS, schemas.WithoutLabels),
+    ):
+        assert set(names) <= set(schema.__struct_fields__)

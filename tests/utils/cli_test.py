@@ -11,8 +11,10 @@ import sys
 
 import numpy as np
 import pytest
+from absl import flags
 from PIL import Image
 
+from and_tf.utils import cli
 from tests import mains
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -176,3 +178,11 @@ def test_a_reader_that_has_read_enough_is_no_error():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 128 + signal.SIGPIPE
+
+
+def test_a_flags_error_with_a_long_value_is_one_short_line():
+    error = flags.IllegalFlagValueError(f"flag --x={'9' * 9000}: not\na bool")
+    sentence = cli.flags_sentence(error)
+    assert len(sentence) < 4000
+    assert "\n" not in sentence
+    assert sentence.endswith("Run with --help for the flags.")
