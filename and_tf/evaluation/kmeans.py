@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from and_tf.data.split import ImageData
 from and_tf.evaluation import cluster_metrics
 from and_tf.search import kmeans
 from and_tf.utils.averages import mean_deviation
 from and_tf.utils.errors import InputError
+from and_tf.utils.progress import Counted
 
 RESTARTS = 3  # Restarts per seed; the one with the least inertia is kept.
 
@@ -84,3 +86,40 @@ def over_seeds(scores: Sequence[cluster_metrics.Scores]) -> dict[str, Any]:
             one[name] for one in figures
         )
     return table
+
+
+def baseline(
+    images: ImageData,
+    train: np.ndarray,
+    test: np.ndarray | None,
+    clusters: int,
+    seeds: int,
+) -> dict[str, Any] | None:
+    """Clusters embeddings by k-means and scores them like the clustering.
+
+    Args:
+        images: The data set.
+        train: float32 [N, D], the embeddings of its training images.
+        test: float32 [M, D], the embeddings of its test images. None scores
+            the training images.
+        clusters: The number of clusters C.
+        seeds: The number of seeds; 0 leaves the baseline out.
+
+    Returns:
+        The means and deviations over the seeds, see `over_seeds`; None
+        if `seeds` is 0 or there are no labels.
+    """
+    labels = (images.test or images.train).labels
+    if not seeds or labels is None or not (labels >= 0).any():
+        return None
+    classes = cluster_metrics.number_of_classes(images)
+    scores = []
+    with Counted("k-means", seeds) as progress:
+        for found in partitions(train, test, clusters, seeds):
+            scores.append(score(found, labels, clusters, classes))
+            progress.advance(1)
+    return {
+        **over_seeds(scores),
+        "seeds": seeds,
+        "features": "clean embeddings of the run, fit on its training images",
+    }

@@ -13,10 +13,10 @@ import numpy as np
 from and_tf.data.split import ImageData, Split
 from and_tf.distribution import strategy
 from and_tf.distribution.process_group import ProcessGroup
+from and_tf.evaluation import kmeans
 from and_tf.evaluation.cluster_metrics import classes_that_occur
 from and_tf.evaluation.embeddings import embed
 from and_tf.scan import (
-    baseline,
     console,
     mining,
     pair_batches,
@@ -241,7 +241,7 @@ def begin(
             rows if asked is None else asked
         )
         unsupervised_metrics.write(directory.sample, sample)
-    compared = baseline.kmeans_baseline(
+    compared = kmeans.baseline(
         source.images, rows, asked, clusters, config.kmeans_seeds
     )
     console.print_baseline(compared)

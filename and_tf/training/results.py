@@ -13,8 +13,8 @@ import numpy as np
 
 from and_tf import figures
 from and_tf.data.preprocessing import pictures
-from and_tf.data.skipped import summaries
 from and_tf.data.split import ImageData, take
+from and_tf.data.walking import summaries
 from and_tf.distribution.devices import describe, gpu_names, unused_gpus
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.embeddings import embed
