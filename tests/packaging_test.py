@@ -20,7 +20,7 @@ from export.serving import warmup
 from tests.build_test import FILES, targets_of
 
 ROOT = pathlib.Path(__file__).parents[1]
-EXTRAS = ("gpu", "bench", "dev", "docs")
+EXTRAS = ("gpu", "hub", "bench", "dev", "docs", "weights")
 OPTIONAL = {"pillow-heif"}  # Read where it is installed.
 
 # Calls installed commands, given as JSON, each in a fork of its own that

@@ -24,8 +24,9 @@ class BatchNorm(layers.BatchNormalization):
     As in torch, the moving variance averages the unbiased variance of a batch,
     which is n / (n − 1) times the variance that the batch is normalised by; n
     is the number of positions in all images of the batch. Keras averages the
-    biased variance. Inputs [B, C] without positions, and layers that are
-    synchronised over replicas, use Keras' implementation.
+    biased variance. Inputs [B, C] without positions, layers that are
+    synchronised over replicas, and frozen ones, which use and keep their moving
+    statistics in training too, use Keras' implementation.
     """
 
     def call(
@@ -35,7 +36,8 @@ class BatchNorm(layers.BatchNormalization):
         mask: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Normalises [B, H, W, C] or [B, C]; arguments are those of Keras."""
-        if not training or len(inputs.shape) != 4 or self.synchronized:
+        fused = self.trainable and not self.synchronized
+        if not training or not fused or len(inputs.shape) != 4:
             return super().call(inputs, training=training, mask=mask)
         unused = tf.zeros([0])  # Training reads no moving statistics.
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -25,6 +26,8 @@ class CoupledSGD(keras.optimizers.SGD):
         momentum: μ, the momentum.
         nesterov: Whether to use Nesterov momentum.
         weight_decay: λ, the weight decay.
+        rate_factors: Factors of α for some variables, by their paths; 1 for
+            all others.
         name: The name of the optimiser.
         **kwargs: Further arguments of `keras.optimizers.SGD`.
     """
@@ -35,6 +38,7 @@ class CoupledSGD(keras.optimizers.SGD):
         momentum: float = 0.9,
         nesterov: bool = True,
         weight_decay: float = 5e-4,
+        rate_factors: Mapping[str, float] | None = None,
         name: str = "coupled_sgd",
         **kwargs: Any,
     ) -> None:
@@ -42,6 +46,14 @@ class CoupledSGD(keras.optimizers.SGD):
             learning_rate, momentum, nesterov=nesterov, name=name, **kwargs
         )
         self.coupled_decay = weight_decay
+        self.rate_factors = dict(rate_factors or {})
+        self._factors: list[float] = []
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Creates a velocity for each variable, and finds its factor."""
+        super().build(variables)
+        # Under a strategy, `update_step` gets variables without their paths.
+        self._factors = [self.rate_factors.get(v.path, 1.0) for v in variables]
 
     def update_step(
         self,
@@ -50,6 +62,9 @@ class CoupledSGD(keras.optimizers.SGD):
         learning_rate: tf.Tensor,
     ) -> None:
         """Updates one variable in place."""
+        factor = self._factors[self._get_variable_index(variable)]
+        if factor != 1:
+            learning_rate = factor * learning_rate
         gradient = gradient + self.coupled_decay * tf.convert_to_tensor(
             variable
         )
@@ -65,6 +80,7 @@ class CoupledSGD(keras.optimizers.SGD):
         """Returns the constructor's arguments."""
         config = super().get_config()
         config["weight_decay"] = self.coupled_decay
+        config["rate_factors"] = self.rate_factors
         return config
 
 

@@ -42,11 +42,6 @@ class Rounds:
                 f"Expected 1 or more epochs a round. Received: "
                 f"{self.epochs_per_round}."
             )
-        if not self.epochs:
-            raise InputError(
-                "Expected at least one epoch of training. Received: 0 "
-                "rounds and 0 initial epochs."
-            )
 
     @property
     def epochs(self) -> int:

@@ -25,7 +25,7 @@ def print_start(
 ) -> None:
     """Prints the run, the devices, and the number of clusters."""
     described = dataclasses.replace(source.config, precision=config.precision)
-    training_summary.print_start(source.images, described, processes)
+    training_summary.print_start(source.images, described, {}, processes)
     print(
         f"encoder of {source.directory.path} after {source.epochs} epochs, "
         f"{'frozen' if config.freeze else 'fine-tuned'}"

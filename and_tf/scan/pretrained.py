@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from and_tf.distribution.process_group import ProcessGroup
+from and_tf.encoders import heads
 from and_tf.scan.config import ClusterConfig
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.run import Run
@@ -74,7 +75,8 @@ def check_trained(
             or is not finite, or a batch norm has its initial statistics.
     """
     wrong = ""
-    if checkpoint.epochs < 1:
+    begins = checkpoint.metadata.get("pretrained") is not None
+    if checkpoint.epochs < 1 and not begins:
         wrong = "one that has not finished an epoch"
     elif not _same(encoder, checkpoint):
         wrong = "weights other than those in the file"
@@ -114,4 +116,5 @@ def _has_seen_nothing(encoder: keras.Model) -> bool:
         not np.any(layer.moving_mean) and np.all(layer.moving_variance == 1)
         for layer in encoder.layers
         if isinstance(layer, keras.layers.BatchNormalization)
+        and not heads.is_part(layer)
     )

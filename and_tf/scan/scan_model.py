@@ -11,6 +11,7 @@ import tensorflow as tf
 from and_tf import encoders
 from and_tf.distribution import collectives
 from and_tf.distribution.keras_multi_worker import MultiWorkerModel
+from and_tf.encoders import heads as encoder_heads
 from and_tf.encoders.blocks import INITIALISER
 from and_tf.scan.losses import scan_loss
 
@@ -69,7 +70,7 @@ class SCAN(MultiWorkerModel):
             self.trunk, view_size or encoder.input_shape[1]
         )
         if features == "backbone":
-            encoder.get_layer("projection").trainable = False
+            encoder_heads.freeze(encoder)
         if freeze:
             encoder.trainable = False
         self.head = keras.layers.Dense(
@@ -185,10 +186,10 @@ def trunk_of(encoder: keras.Model, features: str) -> keras.Model:
 
     Args:
         encoder: An encoder from `encoders.build`.
-        features: "backbone", the input of the encoder's projection, or
-            "embedding", its output.
+        features: "backbone", the input of the encoder's head, or "embedding",
+            its output.
     """
     output = encoder.output
     if features == "backbone":
-        output = encoder.get_layer("projection").input
+        output = encoder_heads.features_of(encoder)
     return keras.Model(encoder.input, output, name="trunk")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import os
 import pathlib
 
-from and_tf.utils import bounds
+from and_tf.utils import bounds, encoder_names
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import Group, RunConfig, option
+
+PAPER_RATE = 0.03
+# With the paper's, three epochs made a trained encoder worse than it was.
+PRETRAINED_RATE = 5e-4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,10 +203,68 @@ class TrainConfig(LoopConfig):
     encoder: str = option(
         Group.MODEL,
         "resnet18",
-        "Architecture of the encoder. The paper trains alexnet and the three "
-        "resnets; small learns something in minutes on a CPU.",
-        choices=("small", "alexnet", "resnet18", "resnet50", "resnet101"),
+        "Encoder to train. small, alexnet, resnet18, resnet50, resnet101, "
+        "efficientnet_lite0, efficientnet_lite1 and efficientnet_lite2 are "
+        "built here: the paper trains alexnet and the resnets, and small "
+        "learns something in minutes on a CPU. applications:NAME is a network "
+        "of keras.applications, hub:PRESET one of keras-hub, module:function "
+        "a function that returns a Keras model. A .keras file, a SavedModel "
+        "or the directory of an earlier run bring their weights too.",
         formerly="backbone",
+    )
+    weights: str = option(
+        Group.MODEL,
+        "",
+        "Weights to begin with: imagenet for those that were trained with "
+        "ImageNet's labels and that a package or Keras' cache brings, the path "
+        "of a file, or none for random ones. If it is not given, files and "
+        "runs keep their own weights, and all others begin with random ones.",
+    )
+    pixels: str = option(
+        Group.MODEL,
+        "",
+        "Pixel values that the network in a .keras file, a SavedModel or a "
+        "function expects: 0..255, 0..1, -1..1, imagenet (normalised by "
+        "ImageNet's mean and deviation) or caffe (blue first, without "
+        "ImageNet's mean). If it is not given, it is 0..255. Every export "
+        "takes 0..255.",
+        choices=("", "0..255", "0..1", "-1..1", "imagenet", "caffe"),
+    )
+    head: str = option(
+        Group.MODEL,
+        "",
+        "What turns the encoder's pooled features into embeddings: linear, a "
+        "dense layer; mlp, two with batch norm and ReLU between them; "
+        "whitened, a dense layer that begins as the whitened principal "
+        "components of the training images' features; none, the features "
+        "themselves. If it is not given, it is whitened with trained weights "
+        "and linear, as in the paper, without.",
+        choices=("", "linear", "mlp", "whitened", "none"),
+    )
+    whitening_power: float = option(
+        Group.MODEL,
+        1.0,
+        "Power of the whitening with --head=whitened: 1 brings all components "
+        "to the same variance, 0 leaves them as they are.",
+        unit="power",
+        least=0.0,
+        most=1.0,
+    )
+    train: str = option(
+        Group.MODEL,
+        "all",
+        "Layers that learn: all; head, the layers after the pooled features; "
+        "last_stage, those after the last but one resolution, and the head; or "
+        "a regular expression that matches whole names of layers, and the "
+        "head.",
+    )
+    freeze_batch_norm: bool | None = option(
+        Group.MODEL,
+        None,
+        "Keep the statistics, scales and offsets of the encoder's batch norms "
+        "as they are. If it is not given, they are kept with trained weights, "
+        "which new statistics would spoil, and learnt without.",
+        type=bool,
     )
     width: float = option(
         Group.MODEL,
@@ -213,8 +277,9 @@ class TrainConfig(LoopConfig):
     image_size: int = option(
         Group.MODEL,
         0,
-        "Side of the encoder's square input, in pixels. 0 means the images' "
-        "own size if they all share one of at most 96 pixels, else 224.",
+        "Side of the encoder's square input, in pixels. 0 means the side that "
+        "the encoder was trained for if it begins with trained weights; else "
+        "the images' own if they all share one of at most 96 pixels, or 224.",
         unit="pixels",
         least=0,
         most=bounds.SIDE,
@@ -258,12 +323,14 @@ class TrainConfig(LoopConfig):
     )
     bank_initialiser: str = option(
         Group.METHOD,
-        "unit",
+        "",
         "First rows of the memory bank: unit, random points on the unit "
         "sphere; uniform, random numbers within ±sqrt(3/D), as in the "
-        "authors' code; or encoder, the embeddings of the untrained encoder, "
-        "which saves short runs the epoch that learns from noise.",
-        choices=("unit", "uniform", "encoder"),
+        "authors' code; or encoder, the embeddings of the encoder as it is at "
+        "the start, which saves short runs the epoch that learns from noise. "
+        "If it is not given, it is encoder with trained weights and unit "
+        "without.",
+        choices=("", "unit", "uniform", "encoder"),
     )
     neighbourhood_size: int = option(
         Group.METHOD,
@@ -340,11 +407,21 @@ class TrainConfig(LoopConfig):
     )
     learning_rate: float = option(
         Group.SCHEDULE,
-        0.03,
-        "Peak learning rate of each round. 0.03 is the authors' for batches "
-        "of 128 images.",
+        0.0,
+        "Peak learning rate of each round. 0 means 0.03, the authors' for "
+        "batches of 128 images, or 0.0005 with trained weights, which larger "
+        "steps would undo.",
         unit="rate",
-        above=0.0,
+        least=0.0,
+        most=bounds.FACTOR,
+    )
+    trunk_learning_rate: float = option(
+        Group.SCHEDULE,
+        0.0,
+        "Peak learning rate of all layers but the head. 0 means "
+        "--learning_rate.",
+        unit="rate",
+        least=0.0,
         most=bounds.FACTOR,
     )
     learning_rate_schedule: str = option(
@@ -520,6 +597,7 @@ class TrainConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._read_encoder()
         if self.dataset == "folder" and not self.data_dir:
             raise InputError(
                 "Expected --data_dir, a directory of images, with "
@@ -537,9 +615,15 @@ class TrainConfig(LoopConfig):
                 f"Received: --clusters={self.clusters} with "
                 f"--selection={self.selection}."
             )
-        if self.first_round_epochs + self.rounds * self.epochs_per_round > (
-            bounds.EPOCHS
-        ):
+        epochs = self.first_round_epochs + self.rounds * self.epochs_per_round
+        if not epochs and not self.pretrained:
+            raise InputError(
+                "Expected at least one epoch of training: --initial_epochs or "
+                "--rounds above 0. Received 0 of both, which only evaluates "
+                "an encoder with trained weights: give --weights, or an "
+                "--encoder that brings its own."
+            )
+        if epochs > bounds.EPOCHS:
             raise InputError(
                 f"Expected at most {bounds.EPOCHS:,} epochs in all rounds. "
                 f"Received: --initial_epochs={self.first_round_epochs} and "
@@ -552,6 +636,46 @@ class TrainConfig(LoopConfig):
                 f"discovers no neighbourhoods. Received: {self.rounds}. Give "
                 "--rounds=0, and the epochs as --initial_epochs."
             )
+
+    def _read_encoder(self) -> None:
+        """Checks the encoder's name, and marks a path as one.
+
+        A directory is known by being there, and may no longer be there when
+        the flags are read again.
+        """
+        name = encoder_names.parse(self.encoder)
+        if name.kind == "path" and os.sep not in self.encoder:
+            object.__setattr__(self, "encoder", f".{os.sep}{self.encoder}")
+
+    @functools.cached_property
+    def pretrained(self) -> bool:
+        """Returns whether the encoder begins with trained weights."""
+        if self.weights:
+            return self.weights != "none"
+        kind = encoder_names.parse(self.encoder).kind
+        return kind not in ("own", "applications")
+
+    @property
+    def resolved(self) -> TrainConfig:
+        """The config with the defaults that depend on other flags filled in."""
+        begins = self.pretrained
+        rate = self.learning_rate or (PRETRAINED_RATE if begins else PAPER_RATE)
+        frozen = self.freeze_batch_norm
+        return dataclasses.replace(
+            self,
+            head=self.head or ("whitened" if begins else "linear"),
+            pixels=self.pixels or "0..255",
+            freeze_batch_norm=begins if frozen is None else frozen,
+            bank_initialiser=self.bank_initialiser
+            or ("encoder" if begins else "unit"),
+            learning_rate=rate,
+            trunk_learning_rate=self.trunk_learning_rate or rate,
+        )
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """Returns the names of fields in which two configs' runs differ."""
+        assert isinstance(other, TrainConfig)
+        return RunConfig.differences(self.resolved, other.resolved)
 
     @property
     def run_directory(self) -> pathlib.Path:

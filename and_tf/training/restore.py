@@ -7,32 +7,29 @@ from collections.abc import Collection
 from typing import Any
 
 from and_tf import data
-from and_tf.data.preprocessing import normalisation
 from and_tf.data.split import ImageData, Split
 from and_tf.method.encoder_model import Pretext
 from and_tf.training.callbacks.checkpointing import state
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.config import TrainConfig
+from and_tf.training.sources import Start
 from and_tf.utils.errors import InputError
 
 
-def first_metadata(config: TrainConfig, images: ImageData) -> dict[str, Any]:
+def first_metadata(
+    config: TrainConfig, images: ImageData, start: Start
+) -> dict[str, Any]:
     """Returns the metadata that a new run's checkpoints hold beside arrays.
 
-    Its entry "encoder" is enough to build the encoder again without the data.
+    Its entry "encoder" is enough to build the encoder again without the data,
+    and without the file or the package that its weights came from.
     """
-    mean, std = normalisation(config.dataset)
+    side = data.resolve_image_size(
+        config.image_size or start.image_size, images.train
+    )
     return {
-        "encoder": {
-            "name": config.encoder,
-            "image_size": data.resolve_image_size(
-                config.image_size, images.train
-            ),
-            "embedding_dim": config.embedding_dim,
-            "width": config.width,
-            "mean": mean,
-            "std": std,
-        },
+        "encoder": start.describe(config, side),
+        "pretrained": start.pretrained,
         "num_examples": images.train.size,
         "data": fingerprint(images.train),
         "history": [],

@@ -18,11 +18,12 @@ from and_tf.data.walking import summaries
 from and_tf.distribution.devices import describe, gpu_names, unused_gpus
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.embeddings import embed
+from and_tf.evaluation.knn import Knn
 from and_tf.training import result_file
 from and_tf.training.callbacks.checkpointing import Recorder
 from and_tf.training.callbacks.tensorboard import spread
 from and_tf.training.config import TrainConfig
-from and_tf.training.experiment import Training
+from and_tf.training.experiment import Training, rounds_of
 from and_tf.training.run_directory import RunDirectory, versions
 from and_tf.utils.averages import percent
 
@@ -36,14 +37,16 @@ ABOUT = {
 def print_start(
     images: ImageData,
     config: TrainConfig,
+    metadata: dict[str, Any],
     processes: ProcessGroup,
     on_device: bool = False,
 ) -> None:
-    """Prints the devices, and each split's number and size of images.
+    """Prints the devices, the encoder's start, and each split's images.
 
     Args:
         images: The data set.
         config: The flags of the run.
+        metadata: The values that its checkpoints hold beside arrays.
         processes: The processes that train together.
         on_device: Whether the devices hold the training images.
     """
@@ -53,6 +56,8 @@ def print_start(
     if processes.size > 1:
         device = f"{processes.size} processes, this one on {device}"
     print(f"{config.encoder} on {device}, {config.precision}")
+    if metadata.get("pretrained"):
+        print(describe_start(config, metadata))
     if config.pretext in ABOUT:
         print(ABOUT[config.pretext])
     for split in (images.train, images.test):
@@ -73,6 +78,24 @@ def print_start(
         print(remark)
 
 
+def describe_start(config: TrainConfig, metadata: dict[str, Any]) -> str:
+    """Describes the weights that a run begins with, and what learns."""
+    pretrained, encoder = metadata["pretrained"], metadata["encoder"]
+    lines = [
+        f"weights: {pretrained['source']}, which have seen "
+        f"{pretrained['labels']}",
+        f"head: {config.head}, {encoder['embedding_dim']} numbers; images of "
+        f"{encoder['image_size']} pixels",
+    ]
+    if rounds_of(config).epochs:
+        norms = "frozen" if config.freeze_batch_norm else "learn too"
+        lines.append(
+            f"layers that learn: {config.train}, batch norms {norms}; rate "
+            f"{config.learning_rate:g}, trunk {config.trunk_learning_rate:g}"
+        )
+    return "\n".join(lines)
+
+
 def describe_classes(names: Sequence[str]) -> str:
     """Returns the number of classes and, if they are few, their names."""
     if len(names) > _NAMED_CLASSES:
@@ -81,9 +104,10 @@ def describe_classes(names: Sequence[str]) -> str:
     return f"{len(names)} {what}: {', '.join(names)}"
 
 
-def print_baseline(name: str, top1: float) -> None:
-    """Prints the kNN top-1 accuracy (a fraction) of a baseline."""
-    print(f"{name + ':':19}kNN {percent(top1)}", flush=True)
+def add_baseline(training: Training, name: str, found: Knn) -> None:
+    """Prints the kNN top-1 accuracy of a baseline, and keeps it."""
+    training.metadata["baselines"][name] = found.top1
+    print(f"{name + ':':19}kNN {percent(found.top1)}", flush=True)
 
 
 def finish(training: Training, recorder: Recorder) -> dict[str, Any]:
@@ -153,21 +177,21 @@ def make_result(
 ) -> dict[str, Any]:
     """Collects the content of result.json."""
     config, knn = training.config, training.knn
-    last = history[-1]
+    # A run without epochs has the figures of its start.
+    last = history[-1] if history else training.metadata.get("start", {})
     bank = [row["knn_bank"] for row in history if "knn_bank" in row]
     return {
         "dataset": config.dataset,
         "pretext": config.pretext,
         "uses_labels": training.model.uses_labels,
         "backbone": config.encoder,
+        "pretrained": training.metadata.get("pretrained"),
         "num_examples": training.images.train.size,
         "image_size": training.image_size,
         "rounds": config.rounds,
         "epochs": len(history),
         "seconds": round(seconds, 1),
-        "train_images_per_second": round(
-            float(np.median([row["images_per_second"] for row in history])), 1
-        ),
+        "train_images_per_second": _speed(history),
         "knn_top1_last": last.get("knn_clean"),
         "knn_top5_last": last.get("knn_clean_top5"),
         "knn_top1_best": max(bank, default=None),
@@ -183,6 +207,12 @@ def make_result(
         ),
         "versions": versions(),
     }
+
+
+def _speed(history: list[dict]) -> float:
+    """Returns the median of images per second; 0 without an epoch."""
+    speeds = [row["images_per_second"] for row in history]
+    return round(float(np.median(speeds)), 1) if speeds else 0.0
 
 
 def machine() -> dict[str, Any]:
@@ -230,13 +260,14 @@ def draw(
     history: list[dict],
 ) -> None:
     """Draws the curves and the last round's gallery."""
-    curves = figures.curves_array(
-        history,
-        baselines=result["knn_baselines"],
-        title=directory.config().title,
-        rounds=result["rounds"],
-    )
-    figures.save_png(curves, directory.curves)
+    if history:
+        curves = figures.curves_array(
+            history,
+            baselines=result["knn_baselines"],
+            title=directory.config().title,
+            rounds=result["rounds"],
+        )
+        figures.save_png(curves, directory.curves)
     number = directory.last_discovery()
     if number:
         gallery = figures.gallery_array(
@@ -259,6 +290,8 @@ def print_table(result: dict[str, Any]) -> None:
     print()
     if rounds:
         line("", "kNN top-1", "anchors", "consistency")
+    elif not result["epochs"]:
+        line("", "kNN top-1")
     else:
         line("", "kNN top-1", "classifier", "train views")
     for name, top1 in result["knn_baselines"].items():
@@ -271,7 +304,7 @@ def print_table(result: dict[str, Any]) -> None:
             f"{anchors:,}" if anchors else "",
             percent(row["consistency"]),
         )
-    if not rounds:
+    if not rounds and result["epochs"]:
         note = ", uses labels" if result["uses_labels"] else ""
         line(
             result["pretext"] + note,
@@ -286,7 +319,7 @@ def print_table(result: dict[str, Any]) -> None:
             f"queries {protocol['queries']}, gallery "
             f"{protocol['gallery_last']}"
         )
-    if not rounds:
+    if not rounds and result["epochs"]:
         print("classifier: its own top-1 on test images, and on train views")
 
 
@@ -295,11 +328,14 @@ def print_files(directory: RunDirectory) -> None:
     number = directory.last_discovery()
     gallery = f"{directory.gallery(number).name}: anchors and their neighbours"
     print(f"\nwrote {directory.path}/")
+    curves = f"{directory.curves.name}: the curves of the run"
+    rows = "metrics.csv: one row for each epoch"
+    trained = directory.curves.is_file()
     for text in (
-        f"{directory.curves.name}: the curves of the run",
+        *([curves] if trained else []),
         *([gallery] if number else []),
         "result.json: the figures, with their protocol",
-        "metrics.csv: one row for each epoch",
+        *([rows] if trained else []),
         f"checkpoints/, {'neighbourhoods/, ' if number else ''}flags.cfg",
         f"tensorboard/: tensorboard --logdir {directory.path}",
     ):

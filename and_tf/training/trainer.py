@@ -14,6 +14,7 @@ from and_tf.data.pipeline import check_parts, steps_per_epoch
 from and_tf.data.split import ImageData
 from and_tf.distribution import strategy
 from and_tf.distribution.process_group import ProcessGroup
+from and_tf.encoders import freezing
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.method.encoder_model import Pretext
 from and_tf.method.optimizers import CoupledSGD
@@ -23,14 +24,18 @@ from and_tf.training import (
     multi_process,
     placement,
     results,
+    sources,
+    start_encoder,
     warm_start,
 )
+from and_tf.training.callbacks.checkpointing import state
 from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training, rounds_of, view_config
 from and_tf.training.restore import fingerprint, first_metadata, restore
 from and_tf.training.run_directory import RunDirectory
+from and_tf.training.sources import Start, located
 from and_tf.training.train_callbacks import fit
 
 
@@ -83,6 +88,8 @@ def train(config: TrainConfig) -> dict[str, Any]:
                 results.show(directory, result)
                 return result
         training = prepare(config, directory, checkpoint, processes)
+        if not checkpoint and not rounds_of(config).epochs:
+            keep_start(training)
         result = results.finish(training, fit(training))
         processes.wait()  # Until the chief has written it all.
         return result
@@ -96,13 +103,20 @@ def prepare(
 ) -> Training:
     """Loads the data and makes the model, new or restored from a checkpoint."""
     keras.config.set_dtype_policy(config.precision)
-    images = load_images(config)
+    config = config.resolved
+    start, metadata = None, {}
+    if checkpoint:
+        metadata = checkpoint.metadata
+        own_size = metadata["encoder"]["image_size"]
+    else:
+        start = sources.find(config)
+        own_size = start.image_size
+    images = load_images(config, own_size)
     on_gpu = strategy.accelerated(processes.strategy)
     config = placement.resolve(config, images, on_gpu)
     on_device = (
         placement.fits(config, images.train, processes) if on_gpu else False
     )
-    results.print_start(images, config, processes, on_device)
     multi_process.check_images(
         images.train.size, fingerprint(images.train), processes
     )
@@ -112,14 +126,18 @@ def prepare(
         processes.strategy.num_replicas_in_sync,
     )
 
-    metadata = (
-        checkpoint.metadata if checkpoint else first_metadata(config, images)
-    )
+    if start:
+        metadata = first_metadata(config, images, start)
+    results.print_start(images, config, metadata, processes, on_device)
+    if start and start.note:
+        print(start.note)
     # The seed is set after loading the data: preparing a data set draws from
     # Python's generator, and a run must not depend on whether that was needed.
     keras.utils.set_random_seed(config.seed)
     with processes.strategy.scope():
-        model = build_model(config, images, metadata["encoder"])
+        model = build_model(
+            config, images, located(metadata["encoder"], directory)
+        )
     if checkpoint:
         restore(model, checkpoint, images)
     training = Training(
@@ -146,17 +164,23 @@ def prepare(
         processes,
         on_device,
     )
-    if not checkpoint:
-        begin(training)
+    if start:
+        begin(training, start)
     return training
 
 
-def load_images(config: TrainConfig) -> ImageData:
-    """Loads the data set that a config names."""
+def load_images(config: TrainConfig, image_size: int = 0) -> ImageData:
+    """Loads the data set that a config names.
+
+    Args:
+        config: The flags of the run.
+        image_size: The side of the encoder's images, in pixels, if
+            --image_size is 0; 0 derives it from the images.
+    """
     return data.load(
         config.dataset,
         config.data_dir or None,
-        image_size=config.image_size,
+        image_size=config.image_size or image_size,
         label_key=config.label_key,
         train_split=config.train_split,
         test_split=config.test_split,
@@ -171,6 +195,7 @@ def build_model(
     config: TrainConfig, images: ImageData, encoder: dict[str, Any]
 ) -> Pretext:
     """Makes the compiled model of a run, with fresh weights."""
+    config = config.resolved
     view_size = config.view_size or encoder["image_size"]
     augmenter = None
     if config.augment_on_device:
@@ -178,6 +203,9 @@ def build_model(
     built = encoders.build(**encoder)
     if config.sync_batch_norm:
         encoders.synchronise_batch_norm(built)
+    freezing.freeze(
+        built, config.train, batch_norm=bool(config.freeze_batch_norm)
+    )
     model = building.build(config, images.train, built, augmenter)
     placement.compile_parts(model, config)
     model.view_encoder = encoders.for_views(built, view_size)
@@ -190,26 +218,53 @@ def build_model(
         initial_epochs=config.first_round_epochs,
         warmup_epochs=config.warmup_epochs,
     )
-    model.compile(CoupledSGD(rate, weight_decay=config.weight_decay))
+    model.compile(
+        CoupledSGD(
+            rate,
+            weight_decay=config.weight_decay,
+            rate_factors=rate_factors(built, config),
+        )
+    )
     model.optimizer.build(model.trainable_variables)
     return model
 
 
-def begin(training: Training) -> None:
-    """Fills the memory bank and evaluates the baselines of a new run.
+def rate_factors(
+    encoder: keras.Model, config: TrainConfig
+) -> dict[str, float] | None:
+    """Returns the trunk's share of the learning rate, by variables' paths."""
+    factor = config.trunk_learning_rate / config.learning_rate
+    if factor == 1:
+        return None
+    return {v.path: factor for v in freezing.trunk_variables(encoder)}
 
-    A resumed run has both in its checkpoint.
+
+def begin(training: Training, start: Start) -> None:
+    """Sets the weights, fills the memory bank and evaluates the baselines.
+
+    A resumed run has all of these in its checkpoint.
     """
     model, config = training.model, training.config
-    if config.has_bank and config.bank_initialiser == "encoder":
+    if start.load:
+        start.load(model.encoder)
+    elif config.has_bank and config.bank_initialiser == "encoder":
         model.fill_bank(training.clean_views())
     # Streamed images have no baselines, as each would take one more pass over
     # the disk.
     held = training.images.train.held
     if config.baselines and held and training.knn.possible:
-        for name, evaluate in (
-            ("raw pixels", training.knn.raw_pixels),
-            ("untrained encoder", lambda: training.knn.clean(model)),
-        ):
-            training.metadata["baselines"][name] = evaluate().top1
-            results.print_baseline(name, training.metadata["baselines"][name])
+        results.add_baseline(training, "raw pixels", training.knn.raw_pixels())
+        if not start.load:
+            results.add_baseline(
+                training, "untrained encoder", training.knn.clean(model)
+            )
+    if start.load:
+        start_encoder.begin(training)
+
+
+def keep_start(training: Training) -> None:
+    """Writes the checkpoint of a run without epochs, which is all it has."""
+    if training.processes.chief:
+        training.directory.checkpoints.save(
+            0, state(training.model), training.metadata
+        )

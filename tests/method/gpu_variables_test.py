@@ -24,7 +24,7 @@ from and_tf.scan import stages
 from and_tf.scan.config import ClusterConfig
 from and_tf.scan.scan_model import SCAN
 from and_tf.scan.self_label_model import SelfLabeller
-from and_tf.training import trainer
+from and_tf.training import sources, trainer
 from and_tf.training.config import TrainConfig
 from and_tf.training.restore import first_metadata
 from tests.method.model_test import mlp
@@ -82,7 +82,9 @@ def build(**changes) -> keras.Model:
     keras.config.set_dtype_policy(config.precision)
     data = images(32 if config.encoder == "alexnet" else 16)
     return trainer.build_model(
-        config, data, first_metadata(config, data)["encoder"]
+        config,
+        data,
+        first_metadata(config, data, sources.find(config))["encoder"],
     )
 
 

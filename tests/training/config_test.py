@@ -26,7 +26,7 @@ def test_flagfile_makes_the_config_again(tmp_path):
 
 
 def test_defaults_are_the_papers():
-    config = TrainConfig()
+    config = TrainConfig().resolved
     assert (config.temperature, config.memory_momentum) == (0.1, 0.5)
     assert (config.neighbourhood_size, config.rounds) == (1, 4)
     assert config.epochs_per_round == config.first_round_epochs == 200

@@ -27,7 +27,7 @@ def photos(tmp_path: pathlib.Path) -> str:
 
 def _printed(photos: str, capsys: pytest.CaptureFixture) -> list[str]:
     images = data.load("folder", photos, image_size=8)
-    results.print_start(images, TrainConfig(), ProcessGroup())
+    results.print_start(images, TrainConfig(), {}, ProcessGroup())
     return capsys.readouterr().out.splitlines()[1:]
 
 

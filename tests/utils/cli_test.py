@@ -57,7 +57,10 @@ def test_a_process_ends_in_one_sentence():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--encoder=vgg"], "should be one of <small|alexnet|resnet18"),
+        (
+            ["--encoder=vgg"],
+            "Expected an encoder: one of small, alexnet, resnet18",
+        ),
         (["--temperature=0"], "error: Expected --temperature above 0."),
         (["--rounds=two"], "invalid literal"),
         (["--roundz=2"], "Unknown command line flag 'roundz'"),

@@ -1,0 +1,78 @@
+"""Whitens features by a principal component analysis of their own.
+
+The directions in which features vary most often say little about what is in an
+image. A linear map that brings the principal components to equal, or more
+nearly equal, variance makes cosines compare images by all of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from and_tf.utils.errors import InputError
+
+# Components that vary less than this share of the first one hold rounding
+# errors, which dividing by their deviation would blow up.
+_LEAST = 1e-7
+
+
+def fit_whitening(
+    features: np.ndarray, dim: int, power: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Computes the map that whitens features and shortens them to D numbers.
+
+    y = (f − mean) · projection, where column i of the projection is the i-th
+    eigenvector of the covariance, divided by λᵢ to the power `power` / 2. The
+    result has variances λᵢ^(1 − power): equal ones for a power of 1, those of
+    a plain PCA for a power of 0.
+
+    Args:
+        features: float [N, F], one row an image.
+        dim: D, the number of components to keep, at most F.
+        power: The whitening power, from 0 to 1.
+
+    Returns:
+        (mean float32 [F], projection float32 [F, D]).
+
+    Raises:
+        InputError: If D is larger than F, there are fewer than two images, or
+            features are not finite.
+
+    Examples:
+        >>> import numpy as np
+        >>> features = np.random.default_rng(0).normal(size=(500, 4))
+        >>> mean, projection = fit_whitening(features * [1, 2, 3, 4], 2)
+        >>> y = (features * [1, 2, 3, 4] - mean) @ projection
+        >>> np.cov(y.T).round(2).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    count, length = features.shape
+    if not 1 <= dim <= length:
+        raise InputError(
+            f"Expected an --embedding_dim from 1 to {length}, the encoder's "
+            f"number of features, with --head=whitened. Received: {dim}."
+        )
+    if count < 2 or not np.isfinite(features).all():
+        raise InputError(
+            "Expected finite features of 2 or more images, to whiten them. "
+            f"Received {count} images"
+            + ("." if count < 2 else ", with NaN or infinite features.")
+        )
+    mean = features.mean(axis=0, dtype=np.float64)
+    values, vectors = np.linalg.eigh(_covariance(features, mean))
+    # `eigh` sorts from the smallest. The sign of an eigenvector is free, and
+    # differs from one machine to the next; take the one with a positive sum.
+    values, vectors = values[::-1][:dim], vectors[:, ::-1][:, :dim]
+    vectors = vectors * np.where(vectors.sum(axis=0) < 0, -1.0, 1.0)
+    values = np.maximum(values, max(values[0], 1e-30) * _LEAST)
+    projection = vectors * values ** (-power / 2)
+    return mean.astype(np.float32), projection.astype(np.float32)
+
+
+def _covariance(features: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Computes the covariance, float64 [F, F], block by block of rows."""
+    total = np.zeros((len(mean), len(mean)))
+    for start in range(0, len(features), 4096):
+        centred = features[start : start + 4096] - mean  # float64
+        total += centred.T @ centred
+    return total / (len(features) - 1)

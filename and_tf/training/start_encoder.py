@@ -1,0 +1,142 @@
+"""Sets up the encoder that a new run begins with.
+
+A resumed run has all of this in its checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from and_tf.data.split import Split, take
+from and_tf.encoders import heads
+from and_tf.encoders.whitening import fit_whitening
+from and_tf.evaluation.embeddings import embed
+from and_tf.evaluation.knn import Knn
+from and_tf.training import results
+from and_tf.training.experiment import Training
+from and_tf.utils.progress import Counted
+
+# Of so many images the features are kept in memory, and principal components
+# computed; a covariance of some thousand features needs no more.
+MOST_IMAGES = 100_000
+_BLOCK = 4096  # Rows.
+FROZEN = "frozen features"
+
+
+@dataclasses.dataclass(frozen=True)
+class Embedded:
+    """A split as features of the trunk and as embeddings.
+
+    Attributes:
+        features: float32 [n, F].
+        rows: float32 [n, D], of unit norm.
+    """
+
+    features: np.ndarray
+    rows: np.ndarray
+
+
+def begin(training: Training) -> None:
+    """Sets the head of a trained encoder, fills the bank, and evaluates both.
+
+    It takes one pass over the training images and one over the test images;
+    with more than `MOST_IMAGES` training images one more, since features of
+    all of them are not kept.
+    """
+    start = time.monotonic()
+    config, model, images = training.config, training.model, training.images
+    with training.processes.strategy.scope():
+        trunk, head = heads.split(model.encoder)
+    train = _sample(images.train, config.seed)
+    features = _features(training, trunk, train)
+    if config.head == "whitened":
+        whiten(model.encoder, features, config.whitening_power)
+    rows = None
+    if train.size == images.train.size:
+        rows = _embedded(head, features)
+    bank = model.bank
+    if bank is not None and config.bank_initialiser == "encoder":
+        if rows is None:
+            model.fill_bank(training.clean_views())
+        else:
+            bank.fill(rows)
+    if training.knn.possible:
+        gallery = Embedded(features, rows) if rows is not None else None
+        _evaluate(training, trunk, head, gallery)
+    training.metadata["seconds"] += time.monotonic() - start
+
+
+def whiten(encoder: keras.Model, features: np.ndarray, power: float) -> None:
+    """Sets an encoder's head to the whitened components of features.
+
+    Args:
+        encoder: An encoder whose head is one dense layer, changed in place.
+        features: float32 [n, F], the features of clean training images.
+        power: The whitening power, see `fit_whitening`.
+    """
+    layer = encoder.get_layer(heads.PROJECTION)
+    mean, projection = fit_whitening(features, layer.units, power)
+    # Embeddings are normalised, so that a common factor changes nothing but
+    # the size of gradients: make it that of a layer with random weights.
+    projection /= np.linalg.norm(projection, axis=0).mean() or 1.0
+    layer.kernel.assign(projection)
+    layer.bias.assign(-mean @ projection)
+
+
+def _sample(train: Split, seed: int) -> Split:
+    if train.size <= MOST_IMAGES:
+        return train
+    order = np.random.default_rng(seed).permutation(train.size)
+    return take(train, np.sort(order[:MOST_IMAGES]))
+
+
+def _features(
+    training: Training, trunk: keras.Model, split: Split
+) -> np.ndarray:
+    with Counted(f"features of {split.name}", split.size) as progress:
+        found = embed(trunk, split, training.image_size, progress.advance)
+    return found.astype(np.float32, copy=False)
+
+
+def _embedded(head: keras.Model, features: np.ndarray) -> np.ndarray:
+    """Computes embeddings of features, in blocks, on one device."""
+    blocks = np.array_split(features, -(-len(features) // _BLOCK))
+    return np.concatenate([np.asarray(head(block)) for block in blocks])
+
+
+def _evaluate(
+    training: Training,
+    trunk: keras.Model,
+    head: keras.Model,
+    gallery: Embedded | None,
+) -> None:
+    """Adds the kNN figures of the encoder as it is to the metadata."""
+    config, test = training.config, training.images.test
+    knn = training.knn
+    if gallery is None:
+        found = knn.clean(training.model)
+    else:
+        asked = gallery
+        if test is not None:
+            features = _features(training, trunk, test)
+            asked = Embedded(features, _embedded(head, features))
+        frozen = knn.classify(_unit(asked.features), _unit(gallery.features))
+        results.add_baseline(training, FROZEN, frozen)
+        found = knn.classify(asked.rows, gallery.rows)
+    if config.head != "none":
+        results.add_baseline(training, f"{config.head} head", found)
+    training.metadata["start"] = _figures(found)
+
+
+def _figures(found: Knn) -> dict[str, Any]:
+    return {"knn_clean": found.top1, "knn_clean_top5": found.top5}
+
+
+def _unit(features: np.ndarray) -> np.ndarray:
+    norm = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.maximum(norm, 1e-12)
