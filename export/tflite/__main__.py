@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from and_tf.training.run_flags import RunFlags
 from and_tf.utils import bounds, cli
+from and_tf.utils.averages import percent
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import Group, option
 from export import one_file
@@ -222,18 +223,18 @@ def _show(
     if "agreement" in measured:
         print(
             f"  same cluster as the original    "
-            f"{100 * measured['agreement']:.2f} % of "
+            f"{percent(measured['agreement'], 2)} of "
             f"{measured['images']:,} images of {measured['split']}"
         )
         if measured["acc"] is not None:
             print(
-                f"  ACC    {100 * measured['acc']:.2f} %, original "
-                f"{100 * measured['original_acc']:.2f} %"
+                f"  ACC    {percent(measured['acc'], 2)}, original "
+                f"{percent(measured['original_acc'], 2)}"
             )
     elif measured["knn_top1"] is not None:
         print(
-            f"  kNN top-1    {100 * measured['knn_top1']:.2f} %, original "
-            f"{100 * measured['original_knn_top1']:.2f} %"
+            f"  kNN top-1    {percent(measured['knn_top1'], 2)}, original "
+            f"{percent(measured['original_knn_top1'], 2)}"
         )
     print(
         f"  cosine to the original's embeddings    mean "
