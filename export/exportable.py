@@ -8,10 +8,17 @@ import keras
 
 from and_tf.finetuning.classifier_file import Finetuned, is_finetuning
 from and_tf.scan.clustering import Clustering, is_clustering
+from and_tf.scan.scan_model import trunk_of
 from and_tf.training.run import Run
 from and_tf.utils import checkpoint_names
 from and_tf.utils.errors import InputError
-from export.tensor_names import OUTPUT, PROBABILITIES
+from export.tensor_names import (
+    BACKBONE,
+    EMBEDDING,
+    FEATURES,
+    OUTPUT,
+    PROBABILITIES,
+)
 
 Exportable = Run | Clustering | Finetuned
 
@@ -52,22 +59,46 @@ def load(
     return found
 
 
-def outputs_of(run: Exportable) -> keras.Model:
+def outputs_of(run: Exportable, features: str = EMBEDDING) -> keras.Model:
     """Makes the Keras model that is exported to one file.
 
     Args:
         run: The run, the clustering or the fine-tuning to export.
+        features: "embedding", the vectors of unit norm, or "backbone", the
+            features before the head.
 
     Returns:
-        A model from images to embeddings. That of a clustering or fine-tuning
-        gives the two outputs "embedding" and "probabilities", which share the
-        backbone.
+        A model from images to embeddings or features. That of a clustering or
+        a fine-tuning has two outputs by name: "embedding" or "features", and
+        "probabilities". They share the backbone.
     """
+    encoder = _encoder(run, features)
     if isinstance(run, Run):
-        return run.encoder
-    images = run.classifier.input
+        return encoder
     outputs = {
-        OUTPUT: run.encoder.output,
+        output_name(features): encoder.output,
         PROBABILITIES: run.classifier.output,
     }
-    return keras.Model(images, outputs, name="classifier")
+    return keras.Model(run.classifier.input, outputs, name="classifier")
+
+
+def _encoder(run: Exportable, features: str) -> keras.Model:
+    if features == EMBEDDING:
+        return run.encoder
+    if isinstance(run, Finetuned):
+        return run.trunk
+    whole = run.encoder if isinstance(run, Run) else run.scan.encoder
+    return trunk_of(whole, BACKBONE)
+
+
+def output_name(features: str) -> str:
+    """Returns the name of the output that holds an image's vector."""
+    return FEATURES if features == BACKBONE else OUTPUT
+
+
+def lengths(run: Exportable, features: str = EMBEDDING) -> dict[str, int]:
+    """Returns the length of each output of `outputs_of`, by name."""
+    found = {output_name(features): _encoder(run, features).output_shape[-1]}
+    if not isinstance(run, Run):
+        found[PROBABILITIES] = run.classifier.output_shape[-1]
+    return found

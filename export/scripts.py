@@ -15,6 +15,16 @@ def tflite() -> None:
     run_as_main("export.tflite")
 
 
+def keras_model() -> None:
+    """Runs `and-export-keras`."""
+    run_as_main("export.keras_model")
+
+
+def onnx() -> None:
+    """Runs `and-export-onnx`."""
+    run_as_main("export.onnx")
+
+
 def embed() -> None:
     """Runs `and-embed`."""
     run_as_main("export.embed")

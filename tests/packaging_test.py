@@ -20,8 +20,9 @@ from export.serving import warmup
 from tests.build_test import FILES, targets_of
 
 ROOT = pathlib.Path(__file__).parents[1]
-EXTRAS = ("gpu", "bench", "dev", "docs")
-OPTIONAL = {"pillow-heif"}  # Read where it is installed.
+EXTRAS = ("gpu", "hub", "onnx", "bench", "dev", "docs", "weights")
+# Used where they are installed; the last three are the extra onnx.
+OPTIONAL = {"pillow-heif", "onnx", "onnxruntime", "tf2onnx"}
 
 # Calls installed commands, given as JSON, each in a fork of its own that
 # writes to a file of its own; prints their exit codes.

@@ -29,6 +29,8 @@ FLOORS = (
 MAINS = {
     "export.client",
     "export.embed",
+    "export.keras_model",
+    "export.onnx",
     "export.saved_model",
     "export.scripts",
     "export.search",

@@ -16,12 +16,15 @@ import numpy as np
 import tensorflow as tf
 
 import and_tf
+from and_tf.data.split import in_memory
 from and_tf.data.step_batches import HostBatches
 from and_tf.distribution import strategy
 from and_tf.distribution.process_group import ProcessGroup, part
-from and_tf.search import nearest as module
+from and_tf.search import nearest as searching
 from and_tf.search.nearest import nearest
 from and_tf.training import fit_loop
+from and_tf.training import teacher as teaching
+from and_tf.training.teacher import Teacher, teacher_rows
 
 EPOCHS, BATCH, NUM = 4, 32, 115  # The last batch is odd.
 
@@ -111,18 +114,50 @@ def search(processes: ProcessGroup) -> dict[str, np.ndarray]:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     options = {"temperature": 0.1, "exclude_self": True}
     own = nearest(rows, rows, 3, **options)
-    before, searched = module._search, []
+    before, searched = searching._search, []
 
     def counting(queries, *arguments):
         searched.append(len(queries))
         return before(queries, *arguments)
 
-    module._search = counting
+    searching._search = counting
     shared = nearest(rows, rows, 3, **options, processes=processes)
     return {
         "searched": np.array(sum(searched)),
         **{f"own_{k}": v for k, v in own._asdict().items()},
         **{f"shared_{k}": v for k, v in shared._asdict().items()},
+    }
+
+
+def teach(
+    path: pathlib.Path, processes: ProcessGroup | None = None
+) -> dict[str, np.ndarray]:
+    """Computes a teacher's rows, and then reads them from their files.
+
+    Args:
+        path: A directory, of which only the chief's is used.
+        processes: The processes to compute in; None is this process alone.
+
+    Returns:
+        The targets of both, and the images that were embedded for the second.
+    """
+    processes = processes or ProcessGroup()
+    pixels = np.random.default_rng(2).integers(0, 256, (20, 8, 8, 3), np.uint8)
+    split, seen = in_memory("toy", pixels, None), []
+    with processes.strategy.scope():
+        images = keras.Input((8, 8, 3))
+        x = keras.layers.Rescaling(1 / 255)(images)
+        trunk = keras.Model(images, keras.layers.GlobalMaxPooling2D()(x))
+    teacher = Teacher(trunk, 8, 3)
+    options = {"processes": processes, "neighbours": 2}
+    first = teacher_rows(teacher, split, path, **options)
+    before, teaching.embed = teaching.embed, lambda *_: seen.append(20)
+    again = teacher_rows(teacher, split, path, **options)
+    teaching.embed = before
+    return {
+        "taught": first.targets,
+        "taught again": again.targets,
+        "seen again": np.array(seen, np.float32),
     }
 
 
@@ -134,6 +169,7 @@ if __name__ == "__main__":
         pathlib.Path(sys.argv[1]) / f"{joined.index}.npz",
         **train(joined),
         **search(joined),
+        **teach(pathlib.Path(sys.argv[1]) / f"of_{joined.index}", joined),
         gathered=joined.gather(mine),
         told=np.frombuffer(joined.bytes_from_chief(sent), np.uint8),
     )

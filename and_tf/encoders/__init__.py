@@ -24,8 +24,18 @@ import keras
 from keras import layers
 
 from and_tf.data.preprocessing import IMAGENET
-from and_tf.encoders import alexnet, heads, resnet, small
-from and_tf.encoders.blocks import plain
+from and_tf.encoders import (
+    alexnet,
+    descriptions,
+    efficientnet_lite,
+    heads,
+    resnet,
+    small,
+)
+from and_tf.encoders.descriptions import Description
+from and_tf.encoders.plain_keras import plain
+from and_tf.encoders.reasons import reason
+from and_tf.encoders.trunk import check_runs
 from and_tf.utils.errors import InputError
 
 __all__ = [
@@ -40,11 +50,12 @@ __all__ = [
     "synchronise_batch_norm",
 ]
 
-NAMES = ("small", "alexnet", *resnet.DEPTHS)
+NAMES = ("small", "alexnet", *resnet.DEPTHS, *efficientnet_lite.SIZES)
 STEMS = ("auto", "cifar", "imagenet")
 MEAN, STD = IMAGENET
 SMALLEST_IMAGE = 8  # Pixels per side.
 _LARGEST_CIFAR_IMAGE = 64
+_PADDING = (layers.ZeroPadding2D, layers.Cropping2D)
 
 
 def build(
@@ -57,6 +68,7 @@ def build(
     mean: Sequence[float] = MEAN,
     std: Sequence[float] = STD,
     head: str = "linear",
+    trunk: Description | None = None,
 ) -> keras.Model:
     """Builds an untrained encoder, named after its backbone.
 
@@ -65,21 +77,26 @@ def build(
     the projection and the normalisation of the embedding are always float32.
 
     Args:
-        name: One of `NAMES`: "small", "alexnet", "resnet18",
-            "resnet50" or "resnet101".
+        name: One of `NAMES`: "small", "alexnet", "resnet18", "resnet50",
+            "resnet101", "efficientnet_lite0", "efficientnet_lite1" or
+            "efficientnet_lite2"; with `trunk`, any name for people.
         image_size: Side of the images, S, in pixels.
         embedding_dim: D, the length of an embedding.
         stem: "cifar" keeps the first layers at or near full resolution,
             "imagenet" shrinks images at once, "auto" is "cifar" up to 64
-            pixels per side, else "imagenet". The backbone "small" has one
-            stem and takes only "auto".
+            pixels per side, else "imagenet". "small" and the
+            EfficientNet-Lites have one stem and take only "auto".
         width: Factor of the trunk's channel counts.
         mean: The mean of each channel, for pixel values scaled to 0..1;
-            ImageNet's by default.
+            ImageNet's by default. The EfficientNet-Lites have a normalisation
+            of their own.
         std: The standard deviation of each channel, for pixel values scaled to
             0..1; ImageNet's by default.
         head: What turns pooled features into embeddings: "linear", "mlp" or
             "none", see `heads.apply`.
+        trunk: The description of a network from elsewhere, see
+            `descriptions.describe`. The stem, the width and the normalisation
+            are then those of that network.
 
     Returns:
         A model from pixel values 0..255, uint8 or float32 [B, S, S, 3], to
@@ -89,11 +106,41 @@ def build(
     Raises:
         InputError: If an argument is not one of the values described here.
     """
+    if trunk is not None:
+        return _around(descriptions.rebuild(trunk), head, embedding_dim)
     _check(name, image_size, embedding_dim, stem, width)
     if stem == "auto":
         stem = "cifar" if image_size <= _LARGEST_CIFAR_IMAGE else "imagenet"
     images = keras.Input((image_size, image_size, 3), name="images")
-    x = layers.Rescaling(
+    if name in efficientnet_lite.SIZES:
+        x = efficientnet_lite.trunk(name, images, width)
+    else:
+        x = _normalised(images, mean, std)
+        if name == "small":
+            x = small.trunk(x, width)
+        elif name == "alexnet":
+            x = alexnet.trunk(x, stem, width)
+        else:
+            x = resnet.trunk(name, x, stem, width)
+    x = heads.apply(x, head, embedding_dim)
+    return keras.Model(images, x, name=name)
+
+
+def _around(trunk: keras.Model, head: str, embedding_dim: int) -> keras.Model:
+    """Puts a head on a trunk, whose layers stay layers of the encoder."""
+    images, features = trunk.inputs[0], trunk.outputs[0]
+    if any(map(heads.is_part, trunk.layers)):
+        # A layer of a head's name would count as one: make the trunk one layer.
+        images = keras.Input(trunk.input_shape[1:], name="images")
+        features = trunk(images)
+    x = heads.apply(features, head, embedding_dim)
+    return keras.Model(images, x, name=trunk.name)
+
+
+def _normalised(
+    images: keras.KerasTensor, mean: Sequence[float], std: Sequence[float]
+) -> keras.KerasTensor:
+    return layers.Rescaling(
         [1 / (255 * deviation) for deviation in std],
         [
             -centre / deviation
@@ -102,14 +149,6 @@ def build(
         dtype="float32",
         name="normalise",
     )(images)
-    if name == "small":
-        x = small.trunk(x, width)
-    elif name == "alexnet":
-        x = alexnet.trunk(x, stem, width)
-    else:
-        x = resnet.trunk(name, x, stem, width)
-    x = heads.apply(x, head, embedding_dim)
-    return keras.Model(images, x, name=name)
 
 
 def num_features(
@@ -132,8 +171,9 @@ def for_views(encoder: keras.Model, size: int) -> keras.Model:
     """Returns an encoder with the same layers for images of another size.
 
     Args:
-        encoder: An encoder that `build` made. It must not be "alexnet", whose
-            dense layers take only one size.
+        encoder: An encoder that `build` made, or any functional model. It
+            must not take only one size, as "alexnet", other networks with a
+            dense layer behind `Flatten`, and most vision transformers do.
         size: Side of the images, S, in pixels.
 
     Returns:
@@ -141,7 +181,8 @@ def for_views(encoder: keras.Model, size: int) -> keras.Model:
         is `encoder` itself if it already takes that size.
 
     Raises:
-        InputError: If the images are too small.
+        InputError: If the images are too small, or the encoder does not take
+            them.
     """
     if size < SMALLEST_IMAGE:
         raise InputError(
@@ -150,10 +191,26 @@ def for_views(encoder: keras.Model, size: int) -> keras.Model:
         )
     if encoder.input_shape[1] == size:
         return encoder
-    return keras.models.clone_model(
-        encoder,
-        input_tensors=keras.Input((size, size, 3), name="views"),
-        clone_function=lambda layer: layer,
+    try:
+        views = keras.models.clone_model(
+            encoder,
+            input_tensors=keras.Input((size, size, 3), name="views"),
+            clone_function=lambda layer: layer,
+        )
+        check_runs(views)
+    except Exception as error:  # The layers may raise anything.
+        raise _takes_one_size(encoder, size, reason(error)) from error
+    if views.output_shape != encoder.output_shape:
+        why = f"its output would be {list(views.output_shape)}"
+        raise _takes_one_size(encoder, size, why)
+    return views
+
+
+def _takes_one_size(encoder: keras.Model, size: int, why: str) -> InputError:
+    return InputError(
+        f"Expected views of {encoder.input_shape[1]} pixels a side for the "
+        f"encoder {encoder.name}, which does not take others. Received: "
+        f"{size}: {why}. Take views and images of one size."
     )
 
 
@@ -173,24 +230,45 @@ def feature_layers(encoder: keras.Model) -> tuple[str, ...]:
     """Returns the names of the layers that output the feature maps.
 
     Args:
-        encoder: An encoder that `build` made.
+        encoder: An encoder that `build` made, or any functional model.
 
     Returns:
-        The names from input to output: "conv1" to "conv5" of AlexNet, after
-        the ReLU and before pooling, or "stage1" to the last stage of the other
-        backbones. The output of each layer is [B, H, W, C].
+        The names from input to output. Of an encoder from `build` these are
+        "conv1" to "conv5" of AlexNet, after the ReLU and before pooling, or
+        "stage1" to the last stage of the other backbones; of another model,
+        the last layer of each resolution. The output of each is
+        [B, H, W, C].
     """
     names = (layer.name for layer in encoder.layers)
-    return tuple(n for n in names if re.fullmatch(r"(conv|stage)\d+", n))
+    ours = tuple(n for n in names if re.fullmatch(r"(conv|stage)\d+", n))
+    # Others may have one such name too: MobileNet has a "conv1".
+    return ours if len(ours) > 1 else _last_of_resolutions(encoder)
+
+
+def _last_of_resolutions(encoder: keras.Model) -> tuple[str, ...]:
+    """Returns the last layer of each resolution, from input to output."""
+    found: list[str] = []
+    side = 0.0
+    first = next((n for n, e in enumerate(encoder.layers) if e.weights), 0)
+    for layer in reversed(encoder.layers[first:]):
+        if isinstance(layer, (layers.InputLayer, *_PADDING)):
+            continue
+        shape: tuple = getattr(getattr(layer, "output", None), "shape", ())
+        # Smaller maps inside a stage, such as those of squeeze-and-excitation,
+        # are no resolutions, and convolutions without padding take off little.
+        if len(shape) == 4 and shape[1] and shape[1] >= 1.5 * side:
+            found.append(layer.name)
+            side = shape[1]
+    return tuple(reversed(found))
 
 
 def last_feature_map(encoder: keras.Model) -> str:
     """Returns the name of the last layer with more than one position.
 
     Args:
-        encoder: An encoder that `build` made, whose `feature_layers` are
-            searched; or any functional or sequential model, all of whose
-            layers are searched.
+        encoder: An encoder that `build` made, or any functional or sequential
+            model. Its `feature_layers` are searched or, if it has none, all
+            layers.
 
     Returns:
         The name of the last layer with an output [B, H, W, C] of H · W > 1.
@@ -217,7 +295,8 @@ def last_feature_map(encoder: keras.Model) -> str:
 def _check(
     name: str, image_size: int, embedding_dim: int, stem: str, width: float
 ) -> None:
-    stems = ("auto",) if name == "small" else STEMS
+    one_stem = ("small", *efficientnet_lite.SIZES)
+    stems = ("auto",) if name in one_stem else STEMS
     wrong = (
         (name not in NAMES, f"a backbone among {', '.join(NAMES)}", name),
         (

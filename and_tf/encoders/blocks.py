@@ -1,8 +1,7 @@
 """Builds the layers that the backbones share.
 
 `BatchNorm` trains by one fused operation, and `conv_norm` is a convolution
-followed by it. `plain` copies an encoder into Keras' own layers, for programs
-that have Keras but not this package.
+followed by it.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 from keras import layers
-
-from and_tf.utils.errors import InputError
 
 
 @keras.saving.register_keras_serializable(package="and_tf")
@@ -25,7 +22,8 @@ class BatchNorm(layers.BatchNormalization):
     which is n / (n − 1) times the variance that the batch is normalised by; n
     is the number of positions in all images of the batch. Keras averages the
     biased variance. Inputs [B, C] without positions, layers that are
-    synchronised over replicas, and frozen ones use Keras' implementation.
+    synchronised over replicas, and frozen ones, which use and keep their moving
+    statistics in training too, use Keras' implementation.
     """
 
     def call(
@@ -35,8 +33,8 @@ class BatchNorm(layers.BatchNormalization):
         mask: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """Normalises [B, H, W, C] or [B, C]; arguments are those of Keras."""
-        fused = len(inputs.shape) == 4 and not self.synchronized
-        if not (training and self.trainable and fused):
+        fused = self.trainable and not self.synchronized
+        if not training or not fused or len(inputs.shape) != 4:
             return super().call(inputs, training=training, mask=mask)
         unused = tf.zeros([0])  # Training reads no moving statistics.
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -126,45 +124,3 @@ def conv_norm(
 def scaled(filters: int, width: float) -> int:
     """Returns `filters` times `width`, at least 8 and a multiple of 8."""
     return max(8, 8 * round(filters * width / 8))
-
-
-def plain(encoder: keras.Model) -> keras.Model:
-    """Copies an encoder into a model of Keras' own layers only.
-
-    Saved as a `.keras` file, the copy can be loaded by Keras without `and_tf`:
-
-        and_tf.encoders.plain(encoder).save("encoder.keras")
-        keras.models.load_model("encoder.keras").predict(images)
-
-    It computes the same embeddings. It is meant for inference: in training,
-    the moving variances of Keras' batch norm differ a little; see `BatchNorm`.
-
-    Args:
-        encoder: An encoder that `build` made, or another functional or
-            sequential model; models inside it are copied too.
-
-    Returns:
-        A model with its own copy of the weights.
-
-    Raises:
-        InputError: If the encoder is a subclassed model, whose layers are
-            unknown.
-    """
-    if not getattr(encoder, "inputs", None):
-        raise InputError(
-            "Expected a functional or sequential encoder, to copy it layer by "
-            f"layer. Received: {type(encoder).__name__} {encoder.name!r}."
-        )
-    copy = keras.models.clone_model(
-        encoder, clone_function=_plain_layer, recursive=True
-    )
-    copy.set_weights(encoder.get_weights())
-    return copy
-
-
-def _plain_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """Makes a new layer with the same config, of Keras' own class."""
-    kind = type(layer)
-    if isinstance(layer, BatchNorm):
-        kind = keras.layers.BatchNormalization
-    return kind.from_config(layer.get_config())

@@ -151,13 +151,17 @@ class Finetuned:
             ) from error
 
     @functools.cached_property
+    def trunk(self) -> keras.Model:
+        """A model from the same images to the features, float32 [B, F]."""
+        features = self.classifier.get_layer(CLASSIFIER).input
+        return keras.Model(self.classifier.input, features, name="trunk")
+
+    @functools.cached_property
     def encoder(self) -> keras.Model:
         """A model from the same images to the features at unit norm."""
-        features = self.classifier.get_layer(CLASSIFIER).input
         unit = keras.layers.UnitNormalization(dtype="float32", name="unit_norm")
-        return keras.Model(
-            self.classifier.input, unit(features), name="features"
-        )
+        outputs = unit(self.trunk.output)
+        return keras.Model(self.trunk.input, outputs, name="features")
 
     @property
     def image_size(self) -> int:

@@ -28,6 +28,7 @@ from and_tf.training.callbacks.checkpointing import Recorder
 from and_tf.training.run import Run
 from and_tf.training.run_directory import versions
 from and_tf.utils import checkpoint_names
+from and_tf.utils.averages import percent
 
 # The classifiers that are compared, by their keys in result.json.
 LINEAR, TUNED, SCRATCH = "linear_head", "fine_tuned", "scratch"
@@ -325,11 +326,11 @@ def print_table(result: dict[str, Any]) -> None:
         row = result[key]
         if row is None:
             continue
-        top1 = "" if row["test_top1"] is None else _percent(row["test_top1"])
+        top1 = "" if row["test_top1"] is None else percent(row["test_top1"])
         epoch = "weights as they were"
         if "epochs" in row:
             epoch = f"{row['best_epoch']} of {row['epochs']}"
-        held = _percent(row["held_out_top1"])
+        held = percent(row["held_out_top1"])
         print(f"{name:14}{top1:>11}{held:>11}   {epoch}")
     row, labels = result[TUNED], result["labels"]
     print(
@@ -340,8 +341,8 @@ def print_table(result: dict[str, Any]) -> None:
     if row["ece"] is not None:
         text += (
             ", expected calibration error "
-            f"{_percent(row['ece_uncalibrated'])} before, "
-            f"{_percent(row['ece'])} after"
+            f"{percent(row['ece_uncalibrated'])} before, "
+            f"{percent(row['ece'])} after"
         )
     print(text)
     if result["per_class"] is not None:
@@ -366,12 +367,8 @@ def _print_classes(result: dict[str, Any]) -> None:
         taken = f"{names[wrong]} ({row[wrong]})" if row[wrong] else ""
         print(
             f"{names[number]:{width}}{total:>9,}"
-            f"{_percent(shares[number]):>9}   {taken}".rstrip()
+            f"{percent(shares[number]):>9}   {taken}".rstrip()
         )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def print_files(directory: FinetuneDirectory, result: dict[str, Any]) -> None:

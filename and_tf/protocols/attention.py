@@ -56,7 +56,7 @@ def evaluate(run: Run, options: Options) -> Findings:
     numbers = np.union1d(shown, measured)
     batches = clean_batches(take(train, numbers), run.image_size, BATCH)
     views = np.concatenate([images.numpy() for images, _ in batches])
-    encoder = encoders.build(**run.checkpoint.metadata["encoder"])
+    encoder = encoders.build(**run.built_from)
     cam = GradCam(encoder)
     files = checkpoint_files(run)
     with Counted("attention", len(files) * len(numbers)) as progress:

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from and_tf.augmentation import Recipe
+from and_tf.data.preprocessing import IMAGENET
 from and_tf.data.split import Split
 from and_tf.evaluation import cluster_metrics
 from and_tf.method.optimizers import CoupledAdam, CoupledSGD
@@ -23,6 +24,7 @@ from and_tf.training import multi_process
 from and_tf.training.callbacks.checkpointing import Recorder, state
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.experiment import view_config
+from and_tf.utils.averages import percent
 from and_tf.utils.errors import InputError
 
 UNSURE = (
@@ -128,7 +130,10 @@ def view(run: ClusteringRun, name: str) -> Recipe:
     source = run.source
     trained_on = view_config(source.config, source.view_size)
     return recipe(
-        name, trained_on, source.image_size, source.built_from["mean"]
+        name,
+        trained_on,
+        source.image_size,
+        source.built_from.get("mean", IMAGENET[0]),
     )
 
 
@@ -245,7 +250,7 @@ def _confident(run: ClusteringRun, found: Assessment) -> bool:
         return False
     head = f" by head {found.head}" if run.config.heads > 1 else ""
     print(
-        f"self-labelling{head}: {100 * share:.1f} % of "
+        f"self-labelling{head}: {percent(share)} of "
         f"{run.source.queries.name} are above {threshold:g}",
         flush=True,
     )

@@ -17,7 +17,7 @@ from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import Knn
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.method.encoder_model import Pretext
-from and_tf.training import restore, trainer
+from and_tf.training import restore, sources, trainer
 from and_tf.training.checkpoint import Checkpoint, best_epochs
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import rounds_of
@@ -145,7 +145,9 @@ class Run:
     @property
     def built_from(self) -> dict[str, Any]:
         """The arguments with which `encoders.build` made the encoder."""
-        return self.checkpoint.metadata["encoder"]
+        return sources.located(
+            self.checkpoint.metadata["encoder"], self.directory
+        )
 
     @property
     def image_size(self) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +12,17 @@ import keras
 
 from and_tf import encoders
 from and_tf.data.preprocessing import normalisation
+from and_tf.encoders import (
+    descriptions,
+    efficientnet_lite,
+    heads,
+    saved_models,
+    weights,
+)
 from and_tf.training.config import TrainConfig
+from and_tf.training.run_directory import RunDirectory
 from and_tf.utils import encoder_names
+from and_tf.utils.encoder_names import EncoderName
 from and_tf.utils.errors import InputError
 
 
@@ -28,6 +39,7 @@ class Start:
             seen, as JSON values; None for random weights.
         load: Assigns the weights to an encoder that was built from the
             description; None for random weights.
+        note: What a user should know of it, as a sentence; "" for nothing.
     """
 
     name: str
@@ -35,6 +47,7 @@ class Start:
     image_size: int = 0
     pretrained: dict[str, Any] | None = None
     load: Callable[[keras.Model], None] | None = None
+    note: str = ""
 
     def describe(self, config: TrainConfig, image_size: int) -> dict[str, Any]:
         """Returns the arguments with which `encoders.build` builds it.
@@ -60,7 +73,7 @@ class Start:
 
 
 def find(config: TrainConfig) -> Start:
-    """Finds the encoder that `config` names.
+    """Finds the encoder that `config` names, and the weights to begin with.
 
     Raises:
         InputError: If there is no such encoder, or its weights are missing.
@@ -68,11 +81,154 @@ def find(config: TrainConfig) -> Start:
     name = encoder_names.parse(config.encoder)
     if name.kind == "own":
         return _own(config)
-    raise InputError(f"Expected an encoder. Received: {config.encoder!r}.")
+    if name.kind == "path" and is_run(name.value):
+        return _of_run(config, name)
+    return _elsewhere(config, name)
+
+
+def is_run(path: str) -> bool:
+    """Returns whether a path is the directory of a run."""
+    return RunDirectory(pathlib.Path(path)).flagfile.is_file()
 
 
 def _own(config: TrainConfig) -> Start:
-    mean, std = normalisation(config.dataset)
+    """Finds one of the networks that `encoders.build` makes."""
+    name = config.encoder
+    arguments: dict[str, Any] = {"width": config.width}
+    if name not in efficientnet_lite.SIZES:
+        mean, std = normalisation(config.dataset)
+        arguments |= {"mean": mean, "std": std}
+    if not config.pretrained:
+        return Start(name, arguments)
+    file = weights.find(name, config.weights)
+    sides = {n: size.image_size for n, size in efficientnet_lite.SIZES.items()}
     return Start(
-        config.encoder, {"width": config.width, "mean": mean, "std": std}
+        name,
+        arguments,
+        sides.get(name, 0),
+        dataclasses.asdict(weights.provenance(config.weights, file)),
+        functools.partial(_load_file, name, file),
     )
+
+
+def _load_file(name: str, file: pathlib.Path, encoder: keras.Model) -> None:
+    trunk, _ = heads.split(encoder)
+    weights.load(trunk, name, file)
+
+
+def _elsewhere(config: TrainConfig, name: EncoderName) -> Start:
+    """Finds a network of a package, a file or a function."""
+    is_architecture = name.kind == "applications"
+    if config.weights and not is_architecture:
+        raise InputError(
+            f"Expected no --weights with --encoder={name}, which brings its "
+            f"own. Received: {config.weights}."
+        )
+    imagenet = config.weights == weights.IMAGENET
+    pixels = config.resolved.pixels
+    trunk, note = descriptions.open_trunk(
+        name,
+        image_size=config.image_size or None,
+        weights=weights.IMAGENET if imagenet else None,
+        expects=pixels,
+    )
+    kept = ""
+    if name.kind == "path" and pathlib.Path(name.value).is_dir():
+        kept = saved_models.keep(pathlib.Path(name.value), config.run_directory)
+    described = descriptions.describe(name, trunk, expects=pixels, kept=kept)
+    start = Start(
+        str(name), {"trunk": described}, trunk.input_shape[1], note=note
+    )
+    if not config.pretrained:
+        return start
+    if is_architecture and not imagenet:
+        file = weights.find(str(name), config.weights)
+        told = weights.provenance(config.weights, file)
+        load = functools.partial(_load_file, str(name), file)
+    else:
+        told = _told(name, imagenet)
+        load = functools.partial(_copy, trunk)
+    return dataclasses.replace(
+        start, pretrained=dataclasses.asdict(told), load=load
+    )
+
+
+def _told(name: EncoderName, imagenet: bool) -> weights.Provenance:
+    """Says what is known of weights that come with their network."""
+    if imagenet:
+        return weights.Provenance(
+            weights.IMAGENET, None, None, weights.IMAGENET_LABELS
+        )
+    file = pathlib.Path(name.value)
+    if name.kind == "path" and file.is_file():
+        return weights.provenance(str(name), file)
+    return weights.Provenance(str(name), None, None, "unknown")
+
+
+def _copy(trunk: keras.Model, encoder: keras.Model) -> None:
+    """Gives an encoder's trunk the weights of another trunk of its kind."""
+    own, _ = heads.split(encoder)
+    own.set_weights(trunk.get_weights())
+
+
+def _of_run(config: TrainConfig, name: EncoderName) -> Start:
+    """Finds the encoder of an earlier run, whose head is left behind."""
+    directory = RunDirectory(pathlib.Path(name.value))
+    before = directory.config()
+    checkpoint = directory.checkpoints.latest()
+    if checkpoint is None:
+        raise InputError(
+            f"Expected a checkpoint of the run in {directory.path}, to take "
+            "its encoder. Received none: the run has not finished an epoch, "
+            "or its checkpoints are damaged."
+        )
+    if config.weights:
+        raise InputError(
+            f"Expected no --weights with --encoder={name}, a run that brings "
+            f"its own. Received: {config.weights}."
+        )
+    built = located(checkpoint.metadata["encoder"], directory)
+
+    def load(encoder: keras.Model) -> None:
+        whole = encoders.build(**built)
+        checkpoint.restore("encoder", whole.variables)
+        _copy(heads.split(whole)[0], encoder)
+
+    left_out = ("name", "image_size", "embedding_dim", "head")
+    return Start(
+        built["name"],
+        {key: built[key] for key in built if key not in left_out},
+        built["image_size"],
+        {
+            "source": str(name),
+            "file": checkpoint.path.name,
+            "sha256": None,
+            "labels": _labels(before, checkpoint.metadata),
+        },
+        load,
+    )
+
+
+def _labels(config: TrainConfig, metadata: dict[str, Any]) -> str:
+    """Says which labels the encoder of a run has seen."""
+    before = metadata.get("pretrained") or {}
+    seen = [before["labels"]] if before.get("labels", "none") != "none" else []
+    if config.pretext == "supervised":
+        seen.append(f"the labels of {config.dataset}")
+    return ", and ".join(seen) or "none"
+
+
+def located(encoder: dict[str, Any], directory: RunDirectory) -> dict[str, Any]:
+    """Returns the arguments of `encoders.build`, with paths that can be opened.
+
+    The copy of a SavedModel lies in the run directory, which may be moved.
+
+    Args:
+        encoder: The entry "encoder" of the metadata of a checkpoint.
+        directory: The directory of the run.
+    """
+    trunk = encoder.get("trunk")
+    if not trunk or trunk["kind"] != "path":
+        return encoder
+    value = str(directory.path.absolute() / trunk["value"])
+    return {**encoder, "trunk": {**trunk, "value": value}}

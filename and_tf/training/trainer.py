@@ -35,7 +35,7 @@ from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training, rounds_of, view_config
 from and_tf.training.restore import fingerprint, first_metadata, restore
 from and_tf.training.run_directory import RunDirectory
-from and_tf.training.sources import Start
+from and_tf.training.sources import Start, located
 from and_tf.training.train_callbacks import fit
 
 
@@ -129,11 +129,15 @@ def prepare(
     if start:
         metadata = first_metadata(config, images, start)
     results.print_start(images, config, metadata, processes, on_device)
+    if start and start.note:
+        print(start.note)
     # The seed is set after loading the data: preparing a data set draws from
     # Python's generator, and a run must not depend on whether that was needed.
     keras.utils.set_random_seed(config.seed)
     with processes.strategy.scope():
-        model = build_model(config, images, metadata["encoder"])
+        model = build_model(
+            config, images, located(metadata["encoder"], directory)
+        )
     if checkpoint:
         restore(model, checkpoint, images)
     training = Training(

@@ -6,12 +6,14 @@ fields than those named here, and keep them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 Count = Annotated[int, Meta(ge=0)]
 Numbers = dict[str, Any]  # Figures of protocols, which check them.
+SCAN = "scan"  # The "kind" of a clustering; a training has none.
 
 
 class Evaluations(Struct):
@@ -174,11 +176,18 @@ def of_result(result: object) -> Any:
         return Evaluations
     if not set(result) - {"evaluation", "evaluation_of"}:
         return Evaluations
-    if "cluster_sizes" in result:
-        return ClusteringResult
     if "fine_tuned" in result:
         return FinetuningResult
-    return TrainingResult
+    return ClusteringResult if is_clustering(result) else TrainingResult
+
+
+def is_clustering(content: Mapping[str, Any]) -> bool:
+    """Returns whether a file is that of a clustering, not of a training.
+
+    Args:
+        content: The content of a result.json, or the JSON in a checkpoint.
+    """
+    return content.get("kind") == SCAN
 
 
 class LinearLayer(Struct):

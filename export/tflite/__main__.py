@@ -21,23 +21,18 @@ how close its embeddings are to the original's.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib.metadata
 import pathlib
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 from and_tf.training.run_flags import RunFlags
-from and_tf.utils import bounds, cli, paths
+from and_tf.utils import bounds, cli
+from and_tf.utils.averages import percent
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import Group, option
-from export.tensor_names import (
-    INPUT,
-    MODES,
-    OUTPUT,
-    PROBABILITIES,
-    SIGNATURE,
-)
+from export import one_file
+from export.tensor_names import MODES, SIGNATURE
 
 if TYPE_CHECKING:
     from and_tf.data.split import ImageData
@@ -46,8 +41,6 @@ if TYPE_CHECKING:
     from and_tf.training.run import Run
     from export.exportable import Exportable
     from export.tflite.encoder import TFLiteEncoder
-
-_REMEDY = "Make room or name another --output, then run again."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,54 +98,29 @@ class TFLiteConfig(RunFlags):
 
 def main(config: TFLiteConfig) -> None:
     """Converts the run's encoder, compares it and writes the two files."""
-    output, sidecar = _places(config.output)
+    output, sidecar = one_file.places(config.output, ".tflite", ".json")
     cli.import_tensorflow()
-    from and_tf.utils import atomic_files
     from export import exportable
     from export.metadata import describe
+    from export.tflite import unsupported
 
     run = exportable.load(
         config.run_directory, config.checkpoint, config.data_dir
     )
+    unsupported.check(exportable.outputs_of(run))
     data = _images(config, run)
     content, calibration = _convert(config, run, data)
     measured = _measure(config, run, data, content)
-    size = run.image_size
-    atomic_files.write(output, lambda file: file.write(content), _REMEDY)
-    atomic_files.write_json(
-        sidecar,
-        {
-            **describe(run),
-            "quantize": config.quantize,
-            "bytes": len(content),
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "signature": SIGNATURE,
-            "input": _tensor(INPUT, "uint8", size, size, 3),
-            **_outputs(run),
-            "calibration": calibration,
-            "measured": measured,
-        },
-        _REMEDY,
-    )
+    description = {
+        **describe(run),
+        "quantize": config.quantize,
+        "signature": SIGNATURE,
+        **one_file.tensors(run.image_size, exportable.lengths(run)),
+        "calibration": calibration,
+        "measured": measured,
+    }
+    one_file.write(output, sidecar, content, description)
     _show(config, len(content), measured)
-
-
-def _places(name: str) -> tuple[pathlib.Path, pathlib.Path]:
-    """Returns the paths of the .tflite and .json file; checks both are new."""
-    output = pathlib.Path(name)
-    if output.suffix != ".tflite":
-        raise InputError(
-            f"Expected --output to end in .tflite. Received: {name}."
-        )
-    sidecar = output.with_suffix(".json")
-    for path in (output, sidecar):
-        paths.check_output("output", path)
-        if path.exists():
-            raise InputError(
-                f"Expected a new --output. Received: {output}, but {path} is "
-                "there already. Name another, or remove it."
-            )
-    return output, sidecar
 
 
 def _images(config: TFLiteConfig, run: Exportable) -> ImageData | None:
@@ -246,22 +214,6 @@ def _compare_answers(
     )
 
 
-def _outputs(run: Exportable) -> dict[str, Any]:
-    """Describes the outputs of the file."""
-    from and_tf.training.run import Run
-
-    outputs = {"output": _tensor(OUTPUT, "float32", run.embedding_dim)}
-    if not isinstance(run, Run):
-        classes = run.classifier.output_shape[-1]
-        outputs["probabilities"] = _tensor(PROBABILITIES, "float32", classes)
-    return outputs
-
-
-def _tensor(name: str, dtype: str, *shape: int) -> dict[str, Any]:
-    """Describes a tensor; None in its shape stands for the batch size."""
-    return {"name": name, "dtype": dtype, "shape": [None, *shape]}
-
-
 def _show(
     config: TFLiteConfig, size: int, measured: dict[str, Any] | None
 ) -> None:
@@ -272,18 +224,18 @@ def _show(
     if "agreement" in measured:
         print(
             f"  same answer as the original    "
-            f"{100 * measured['agreement']:.2f} % of "
+            f"{percent(measured['agreement'], 2)} of "
             f"{measured['images']:,} images of {measured['split']}"
         )
         if measured["acc"] is not None:
             print(
-                f"  ACC    {100 * measured['acc']:.2f} %, original "
-                f"{100 * measured['original_acc']:.2f} %"
+                f"  ACC    {percent(measured['acc'], 2)}, original "
+                f"{percent(measured['original_acc'], 2)}"
             )
     elif measured["knn_top1"] is not None:
         print(
-            f"  kNN top-1    {100 * measured['knn_top1']:.2f} %, original "
-            f"{100 * measured['original_knn_top1']:.2f} %"
+            f"  kNN top-1    {percent(measured['knn_top1'], 2)}, original "
+            f"{percent(measured['original_knn_top1'], 2)}"
         )
     print(
         f"  cosine to the original's embeddings    mean "

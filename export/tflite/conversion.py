@@ -31,6 +31,7 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import standard_error_aside
 from export.tensor_names import INPUT, MODES, OUTPUT, SIGNATURE
+from export.tflite import unsupported
 
 _OPERATOR_NAMES = {
     value: name
@@ -62,7 +63,8 @@ def convert(
 
     Raises:
         InputError: If an argument is not as described here, or the encoder
-            needs an operation that TFLite does not have built in.
+            needs an operation that TFLite does not have built in. Layers that
+            are known to need one are named before the conversion.
     """
     _check(encoder, quantize, calibration)
     with (
@@ -141,6 +143,7 @@ def _check(
             "Expected an encoder of images [B, S, S, 3] with a fixed S. "
             f"Received: {shape}."
         )
+    unsupported.check(encoder)
 
 
 def _save(encoder: keras.Model, path: pathlib.Path) -> None:

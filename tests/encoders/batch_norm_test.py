@@ -57,6 +57,18 @@ def test_moving_statistics_are_those_of_torch(x):
     )
 
 
+def test_frozen_it_uses_and_keeps_its_moving_statistics(x):
+    layer = _layer(BatchNorm, SHAPE)
+    layer.moving_mean.assign([1, 2, 3, 4])
+    layer.trainable = False
+    outputs = layer(x, training=True)
+    gamma, beta = layer.gamma.numpy(), layer.beta.numpy()
+    expected = gamma * (x - [1, 2, 3, 4]) / np.sqrt(1 + 1e-5) + beta
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+    np.testing.assert_array_equal(layer.moving_mean, [1, 2, 3, 4])
+    np.testing.assert_array_equal(layer.moving_variance, np.ones(4))
+
+
 def test_evaluation_uses_the_moving_statistics(x):
     layer = _layer(BatchNorm, SHAPE)
     _trained(layer, x)

@@ -63,3 +63,67 @@ def test_a_plain_encoder_opens_without_this_package(tmp_path):
     )
     with pytest.raises(InputError, match="functional or sequential"):
         encoders.plain(called(Subclassed()))
+
+
+@keras.saving.register_keras_serializable("elsewhere")
+class Backbone(keras.Model):
+    """A functional model of a class of its own, as keras-hub has them."""
+
+    def __init__(self, filters: int) -> None:
+        images = keras.Input((None, None, 3))
+        x = LAYERS.Conv2D(filters, 3, activation="gelu")(images)
+        x = LAYERS.GlobalAveragePooling2D()(keras.ops.square(x))
+        super().__init__(images, x)
+        self.filters = filters
+
+    def get_config(self) -> dict:
+        return {"filters": self.filters}
+
+
+def test_functional_models_of_other_classes_become_keras_own(tmp_path):
+    images = keras.Input((SIDE, SIDE, 3))
+    model = keras.Model(images, Backbone(4)(images))
+    encoders.plain(model).save(tmp_path / "e.keras")
+    with zipfile.ZipFile(tmp_path / "e.keras") as file:
+        config = file.read("config.json")
+    assert b"Backbone" not in config and b"elsewhere" not in config
+    opened = keras.models.load_model(tmp_path / "e.keras")
+    np.testing.assert_allclose(
+        opened.predict(IMAGES, verbose=0),
+        model.predict(IMAGES, verbose=0),
+        atol=1e-6,
+    )
+
+
+class Doubled(Backbone):
+    def call(self, *args, **kwargs):
+        return 2 * super().call(*args, **kwargs)
+
+
+class Own(LAYERS.Layer):
+    def call(self, x):
+        return x
+
+
+def initialise(shape, dtype=None):
+    return keras.ops.ones(shape, dtype)
+
+
+@pytest.mark.parametrize(
+    ("layer", "named"),
+    [
+        (lambda: Doubled(4), "a Doubled with its own call"),
+        (lambda: Own(name="mine"), r"'mine' \(.*plain_test.Own"),
+        (lambda: LAYERS.Lambda(lambda x: x + 1), "a lambda"),
+        (
+            lambda: LAYERS.Conv2D(2, 1, kernel_initializer=initialise),
+            "the function initialise",
+        ),
+    ],
+)
+def test_what_plain_keras_does_not_know_is_named(layer, named):
+    inner = keras.Sequential([keras.Input((SIDE, SIDE, 3)), layer()])
+    images = keras.Input((SIDE, SIDE, 3))
+    model = keras.Model(images, inner(images))
+    with pytest.raises(InputError, match=f"Received one with .*{named}"):
+        encoders.plain(model)

@@ -7,7 +7,9 @@ import pathlib
 import shutil
 import sys
 
+import keras
 import numpy as np
+import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
@@ -20,6 +22,7 @@ from export.metadata import describe
 from export.serving import client_lib, saved_model_writer
 from export.serving.cluster_fidelity import accuracy
 from export.serving.servable import Options
+from tests import mains
 from tests.export import exports
 from tests.export.saved_model_test import elsewhere
 from tests.small_clustering import cluster
@@ -171,6 +174,34 @@ def test_tflite_gives_both_and_says_how_close(clustering, images, tmp_path):
     # What embeds directories takes the file as any other.
     encoder = encoders.load(tmp_path / "scan.tflite")
     np.testing.assert_array_equal(encoder(images), found["embedding"])
+
+
+@pytest.mark.parametrize("features", ["embedding", "backbone"])
+def test_keras_and_onnx_files_give_both(clustering, images, tmp_path, features):
+    model = Clustering(clustering)
+    expected = {"probabilities": model.classifier.predict(images, verbose=0)}
+    if features == "embedding":
+        expected["embedding"] = model.encoder.predict(images, verbose=0)
+    else:
+        expected["features"] = model.scan.trunk.predict(images, verbose=0)
+    for main, suffix in (("keras_model", ".keras"), ("onnx", ".onnx")):
+        flags = [f"--run_dir={clustering}", f"--features={features}"]
+        output = tmp_path / f"scan{suffix}"
+        mains.run(f"export.{main}", [*flags, f"--output={output}"])
+        described = json.loads((tmp_path / f"scan{suffix}.json").read_text())
+        assert described["cluster_names"] == list(model.cluster_names)
+        assert described["probabilities"]["shape"] == [None, 10]
+    opened = keras.models.load_model(tmp_path / "scan.keras")
+    session = onnxruntime.InferenceSession(tmp_path / "scan.onnx")
+    names = [output.name for output in session.get_outputs()]
+    found = [
+        opened.predict(images, verbose=0),
+        dict(zip(names, session.run(names, {"images": images}), strict=True)),
+    ]
+    for outputs in found:
+        assert outputs.keys() == expected.keys()
+        for name, values in expected.items():
+            np.testing.assert_allclose(outputs[name], values, atol=1e-5)
 
 
 def test_accuracy_counts_what_has_a_label():

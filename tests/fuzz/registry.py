@@ -24,6 +24,7 @@ TARGETS = (
     "rest_answers",
     "grpc_answers",
     "decode_cache",
+    "torch_weights",
 )
 PLANTED = "planted"  # Faulty on purpose, and only tried if it is named.
 

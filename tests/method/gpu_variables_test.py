@@ -19,6 +19,7 @@ import and_tf
 from and_tf import encoders
 from and_tf.data.split import ImageData, in_memory
 from and_tf.method.optimizers import CoupledSGD
+from and_tf.pretexts.distillation import Distillation
 from and_tf.pretexts.supervised import Supervised
 from and_tf.scan import stages
 from and_tf.scan.config import ClusterConfig
@@ -198,6 +199,12 @@ def classes() -> np.ndarray:
 KINDS = {
     "and": (lambda: and_tf.AND(mlp(5, 6, 4), N, seed=1), "rows"),
     "supervised": (lambda: Supervised(mlp(5, 6, 4), classes()), "rows"),
+    "distillation": (
+        lambda: Distillation(
+            mlp(5, 6, 4), np.eye(N, 4), loss="similarity", keys=2
+        ),
+        "rows",
+    ),
     "self-labelling": (self_labeller, "views"),
 }
 

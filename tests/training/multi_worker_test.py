@@ -146,6 +146,17 @@ def together(tmp_path_factory):
     return found, training_of_workers.train()
 
 
+def test_processes_have_the_same_teacher(together, tmp_path):
+    """Which the chief alone writes, and reads."""
+    both, _ = together
+    alone = training_of_workers.teach(tmp_path)["taught"]
+    for found in both:
+        np.testing.assert_array_equal(found["taught"], both[0]["taught"])
+        np.testing.assert_array_equal(found["taught again"], found["taught"])
+        assert found["seen again"].size == 0
+        np.testing.assert_allclose(found["taught"], alone, atol=1e-5)
+
+
 def test_without_batch_norm_processes_train_as_one_alone(together):
     """Losses, bank, anchors, neighbours and weights, over two rounds."""
     both, alone = together
