@@ -48,6 +48,7 @@ def outcome(run: Run) -> Values:
     return {
         "cards": _cards(run),
         "rounds": list(_rounds(run)),
+        "teacher": run.teacher,
         "uses_labels": (run.result or {}).get("uses_labels", supervised),
         "has_consistency": any("consistency" in row for row in run.history),
         "best": max(of_bank, default=0.0),
@@ -120,11 +121,13 @@ def curves(run: Run) -> Values:
         "consistency_all": ("of all images", "sky"),
     }
     loss, rate = {"loss": ("", "ink")}, {"learning_rate": ("", "purple")}
+    cosine = {"cosine": ("", "green")}
     shares = {"in_percent": True}
     steps = {"steps": True}
     wanted: list[tuple[str, charts.Quantities, Values]] = [
         ("kNN top-1, %", knn, shares | {"bases": run.baselines}),
         ("Loss", loss, {}),
+        ("Cosine with the teacher", cosine, {}),
         ("Consistency of neighbourhoods, %", consistency, shares | steps),
         ("Learning rate", rate, steps),
     ]

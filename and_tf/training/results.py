@@ -29,6 +29,8 @@ from and_tf.utils.averages import percent
 
 _NAMED_CLASSES = 12  # If there are more, only their number is printed.
 ABOUT = {
+    "distillation": "distillation: learns a teacher's embeddings of the "
+    "training images",
     "rotation": "rotation: learns which quarter turn a view has had",
     "supervised": "supervised: learns from the labels of the training images",
 }
@@ -60,6 +62,8 @@ def print_start(
         print(describe_start(config, metadata))
     if config.pretext in ABOUT:
         print(ABOUT[config.pretext])
+    if metadata.get("teacher"):
+        print(describe_teacher(metadata["teacher"]))
     for split in (images.train, images.test):
         if split is None:
             continue
@@ -94,6 +98,16 @@ def describe_start(config: TrainConfig, metadata: dict[str, Any]) -> str:
             f"{config.learning_rate:g}, trunk {config.trunk_learning_rate:g}"
         )
     return "\n".join(lines)
+
+
+def describe_teacher(teacher: dict[str, Any]) -> str:
+    """Describes a teacher, and says which labels it has seen."""
+    source, encoder = teacher["source"], teacher["encoder"]
+    weights = "" if source == encoder else f" with weights {source}"
+    return (
+        f"teacher: {encoder}{weights}, which has seen {teacher['labels']}; "
+        f"images of {teacher['image_size']} pixels"
+    )
 
 
 def describe_classes(names: Sequence[str]) -> str:
@@ -186,6 +200,7 @@ def make_result(
         "uses_labels": training.model.uses_labels,
         "backbone": config.encoder,
         "pretrained": training.metadata.get("pretrained"),
+        "teacher": training.metadata.get("teacher"),
         "num_examples": training.images.train.size,
         "image_size": training.image_size,
         "rounds": config.rounds,
@@ -197,6 +212,7 @@ def make_result(
         "knn_top1_best": max(bank, default=None),
         "classifier_top1": _classifier_top1(training),
         "train_accuracy": last.get("accuracy"),
+        "train_cosine": last.get("cosine"),
         "knn_protocol": knn.protocol,
         "knn_baselines": training.metadata["baselines"],
         "neighbourhoods": _rounds(history) if config.has_bank else [],
@@ -286,12 +302,14 @@ def print_table(result: dict[str, Any]) -> None:
         text = f"{name:24}{knn:>10}{second:>12}{third:>14}"
         print(text.rstrip())
 
-    rounds = result["neighbourhoods"]
+    rounds, cosine = result["neighbourhoods"], result.get("train_cosine")
     print()
     if rounds:
         line("", "kNN top-1", "anchors", "consistency")
     elif not result["epochs"]:
         line("", "kNN top-1")
+    elif cosine is not None:
+        line("", "kNN top-1", "cosine")
     else:
         line("", "kNN top-1", "classifier", "train views")
     for name, top1 in result["knn_baselines"].items():
@@ -309,7 +327,9 @@ def print_table(result: dict[str, Any]) -> None:
         line(
             result["pretext"] + note,
             percent(result["knn_top1_last"]),
-            percent(result["classifier_top1"]),
+            percent(result["classifier_top1"])
+            if cosine is None
+            else f"{cosine:.3f}",
             percent(result["train_accuracy"]),
         )
     if result["knn_protocol"]:
@@ -319,7 +339,9 @@ def print_table(result: dict[str, Any]) -> None:
             f"queries {protocol['queries']}, gallery "
             f"{protocol['gallery_last']}"
         )
-    if not rounds and result["epochs"]:
+    if cosine is not None:
+        print("cosine: with the teacher, on train views in the last epoch")
+    elif not rounds and result["epochs"]:
         print("classifier: its own top-1 on test images, and on train views")
 
 
@@ -331,11 +353,13 @@ def print_files(directory: RunDirectory) -> None:
     curves = f"{directory.curves.name}: the curves of the run"
     rows = "metrics.csv: one row for each epoch"
     trained = directory.curves.is_file()
+    taught = directory.teacher.is_dir()
     for text in (
         *([curves] if trained else []),
         *([gallery] if number else []),
         "result.json: the figures, with their protocol",
         *([rows] if trained else []),
+        *(["teacher/: its embeddings of the training images"] * taught),
         f"checkpoints/, {'neighbourhoods/, ' if number else ''}flags.cfg",
         f"tensorboard/: tensorboard --logdir {directory.path}",
     ):

@@ -307,6 +307,13 @@ class Run:
         return self.checkpoint.metadata["baselines"]
 
     @property
+    def teacher(self) -> dict[str, Any] | None:
+        """The encoder that was learnt from; None if there was none."""
+        if self.result:
+            return self.result.get("teacher")
+        return self.checkpoint.metadata.get("teacher")
+
+    @property
     def num_examples(self) -> int:
         """N, the number of training images."""
         return (self.result or self.checkpoint.metadata)["num_examples"]

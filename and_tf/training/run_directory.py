@@ -36,6 +36,7 @@ COLUMNS = (
     "round",
     "loss",
     "accuracy",
+    "cosine",
     "learning_rate",
     "images_per_second",
     "seconds",
@@ -83,6 +84,7 @@ class OutputDirectory(Generic[Config]):
         self.tensorboard = path / "tensorboard"
         self.neighbourhoods = path / "neighbourhoods"
         self.curves = path / "curves.png"
+        self.teacher = path / "teacher"
 
     def gallery(self, round_number: int) -> pathlib.Path:
         """Returns the path of the picture of a round's neighbourhoods."""

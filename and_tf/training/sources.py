@@ -1,11 +1,12 @@
-"""Finds the encoder that a new run begins with, and its weights."""
+"""Finds the encoder that a new run begins with, or its teacher, and weights."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -19,7 +20,7 @@ from and_tf.encoders import (
     saved_models,
     weights,
 )
-from and_tf.training.config import TrainConfig
+from and_tf.training.config import TrainConfig, has_weights
 from and_tf.training.run_directory import RunDirectory
 from and_tf.utils import encoder_names
 from and_tf.utils.encoder_names import EncoderName
@@ -72,18 +73,96 @@ class Start:
         return arguments
 
 
+@dataclasses.dataclass(frozen=True)
+class _Wanted:
+    """What the flags say of an encoder, or of a teacher.
+
+    Attributes:
+        encoder, weights, pixels, image_size, width: The values of the flags.
+        dataset: The data set, whose mean and deviation normalise pixels.
+        keeper: The run directory that keeps a copy of a SavedModel; None keeps
+            none.
+    """
+
+    encoder: str
+    weights: str
+    pixels: str
+    image_size: int
+    width: float
+    dataset: str
+    keeper: pathlib.Path | None
+
+    @property
+    def trained(self) -> bool:
+        """Whether it has trained weights."""
+        return has_weights(self.encoder, self.weights)
+
+
 def find(config: TrainConfig) -> Start:
     """Finds the encoder that `config` names, and the weights to begin with.
 
     Raises:
         InputError: If there is no such encoder, or its weights are missing.
     """
-    name = encoder_names.parse(config.encoder)
+    config = config.resolved
+    return _find(
+        _Wanted(
+            config.encoder,
+            config.weights,
+            config.pixels,
+            config.image_size,
+            config.width,
+            config.dataset,
+            config.run_directory,
+        )
+    )
+
+
+def find_teacher(config: TrainConfig) -> Start:
+    """Finds the teacher that `config` names, and its weights.
+
+    Nothing of it is kept in the run directory, as its embeddings are.
+
+    Raises:
+        InputError: If there is no such encoder, or its weights are missing.
+    """
+    config = config.resolved
+    with flags_of_teacher():
+        return _find(
+            _Wanted(
+                config.teacher,
+                config.teacher_weights,
+                config.teacher_pixels,
+                config.teacher_image_size,
+                1.0,
+                config.dataset,
+                None,
+            )
+        )
+
+
+@contextlib.contextmanager
+def flags_of_teacher() -> Iterator[None]:
+    """Names the teacher's flags in errors of a block that tell of others.
+
+    What finds and builds encoders knows no teachers.
+    """
+    try:
+        yield
+    except InputError as error:
+        told = str(error).replace("--encoder", "--teacher")
+        for flag in ("weights", "pixels", "image_size"):
+            told = told.replace(f"--{flag}", f"--teacher_{flag}")
+        raise InputError(told) from error
+
+
+def _find(wanted: _Wanted) -> Start:
+    name = encoder_names.parse(wanted.encoder)
     if name.kind == "own":
-        return _own(config)
+        return _own(wanted)
     if name.kind == "path" and is_run(name.value):
-        return _of_run(config, name)
-    return _elsewhere(config, name)
+        return _of_run(wanted, name)
+    return _elsewhere(wanted, name)
 
 
 def is_run(path: str) -> bool:
@@ -91,22 +170,22 @@ def is_run(path: str) -> bool:
     return RunDirectory(pathlib.Path(path)).flagfile.is_file()
 
 
-def _own(config: TrainConfig) -> Start:
+def _own(wanted: _Wanted) -> Start:
     """Finds one of the networks that `encoders.build` makes."""
-    name = config.encoder
-    arguments: dict[str, Any] = {"width": config.width}
+    name = wanted.encoder
+    arguments: dict[str, Any] = {"width": wanted.width}
     if name not in efficientnet_lite.SIZES:
-        mean, std = normalisation(config.dataset)
+        mean, std = normalisation(wanted.dataset)
         arguments |= {"mean": mean, "std": std}
-    if not config.pretrained:
+    if not wanted.trained:
         return Start(name, arguments)
-    file = weights.find(name, config.weights)
+    file = weights.find(name, wanted.weights)
     sides = {n: size.image_size for n, size in efficientnet_lite.SIZES.items()}
     return Start(
         name,
         arguments,
         sides.get(name, 0),
-        dataclasses.asdict(weights.provenance(config.weights, file)),
+        dataclasses.asdict(weights.provenance(wanted.weights, file)),
         functools.partial(_load_file, name, file),
     )
 
@@ -116,34 +195,35 @@ def _load_file(name: str, file: pathlib.Path, encoder: keras.Model) -> None:
     weights.load(trunk, name, file)
 
 
-def _elsewhere(config: TrainConfig, name: EncoderName) -> Start:
+def _elsewhere(wanted: _Wanted, name: EncoderName) -> Start:
     """Finds a network of a package, a file or a function."""
     is_architecture = name.kind == "applications"
-    if config.weights and not is_architecture:
+    if wanted.weights and not is_architecture:
         raise InputError(
             f"Expected no --weights with --encoder={name}, which brings its "
-            f"own. Received: {config.weights}."
+            f"own. Received: {wanted.weights}."
         )
-    imagenet = config.weights == weights.IMAGENET
-    pixels = config.resolved.pixels
+    imagenet = wanted.weights == weights.IMAGENET
     trunk, note = descriptions.open_trunk(
         name,
-        image_size=config.image_size or None,
+        image_size=wanted.image_size or None,
         weights=weights.IMAGENET if imagenet else None,
-        expects=pixels,
+        expects=wanted.pixels,
     )
-    kept = ""
-    if name.kind == "path" and pathlib.Path(name.value).is_dir():
-        kept = saved_models.keep(pathlib.Path(name.value), config.run_directory)
-    described = descriptions.describe(name, trunk, expects=pixels, kept=kept)
+    kept, path = "", pathlib.Path(name.value)
+    if wanted.keeper and name.kind == "path" and path.is_dir():
+        kept = saved_models.keep(path, wanted.keeper)
+    described = descriptions.describe(
+        name, trunk, expects=wanted.pixels, kept=kept
+    )
     start = Start(
         str(name), {"trunk": described}, trunk.input_shape[1], note=note
     )
-    if not config.pretrained:
+    if not wanted.trained:
         return start
     if is_architecture and not imagenet:
-        file = weights.find(str(name), config.weights)
-        told = weights.provenance(config.weights, file)
+        file = weights.find(str(name), wanted.weights)
+        told = weights.provenance(wanted.weights, file)
         load = functools.partial(_load_file, str(name), file)
     else:
         told = _told(name, imagenet)
@@ -171,7 +251,7 @@ def _copy(trunk: keras.Model, encoder: keras.Model) -> None:
     own.set_weights(trunk.get_weights())
 
 
-def _of_run(config: TrainConfig, name: EncoderName) -> Start:
+def _of_run(wanted: _Wanted, name: EncoderName) -> Start:
     """Finds the encoder of an earlier run, whose head is left behind."""
     directory = RunDirectory(pathlib.Path(name.value))
     before = directory.config()
@@ -182,10 +262,10 @@ def _of_run(config: TrainConfig, name: EncoderName) -> Start:
             "its encoder. Received none: the run has not finished an epoch, "
             "or its checkpoints are damaged."
         )
-    if config.weights:
+    if wanted.weights:
         raise InputError(
             f"Expected no --weights with --encoder={name}, a run that brings "
-            f"its own. Received: {config.weights}."
+            f"its own. Received: {wanted.weights}."
         )
     built = located(checkpoint.metadata["encoder"], directory)
 
@@ -215,6 +295,9 @@ def _labels(config: TrainConfig, metadata: dict[str, Any]) -> str:
     seen = [before["labels"]] if before.get("labels", "none") != "none" else []
     if config.pretext == "supervised":
         seen.append(f"the labels of {config.dataset}")
+    taught = (metadata.get("teacher") or {}).get("labels", "none")
+    if taught != "none":
+        seen.append(f"by its teacher, {taught}")
     return ", and ".join(seen) or "none"
 
 

@@ -7,6 +7,7 @@ import functools
 from typing import Any
 
 import keras
+import numpy as np
 
 from and_tf import data, encoders
 from and_tf.augmentation import RandomView
@@ -26,6 +27,7 @@ from and_tf.training import (
     results,
     sources,
     start_encoder,
+    teaching,
     warm_start,
 )
 from and_tf.training.callbacks.checkpointing import state
@@ -128,15 +130,32 @@ def prepare(
 
     if start:
         metadata = first_metadata(config, images, start)
+    teacher = teaching.of_run(config, metadata, processes)
     results.print_start(images, config, metadata, processes, on_device)
     if start and start.note:
         print(start.note)
-    # The seed is set after loading the data: preparing a data set draws from
+    lesson = None
+    if teacher:
+        lesson = teaching.learn(
+            teacher,
+            config,
+            directory,
+            images,
+            metadata,
+            processes,
+            lambda side: load_images(
+                dataclasses.replace(config, image_size=side)
+            ),
+        )
+    # The seed is set after loading the data and the teacher: both draw from
     # Python's generator, and a run must not depend on whether that was needed.
     keras.utils.set_random_seed(config.seed)
     with processes.strategy.scope():
         model = build_model(
-            config, images, located(metadata["encoder"], directory)
+            config,
+            images,
+            located(metadata["encoder"], directory),
+            lesson.rows.targets if lesson else None,
         )
     if checkpoint:
         restore(model, checkpoint, images)
@@ -166,6 +185,8 @@ def prepare(
     )
     if start:
         begin(training, start)
+        if lesson:
+            teaching.evaluate(training, lesson)
     return training
 
 
@@ -192,9 +213,19 @@ def load_images(config: TrainConfig, image_size: int = 0) -> ImageData:
 
 
 def build_model(
-    config: TrainConfig, images: ImageData, encoder: dict[str, Any]
+    config: TrainConfig,
+    images: ImageData,
+    encoder: dict[str, Any],
+    targets: np.ndarray | None = None,
 ) -> Pretext:
-    """Makes the compiled model of a run, with fresh weights."""
+    """Makes the compiled model of a run, with fresh weights.
+
+    Args:
+        config: The flags of the run.
+        images: The data set.
+        encoder: The arguments of `encoders.build`.
+        targets: What a teacher says, see `building.build`.
+    """
     config = config.resolved
     view_size = config.view_size or encoder["image_size"]
     augmenter = None
@@ -206,7 +237,7 @@ def build_model(
     freezing.freeze(
         built, config.train, batch_norm=bool(config.freeze_batch_norm)
     )
-    model = building.build(config, images.train, built, augmenter)
+    model = building.build(config, images.train, built, augmenter, targets)
     placement.compile_parts(model, config)
     model.view_encoder = encoders.for_views(built, view_size)
     rate = RoundSchedule(

@@ -59,6 +59,18 @@ class Pretrained(Struct):
     labels: str
 
 
+class Teacher(Struct):
+    """The encoder that a run has learnt from."""
+
+    encoder: str
+    source: str
+    labels: str
+    image_size: int
+    dim: int
+    file: str | None = None
+    sha256: str | None = None
+
+
 class KnnProtocol(Struct):
     """The protocol of kNN figures."""
 
@@ -80,7 +92,9 @@ class TrainingResult(Finished, kw_only=True):
     knn_top5_last: float | None = None
     classifier_top1: float | None = None
     train_accuracy: float | None = None
+    train_cosine: float | None = None
     pretrained: Pretrained | None = None
+    teacher: Teacher | None = None
     knn_baselines: dict[str, float] = {}
 
 
@@ -191,6 +205,8 @@ class CheckpointMetadata(Struct):
     encoder: dict[str, Any] = {}
     baselines: dict[str, float] = {}
     pretrained: Pretrained | None = None
+    teacher: Teacher | None = None
+    teacher_rows: str | None = None  # The digest of what was learnt.
     data: str | None = None
 
 
