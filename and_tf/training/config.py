@@ -13,6 +13,9 @@ from and_tf.utils.flag_config import Group, RunConfig, option
 PAPER_RATE = 0.03
 # With the paper's, three epochs made a trained encoder worse than it was.
 PRETRAINED_RATE = 5e-4
+# The gradient of a cosine lacks the factor 1 / τ that a softmax with the
+# authors' temperature of 0.1 has.
+COSINE_FACTOR = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -493,7 +496,8 @@ class TrainConfig(LoopConfig):
         0.0,
         "Peak learning rate of each round. 0 means 0.03, the authors' for "
         "batches of 128 images, or 0.0005 with trained weights, which larger "
-        "steps would undo.",
+        "steps would undo; and ten times that to learn a teacher's cosines, "
+        "whose gradients are as much smaller.",
         unit="rate",
         least=0.0,
         most=bounds.FACTOR,
@@ -768,7 +772,12 @@ class TrainConfig(LoopConfig):
     def resolved(self) -> TrainConfig:
         """The config with the defaults that depend on other flags filled in."""
         begins = self.pretrained
-        rate = self.learning_rate or (PRETRAINED_RATE if begins else PAPER_RATE)
+        usual = PRETRAINED_RATE if begins else PAPER_RATE
+        if self.pretext == "distillation" and (
+            self.distillation_loss == "cosine"
+        ):
+            usual *= COSINE_FACTOR
+        rate = self.learning_rate or usual
         frozen = self.freeze_batch_norm
         return dataclasses.replace(
             self,

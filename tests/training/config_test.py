@@ -10,6 +10,13 @@ from and_tf.training.config import TrainConfig
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import from_flagfile
 
+TAUGHT = {
+    "pretext": "distillation",
+    "teacher": "efficientnet_lite0",
+    "teacher_weights": "imagenet",
+    "rounds": 0,
+}
+
 
 def test_flagfile_makes_the_config_again(tmp_path):
     config = TrainConfig(
@@ -54,8 +61,16 @@ def test_differences_leave_out_what_a_resumed_run_may_change():
         ({"batch_size": 1}, "--batch_size of at least 2. Received: 1"),
         ({"memory_momentum": 1.5}, "at most 1. Received: 1.5"),
         ({"dataset": "folder"}, "Expected --data_dir"),
-        ({"pretext": "jigsaw"}, "of and, rotation, supervised"),
+        ({"pretext": "jigsaw"}, "of and, rotation, supervised, distill"),
         ({"pretext": "rotation"}, "--rounds=0 with --pretext=rotation.*: 4"),
+        ({"pretext": "distillation"}, "Expected --teacher, a trained encoder"),
+        ({**TAUGHT, "rounds": 4}, "--rounds=0 with --pretext=distillation"),
+        ({**TAUGHT, "teacher_weights": ""}, "--teacher_weights with .*random"),
+        ({**TAUGHT, "teacher_weights": "none"}, "random weights has nothing"),
+        ({**TAUGHT, "teacher": "vgg"}, "Expected an encoder.*'vgg'"),
+        ({"teacher": "runs/x"}, "--teacher only with --pretext=distillation"),
+        ({"teacher_power": 0.5}, "--teacher_power only with"),
+        ({"distillation_loss": "instance"}, "--distillation_loss only with"),
         ({"clusters": 9}, "only with --selection=clusters.*--clusters=9"),
     ],
 )
