@@ -168,9 +168,9 @@ def curves_array(
 
     Args:
         history: One dict for each epoch, with its number `epoch` (from 0) and
-            any of `round`, `knn_clean`, `knn_bank`, `loss`, `cosine`, `anchors`,
-            `consistency` and `learning_rate`; for a clustering also `acc`,
-            `validation_loss`, `largest_cluster`, `clusters_used` and
+            any of `round`, `knn_clean`, `knn_bank`, `loss`, `cosine`,
+            `anchors`, `consistency` and `learning_rate`; for a clustering also
+            `acc`, `validation_loss`, `largest_cluster`, `clusters_used` and
             `confident`. Accuracies, `consistency`, `largest_cluster` and
             `confident` are fractions.
         baselines: Accuracies as fractions, by name, drawn as horizontal lines.

@@ -48,6 +48,7 @@ class Teacher:
         dim: D, the length of a row.
         power: The share of whitening, 0 to 1; see `fit_whitening`.
         description: JSON values that tell this trunk from any other.
+        note: What a user should know of it, as a sentence; "" for nothing.
     """
 
     opens: Callable[[], keras.Model]
@@ -55,6 +56,7 @@ class Teacher:
     dim: int
     power: float = 1.0
     description: dict[str, Any] = dataclasses.field(default_factory=dict)
+    note: str = ""
 
     @functools.cached_property
     def trunk(self) -> keras.Model:

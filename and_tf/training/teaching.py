@@ -63,9 +63,10 @@ def of_run(
     if config.pretext != "distillation":
         return None
     find = functools.cache(functools.partial(_find, config))
-    known = metadata.get("teacher")
+    known, note = metadata.get("teacher"), ""
     if known is None:
         start, encoder = find(), metadata["encoder"]
+        note = start.note
         known = metadata["teacher"] = {
             "encoder": config.teacher,
             **(start.pretrained or {}),
@@ -80,6 +81,7 @@ def of_run(
         known["dim"],
         config.teacher_power,
         known,
+        note,
     )
 
 
@@ -90,7 +92,7 @@ def learn(
     images: ImageData,
     metadata: dict[str, Any],
     processes: ProcessGroup,
-    load: Callable[[int], ImageData],
+    load: Callable[[TrainConfig], ImageData],
 ) -> Lesson:
     """Computes the teacher's rows of the training images, or reads them.
 
@@ -102,16 +104,25 @@ def learn(
         metadata: See `of_run`; the digest of the rows is added to a new run's,
             and compared with a resumed run's.
         processes: The processes that train together.
-        load: Loads the data set for images of a side in pixels.
+        load: Loads the data set that a config names.
 
     Raises:
         InputError: If the rows are not those that the run began with, cannot
             be computed, or the data set changes meanwhile.
     """
+    if teacher.note:
+        print(teacher.note)
     start = time.monotonic()
     side = metadata["encoder"]["image_size"]
     seen = functools.cache(
-        lambda: _seen(images, side, teacher.image_size, load)
+        lambda: _seen(
+            images,
+            side,
+            teacher.image_size,
+            lambda: load(
+                dataclasses.replace(config, image_size=teacher.image_size)
+            ),
+        )
     )
     rows = teacher_rows(
         teacher,
@@ -198,7 +209,7 @@ def _seen(
     images: ImageData,
     side: int,
     teacher_side: int,
-    load: Callable[[int], ImageData],
+    again: Callable[[], ImageData],
 ) -> ImageData:
     """Returns the images with as many pixels as the teacher can use.
 
@@ -206,7 +217,7 @@ def _seen(
         images: The data set as the student sees it.
         side: The side of the student's images, in pixels.
         teacher_side: The side of the teacher's images, in pixels.
-        load: Loads the data set for images of a side in pixels.
+        again: Loads the data set again, for the teacher's images.
 
     Raises:
         InputError: If the data set that is loaded again has other images.
@@ -215,15 +226,15 @@ def _seen(
     resized = any(split is not None and split.resized for split in splits)
     if teacher_side <= side or not resized:
         return images
-    again = load(teacher_side)
-    for before, now in zip(splits, (again.train, again.test), strict=True):
+    larger = again()
+    for before, now in zip(splits, (larger.train, larger.test), strict=True):
         if _mark(before) != _mark(now):
             raise InputError(
                 f"Expected the images of {images.name} to stay as they are "
                 "while the teacher sees them. Received others when they were "
                 "read for the teacher. Start again."
             )
-    return again
+    return larger
 
 
 def _mark(split: Any) -> str | None:

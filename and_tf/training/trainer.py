@@ -35,7 +35,12 @@ from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training, rounds_of, view_config
-from and_tf.training.restore import fingerprint, first_metadata, restore
+from and_tf.training.restore import (
+    check_data,
+    fingerprint,
+    first_metadata,
+    restore,
+)
 from and_tf.training.run_directory import RunDirectory
 from and_tf.training.sources import Start, located
 from and_tf.training.train_callbacks import fit
@@ -128,6 +133,8 @@ def prepare(
         processes.strategy.num_replicas_in_sync,
     )
 
+    if checkpoint:
+        check_data(checkpoint, images)
     if start:
         metadata = first_metadata(config, images, start)
     teacher = teaching.of_run(config, metadata, processes)
@@ -137,15 +144,7 @@ def prepare(
     lesson = None
     if teacher:
         lesson = teaching.learn(
-            teacher,
-            config,
-            directory,
-            images,
-            metadata,
-            processes,
-            lambda side: load_images(
-                dataclasses.replace(config, image_size=side)
-            ),
+            teacher, config, directory, images, metadata, processes, load_images
         )
     # The seed is set after loading the data and the teacher: both draw from
     # Python's generator, and a run must not depend on whether that was needed.
@@ -171,14 +170,7 @@ def prepare(
             config.knn_temperature,
             processes,
         ),
-        TensorBoardWriter(
-            directory.tensorboard,
-            dataclasses.asdict(config),
-            metadata["history"],
-            metadata.get("step", 0),
-        )
-        if processes.chief
-        else None,
+        _board(config, directory, metadata) if processes.chief else None,
         metadata,
         processes,
         on_device,
@@ -188,6 +180,17 @@ def prepare(
         if lesson:
             teaching.evaluate(training, lesson)
     return training
+
+
+def _board(
+    config: TrainConfig, directory: RunDirectory, metadata: dict[str, Any]
+) -> TensorBoardWriter:
+    return TensorBoardWriter(
+        directory.tensorboard,
+        dataclasses.asdict(config),
+        metadata["history"],
+        metadata.get("step", 0),
+    )
 
 
 def load_images(config: TrainConfig, image_size: int = 0) -> ImageData:
