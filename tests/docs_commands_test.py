@@ -172,7 +172,8 @@ def _run(command: Command) -> None:
         arguments += _DIGITS.split()
     for argument in arguments:
         # A run of hours stands for others that a page goes on with.
-        path = pathlib.Path(argument.removeprefix("--run_dir="))
+        flag = re.match("--(run_dir|teacher)=", argument)
+        path = pathlib.Path(argument[flag.end() if flag else 0 :])
         if path.name in ("cifar10", "cifar10_cpu") and not path.exists():
             path.symlink_to("cifar100")
     if command.module != "export.client":
