@@ -132,10 +132,15 @@ PANELS = (
     ),
     Panel("ACC, %", 260, {"acc": ("SCAN", canvas.BLUE)}, compared=True),
     Panel(
+        "held-out top-1, %", 260, {"held_out_top1": ("", canvas.BLUE)},
+        compared=True,
+    ),
+    Panel(
         "loss", 190,
         {
             "loss": ("", canvas.INK),
             "validation_loss": ("evaluation split", canvas.BLUE),
+            "held_out_loss": ("held-out images", canvas.BLUE),
         },
         "{:.3f}", scale=1,
     ),
@@ -171,7 +176,8 @@ def curves_array(
             any of `round`, `knn_clean`, `knn_bank`, `loss`, `cosine`,
             `anchors`, `consistency` and `learning_rate`; for a clustering also
             `acc`, `validation_loss`, `largest_cluster`, `clusters_used` and
-            `confident`. Accuracies, `consistency`, `largest_cluster` and
+            `confident`; for a fine-tuning `held_out_top1` and
+            `held_out_loss`. Accuracies, `consistency`, `largest_cluster` and
             `confident` are fractions.
         baselines: Accuracies as fractions, by name, drawn as horizontal lines.
         title: The title above the picture.

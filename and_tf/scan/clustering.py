@@ -202,6 +202,11 @@ class Clustering:
         count = len(self.result["confusion"] or [])
         return list(names or map(str, range(count)))
 
+    @property
+    def matching(self) -> list[int] | None:
+        """The class that each cluster was matched to, −1 for none, or None."""
+        return self.result["matching"]
+
     def label_of(self, cluster: int) -> int:
         """Returns the class that a cluster was matched to, −1 if none."""
         matching = self.result["matching"]

@@ -157,6 +157,29 @@ class ClusteringResult(Finished, kw_only=True):
     without_labels: WithoutLabels | None = None
 
 
+class Classified(Struct):
+    """The figures of one classifier of a fine-tuning in result.json."""
+
+    held_out_top1: float
+    temperature: float
+    test_top1: float | None = None
+    ece: float | None = None
+    ece_uncalibrated: float | None = None
+
+
+class FinetuningResult(Finished, kw_only=True):
+    """The result.json of a fine-tuning."""
+
+    fine_tuned: Classified
+    linear_head: Classified
+    scratch: Classified | None
+    class_names: list[str]
+    labels: dict[str, Any]
+    dataset_labels: list[int] | None = None
+    per_class: list[float | None] | None = None
+    confusion: list[list[int]] | None = None
+
+
 def of_result(result: object) -> Any:
     """Returns the schema for a result.json.
 
@@ -167,6 +190,8 @@ def of_result(result: object) -> Any:
         return Evaluations
     if not set(result) - {"evaluation", "evaluation_of"}:
         return Evaluations
+    if "fine_tuned" in result:
+        return FinetuningResult
     return ClusteringResult if is_clustering(result) else TrainingResult
 
 

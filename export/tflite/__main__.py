@@ -10,9 +10,9 @@ Examples:
         python -m export.tflite --run_dir=runs/cifar100 \\
             --output=exported/cifar100_int8.tflite --quantize=int8
 
-    A clustering, whose file gives the clusters' probabilities too:
-        python -m export.tflite --run_dir=runs/cifar100/scan \\
-            --output=exported/clusters.tflite
+    A clustering or fine-tuning, whose file gives probabilities too:
+        python -m export.tflite --run_dir=runs/cifar100/finetune \\
+            --output=exported/classifier.tflite
 
 Beside the file it writes a .json file that says where the model is from and
 how close its embeddings are to the original's.
@@ -36,6 +36,7 @@ from export.tensor_names import MODES, SIGNATURE
 
 if TYPE_CHECKING:
     from and_tf.data.split import ImageData
+    from and_tf.finetuning.classifier_file import Finetuned
     from and_tf.scan.clustering import Clustering
     from and_tf.training.run import Run
     from export.exportable import Exportable
@@ -163,7 +164,7 @@ def _measure(
     content: bytes,
 ) -> dict[str, Any] | None:
     """Measures how close the file's outputs are to the original's."""
-    from and_tf.scan.clustering import Clustering
+    from and_tf.training.run import Run
     from export.tflite.encoder import TFLiteEncoder
 
     if data is None or not config.evaluate:
@@ -172,10 +173,10 @@ def _measure(
         path = pathlib.Path(place) / "encoder.tflite"
         path.write_bytes(content)
         file = TFLiteEncoder(path)
-        if isinstance(run, Clustering):
-            measured = _compare_clusters(run, data, file)
-        else:
+        if isinstance(run, Run):
             measured = _compare_embeddings(config, run, data, file)
+        else:
+            measured = _compare_answers(run, data, file)
     runtime = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
     return {"runtime": runtime, **measured}
 
@@ -198,8 +199,8 @@ def _compare_embeddings(
     )["file"]
 
 
-def _compare_clusters(
-    run: Clustering, data: ImageData, file: TFLiteEncoder
+def _compare_answers(
+    run: Clustering | Finetuned, data: ImageData, file: TFLiteEncoder
 ) -> dict[str, Any]:
     from export import exportable
     from export.serving import cluster_fidelity
@@ -209,7 +210,7 @@ def _compare_clusters(
         file.outputs,
         data.test or data.train,
         image_size=run.image_size,
-        matching=run.result["matching"],
+        matching=run.matching,
     )
 
 
@@ -222,7 +223,7 @@ def _show(
         return
     if "agreement" in measured:
         print(
-            f"  same cluster as the original    "
+            f"  same answer as the original    "
             f"{percent(measured['agreement'], 2)} of "
             f"{measured['images']:,} images of {measured['split']}"
         )

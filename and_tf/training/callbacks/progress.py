@@ -27,7 +27,8 @@ class Progress(keras.callbacks.Callback):
     `loss`, `round`, `learning_rate`, `images_per_second`, `accuracy`,
     `knn_bank`, `knn_clean` (fractions) and, where a round begins, `anchors` and
     `consistency`; for a clustering also `validation_loss`, `clusters_used`,
-    `acc`, `confident`, `confident_acc` and `skipped`:
+    `acc`, `confident`, `confident_acc` and `skipped`; for a fine-tuning
+    `held_out_top1`:
 
         epoch 12/50  round 1/4  loss 5.312  lr 0.030  ...  ETA 12:33
 
@@ -161,6 +162,8 @@ def _measured(logs: Mapping[str, float], anchors: bool) -> list[str]:
         )
     if "acc" in logs:
         fields.append(f"ACC {percent(logs['acc'])}")
+    if "held_out_top1" in logs:
+        fields.append(f"held-out {percent(logs['held_out_top1'])}")
     if "confident" in logs:
         fields.append(_confident(logs))
     for gallery in ("bank", "clean"):
