@@ -17,6 +17,7 @@ from and_tf import data
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.encoders import heads
 from and_tf.evaluation.knn import weighted_knn
+from and_tf.finetuning.results import labels_seen
 from and_tf.reporting import run_page
 from and_tf.training import teaching, trainer
 from and_tf.training.run import Run
@@ -142,6 +143,7 @@ def test_it_is_evaluated_as_any_run(finished):
     assert figures["clean_top1"] == directory.read_result()["knn_top1_last"]
     with pytest.raises(InputError, match="Use --gallery=clean"):
         again.bank_rows()
+    assert labels_seen(again) == "unknown, by the teacher"
 
 
 def test_resumed_run_is_the_same_run(teacher, tmp_path, monkeypatch):
