@@ -68,7 +68,14 @@ class Start:
         if head != "linear":
             arguments["head"] = head
         if head == "none":
-            arguments["embedding_dim"] = encoders.num_features(**arguments)
+            length = encoders.num_features(**arguments)
+            if config.embedding_dim not in (TrainConfig.embedding_dim, length):
+                raise InputError(
+                    "Expected no --embedding_dim with --head=none, whose "
+                    f"embeddings are the {length} features of the encoder. "
+                    f"Received: {config.embedding_dim}."
+                )
+            arguments["embedding_dim"] = length
         return arguments
 
 
@@ -168,6 +175,14 @@ def _told(name: EncoderName, imagenet: bool) -> weights.Provenance:
 def _copy(trunk: keras.Model, encoder: keras.Model) -> None:
     """Gives an encoder's trunk the weights of another trunk of its kind."""
     own, _ = heads.split(encoder)
+    shapes = [[tuple(w.shape) for w in each.weights] for each in (own, trunk)]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"Expected an encoder whose weights fit {own.name} for images of "
+            f"{own.input_shape[1]} pixels. Received one for images of "
+            f"{trunk.input_shape[1]}, whose weights have other shapes. Leave "
+            "--image_size out."
+        )
     own.set_weights(trunk.get_weights())
 
 
@@ -194,10 +209,9 @@ def _of_run(config: TrainConfig, name: EncoderName) -> Start:
         checkpoint.restore("encoder", whole.variables)
         _copy(heads.split(whole)[0], encoder)
 
-    left_out = ("name", "image_size", "embedding_dim", "head")
     return Start(
         built["name"],
-        {key: built[key] for key in built if key not in left_out},
+        _taken_over(config, built),
         built["image_size"],
         {
             "source": str(name),
@@ -207,6 +221,32 @@ def _of_run(config: TrainConfig, name: EncoderName) -> Start:
         },
         load,
     )
+
+
+def _taken_over(config: TrainConfig, built: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of an earlier run's trunk, for another run.
+
+    Args:
+        config: The flags of the new run, whose images may have another size.
+        built: The arguments of the earlier run's encoder.
+    """
+    left_out = ("name", "image_size", "embedding_dim", "head")
+    kept = {key: built[key] for key in built if key not in left_out}
+    trunk, size = kept.get("trunk"), config.image_size or built["image_size"]
+    if not trunk:
+        # "auto" would be another stem for images of another size.
+        stem = encoders.stem_of(built["name"], built["image_size"])
+        return {"stem": stem, **kept}
+    if trunk["kind"] == "layers" and size != built["image_size"]:
+        whole = encoders.for_views(descriptions.rebuild(trunk), size)
+        config_of_layers = descriptions.config_of(whole)
+        return {"trunk": {"kind": "layers", "config": config_of_layers}}
+    if trunk["kind"] != "layers":
+        trunk = {**trunk, "image_size": size}
+    if trunk["kind"] == "path" and pathlib.Path(trunk["value"]).is_dir():
+        path = pathlib.Path(trunk["value"])
+        trunk["value"] = saved_models.keep(path, config.run_directory)
+    return {"trunk": trunk}
 
 
 def _labels(config: TrainConfig, metadata: dict[str, Any]) -> str:

@@ -152,21 +152,29 @@ def prepare(
             config.knn_temperature,
             processes,
         ),
-        TensorBoardWriter(
-            directory.tensorboard,
-            dataclasses.asdict(config),
-            metadata["history"],
-            metadata.get("step", 0),
-        )
-        if processes.chief
-        else None,
+        None,
         metadata,
         processes,
         on_device,
     )
     if start:
         begin(training, start)
-    return training
+    # Weights that do not fit end a run before it writes more than its flags.
+    return with_board(training)
+
+
+def with_board(training: Training) -> Training:
+    """Opens the TensorBoard writer of a run, on the process that writes."""
+    if not training.processes.chief:
+        return training
+    metadata = training.metadata
+    board = TensorBoardWriter(
+        training.directory.tensorboard,
+        dataclasses.asdict(training.config),
+        metadata["history"],
+        metadata.get("step", 0),
+    )
+    return dataclasses.replace(training, board=board)
 
 
 def load_images(config: TrainConfig, image_size: int = 0) -> ImageData:

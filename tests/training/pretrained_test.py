@@ -1,0 +1,197 @@
+"""Runs that begin with trained weights, from each place they come from."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from and_tf import protocols
+from and_tf.encoders import heads
+from and_tf.evaluation.knn import weighted_knn
+from and_tf.protocols import embedding
+from and_tf.protocols.config import Options
+from and_tf.training import trainer
+from and_tf.training.run import Run
+from and_tf.training.run_directory import RunDirectory
+from and_tf.utils.errors import InputError
+from tests import mains
+from tests.conftest import unit
+from tests.same_run import assert_same_run
+from tests.small_clustering import cluster
+from tests.small_run import digits, evaluate_knn, interrupted
+from tests.utils.cli_test import refusal
+
+HERE = "tests.training.pretrained_test"
+SIDE, DIM = 8, 6
+SMALL = {
+    "embedding_dim": DIM,
+    "max_train_examples": 150,
+    "max_test_examples": 50,
+    "bank_initialiser": "",
+    "rounds": 0,
+    "initial_epochs": 1,
+    "batch_size": 50,
+}
+
+
+def network() -> keras.Model:
+    """Returns a network that "was trained": its norm has moved."""
+    images = keras.Input((SIDE, SIDE, 3), name="pixels")
+    x = layers.Conv2D(8, 3, activation="relu", name="conv")(images)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.Conv2D(12, 3, strides=2, activation="relu", name="last")(x)
+    made = keras.Model(images, layers.Flatten(name="flat")(x), name="mine")
+    rng = np.random.default_rng(5)
+    made.set_weights(
+        [rng.normal(0, 0.3, w.shape) for w in made.get_weights()]
+    )
+    made.get_layer("norm").set_weights(list(rng.uniform(0.5, 1.5, (4, 8))))
+    return made
+
+
+def features(images: np.ndarray) -> np.ndarray:
+    """The network's features of pixel values 0..1, as the runs give them."""
+    return np.asarray(network()(images.astype(np.float32) / 255))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_map():
+    """Two of the embedding's axes as the map, which t-SNE takes seconds for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedding, "tsne", lambda rows, seed: rows[:, :2])
+        yield
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> pathlib.Path:
+    """A directory with the network as a file and as a SavedModel."""
+    path = tmp_path_factory.mktemp("pretrained")
+    network().save(path / "mine.keras")
+    network().export(str(path / "theirs"), verbose=False)
+    return path
+
+
+def config(path: pathlib.Path, name: str, **changes):
+    return digits(path, name, **{**SMALL, "pixels": "0..1", **changes})
+
+
+@pytest.fixture(scope="module")
+def start(place) -> tuple[RunDirectory, dict]:
+    """A run of no epochs, which only evaluates the network."""
+    flags = config(
+        place, "start", encoder=f"{place}/mine.keras", initial_epochs=0
+    )
+    return RunDirectory(flags.run_directory), trainer.train(flags)
+
+
+def whitened(train: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whitens features by an eigendecomposition, up to signs, in float64."""
+    train, others = train.astype(np.float64), others.astype(np.float64)
+    values, vectors = np.linalg.eigh(np.cov(train.T))
+    values, vectors = values[::-1][:DIM], vectors[:, ::-1][:, :DIM]
+    return unit((others - train.mean(0)) @ vectors / np.sqrt(values))
+
+
+def test_without_epochs_the_figures_are_those_of_the_weights(start):
+    directory, result = start
+    images = Run(directory.path).images
+    train, test = features(images.train.images), features(images.test.images)
+    labels = images.test.labels, images.train.labels
+    frozen = weighted_knn(unit(test), labels[0], unit(train), labels[1])
+    rows, asked = whitened(train, train), whitened(train, test)
+    head = weighted_knn(asked, labels[0], rows, labels[1])
+    assert result["knn_baselines"]["frozen features"] == frozen.top1
+    assert result["knn_baselines"]["whitened head"] == head.top1
+    assert "untrained encoder" not in result["knn_baselines"]
+    assert result["knn_top1_last"] == head.top1 > 0.5
+    assert result["knn_top5_last"] == head.top5
+    assert (result["epochs"], result["neighbourhoods"]) == (0, [])
+    assert result["pretrained"] == {
+        "source": str(directory.path.parent / "mine.keras"),
+        "file": "mine.keras",
+        "sha256": result["pretrained"]["sha256"],
+        "labels": "unknown",
+    }
+    assert json.loads(directory.result.read_text()) == result
+    (path,) = directory.checkpoints.paths()
+    assert path.name == "epoch_00000.npz"
+    # The bank holds the embeddings, and cosines have no signs of components.
+    bank = Run(directory.path).bank_rows()
+    np.testing.assert_allclose(bank @ bank.T, rows @ rows.T, atol=1e-3)
+    found = Run(directory.path).encoder(images.test.images)
+    np.testing.assert_allclose(found @ bank.T, asked @ rows.T, atol=1e-3)
+
+
+def test_the_same_command_shows_the_result(start, capsys):
+    directory, result = start
+    before = directory.checkpoints.paths()[0].read_bytes()
+    flags = directory.config().to_flags()
+    assert "Add --resume" in refusal("and_tf.train", flags, capsys)
+    mains.run("and_tf.train", [*flags, "--resume"])
+    printed = capsys.readouterr().out
+    assert re.search(
+        rf"whitened head +{100 * result['knn_top1_last']:.1f} %", printed
+    )
+    assert json.loads(directory.result.read_text()) == result
+    assert directory.checkpoints.paths()[0].read_bytes() == before
+    # As after a kill between its checkpoint and its result.
+    directory.result.unlink()
+    mains.run("and_tf.train", [*flags, "--resume"])
+    again = directory.read_result()
+    for key in ("knn_top1_last", "knn_top5_last", "knn_baselines", "epochs"):
+        assert again[key] == result[key]
+
+
+def test_a_run_without_epochs_is_evaluated(start, capsys):
+    directory, result = start
+    run = Run(directory.path)
+    found = protocols.evaluate(
+        run,
+        ["knn", "linear", "kmeans", "embedding", "attention"],
+        Options(kmeans_seeds=1, linear_epochs=2, attention_measured=8),
+    )
+    assert found["knn"]["clean_top1"] == result["knn_top1_last"]
+    assert found["knn"]["bank_top1"] == result["knn_top1_last"]
+    assert found["kmeans"]["epochs"] == 0
+    assert run.directory.picture("attention").is_file()
+    with pytest.raises(InputError, match="Expected .*neighbourhoods"):
+        protocols.evaluate(run, ["neighbourhoods"])
+    with pytest.raises(InputError, match="for --checkpoint=best"):
+        _ = Run(directory.path, "best").checkpoint
+    mains.run("and_tf.report", [f"--run_dir={directory.path}"])
+    page = (directory.path / "report.html").read_text()
+    assert f"{100 * result['knn_top1_last']:.1f} %" in page
+    assert "unknown" in page  # Which labels the weights have seen.
+
+
+def test_a_run_without_epochs_is_clustered(start, tmp_path):
+    directory, _ = start
+    output = cluster(directory.path, tmp_path / "scan", epochs=1, heads=1)
+    assert json.loads((output / "result.json").read_text())["epochs"] == 1
+
+
+def test_a_run_without_epochs_is_exported(start, tmp_path):
+    directory, _ = start
+    run = f"--run_dir={directory.path}"
+    images = Run(directory.path).images.test.images[:5]
+    expected = Run(directory.path).encoder(images)
+    mains.run("export.saved_model", [run, f"--output_dir={tmp_path}/saved"])
+    saved = tf.saved_model.load(f"{tmp_path}/saved/1")
+    found = saved.signatures["serving_default"](images=tf.constant(images))
+    np.testing.assert_allclose(
+        next(iter(found.values())), expected, rtol=1e-3, atol=1e-4
+    )
+    mains.run("export.keras_model", [run, f"--output={tmp_path}/a.keras"])
+    plain = keras.models.load_model(tmp_path / "a.keras")
+    np.testing.assert_allclose(plain(images), expected, atol=1e-4)
+    mains.run("export.tflite", [run, f"--output={tmp_path}/a.tflite"])
+    assert (tmp_path / "a.tflite").stat().st_size > 1000
