@@ -80,9 +80,10 @@ def print_start(
 def describe_start(config: TrainConfig, metadata: dict[str, Any]) -> str:
     """Describes the weights that a run begins with, and what learns."""
     pretrained, encoder = metadata["pretrained"], metadata["encoder"]
+    unclear = {"none": "no labels", "unknown": "unknown labels"}
+    labels = unclear.get(pretrained["labels"], pretrained["labels"])
     lines = [
-        f"weights: {pretrained['source']}, which have seen "
-        f"{pretrained['labels']}",
+        f"weights: {pretrained['source']}, which have seen {labels}",
         f"head: {config.head}, {encoder['embedding_dim']} numbers; images of "
         f"{encoder['image_size']} pixels",
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -14,8 +14,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from and_tf import protocols
-from and_tf.encoders import heads
+from and_tf import encoders, protocols
+from and_tf.encoders import efficientnet_lite, heads, torch_file, weights
 from and_tf.evaluation.knn import weighted_knn
 from and_tf.protocols import embedding
 from and_tf.protocols.config import Options
@@ -170,7 +170,7 @@ def test_a_run_without_epochs_is_evaluated(start, capsys):
     mains.run("and_tf.report", [f"--run_dir={directory.path}"])
     page = (directory.path / "report.html").read_text()
     assert f"{100 * result['knn_top1_last']:.1f} %" in page
-    assert "unknown" in page  # Which labels the weights have seen.
+    assert "weights that have seen unknown labels" in page
 
 
 def test_a_run_without_epochs_is_clustered(start, tmp_path):
@@ -195,3 +195,165 @@ def test_a_run_without_epochs_is_exported(start, tmp_path):
     np.testing.assert_allclose(plain(images), expected, atol=1e-4)
     mains.run("export.tflite", [run, f"--output={tmp_path}/a.tflite"])
     assert (tmp_path / "a.tflite").stat().st_size > 1000
+
+
+def test_an_epoch_from_a_file_that_is_gone_then(place, monkeypatch, capsys):
+    """It learns: all but the norm moves. To the bit if it is interrupted."""
+    file = place / "gone.keras"
+    shutil.copy(place / "mine.keras", file)
+    one, two = (
+        config(
+            place, name, encoder=str(file), trunk_learning_rate=1e-4,
+            checkpoint_steps=1,
+        )
+        for name in ("file", "file_again")
+    )  # fmt: skip
+    trainer.train(one)
+    printed = capsys.readouterr().out
+    assert "head: whitened, 6 numbers; images of 8 pixels" in printed
+    assert "batch norms frozen; rate 0.0005, trunk 0.0001" in printed
+    assert f"{file} gets pixel values 0..1" in printed
+    directory = RunDirectory(one.run_directory)
+    interrupted(two, 0, monkeypatch, step=2)
+    file.unlink()
+    trainer.train(dataclasses.replace(two, resume=True))
+    assert_same_run(directory, RunDirectory(two.run_directory))
+    trunk, _ = heads.split(Run(directory.path).encoder)
+    pairs = zip(trunk.weights, network().weights, strict=True)
+    moved = {v.path for v, w in pairs if np.abs(v - w).max() > 0}
+    layers_moved = {path.split("/")[0] for path in moved}
+    assert layers_moved == {"conv", "last"}
+
+
+def test_an_epoch_from_a_saved_model_that_is_gone_then(place, tmp_path):
+    source = tmp_path / "theirs"
+    shutil.copytree(place / "theirs", source)
+    flags = config(tmp_path, "run", encoder=str(source))
+    result = trainer.train(flags)
+    assert result["pretrained"]["labels"] == "unknown"
+    shutil.rmtree(source)
+    moved = flags.run_directory.rename(tmp_path / "moved")
+    run = Run(moved)
+    assert evaluate_knn(run)["clean_top1"] == result["knn_top1_last"]
+    images = run.images.test.images
+    trunk, _ = heads.split(run.encoder)
+    np.testing.assert_allclose(trunk(images), features(images), atol=1e-4)
+    assert [v.path for v in run.encoder.variables] == [
+        "projection/kernel", "projection/bias"
+    ]  # fmt: skip
+    # Another run takes it over, with a copy of its own.
+    flags = config(tmp_path, "next", encoder=str(moved), pixels="")
+    trainer.train(flags)
+    shutil.rmtree(moved)
+    trunk, _ = heads.split(Run(flags.run_directory).encoder)
+    np.testing.assert_allclose(trunk(images), features(images), atol=1e-4)
+    with pytest.raises(InputError, match="known, for maps of .*saved_model"):
+        protocols.evaluate(Run(flags.run_directory), ["attention"])
+
+
+def test_an_epoch_from_a_function(tmp_path):
+    flags = config(
+        tmp_path, "run", encoder=f"{HERE}:network", train="last", head="mlp"
+    )
+    trainer.train(flags)
+    run = Run(flags.run_directory)
+    own = {layer.name: layer for layer in run.encoder.layers}
+    for name, learns in (("conv", False), ("norm", False), ("last", True)):
+        before = network().get_layer(name).get_weights()
+        after = own[name].get_weights()
+        same = all(map(np.array_equal, before, after))
+        assert same != learns, name
+    assert own["head_hidden"].kernel.shape == (48, 48)
+
+
+def test_an_epoch_from_random_weights_of_a_known_network(tmp_path):
+    flags = config(
+        tmp_path, "run", encoder="applications:mobilenet", image_size=32,
+        pixels="", max_train_examples=60,
+    )  # fmt: skip
+    result = trainer.train(flags)
+    assert result["pretrained"] is None
+    assert "untrained encoder" in result["knn_baselines"]
+    checkpoint = Run(flags.run_directory).checkpoint
+    assert checkpoint.metadata["encoder"]["trunk"]["name"] == "MobileNet"
+    assert Run(flags.run_directory).config.resolved.head == "linear"
+
+
+@pytest.mark.parametrize("size", [0, 12])
+def test_an_epoch_from_an_earlier_run(place, start, size):
+    directory, _ = start
+    flags = config(
+        place, f"next_{size}", encoder=str(directory.path), pixels="",
+        head="linear", embedding_dim=5, initial_epochs=0, image_size=size,
+    )  # fmt: skip
+    if size:  # Its features are a map as it is, with no average behind.
+        with pytest.raises(InputError, match="views of 8 pixels"):
+            trainer.train(flags)
+        return
+    result = trainer.train(flags)
+    assert result["pretrained"]["source"] == str(directory.path)
+    assert result["pretrained"]["file"] == "epoch_00000.npz"
+    one, two = (heads.split(Run(d).encoder)[0] for d in
+                (directory.path, flags.run_directory))
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert "linear head" in result["knn_baselines"]
+
+
+def convolutions(image_size: int | None = SIDE) -> keras.Model:
+    """Returns a network for images of any size."""
+    images = keras.Input((image_size, image_size, 3))
+    return keras.Model(images, layers.Conv2D(8, 3, name="conv")(images))
+
+
+@pytest.mark.parametrize("kind", ["own", "file", "function"])
+def test_an_earlier_run_on_images_of_another_size(kind, tmp_path):
+    """Networks of our own keep their stem; others get an input of that size."""
+    changes = {"initial_epochs": 0, "pixels": "", "max_train_examples": 60}
+    if kind == "own":
+        trunk, _ = heads.split(encoders.build("resnet18", SIDE, width=0.02))
+        arrays = {v.path: v for v in trunk.weights}
+        np.savez(tmp_path / "own.npz", **arrays)
+        own = {"encoder": "resnet18", "weights": f"{tmp_path}/own.npz"}
+        first = {**own, "width": 0.02}
+    elif kind == "file":
+        convolutions(None).save(tmp_path / "mine.keras")
+        first = {"encoder": f"{tmp_path}/mine.keras", "image_size": SIDE}
+    else:
+        first = {"encoder": f"{HERE}:convolutions"}
+    trainer.train(config(tmp_path, "a", **changes, **first))
+    changes["image_size"] = 72
+    trainer.train(config(tmp_path, "b", encoder=f"{tmp_path}/a", **changes))
+    one, two = (Run(tmp_path / name).encoder for name in "ab")
+    assert two.input_shape == (None, 72, 72, 3)
+    pairs = zip(*(heads.split(e)[0].get_weights() for e in (one, two)))
+    assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_efficientnet_with_the_weights_of_its_package(tmp_path, capsys):
+    flags = config(
+        tmp_path, "run", encoder="efficientnet_lite0", weights="imagenet",
+        pixels="", image_size=32, max_train_examples=60, batch_size=30,
+        train="last_stage", max_test_examples=20,
+    )  # fmt: skip
+    result = trainer.train(flags)
+    printed = capsys.readouterr().out
+    assert "weights: imagenet, which have seen ImageNet-1k" in printed
+    assert result["pretrained"]["file"].endswith(".pth")
+    assert result["knn_baselines"]["frozen features"] > 0.2
+    file = weights.find("efficientnet_lite0", "imagenet")
+    expected = efficientnet_lite.keras_arrays(
+        "efficientnet_lite0", torch_file.read(file)
+    )
+    (path,) = RunDirectory(flags.run_directory).checkpoints.paths()
+    moved = set()
+    with np.load(path) as arrays:
+        for name, before in expected.items():
+            (key,) = (k for k in arrays.files if k.endswith(f"/{name}"))
+            if not np.array_equal(arrays[key], before):
+                moved.add(name)
+    assert moved == {
+        name
+        for name in expected
+        if name.startswith("stage5") and name.endswith("kernel")
+    }
