@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from and_tf import encoders
 from and_tf.data.preprocessing import normalisation
@@ -183,6 +184,12 @@ def _copy(trunk: keras.Model, encoder: keras.Model) -> None:
             f"{trunk.input_shape[1]}, whose weights have other shapes. Leave "
             "--image_size out."
         )
+    for variable in trunk.weights:
+        if not np.isfinite(np.asarray(variable, np.float64)).all():
+            raise InputError(
+                f"Expected finite weights in the trained encoder {own.name}. "
+                f"Received NaN or infinite ones in {variable.path}."
+            )
     own.set_weights(trunk.get_weights())
 
 

@@ -51,9 +51,7 @@ def network() -> keras.Model:
     x = layers.Conv2D(12, 3, strides=2, activation="relu", name="last")(x)
     made = keras.Model(images, layers.Flatten(name="flat")(x), name="mine")
     rng = np.random.default_rng(5)
-    made.set_weights(
-        [rng.normal(0, 0.3, w.shape) for w in made.get_weights()]
-    )
+    made.set_weights([rng.normal(0, 0.3, w.shape) for w in made.get_weights()])
     made.get_layer("norm").set_weights(list(rng.uniform(0.5, 1.5, (4, 8))))
     return made
 
@@ -293,8 +291,10 @@ def test_an_epoch_from_an_earlier_run(place, start, size):
     result = trainer.train(flags)
     assert result["pretrained"]["source"] == str(directory.path)
     assert result["pretrained"]["file"] == "epoch_00000.npz"
-    one, two = (heads.split(Run(d).encoder)[0] for d in
-                (directory.path, flags.run_directory))
+    one, two = (
+        heads.split(Run(d).encoder)[0]
+        for d in (directory.path, flags.run_directory)
+    )
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert "linear head" in result["knn_baselines"]
