@@ -15,6 +15,7 @@ from and_tf.sweeping.metrics import (
     tables,
 )
 from and_tf.sweeping.table import aligned
+from and_tf.utils.averages import with_deviation
 from benchmarks.harness.tables import mean_minutes, mean_rate
 
 INTRODUCTION = """\
@@ -56,9 +57,9 @@ def published(rows: Rows, files: Files) -> str:
     table = [["", "row", "measure", "published", "here"]]
     for row in rows:
         figure = row["published"]
-        text = figure if isinstance(figure, str) else f"{figure:.1f}"
-        if "deviation" in row:
-            text += f" ± {row['deviation']:.1f}"
+        text = figure
+        if not isinstance(figure, str):
+            text = with_deviation(figure, row.get("deviation"), 1)
         place = [row["where"], row["what"], row["measure"]]
         table.append([*place, text, _here(row, files)])
     return aligned(table)

@@ -18,12 +18,11 @@ from and_tf.sweeping.metrics import (
     Values,
     caption,
     gather,
-    known,
-    mean_deviation,
     measure,
 )
 from and_tf.sweeping.run_status import Outcome
 from and_tf.utils import atomic_files
+from and_tf.utils.averages import known, mean_deviation
 from and_tf.utils.escaping import for_csv
 from and_tf.utils.flag_config import RunConfig
 
@@ -194,7 +193,6 @@ def _csv(rows: Sequence[Row]) -> str:
         ]
         cells.append(seeds)
         for name in names:
-            found = known(figures.get(name, ()))
-            cells += mean_deviation(found) if found else (None, None)
+            cells += mean_deviation(figures.get(name, ()))
         writer.writerow(cells)
     return text.getvalue()

@@ -230,21 +230,22 @@ def build_model(
         CoupledSGD(
             rate,
             weight_decay=config.weight_decay,
-            rate_factors=rate_factors(built, config),
+            rate_factors=rate_factors(model, config),
         )
     )
     model.optimizer.build(model.trainable_variables)
     return model
 
 
-def rate_factors(
-    encoder: keras.Model, config: TrainConfig
-) -> dict[str, float] | None:
-    """Returns the trunk's share of the learning rate, by variables' paths."""
+def rate_factors(model: Pretext, config: TrainConfig) -> list[float] | None:
+    """Returns the share of the learning rate of each variable that learns."""
     factor = config.trunk_learning_rate / config.learning_rate
     if factor == 1:
         return None
-    return {v.path: factor for v in freezing.trunk_variables(encoder)}
+    trunk = {id(v) for v in freezing.trunk_variables(model.encoder)}
+    return [
+        factor if id(v) in trunk else 1.0 for v in model.trainable_variables
+    ]
 
 
 def begin(training: Training, start: Start) -> None:

@@ -31,31 +31,24 @@ def test_follows_torch_through_a_drop_of_the_rate(rng, nesterov):
 
 def test_config_makes_it_again():
     sgd = CoupledSGD(
-        0.2, 0.8, nesterov=False, weight_decay=0.3, rate_factors={"a": 2.0}
+        0.2, 0.8, nesterov=False, weight_decay=0.3, rate_factors=[2.0, 1.0]
     )
     again = CoupledSGD.from_config(sgd.get_config())
     assert again.coupled_decay == 0.3
     assert (again.momentum, again.nesterov) == (0.8, False)
-    assert again.rate_factors == {"a": 2.0}
-
-
-PATHS = ("trunk", "head")
-FACTORS = {"trunk": 0.1, "elsewhere": 7.0}
+    assert again.rate_factors == [2.0, 1.0]
 
 
 def _variables() -> list[keras.Variable]:
-    """Two vectors, whose names are their paths."""
+    """Two vectors of the same name."""
     rng = np.random.default_rng(0)
     values = rng.normal(size=(2, 3)).astype(np.float32)
-    return [
-        keras.Variable(value, name=name)
-        for value, name in zip(values, PATHS, strict=True)
-    ]
+    return [keras.Variable(value, name="kernel") for value in values]
 
 
 def _gradients(step: int) -> list[np.ndarray]:
     rng = np.random.default_rng(step)
-    return [rng.normal(size=3).astype(np.float32) for _ in PATHS]
+    return [rng.normal(size=3).astype(np.float32) for _ in range(2)]
 
 
 def _two_rates(steps: int) -> list[np.ndarray]:
@@ -74,12 +67,17 @@ def _two_rates(steps: int) -> list[np.ndarray]:
 
 def test_factors_give_variables_rates_of_their_own():
     variables = _variables()
-    sgd = CoupledSGD(0.2, weight_decay=0.05, rate_factors=FACTORS)
+    sgd = CoupledSGD(0.2, weight_decay=0.05, rate_factors=[0.1, 1.0])
     sgd.build(variables)
     for step in range(4):
         sgd.apply(_gradients(step), variables)
     for found, expected in zip(variables, _two_rates(4), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_refuses_factors_of_other_variables():
+    with pytest.raises(ValueError, match="for 2 variables. Received: 1"):
+        CoupledSGD(0.2, rate_factors=[0.1]).build(_variables())
 
 
 def test_factors_on_two_replicas_that_are_kept_in_a_file(tmp_path):
@@ -88,7 +86,7 @@ def test_factors_on_two_replicas_that_are_kept_in_a_file(tmp_path):
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(2, 8, 3)).astype(np.float32)
 
-    def made(factors: dict | None, rate: float) -> keras.Model:
+    def made(factors: list | None, rate: float) -> keras.Model:
         keras.utils.set_random_seed(1)
         images = keras.Input((3,))
         first = keras.layers.Dense(4, name="trunk")(images)
@@ -103,7 +101,7 @@ def test_factors_on_two_replicas_that_are_kept_in_a_file(tmp_path):
         return model.get_weights()
 
     with strategy.scope():
-        model = made({"trunk/kernel": 0.1, "trunk/bias": 0.1}, 0.2)
+        model = made([0.1, 0.1, 1.0, 1.0], 0.2)
     mirrored = moved(model)
     model.save(tmp_path / "model.keras")
     again = moved(keras.models.load_model(tmp_path / "model.keras"))

@@ -19,7 +19,7 @@ from and_tf.encoders import efficientnet_lite, heads, torch_file, weights
 from and_tf.evaluation.knn import weighted_knn
 from and_tf.protocols import embedding
 from and_tf.protocols.config import Options
-from and_tf.training import trainer
+from and_tf.training import sources, trainer
 from and_tf.training.run import Run
 from and_tf.training.run_directory import RunDirectory
 from and_tf.utils.errors import InputError
@@ -221,6 +221,19 @@ def test_an_epoch_from_a_file_that_is_gone_then(place, monkeypatch, capsys):
     moved = {v.path for v, w in pairs if np.abs(v - w).max() > 0}
     layers_moved = {path.split("/")[0] for path in moved}
     assert layers_moved == {"conv", "last"}
+
+
+def test_a_layer_of_the_heads_name_has_the_trunks_rate(place):
+    flags = config(
+        place, "none", encoder="tests.encoders.freezing_test:named_like_a_head",
+        trunk_learning_rate=0.01, learning_rate=0.02, freeze_batch_norm=False,
+    )  # fmt: skip
+    images = trainer.load_images(flags)
+    trunk = sources.find(flags).describe(flags, SIDE)
+    model = trainer.build_model(flags, images, trunk)
+    paths = [v.path for v in model.trainable_variables]
+    assert paths[-4:] == ["projection/kernel", "projection/bias"] * 2
+    assert model.optimizer.rate_factors == [0.5] * 6 + [1.0] * 2
 
 
 def test_an_epoch_from_a_saved_model_that_is_gone_then(place, tmp_path):
