@@ -735,6 +735,19 @@ class TrainConfig(LoopConfig):
         name = encoder_names.parse(given)
         if name.kind == "path" and os.sep not in given:
             object.__setattr__(self, flag, f".{os.sep}{given}")
+        known = name.kind not in ("path", "function")
+        of = "pixels" if flag == "encoder" else f"{flag}_pixels"
+        pixels = getattr(self, of)
+        if known and pixels not in ("", "0..255"):
+            raise InputError(
+                f"Expected no --{of} with --{flag}={given}, which normalises "
+                f"pixel values as it needs them. Received: {pixels}."
+            )
+        if flag == "encoder" and name.kind != "own" and self.width != 1:
+            raise InputError(
+                f"Expected no --width with --encoder={given}, whose layers are "
+                f"as wide as they are. Received: {self.width:g}."
+            )
 
     def _read_teacher(self) -> None:
         """Checks the flags of the teacher, which only distillation has."""

@@ -87,7 +87,7 @@ def describe_start(config: TrainConfig, metadata: dict[str, Any]) -> str:
     pretrained, encoder = metadata["pretrained"], metadata["encoder"]
     lines = [
         f"weights: {pretrained['source']}, which have seen "
-        f"{pretrained['labels']}",
+        f"{_labels(pretrained)}",
         f"head: {config.head}, {encoder['embedding_dim']} numbers; images of "
         f"{encoder['image_size']} pixels",
     ]
@@ -105,9 +105,15 @@ def describe_teacher(teacher: dict[str, Any]) -> str:
     source, encoder = teacher["source"], teacher["encoder"]
     weights = "" if source == encoder else f" with weights {source}"
     return (
-        f"teacher: {encoder}{weights}, which has seen {teacher['labels']}; "
+        f"teacher: {encoder}{weights}, which has seen {_labels(teacher)}; "
         f"images of {teacher['image_size']} pixels"
     )
+
+
+def _labels(origin: dict[str, Any]) -> str:
+    """Describes the labels that weights from elsewhere have seen."""
+    unclear = {"none": "no labels", "unknown": "unknown labels"}
+    return unclear.get(origin["labels"], origin["labels"])
 
 
 def describe_classes(names: Sequence[str]) -> str:

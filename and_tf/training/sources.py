@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 
 from and_tf import encoders
 from and_tf.data.preprocessing import normalisation
@@ -69,7 +70,14 @@ class Start:
         if head != "linear":
             arguments["head"] = head
         if head == "none":
-            arguments["embedding_dim"] = encoders.num_features(**arguments)
+            length = encoders.num_features(**arguments)
+            if config.embedding_dim not in (TrainConfig.embedding_dim, length):
+                raise InputError(
+                    "Expected no --embedding_dim with --head=none, whose "
+                    f"embeddings are the {length} features of the encoder. "
+                    f"Received: {config.embedding_dim}."
+                )
+            arguments["embedding_dim"] = length
         return arguments
 
 
@@ -248,6 +256,20 @@ def _told(name: EncoderName, imagenet: bool) -> weights.Provenance:
 def _copy(trunk: keras.Model, encoder: keras.Model) -> None:
     """Gives an encoder's trunk the weights of another trunk of its kind."""
     own, _ = heads.split(encoder)
+    shapes = [[tuple(w.shape) for w in each.weights] for each in (own, trunk)]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"Expected an encoder whose weights fit {own.name} for images of "
+            f"{own.input_shape[1]} pixels. Received one for images of "
+            f"{trunk.input_shape[1]}, whose weights have other shapes. Leave "
+            "--image_size out."
+        )
+    for variable in trunk.weights:
+        if not np.isfinite(np.asarray(variable, np.float64)).all():
+            raise InputError(
+                f"Expected finite weights in the trained encoder {own.name}. "
+                f"Received NaN or infinite ones in {variable.path}."
+            )
     own.set_weights(trunk.get_weights())
 
 
@@ -274,10 +296,9 @@ def _of_run(wanted: _Wanted, name: EncoderName) -> Start:
         checkpoint.restore("encoder", whole.variables)
         _copy(heads.split(whole)[0], encoder)
 
-    left_out = ("name", "image_size", "embedding_dim", "head")
     return Start(
         built["name"],
-        {key: built[key] for key in built if key not in left_out},
+        _taken_over(wanted, built),
         built["image_size"],
         {
             "source": str(name),
@@ -287,6 +308,32 @@ def _of_run(wanted: _Wanted, name: EncoderName) -> Start:
         },
         load,
     )
+
+
+def _taken_over(wanted: _Wanted, built: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of an earlier run's trunk, for another run.
+
+    Args:
+        wanted: The flags of the new run, whose images may have another size.
+        built: The arguments of the earlier run's encoder.
+    """
+    left_out = ("name", "image_size", "embedding_dim", "head")
+    kept = {key: built[key] for key in built if key not in left_out}
+    trunk, size = kept.get("trunk"), wanted.image_size or built["image_size"]
+    if not trunk:
+        # "auto" would be another stem for images of another size.
+        stem = encoders.stem_of(built["name"], built["image_size"])
+        return {"stem": stem, **kept}
+    if trunk["kind"] == "layers" and size != built["image_size"]:
+        whole = encoders.for_views(descriptions.rebuild(trunk), size)
+        config_of_layers = descriptions.config_of(whole)
+        return {"trunk": {"kind": "layers", "config": config_of_layers}}
+    if trunk["kind"] != "layers":
+        trunk = {**trunk, "image_size": size}
+    path = pathlib.Path(trunk.get("value", ""))
+    if wanted.keeper and trunk["kind"] == "path" and path.is_dir():
+        trunk["value"] = saved_models.keep(path, wanted.keeper)
+    return {"trunk": trunk}
 
 
 def _labels(config: TrainConfig, metadata: dict[str, Any]) -> str:
