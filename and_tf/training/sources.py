@@ -127,7 +127,7 @@ def _load_file(name: str, file: pathlib.Path, encoder: keras.Model) -> None:
 def _elsewhere(config: TrainConfig, name: EncoderName) -> Start:
     """Finds a network of a package, a file or a function."""
     is_architecture = name.kind == "applications"
-    if config.weights and not is_architecture:
+    if not is_architecture and config.weights not in ("", "none"):
         raise InputError(
             f"Expected no --weights with --encoder={name}, which brings its "
             f"own. Received: {config.weights}."
@@ -204,10 +204,15 @@ def _of_run(config: TrainConfig, name: EncoderName) -> Start:
             "its encoder. Received none: the run has not finished an epoch, "
             "or its checkpoints are damaged."
         )
-    if config.weights:
+    if config.weights not in ("", "none"):
         raise InputError(
             f"Expected no --weights with --encoder={name}, a run that brings "
             f"its own. Received: {config.weights}."
+        )
+    if config.pixels:
+        raise InputError(
+            f"Expected no --pixels with --encoder={name}, a run whose encoder "
+            f"takes 0..255. Received: {config.pixels}."
         )
     built = located(checkpoint.metadata["encoder"], directory)
 
@@ -216,7 +221,7 @@ def _of_run(config: TrainConfig, name: EncoderName) -> Start:
         checkpoint.restore("encoder", whole.variables)
         _copy(heads.split(whole)[0], encoder)
 
-    return Start(
+    start = Start(
         built["name"],
         _taken_over(config, built),
         built["image_size"],
@@ -228,6 +233,9 @@ def _of_run(config: TrainConfig, name: EncoderName) -> Start:
         },
         load,
     )
+    if config.pretrained:
+        return start
+    return dataclasses.replace(start, pretrained=None, load=None)
 
 
 def _taken_over(config: TrainConfig, built: dict[str, Any]) -> dict[str, Any]:
