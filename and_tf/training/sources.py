@@ -206,7 +206,7 @@ def _load_file(name: str, file: pathlib.Path, encoder: keras.Model) -> None:
 def _elsewhere(wanted: _Wanted, name: EncoderName) -> Start:
     """Finds a network of a package, a file or a function."""
     is_architecture = name.kind == "applications"
-    if wanted.weights and not is_architecture:
+    if not is_architecture and wanted.weights not in ("", "none"):
         raise InputError(
             f"Expected no --weights with --encoder={name}, which brings its "
             f"own. Received: {wanted.weights}."
@@ -284,10 +284,15 @@ def _of_run(wanted: _Wanted, name: EncoderName) -> Start:
             "its encoder. Received none: the run has not finished an epoch, "
             "or its checkpoints are damaged."
         )
-    if wanted.weights:
+    if wanted.weights not in ("", "none"):
         raise InputError(
             f"Expected no --weights with --encoder={name}, a run that brings "
             f"its own. Received: {wanted.weights}."
+        )
+    if wanted.pixels not in ("", "0..255"):
+        raise InputError(
+            f"Expected no --pixels with --encoder={name}, a run whose encoder "
+            f"takes 0..255. Received: {wanted.pixels}."
         )
     built = located(checkpoint.metadata["encoder"], directory)
 
@@ -296,7 +301,7 @@ def _of_run(wanted: _Wanted, name: EncoderName) -> Start:
         checkpoint.restore("encoder", whole.variables)
         _copy(heads.split(whole)[0], encoder)
 
-    return Start(
+    start = Start(
         built["name"],
         _taken_over(wanted, built),
         built["image_size"],
@@ -308,6 +313,9 @@ def _of_run(wanted: _Wanted, name: EncoderName) -> Start:
         },
         load,
     )
+    if wanted.trained:
+        return start
+    return dataclasses.replace(start, pretrained=None, load=None)
 
 
 def _taken_over(wanted: _Wanted, built: dict[str, Any]) -> dict[str, Any]:
