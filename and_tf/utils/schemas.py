@@ -57,6 +57,13 @@ class Pretrained(Struct):
     labels: str
 
 
+class Neighbours(Struct):
+    """The neighbours that a run without epochs found in the end."""
+
+    k: int
+    consistency: float | None
+
+
 class KnnProtocol(Struct):
     """The protocol of kNN figures."""
 
@@ -79,6 +86,7 @@ class TrainingResult(Finished, kw_only=True):
     classifier_top1: float | None = None
     train_accuracy: float | None = None
     pretrained: Pretrained | None = None
+    neighbours: Neighbours | None = None
     knn_baselines: dict[str, float] = {}
 
 
