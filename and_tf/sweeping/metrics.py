@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from and_tf.utils import records, schemas
+from and_tf.utils import provenance, records, schemas
 
 NONE = "–"
 # The prefixes of a round's number and of a layer's name.
@@ -194,11 +194,17 @@ def gather(
 
 
 def headline(result: Mapping[str, Any]) -> str:
-    """Summarises a run in a few words: "kNN 51.8 %"; "" without labels."""
+    """Summarises a run in a few words: "kNN 51.8 %"; "" without labels.
+
+    It ends with `provenance.MARK` if the run began with weights that have seen
+    labels.
+    """
     figures = figures_of(result)
+    helped = provenance.has_seen_labels(result.get("pretrained"))
+    mark = f" {provenance.MARK}" if helped else ""
     for name, word in (("knn_top1_last", "kNN"), ("acc", "ACC")):
         if name in figures:
-            return f"{word} {100 * figures[name]:.1f} %"
+            return f"{word} {100 * figures[name]:.1f} %{mark}"
     return ""
 
 
@@ -242,6 +248,8 @@ def caption(results: Sequence[Mapping[str, Any]]) -> str:
     text = "".join(sorted(told)) or "No labels, so no accuracies.\n"
     if any(result.get("uses_labels") for result in results):
         text += f"\n{LABELS_USED}"
+    if note := provenance.footnote(results):
+        text += f"\n{note}"
     if any(map(is_clustering, results)):
         text += f"\n{HOW_TO_READ}"
     return text

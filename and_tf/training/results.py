@@ -25,6 +25,7 @@ from and_tf.training.callbacks.tensorboard import spread
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training, rounds_of
 from and_tf.training.run_directory import RunDirectory, versions
+from and_tf.utils import provenance
 
 _NAMED_CLASSES = 12  # If there are more, only their number is printed.
 ABOUT = {
@@ -81,8 +82,7 @@ def describe_start(config: TrainConfig, metadata: dict[str, Any]) -> str:
     """Describes the weights that a run begins with, and what learns."""
     pretrained, encoder = metadata["pretrained"], metadata["encoder"]
     lines = [
-        f"weights: {pretrained['source']}, which have seen "
-        f"{pretrained['labels']}",
+        f"weights: {provenance.describe(pretrained)}",
         f"head: {config.head}, {encoder['embedding_dim']} numbers; images of "
         f"{encoder['image_size']} pixels",
     ]

@@ -33,6 +33,13 @@ class Round(Struct):
     knn_bank: float | None = None
 
 
+class Pretrained(Struct):
+    """Where a run's first weights come from."""
+
+    source: str
+    labels: str
+
+
 class Finished(Evaluations):
     """The part of result.json that trainings and clusterings share."""
 
@@ -48,13 +55,7 @@ class Finished(Evaluations):
     finished: str = ""
     versions: dict[str, str] = {}
     machine: dict[str, Any] = {}
-
-
-class Pretrained(Struct):
-    """Where a run's first weights come from."""
-
-    source: str
-    labels: str
+    pretrained: Pretrained | None = None
 
 
 class Neighbours(Struct):
@@ -85,7 +86,6 @@ class TrainingResult(Finished, kw_only=True):
     knn_top5_last: float | None = None
     classifier_top1: float | None = None
     train_accuracy: float | None = None
-    pretrained: Pretrained | None = None
     neighbours: Neighbours | None = None
     knn_baselines: dict[str, float] = {}
 
