@@ -84,7 +84,9 @@ def _by_entropy(figures: dict[str, Any]) -> Iterator[Chart]:
         if known.any():
             colour = SHADES[place % len(SHADES)]
             curves.append(
-                Curve(round_name(int(name)), colour, places[known], values[known])
+                Curve(
+                    round_name(int(name)), colour, places[known], values[known]
+                )
             )
     if curves:
         yield Chart(

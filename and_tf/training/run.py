@@ -239,6 +239,15 @@ class Run:
     @functools.cached_property
     def train_embeddings(self) -> np.ndarray:
         """The embeddings of the clean training images, float32 [N, D]."""
+        config = self.config.resolved
+        # A run without epochs has computed them to fill its memory bank.
+        if (
+            not self.epochs_planned
+            and self.has_bank
+            and config.bank_initialiser == "encoder"
+            and config.precision == "float32"
+        ):
+            return self.bank_rows()
         return self._embed(self.images.train)
 
     @functools.cached_property
