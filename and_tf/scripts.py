@@ -42,6 +42,11 @@ def cluster() -> None:
     run_as_main("and_tf.cluster")
 
 
+def finetune() -> None:
+    """Runs `and-finetune`."""
+    run_as_main("and_tf.finetune")
+
+
 def sweep() -> None:
     """Runs `and-sweep`."""
     run_as_main("and_tf.sweep")

@@ -50,13 +50,13 @@ from and_tf.sweeping.metrics import (
     HOW_TO_READ,
     gather,
     headline,
-    is_clustering,
 )
 from and_tf.sweeping.run_status import Outcome, outcome_of
 from and_tf.sweeping.scheduler import Work
 from and_tf.utils import bounds, cli, provenance
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import FlagConfig, Group, from_flags, option
+from and_tf.utils.schemas import is_clustering
 from and_tf.utils.signals import Interruption
 
 

@@ -19,10 +19,16 @@ from benchmarks.harness import tables, turns
 from benchmarks.harness.comparison import Case
 from benchmarks.speed import views
 
-_IMAGE_SIZE = flags.DEFINE_integer("image_size", 32, "Side of a view.")
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "Images in a batch.")
-_BATCHES = flags.DEFINE_integer("batches", 50, "Batches in a repeat.")
-_REPEATS = flags.DEFINE_integer("repeats", 5, "The best of them counts.")
+_IMAGE_SIZE = flags.DEFINE_integer(
+    "image_size", 32, "Side of a view, in pixels."
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 128, "Number of images in a batch."
+)
+_BATCHES = flags.DEFINE_integer("batches", 50, "Number of batches in a repeat.")
+_REPEATS = flags.DEFINE_integer(
+    "repeats", 5, "Number of repeats, of which the fastest counts."
+)
 
 
 def main(argv: Sequence[str]) -> None:

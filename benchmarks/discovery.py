@@ -17,10 +17,21 @@ from and_tf.utils import cli
 from benchmarks.harness import processes
 from benchmarks.speed import refresh
 
-_ROWS = flags.DEFINE_integer("rows", 50_000, "N.", lower_bound=2)
-_DIM = flags.DEFINE_integer("embedding_dim", 128, "D.", lower_bound=1)
-_NEIGHBOURS = flags.DEFINE_multi_integer("k", [1, 10, 100], "Neighbours.")
-_REPEATS = flags.DEFINE_integer("repeats", 3, "Of which the best counts.")
+_ROWS = flags.DEFINE_integer(
+    "rows", 50_000, "Number of rows of the memory bank.", lower_bound=2
+)
+_DIM = flags.DEFINE_integer(
+    "embedding_dim", 128, "Length of an embedding.", lower_bound=1
+)
+_NEIGHBOURS = flags.DEFINE_multi_integer(
+    "k",
+    [1, 10, 100],
+    "Number of neighbours of each row. Give the flag again for another "
+    "number, which is timed as well.",
+)
+_REPEATS = flags.DEFINE_integer(
+    "repeats", 3, "Number of repeats, of which the fastest counts."
+)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -20,13 +20,22 @@ from benchmarks.harness import tables, turns
 from benchmarks.speed import encoders
 
 _IMAGES = flags.DEFINE_integer(
-    "images", 2048, "How many, of the test split.", lower_bound=1
+    "images",
+    2048,
+    "Number of images of the test split that are embedded.",
+    lower_bound=1,
 )
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 128, "Images a call.", lower_bound=1
+    "batch_size",
+    128,
+    "Number of images in a call of an encoder.",
+    lower_bound=1,
 )
 _REPEATS = flags.DEFINE_integer(
-    "repeats", 10, "Turns over the images.", lower_bound=1
+    "repeats",
+    10,
+    "Number of turns of each encoder over the images.",
+    lower_bound=1,
 )
 
 

@@ -37,10 +37,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from and_tf.sweeping.command import CLUSTER, TRAIN, command_of
-from and_tf.sweeping.metrics import is_clustering, linear_of
+from and_tf.sweeping.metrics import linear_of
 from and_tf.training import result_file
 from and_tf.utils import atomic_files, flag_config
 from and_tf.utils.errors import InputError
+from and_tf.utils.schemas import is_clustering
 from benchmarks import commands, result_rows
 from benchmarks.harness.record import RESULTS
 from benchmarks.paper import (

@@ -23,21 +23,36 @@ from and_tf.utils.errors import InputError
 from benchmarks import pages, result_files
 from benchmarks.harness.record import HERE
 
-_ADD = flags.DEFINE_string("add", "", "A run's or a sweep's directory.")
-_NAME = flags.DEFINE_string("name", "", "Of the file: letters, digits and _.")
-_TITLE = flags.DEFINE_string("title", "", "What it is, in words.")
+_ADD = flags.DEFINE_string(
+    "add",
+    "",
+    "Directory of a finished run or of a sweep. Its figures are added before "
+    "the page is written.",
+)
+_NAME = flags.DEFINE_string(
+    "name",
+    "",
+    "Name of the result file that --add writes: letters, digits and _.",
+)
+_TITLE = flags.DEFINE_string(
+    "title", "", "Title of the added figures on the page."
+)
 _ROW = flags.DEFINE_list(
-    "row", [], "Rows of paper_rows.json whose very recipe it is."
+    "row",
+    [],
+    "Ids of rows in paper_rows.json that the added run reproduces by the same "
+    "recipe, separated by commas.",
 )
 _ABOUT = flags.DEFINE_list(
-    "about", [], "Rows that ask the same of a larger training."
+    "about",
+    [],
+    "Ids of rows in paper_rows.json that ask the same question of a larger "
+    "training, separated by commas.",
 )
 _NOTE = flags.DEFINE_string(
-    "note", "", "What is to be seen in it, as a sentence or two."
+    "note", "", "Sentence or two about what the added figures show."
 )
-_PAGE = flags.DEFINE_string(
-    "page", str(HERE / "RESULTS.md"), "What is written."
-)
+_PAGE = flags.DEFINE_string("page", str(HERE / "RESULTS.md"), "Page to write.")
 
 
 def main(argv: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from and_tf.sweeping.metrics import (
 )
 from and_tf.sweeping.table import aligned
 from and_tf.utils import provenance
+from and_tf.utils.averages import with_deviation
 from benchmarks.harness.tables import mean_minutes, mean_rate
 
 INTRODUCTION = """\
@@ -57,9 +58,9 @@ def published(rows: Rows, files: Files) -> str:
     table = [["", "row", "measure", "published", "here"]]
     for row in rows:
         figure = row["published"]
-        text = figure if isinstance(figure, str) else f"{figure:.1f}"
-        if "deviation" in row:
-            text += f" ± {row['deviation']:.1f}"
+        text = figure
+        if not isinstance(figure, str):
+            text = with_deviation(figure, row.get("deviation"), 1)
         place = [row["where"], row["what"], row["measure"]]
         table.append([*place, text, _here(row, files)])
     shown = {row["id"] for row in rows}

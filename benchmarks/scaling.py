@@ -24,6 +24,7 @@ from absl import flags
 
 from and_tf.sweeping.table import aligned
 from and_tf.utils import atomic_files, cli, paths
+from and_tf.utils.averages import percent
 from benchmarks.gpu.setting import find_gpus
 from benchmarks.harness import processes, tables, turns
 from benchmarks.harness.comparison import Comparison, Side
@@ -31,18 +32,38 @@ from benchmarks.speed import scaling, sides
 from benchmarks.speed.traffic import Traffic
 
 _REPLICAS = flags.DEFINE_multi_integer(
-    "replicas", [1, 2, 4], "Numbers of replicas that are timed.", lower_bound=1
+    "replicas",
+    [1, 2, 4],
+    "Number of replicas to time. Give the flag again for another number.",
+    lower_bound=1,
 )
-_BACKBONE = flags.DEFINE_string("backbone", "small", "What is timed.")
-_IMAGE_SIZE = flags.DEFINE_integer("image_size", 32, "Side of its images.")
-_EXAMPLES = flags.DEFINE_integer("num_examples", 50_000, "N where timed.")
-_BATCH = flags.DEFINE_integer("batch_size", 32, "Images a replica, timed.")
-_STEPS = flags.DEFINE_integer("steps", 20, "Timed; their median counts.")
+_BACKBONE = flags.DEFINE_string(
+    "backbone", "small", "Encoder whose training step is timed."
+)
+_IMAGE_SIZE = flags.DEFINE_integer(
+    "image_size", 32, "Side of an image in the timed step, in pixels."
+)
+_EXAMPLES = flags.DEFINE_integer(
+    "num_examples",
+    50_000,
+    "Number of rows of the memory bank in the timed step.",
+)
+_BATCH = flags.DEFINE_integer(
+    "batch_size", 32, "Number of images of each replica in the timed step."
+)
+_STEPS = flags.DEFINE_integer(
+    "steps", 20, "Number of steps that are timed, of which the median counts."
+)
 _COUNTED = flags.DEFINE_multi_enum(
     "counted", ["cifar10", "imagenet"], ["cifar10", "imagenet", "none"],
-    "Data sets of the second table.",
+    "Data set whose traffic the second table computes; none leaves the table "
+    "out. Give the flag again for another data set.",
 )  # fmt: skip
-_OUTPUT = paths.define("output", "", "Where the figures go, as JSON.")
+_OUTPUT = paths.define(
+    "output",
+    "",
+    "JSON file to write the figures to. If empty, they are only printed.",
+)
 
 DIM = 128
 BATCH = 128  # Images a replica, where bytes are computed.
@@ -118,7 +139,7 @@ def speeds(comparison: Comparison, found: Mapping[str, Any]) -> str:
         replicas = case.arguments["replicas"]
         speed = 1e3 / taken
         images = speed * replicas * case.arguments["batch_size"]
-        share = tables.share(1 - alone / taken if replicas > 1 else 0)
+        share = percent(1 - alone / taken if replicas > 1 else 0)
         table.append([case.title, f"{speed:.2f}", f"{images:,.0f}", share])
     return aligned(table)
 

@@ -18,6 +18,7 @@ from absl import flags
 
 from and_tf.sweeping.table import aligned
 from and_tf.utils import atomic_files, cli
+from and_tf.utils.averages import percent
 from benchmarks import trained_run
 from benchmarks.harness import record, tables, turns
 from benchmarks.harness.comparison import Case, Comparison, Side
@@ -30,13 +31,22 @@ if TYPE_CHECKING:
 THREADS = (1, 2)
 
 _CALIBRATION = flags.DEFINE_integer(
-    "calibration_images", 500, "Training images for int8.", lower_bound=1
+    "calibration_images",
+    500,
+    "Number of training images that int8 is calibrated on.",
+    lower_bound=1,
 )
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 32, "Of the batch.", lower_bound=2
+    "batch_size",
+    32,
+    "Number of images in the larger of the two timed batches.",
+    lower_bound=2,
 )
 _REPEATS = flags.DEFINE_integer(
-    "repeats", 200, "Calls of which the median counts.", lower_bound=1
+    "repeats",
+    200,
+    "Number of timed calls, of which the median counts.",
+    lower_bound=1,
 )
 
 
@@ -137,14 +147,13 @@ def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     heads += [f"{case}, ms" for case in first["milliseconds"]]
     lines = [heads]
     if first["original_knn_top1"] is not None:
-        top1 = tables.share(first["original_knn_top1"], 2)
+        top1 = percent(first["original_knn_top1"], 2)
         lines.append(["original", "", top1, *[""] * (len(heads) - 3)])
     for mode, row in rows.items():
-        top1 = row["knn_top1"]
         cosines = row["mean_cosine"], row["minimum_cosine"]
         lines.append(
             [mode, f"{row['bytes'] / 1e6:.2f}",
-             "" if top1 is None else tables.share(top1, 2),
+             percent(row["knn_top1"], 2),
              *(f"{cosine:.6f}" for cosine in cosines),
              *(f"{time:.2f}" for time in row["milliseconds"].values())]
         )  # fmt: skip

@@ -8,11 +8,20 @@ from and_tf.training.config import TrainConfig
 from and_tf.utils import flag_config, paths
 from and_tf.utils.errors import InputError
 
-_RUN_DIR = paths.define("run_dir", "", "The run.")
-_DATA_DIR = paths.define(
-    "data_dir", "", "Where its data set lies. Empty: where it lay in training."
+_RUN_DIR = paths.define(
+    "run_dir", "", "Directory of the trained run to measure."
 )
-_OUTPUT = paths.define("output", "", "A .json file for the figures.")
+_DATA_DIR = paths.define(
+    "data_dir",
+    "",
+    "Directory of the run's data set. If empty, it is where the data set was "
+    "in training.",
+)
+_OUTPUT = paths.define(
+    "output",
+    "",
+    "JSON file to write the figures to. If empty, they are only printed.",
+)
 
 
 def places() -> tuple[str, str, pathlib.Path | None]:

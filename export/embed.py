@@ -29,7 +29,7 @@ from and_tf.utils import bounds, cli
 from and_tf.utils.escaping import for_console
 from and_tf.utils.flag_config import FlagConfig, Group, option
 from and_tf.utils.progress import duration
-from export.embeddings import outputs
+from export.embeddings import tables
 
 _NAMED = 3  # The console names at most this many unreadable images.
 
@@ -86,9 +86,9 @@ class EmbedConfig(FlagConfig):
 def main(config: EmbedConfig) -> None:
     """Embeds the images and writes the table and its sidecar."""
     output = pathlib.Path(config.output)
-    outputs.check(output)
+    tables.check_output(output)
     cli.import_tensorflow()
-    from and_tf.data.skipped import summaries
+    from and_tf.data.walking import summaries
     from export.embeddings import encoders, extraction, sources
 
     encoder = encoders.load(config.model)
@@ -113,7 +113,7 @@ def main(config: EmbedConfig) -> None:
         more = ", …" if len(result.skipped) > _NAMED else ""
         print(
             f"left out {len(result.skipped):,} that cannot be read: {named}"
-            f"{more}; all are in {outputs.skipped_list(output)}"
+            f"{more}; all are in {tables.skipped_list(output)}"
         )
     print(
         f"wrote {output}\n"

@@ -1,4 +1,4 @@
-"""Loads the run or the clustering in a directory, to export it."""
+"""Loads the run, clustering or fine-tuning in a directory, to export it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pathlib
 
 import keras
 
+from and_tf.finetuning.classifier_file import Finetuned, is_finetuning
 from and_tf.scan.clustering import Clustering, is_clustering
 from and_tf.scan.scan_model import trunk_of
 from and_tf.training.run import Run
@@ -19,7 +20,7 @@ from export.tensor_names import (
     PROBABILITIES,
 )
 
-Exportable = Run | Clustering
+Exportable = Run | Clustering | Finetuned
 
 
 def load(
@@ -27,29 +28,33 @@ def load(
     which: str = checkpoint_names.LAST,
     data_dir: str = "",
 ) -> Exportable:
-    """Restores the run or the clustering in a directory, without its data.
+    """Restores what is in a directory, without its data.
 
     Args:
-        path: The directory of a run or of a clustering.
+        path: The directory of a run, a clustering or a fine-tuning.
         which: Name of the checkpoint, as in `checkpoint_names.round_of`. A
-            clustering has "last" only.
+            clustering and a fine-tuning have "last" only.
         data_dir: Directory of the run's data. If empty, it is the directory
             that the run itself used.
 
     Raises:
         InputError: If the directory holds neither a run nor a finished
-            clustering, or has no such checkpoint.
+            clustering or fine-tuning, or has no such checkpoint.
     """
     found: Exportable
-    if not is_clustering(path):
-        found = Run(path, which, data_dir)
-    elif which == checkpoint_names.LAST:
-        found = Clustering(path, data_dir)
-    else:
+    kind = "clustering" if is_clustering(path) else ""
+    kind = "fine-tuning" if is_finetuning(path) else kind
+    if kind and which != checkpoint_names.LAST:
         raise InputError(
-            f"Expected --checkpoint=last, as {path} is a clustering and keeps "
+            f"Expected --checkpoint=last, as {path} is a {kind} and keeps "
             f"its last only. Received: {which}."
         )
+    if not kind:
+        found = Run(path, which, data_dir)
+    elif kind == "clustering":
+        found = Clustering(path, data_dir)
+    else:
+        found = Finetuned(path, data_dir)
     _ = found.encoder  # A missing checkpoint is reported before any work.
     return found
 
@@ -58,14 +63,14 @@ def outputs_of(run: Exportable, features: str = EMBEDDING) -> keras.Model:
     """Makes the Keras model that is exported to one file.
 
     Args:
-        run: The run or the clustering to export.
+        run: The run, the clustering or the fine-tuning to export.
         features: "embedding", the vectors of unit norm, or "backbone", the
             features before the head.
 
     Returns:
-        A model from images to embeddings or features. That of a clustering has
-        two outputs by name: "embedding" or "features", and "probabilities".
-        They share the backbone.
+        A model from images to embeddings or features. That of a clustering or
+        a fine-tuning has two outputs by name: "embedding" or "features", and
+        "probabilities". They share the backbone.
     """
     encoder = _encoder(run, features)
     if isinstance(run, Run):
@@ -74,12 +79,14 @@ def outputs_of(run: Exportable, features: str = EMBEDDING) -> keras.Model:
         output_name(features): encoder.output,
         PROBABILITIES: run.classifier.output,
     }
-    return keras.Model(run.classifier.input, outputs, name="clustering")
+    return keras.Model(run.classifier.input, outputs, name="classifier")
 
 
 def _encoder(run: Exportable, features: str) -> keras.Model:
     if features == EMBEDDING:
         return run.encoder
+    if isinstance(run, Finetuned):
+        return run.trunk
     whole = run.encoder if isinstance(run, Run) else run.scan.encoder
     return trunk_of(whole, BACKBONE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from and_tf.finetuning.classifier_file import Finetuned
 from and_tf.scan.clustering import Clustering
 from and_tf.training.run import Run
 from and_tf.training.run_directory import versions
@@ -14,10 +15,12 @@ def describe(run: Exportable) -> dict[str, Any]:
     """Returns the origin, input and output of an encoder, as JSON values.
 
     Args:
-        run: The run or the clustering that the encoder belongs to.
+        run: The run, clustering or fine-tuning that the encoder belongs to.
     """
     if isinstance(run, Clustering):
         return _describe_clustering(run)
+    if isinstance(run, Finetuned):
+        return _describe_finetuned(run)
     return _describe_run(run)
 
 
@@ -64,6 +67,26 @@ def _describe_clustering(run: Clustering) -> dict[str, Any]:
         "epochs": run.checkpoint.epochs,
         "seed": result["seed"],
         "acc": result["acc"],
+        "protocol": result["protocol"],
+        "versions": versions(),
+    }
+
+
+def _describe_finetuned(run: Finetuned) -> dict[str, Any]:
+    result = run.result
+    return {
+        "kind": result["kind"],
+        "image_size": run.image_size,
+        "embedding_dim": run.embedding_dim,
+        "embedding": "the features that the classifier sees, at unit norm",
+        "class_names": list(run.class_names),
+        "temperature": result["fine_tuned"]["temperature"],
+        "run_dir": str(run.directory.path),
+        "dataset": result["dataset"],
+        "pretrained": result["pretrained"],
+        "labels": result["labels"],
+        "seed": result["seed"],
+        "test_top1": result["fine_tuned"]["test_top1"],
         "protocol": result["protocol"],
         "versions": versions(),
     }

@@ -10,7 +10,7 @@ Examples:
         python -m export.saved_model --run_dir=runs/quick \\
             --output_dir=exported --neighbours=5 --classify
 
-    A clustering, which gives clusters too:
+    A clustering or a fine-tuning, which gives clusters or classes too:
         python -m export.saved_model --run_dir=runs/quick/scan \\
             --output_dir=exported_clusters
 
@@ -53,8 +53,8 @@ class SavedModelConfig(RunFlags):
     classify: bool = option(
         Group.EXPORT,
         False,
-        "Add signatures that classify by weighted kNN. A clustering always "
-        "has signatures that give its clusters.",
+        "Add signatures that classify by weighted kNN. A clustering or "
+        "fine-tuning always has signatures that give its own answers.",
     )
     knn_neighbours: int = option(
         Group.EXPORT,

@@ -21,7 +21,14 @@ from tests.export import model_server
 
 ROOT = pathlib.Path(__file__).parents[1]
 # In the order in which what one page makes is there for the next.
-FIRST = ("training", "own_images", "evaluation", "clustering", "deploy")
+FIRST = (
+    "training",
+    "own_images",
+    "evaluation",
+    "clustering",
+    "finetuning",
+    "deploy",
+)
 PAGES = [ROOT / "README.md", *(ROOT / f"docs/{name}.md" for name in FIRST)]
 PAGES += sorted({*(ROOT / "docs").glob("*.md")} - {*PAGES})
 PAGES.append(ROOT / "CONTRIBUTING.md")
@@ -36,6 +43,8 @@ _SHORT = {
     "and_tf.report": "--noevaluate",
     "and_tf.cluster": "--epochs=1 --heads=1 --neighbours=3 --batch_size=20 "
     "--self_labelling_epochs=0 --kmeans_seeds=1 --resume",
+    "and_tf.finetune": "--epochs=1 --head_epochs=1 --nocompare "
+    "--labelled_fraction=0.2",
     "and_tf.sweep": "--list",
     "export.saved_model": "",
     "export.tflite": "--calibration_images=8",
@@ -133,6 +142,8 @@ def place(tmp_path_factory) -> pathlib.Path:
     (place / "photos").mkdir()
     rng = np.random.default_rng(0)
     names = [f"photos/{number}.png" for number in range(24)]
+    rows = [f"{number}.png,{'ab'[number % 2]}" for number in range(24)]
+    (place / "labels.csv").write_text("\n".join(["file,label", *rows]))
     for name in [*names, "photo.jpg", "dog.jpg"]:
         pixels = rng.integers(0, 256, (20, 24, 3), np.uint8)
         Image.fromarray(pixels).save(place / name)

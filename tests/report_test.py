@@ -401,11 +401,9 @@ def test_what_was_evaluated_is_not_again(finished, capsys):
     assert "evaluating" not in capsys.readouterr().out
 
 
-def test_another_checkpoint_is_evaluated_anew(tmp_path, capsys):
+def test_another_checkpoint_is_evaluated_anew(finished, tmp_path, capsys):
     """And what was found of the last one stays what it was."""
-    trainer.train(digits(tmp_path, epochs_per_round=1))
-    path = tmp_path / "run"
-    report(path)
+    path = shutil.copytree(finished, tmp_path / "run")
     before = result_of(path)["evaluation"]
     bare = report(path, which="round_1", evaluates=False)
     assert "--checkpoint=round_1" in bare.sections["embedding"]
@@ -421,11 +419,9 @@ def test_another_checkpoint_is_evaluated_anew(tmp_path, capsys):
     assert {p.name for p in board.iterdir()} >= {"embedding", "round_1"}
 
 
-def test_figures_of_an_earlier_end_say_so(tmp_path):
+def test_figures_of_an_earlier_end_say_so(finished, tmp_path):
     """As of a run that went on since it was evaluated."""
-    trainer.train(digits(tmp_path, epochs_per_round=1))
-    path = tmp_path / "run"
-    report(path)
+    path = shutil.copytree(finished, tmp_path / "run")
     result = result_of(path)
     result["evaluation"]["embedding"] |= {"epochs": 2, "step": 1}
     (path / "result.json").write_text(json.dumps(result))

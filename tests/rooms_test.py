@@ -18,7 +18,7 @@ FLOORS = (
     ("and_tf.method",),
     ("and_tf.evaluation", "and_tf.figures", "and_tf.pretexts"),
     ("and_tf.training",),
-    ("and_tf.protocols", "and_tf.scan"),
+    ("and_tf.finetuning", "and_tf.protocols", "and_tf.scan"),
     ("and_tf.reporting", "and_tf.sweeping", "export"),
     ("export.tflite",),
     ("export.embeddings",),

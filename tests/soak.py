@@ -239,11 +239,13 @@ def _data_options(name: str, images: pathlib.Path) -> list[str]:
 
 if __name__ == "__main__":
     _INTERRUPTIONS = flags.DEFINE_integer(
-        "interruptions", 20, "Of each data set's run."
+        "interruptions", 20, "Number of interruptions of each run."
     )
-    _SEED = flags.DEFINE_integer("seed", 0, "Of the moments.")
+    _SEED = flags.DEFINE_integer(
+        "seed", 0, "Random seed of the kinds and the moments of interruptions."
+    )
     _WHAT = flags.DEFINE_enum(
-        "what", "train", ["train", *soak_jobs.JOBS], "What is interrupted."
+        "what", "train", ["train", *soak_jobs.JOBS], "Command to interrupt."
     )
 
     def main(argv: Sequence[str]) -> None:

@@ -9,17 +9,14 @@ Keras.
 from and_tf.augmentation.stateless import KeyedView, Recipe
 from and_tf.augmentation.strong import StrongConfig, StrongView
 from and_tf.augmentation.view import DRAWS, RandomView, ViewConfig, draw
-from and_tf.augmentation.views import SeveralViews, Views
 
 __all__ = [
     "DRAWS",
     "KeyedView",
     "RandomView",
     "Recipe",
-    "SeveralViews",
     "StrongConfig",
     "StrongView",
     "ViewConfig",
-    "Views",
     "draw",
 ]

@@ -17,9 +17,8 @@ from and_tf.data import (
     walking,
 )
 from and_tf.data.image_depth import NARROW
-from and_tf.data.skipped import Skipped, summaries
 from and_tf.data.split import ImageData, Seed, Split, Stream, shuffled_numbers
-from and_tf.data.walking import Parts, composed, utf8
+from and_tf.data.walking import Parts, Skipped, composed, summaries, utf8
 from and_tf.utils.errors import InputError
 
 _DEEP_SAMPLE = 16  # The number of 16-bit images whose values are examined.

@@ -13,7 +13,7 @@ from and_tf.data.attempt import map_batches
 from and_tf.data.split import Split, Stream
 from and_tf.data.tfds_records import Records
 from and_tf.data.walking import utf8
-from and_tf.utils import damage
+from and_tf.utils import unexpected
 from and_tf.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _refusal(records: Records, name: str, error: Exception) -> InputError:
         name: The name of the split.
         error: The error that TensorFlow raised.
     """
-    found = records.damage() or (damage.brief(error),)
+    found = records.damage() or (unexpected.brief(error),)
     directory = os.path.dirname(os.fsdecode(records.files[0]))
     return InputError(
         f"Expected the files of {name} to be whole. Received: "

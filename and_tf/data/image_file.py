@@ -26,7 +26,7 @@ from PIL import Image, ImageOps
 
 from and_tf.data import image_depth, image_endings
 from and_tf.data.image_depth import Source, opened
-from and_tf.data.skipped import UNREADABLE
+from and_tf.data.walking import UNREADABLE
 
 
 class PixelBudget:

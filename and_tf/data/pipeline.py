@@ -49,8 +49,7 @@ def train_batches(
 
     Args:
         split: A split of N images.
-        view: The recipe of a view with side S. For several views of the same
-            images, take `Views`; `images` is then a tuple with one array each.
+        view: The recipe of a view with side S.
         batch_size: The number b of images in a batch.
         seed: Random seed of the order and of the views.
         epochs: The epoch at which to stop: the last one is `epochs` - 1.

@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data.skipped import Skipped
-from and_tf.data.walking import utf8
+from and_tf.data.walking import Skipped, utf8
 from and_tf.data.zero_copy import captured, shareable
 
 Seed: TypeAlias = tf.Tensor | None

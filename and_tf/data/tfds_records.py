@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from and_tf.data.split import Seed
 from and_tf.data.walking import utf8
-from and_tf.utils import damage
+from and_tf.utils import unexpected
 from and_tf.utils.progress import Counted
 
 _WINDOW_BYTES = 256 * 2**20  # The size of records that are shuffled together.
@@ -117,7 +117,7 @@ class Records:
                 try:
                     count = records.reduce(np.int64(0), lambda n, _: n + 1)
                 except tf.errors.OpError as error:
-                    return path, damage.brief(error)
+                    return path, unexpected.brief(error)
                 if count < most:
                     return path, f"{count} of {most} records"
                 if len(self.files) >= _SHOWN_FILES:

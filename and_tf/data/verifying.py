@@ -24,8 +24,8 @@ import tensorflow as tf
 
 from and_tf.data import decode_cache, parallelism
 from and_tf.data.attempt import attempt, in_parallel
-from and_tf.data.skipped import UNREADABLE, Skipped
 from and_tf.data.split import Split, take
+from and_tf.data.walking import UNREADABLE, Skipped
 from and_tf.utils.progress import Counted
 
 _GROUP = 64

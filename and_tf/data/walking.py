@@ -6,17 +6,20 @@ the file system uses.
 
 from __future__ import annotations
 
+import collections
 import os
 import unicodedata
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from and_tf.data import image_endings
-from and_tf.data.skipped import Skipped
 from and_tf.utils.errors import InputError
 
 Parts = tuple[str, ...]
 
 _FILE, _FOLDER, _NOTHING, _SPECIAL = "file", "folder", "nothing", "special"
+UNREADABLE = "that cannot be read"
+_SHOWN = 3  # The number of names in a line.
 _WHY = {
     _NOTHING: "that are links to nothing",
     _SPECIAL: "that are no ordinary files",
@@ -27,6 +30,19 @@ _MARKS = {"flags.cfg", "checkpoints"}, {"table.md", "table.csv", "plot.png"}
 _TWICE = "that are links to folders that are read already"
 # Hidden files, and the folder that macOS adds to its archives.
 _HIDDEN = (".", "__MACOSX")
+
+
+class Skipped(NamedTuple):
+    """A file or folder that was left out of a data set.
+
+    Attributes:
+        name: The path of the file or folder, printable, see `utf8`.
+        reason: A relative clause that completes "left out 3 …", such as
+            "that cannot be read".
+    """
+
+    name: str
+    reason: str
 
 
 class Found(NamedTuple):
@@ -186,3 +202,18 @@ def composed(name: str) -> str:
     accent. Two folders whose names look the same are one class.
     """
     return unicodedata.normalize("NFC", name)
+
+
+def summaries(skipped: Iterable[Skipped]) -> Iterator[str]:
+    """Yields a text per reason: "3 that cannot be read: a.png, b.png, …".
+
+    Args:
+        skipped: The files and folders that were left out. Reasons keep the
+            order in which they first occur.
+    """
+    names = collections.defaultdict(list)
+    for name, reason in skipped:
+        names[reason].append(name)
+    for reason, those in names.items():
+        more = ", …" if len(those) > _SHOWN else ""
+        yield f"{len(those):,} {reason}: {', '.join(those[:_SHOWN])}{more}"

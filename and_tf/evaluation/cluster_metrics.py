@@ -16,7 +16,11 @@ import dataclasses
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics import (
+    adjusted_rand_score,
+    normalized_mutual_info_score,
+    silhouette_score,
+)
 
 from and_tf.data.split import ImageData
 from and_tf.utils.errors import InputError
@@ -212,6 +216,42 @@ def confusion_matrix(counts: np.ndarray, matching: np.ndarray) -> np.ndarray:
 def cluster_sizes(assigned: np.ndarray, clusters: int) -> np.ndarray:
     """Counts the samples of each cluster, int64 [C]."""
     return np.bincount(assigned, minlength=clusters)
+
+
+def draw(size: int, most: int) -> np.ndarray:
+    """Draws samples at random, always the same ones of as many.
+
+    A silhouette needs the distances of all pairs, so it is of some samples.
+
+    Args:
+        size: The number n of samples to draw from.
+        most: The most samples to draw.
+
+    Returns:
+        int64 [m], their places in 0..n − 1, ascending; m ≤ `most`.
+    """
+    if size <= most:
+        return np.arange(size)
+    return np.sort(np.random.default_rng(0).choice(size, most, replace=False))
+
+
+def silhouette(
+    rows: np.ndarray, assigned: np.ndarray, metric: str = "euclidean"
+) -> float | None:
+    """Computes the mean silhouette coefficient.
+
+    Args:
+        rows: float32 [m, D], the features of samples.
+        assigned: integer [m], the cluster of each sample.
+        metric: The distance, as scikit-learn names it.
+
+    Returns:
+        A value from −1 to 1, higher if the clusters are well separated. None
+        if all samples are in one cluster, or each is in its own.
+    """
+    if not 1 < len(np.unique(assigned)) < len(assigned):
+        return None
+    return float(silhouette_score(rows, assigned, metric=metric))
 
 
 def prototypes(probabilities: np.ndarray) -> np.ndarray:

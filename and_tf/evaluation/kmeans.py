@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import silhouette_score
 
+from and_tf.data.split import ImageData
 from and_tf.evaluation import cluster_metrics
 from and_tf.search import kmeans
+from and_tf.utils.averages import mean_deviation
 from and_tf.utils.errors import InputError
+from and_tf.utils.progress import Counted
 
 RESTARTS = 3  # Restarts per seed; the one with the least inertia is kept.
-# The most samples for the silhouette, which needs all pairs of distances.
-SILHOUETTE = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,47 +72,54 @@ def score(
     )
 
 
-def silhouette(rows: np.ndarray, assigned: np.ndarray) -> float | None:
-    """Computes the mean silhouette of at most 2,000 samples.
-
-    The samples are drawn with a fixed seed.
-
-    Args:
-        rows: float32 [n, D], the embeddings.
-        assigned: integer [n], the cluster of each sample.
-
-    Returns:
-        A value from −1 to 1, higher if the clusters are well separated. None
-        if all drawn samples are in one cluster, or each is in its own.
-    """
-    chosen = np.arange(len(rows))
-    if len(rows) > SILHOUETTE:
-        drawn = np.random.default_rng(0).choice(
-            len(rows), SILHOUETTE, replace=False
-        )
-        chosen = np.sort(drawn)
-    found = len(np.unique(assigned[chosen]))
-    if not 2 <= found < len(chosen):
-        return None
-    return float(silhouette_score(rows[chosen], assigned[chosen]))
-
-
-def spread(scores: Sequence[cluster_metrics.Scores]) -> dict[str, Any]:
+def over_seeds(scores: Sequence[cluster_metrics.Scores]) -> dict[str, Any]:
     """Computes the mean and standard deviation of each figure over seeds.
 
     Returns:
         `{"acc": …, "acc_std": …, …}`. The deviation is the sample standard
         deviation (n − 1), None for a single seed.
     """
+    figures = [one.figures() for one in scores]
     table: dict[str, Any] = {}
-    for name in scores[0].figures():
-        found = [s.figures()[name] for s in scores]
-        values = [value for value in found if value is not None]
-        if not values:
-            table[name] = table[f"{name}_std"] = None
-            continue
-        table[name] = float(np.mean(values))
-        table[f"{name}_std"] = (
-            float(np.std(values, ddof=1)) if len(values) > 1 else None
+    for name in figures[0]:
+        table[name], table[f"{name}_std"] = mean_deviation(
+            one[name] for one in figures
         )
     return table
+
+
+def baseline(
+    images: ImageData,
+    train: np.ndarray,
+    test: np.ndarray | None,
+    clusters: int,
+    seeds: int,
+) -> dict[str, Any] | None:
+    """Clusters embeddings by k-means and scores them like the clustering.
+
+    Args:
+        images: The data set.
+        train: float32 [N, D], the embeddings of its training images.
+        test: float32 [M, D], the embeddings of its test images. None scores
+            the training images.
+        clusters: The number of clusters C.
+        seeds: The number of seeds; 0 leaves the baseline out.
+
+    Returns:
+        The means and deviations over the seeds, see `over_seeds`; None
+        if `seeds` is 0 or there are no labels.
+    """
+    labels = (images.test or images.train).labels
+    if not seeds or labels is None or not (labels >= 0).any():
+        return None
+    classes = cluster_metrics.number_of_classes(images)
+    scores = []
+    with Counted("k-means", seeds) as progress:
+        for found in partitions(train, test, clusters, seeds):
+            scores.append(score(found, labels, clusters, classes))
+            progress.advance(1)
+    return {
+        **over_seeds(scores),
+        "seeds": seeds,
+        "features": "clean embeddings of the run, fit on its training images",
+    }

@@ -18,7 +18,7 @@ from and_tf.evaluation.linear_classifier import (
     Standardisation,
     top1,
 )
-from and_tf.utils.full_precision import full_precision
+from and_tf.search.products import full_precision
 
 # The values of λ / N that are tried; standardised features have a variance
 # of 1, so the same values suit all layers.

@@ -18,9 +18,9 @@ from and_tf.figures.panels import (
     Label,
     add_panel,
     draw_line,
-    mean_deviation,
     name_ends,
 )
+from and_tf.utils.averages import mean_deviation
 
 WIDTH = 1200  # All lengths here are in pixels.
 LEFT, RIGHT, TOP, BOTTOM = 92, 290, 92, 58
@@ -86,11 +86,14 @@ class Panel:
     scale: float = 100.0
 
     def spread(self, one: Series, figure: str) -> tuple[float, float] | None:
-        """Returns mean and deviation of a figure, or None if it is missing."""
-        values = [x for x in one.figures.get(figure, ()) if x is not None]
-        if not values:
+        """Returns mean and deviation of a figure, or None if it is missing.
+
+        The deviation of a single value is drawn as 0.
+        """
+        mean, deviation = mean_deviation(one.figures.get(figure, ()))
+        if mean is None:
             return None
-        return mean_deviation(self.scale * np.array(values))
+        return self.scale * mean, self.scale * (deviation or 0.0)
 
 
 PANELS = (

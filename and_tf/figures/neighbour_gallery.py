@@ -12,6 +12,7 @@ from and_tf.figures import canvas
 from and_tf.figures.canvas import Text
 from and_tf.figures.tile_grid import SMALL, Tile, TileGrid
 from and_tf.figures.tiles import Images, class_name, take, verdict
+from and_tf.utils.averages import percent
 
 if TYPE_CHECKING:
     from and_tf.method.discovery import Neighbourhoods
@@ -111,8 +112,8 @@ def _describe(
 
         agree = consistency(found.neighbours, labels)[found.is_anchor]
         if not np.isnan(agree).all():
-            share = 100 * np.nanmean(agree)
-            title += f", {share:.1f} % of their neighbours share the class"
+            share = percent(float(np.nanmean(agree)))
+            title += f", {share} of their neighbours share the class"
             reading += " (✓ same class, ✗ another)"
     return title, reading
 

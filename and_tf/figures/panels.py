@@ -160,18 +160,6 @@ def move_apart(places: Sequence[float], room: float) -> list[float]:
     return moved
 
 
-def mean_deviation(
-    values: Sequence[float] | np.ndarray,
-) -> tuple[float, float]:
-    """Returns the mean and the sample standard deviation of some values.
-
-    Args:
-        values: One or more numbers; the deviation of a single one is 0.
-    """
-    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
-    return float(np.mean(values)), float(deviation)
-
-
 def series(history: History, key: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns the epochs that have a finite value, and their values.
 

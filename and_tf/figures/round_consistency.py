@@ -18,6 +18,7 @@ from and_tf.figures.panels import (
     draw_stack,
     name_ends,
 )
+from and_tf.utils.averages import percent
 
 WIDTH, HEIGHT, TOP, BOTTOM = 1200, 520, 96, 78  # All lengths are in pixels.
 CURVES, BARS = (72, 520), (796, 254)  # Left and width of the panels.
@@ -85,7 +86,7 @@ def _draw_consistency(
     axes: Axes, rounds: Sequence[Round], chance: float
 ) -> None:
     """Draws a line per round, thick for samples that are its anchors."""
-    text = f"chance {100 * chance:.0f} %"
+    text = f"chance {percent(chance, 0)}"
     labels = [draw_baseline(axes, 100 * chance, text)]
     shades = np.linspace(0, 1, len(rounds)) if len(rounds) > 1 else [0.5]
     for place, drawn in zip(shades, rounds, strict=True):
@@ -117,7 +118,7 @@ def _draw_bars(axes: Axes, rounds: Sequence[Round], neighbours: int) -> None:
         parts = [(agree, canvas.GREEN), (differ, canvas.VERMILION)]
         text = ""
         if agree + differ and len(rounds) <= 8:
-            text = f"{100 * agree / (agree + differ):.0f} % ✓"
+            text = f"{percent(agree / (agree + differ), 0)} ✓"
         draw_stack(axes, drawn.number, 0.8, parts, text)
     axes.margins(y=0.1)
     axes.yaxis.set_major_formatter("{x:,.0f}")

@@ -23,6 +23,7 @@ from and_tf.figures.panels import (
     shade_rounds,
     spans_of,
 )
+from and_tf.utils.averages import percent
 
 WIDTH = 1200  # All lengths here are in pixels.
 LEFT, RIGHT, TOP, BOTTOM = 92, 226, 96, 58
@@ -77,7 +78,7 @@ class Panel:
             ending = self.ending.format(values[-1], row=history[-1])
             labels.append((values[-1], f"{name} {ending}".strip(), colour))
         for name, value in baselines.items() if self.compared else ():
-            text = f"{name} {100 * value:.1f} %"
+            text = f"{name} {percent(value)}"
             labels.append(draw_baseline(axes, 100 * value, text))
         if self.from_zero:
             axes.set_ylim(bottom=0)
@@ -105,8 +106,8 @@ class AnchorsPanel(Panel):
             if share is not None:
                 agree, differ = share * anchors, (1 - share) * anchors
                 parts = [(agree, canvas.GREEN), (differ, canvas.VERMILION)]
-                texts[0] += f", {100 * share:.1f} % ✓"
-                texts.append(f"{100 * share:.0f} %")
+                texts[0] += f", {percent(share)} ✓"
+                texts.append(percent(share, 0))
                 middle = (agree + anchors) / 2
                 names = [
                     (agree / 2, "✓ neighbours of its class", canvas.GREEN),
@@ -131,10 +132,15 @@ PANELS = (
     ),
     Panel("ACC, %", 260, {"acc": ("SCAN", canvas.BLUE)}, compared=True),
     Panel(
+        "held-out top-1, %", 260, {"held_out_top1": ("", canvas.BLUE)},
+        compared=True,
+    ),
+    Panel(
         "loss", 190,
         {
             "loss": ("", canvas.INK),
             "validation_loss": ("evaluation split", canvas.BLUE),
+            "held_out_loss": ("held-out images", canvas.BLUE),
         },
         "{:.3f}", scale=1,
     ),
@@ -169,7 +175,8 @@ def curves_array(
             any of `round`, `knn_clean`, `knn_bank`, `loss`, `anchors`,
             `consistency` and `learning_rate`; for a clustering also `acc`,
             `validation_loss`, `largest_cluster`, `clusters_used` and
-            `confident`. Accuracies, `consistency`, `largest_cluster` and
+            `confident`; for a fine-tuning `held_out_top1` and
+            `held_out_loss`. Accuracies, `consistency`, `largest_cluster` and
             `confident` are fractions.
         baselines: Accuracies as fractions, by name, drawn as horizontal lines.
         title: The title above the picture.

@@ -30,8 +30,12 @@ class Classification(Pretext):
         name: The name of the model.
 
     Attributes:
-        classifier: The `CosineClassifier`.
+        classifier: The `CosineClassifier`, or another layer from `call`'s
+            output to logits, see `new_classifier`.
     """
+
+    num_classes: int
+    seed: int | None
 
     def __init__(
         self,
@@ -51,13 +55,18 @@ class Classification(Pretext):
             augmenter=augmenter,
             name=name,
         )
-        self.classifier = CosineClassifier(
-            num_classes,
-            self.shapes.embedding_dim,
-            temperature=temperature,
-            seed=seed,
-        )
+        self.num_classes, self.seed = num_classes, seed
+        self.classifier = self.new_classifier()
         self._accuracy = collectives.MeanOfAll(name="accuracy")
+
+    def new_classifier(self) -> keras.layers.Layer:
+        """Makes the classifier, a built layer, for `num_classes` classes."""
+        return CosineClassifier(
+            self.num_classes,
+            self.shapes.embedding_dim,
+            temperature=self.temperature,
+            seed=self.seed,
+        )
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -66,7 +75,7 @@ class Classification(Pretext):
 
     @property
     def method_variables(self) -> list[keras.Variable]:
-        """The classifier's directions."""
+        """The classifier's weights."""
         return self.classifier.variables
 
     def task(
@@ -159,7 +168,7 @@ class Classification(Pretext):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments; see `KerasInterface`."""
-        return {**super().get_config(), "seed": self.classifier.seed}
+        return {**super().get_config(), "seed": self.seed}
 
     def _told(
         self, views: tf.Tensor, classes: tf.Tensor, training: bool

@@ -22,7 +22,7 @@ class Supervised(Classification):
     epochs could reach if every neighbour were right.
 
     Args:
-        encoder, temperature, augmenter, seed: See `Classification`.
+        encoder, temperature, augmenter, seed, name: See `Classification`.
         labels: [N], the labels of the training images, −1 where unknown; an
             image without a label is left out of the loss. Any array or list
             of whole numbers or strings; see `labels.as_labels`.
@@ -48,6 +48,7 @@ class Supervised(Classification):
         temperature: float = 0.1,
         augmenter: keras.layers.Layer | None = None,
         seed: int | None = None,
+        name: str = "Supervised",
     ) -> None:
         labels = as_labels(labels)
         found = np.unique(labels[labels >= 0])
@@ -63,7 +64,7 @@ class Supervised(Classification):
             temperature=temperature,
             augmenter=augmenter,
             seed=seed,
-            name="Supervised",
+            name=name,
         )
         self.labels = self.add_weight(
             name="labels",
@@ -93,7 +94,7 @@ class Supervised(Classification):
         return {
             **config,
             "labels": np.asarray(self.labels).tolist(),
-            "num_classes": self.classifier.directions.shape[0],
+            "num_classes": self.num_classes,
         }
 
     def top1(self, embeddings: np.ndarray, labels: np.ndarray) -> float | None:

@@ -11,6 +11,7 @@ from and_tf.evaluation.geometry import Hubness, class_similarity, hubness
 from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
 from and_tf.training.run import Run
+from and_tf.utils.averages import percent
 from and_tf.utils.errors import InputError
 
 MOST_POINTS = 2000  # A map can show so many; t-SNE needs half a minute.
@@ -104,7 +105,7 @@ def _text(figures: dict[str, Any], hubs: Hubness, moment: str) -> str:
         f"{protocol['images']}, after {moment}",
         f"  hubness        skewness of N_{hubs.neighbours} "
         f"{hubs.skewness:.2f}, at most {hubs.most}, nobody's neighbour "
-        f"{100 * hubs.nobodys:.1f} %",
+        f"{percent(hubs.nobodys)}",
     ]
     cosines = {
         "within classes": figures["cosine_within_classes"],

@@ -12,8 +12,11 @@ from and_tf.evaluation import cluster_metrics, kmeans
 from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
 from and_tf.training.run import Run
+from and_tf.utils.averages import percent
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
+
+SILHOUETTE = 2000  # The most samples for the silhouette.
 
 
 def evaluate(run: Run, options: Options) -> Findings:
@@ -40,10 +43,11 @@ def evaluate(run: Run, options: Options) -> Findings:
             seen.append(_against_labels(run, part, clusters))
             progress.advance(1)
     assert first is not None  # As there are one or more seeds.
+    drawn = cluster_metrics.draw(len(rows), SILHOUETTE)
     figures = {
         "protocol": _protocol(run, asked, options),
         "clusters": clusters,
-        "silhouette": kmeans.silhouette(rows, first),
+        "silhouette": cluster_metrics.silhouette(rows[drawn], first[drawn]),
         "cluster_sizes": cluster_metrics.cluster_sizes(
             first, clusters
         ).tolist(),
@@ -95,11 +99,11 @@ def _against_labels(
 def _over_seeds(
     seen: Sequence[tuple[cluster_metrics.Scores, float | None]],
 ) -> dict[str, Any]:
-    """Summarises the figures by `kmeans.spread`; empty without labels."""
+    """Summarises the figures by `kmeans.over_seeds`; empty without labels."""
     if not seen:
         return {}
     scores, majorities = zip(*seen, strict=True)
-    figures = kmeans.spread(scores)
+    figures = kmeans.over_seeds(scores)
     if None not in majorities:
         figures["acc_majority"] = float(np.mean(majorities))
     return figures
@@ -116,7 +120,7 @@ def _protocol(run: Run, asked: Split, options: Options) -> dict[str, Any]:
         "num_train": run.images.train.size,
         "asked": asked.name,
         "num_queries": asked.size,
-        "silhouette": f"of at most {kmeans.SILHOUETTE:,} images, Euclidean",
+        "silhouette": f"of at most {SILHOUETTE:,} images, Euclidean",
         "seeds": options.kmeans_seeds,
     }
     if asked.has_labels:
@@ -138,13 +142,12 @@ def _text(figures: dict[str, Any], moment: str) -> str:
     for name in ("acc", "nmi", "ari", "acc_top5"):
         if figures.get(name) is None:
             continue
-        deviation = figures[f"{name}_std"]
-        more = f" ± {100 * deviation:.2f}" if deviation is not None else ""
+        text = percent(figures[name], 2, figures[f"{name}_std"])
         title = name.upper().replace("_TOP5", " top-5")
-        lines.append(f"  {title:11}{100 * figures[name]:.2f}{more} %")
+        lines.append(f"  {title:11}{text}")
     if "acc_majority" in figures:
         lines.append(
-            f"  {'majority':11}{100 * figures['acc_majority']:.2f} %, many "
+            f"  {'majority':11}{percent(figures['acc_majority'], 2)}, many "
             "clusters to one class"
         )
     sizes = figures["cluster_sizes"]

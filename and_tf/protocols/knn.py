@@ -12,6 +12,7 @@ from and_tf.evaluation.run_knn import RunKnn
 from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
 from and_tf.training.run import Run
+from and_tf.utils.averages import percent
 from and_tf.utils.errors import InputError
 
 GALLERIES = {"clean": "clean gallery", "bank": "memory bank"}
@@ -100,8 +101,8 @@ def _figures(name: str, found: Knn) -> dict[str, float | None]:
 
 def _line(name: str, found: Knn) -> str:
     # With five classes or fewer, top-5 is always right and says nothing.
-    top5 = "" if found.top5 is None else f"top-5 {100 * found.top5:.2f} %  "
+    top5 = "" if found.top5 is None else f"top-5 {percent(found.top5, 2)}  "
     return (
-        f"  {name:13}  top-1 {100 * found.top1:.2f} %  {top5}"
-        f"1-NN {100 * found.nearest_top1:.2f} %"
+        f"  {name:13}  top-1 {percent(found.top1, 2)}  {top5}"
+        f"1-NN {percent(found.nearest_top1, 2)}"
     )

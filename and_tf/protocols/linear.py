@@ -23,6 +23,7 @@ from and_tf.evaluation.linear_classifier import standardisation, top1
 from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
 from and_tf.training.run import Run
+from and_tf.utils.averages import percent
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
 
@@ -203,10 +204,10 @@ def _table(rows: list[dict], protocol: dict, moment: str) -> str:
         size = f"{'×'.join(map(str, row['shape']))} = {row['features']:,}"
         if len(row["shape"]) == 1:
             size = f"{row['features']:,}"
-        sgd, of_ridge = (100 * row[k] for k in ("sgd_top1", "ridge_top1"))
-        lines.append(
-            f"  {row['layer']:12}{size:>20}{sgd:>10.2f} %{of_ridge:>11.2f} %"
+        sgd, of_ridge = (
+            percent(row[name], 2) for name in ("sgd_top1", "ridge_top1")
         )
+        lines.append(f"  {row['layer']:12}{size:>20}{sgd:>12}{of_ridge:>13}")
     lines.append(
         f"  learnt from {protocol['num_train']:,} images, queries "
         f"{protocol['queries']}, {protocol['num_queries']:,} images"

@@ -22,6 +22,7 @@ from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
 from and_tf.training.run import Run
 from and_tf.training.run_directory import RunDirectory
+from and_tf.utils.averages import percent
 from and_tf.utils.errors import InputError
 
 PICTURE = "consistency"
@@ -76,7 +77,7 @@ def evaluate(run: Run, options: Options) -> Findings:
     if figures["neighbours_pull"] is not None:
         text += (
             "\n  of what pulls an anchor, its neighbours have "
-            f"{100 * figures['neighbours_pull']:.1f} %, its own row the rest"
+            f"{percent(figures['neighbours_pull'])}, its own row the rest"
         )
     return Findings(figures, text, pictures)
 
@@ -202,9 +203,6 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
     def count(value: int | None) -> str:
         return "" if value is None else f"{value:,}"
-
-    def percent(value: float | None) -> str:
-        return "" if value is None else f"{100 * value:.1f} %"
 
     names = "anchors", "consistent", "inconsistent", "consistency"
     heads = (*names, "anchors kept", "neighbours kept")

@@ -217,7 +217,7 @@ def _ends(
     ends = order[:SHOWN], order[SHOWN:][-SHOWN:]
     label = found.label_of(cluster)
     rows = [
-        [Tile(found.queries, n, lines=(f"{100 * sure[n]:.0f} %",)) for n in end]
+        [Tile(found.queries, n, lines=(percent(sure[n], 0),)) for n in end]
         for end in map(np.ndarray.tolist, ends)
     ]
     return [[framed(tile, label) for tile in row] for row in rows if row]

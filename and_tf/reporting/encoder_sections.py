@@ -261,7 +261,7 @@ def _most_confident(found: Knn, mask: np.ndarray) -> np.ndarray:
 def _group(run: Run, found: Knn, place: int) -> list[Tile]:
     train, test = run.images.train, run.images.test
     predicted = class_name(train, int(found.predictions[place]))
-    said = (f"as {predicted}", f"by {100 * found.shares[place]:.0f} %")
+    said = (f"as {predicted}", f"by {percent(found.shares[place], 0)}")
     query = Tile(test or train, int(found.numbers[place]), "query", said)
     others = found.nearest[place, :SHOWN]
     return [query, *(found_beside(query, i, train) for i in others)]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jinja2
 
 from and_tf.training import result_file
-from and_tf.utils import atomic_files, provenance
+from and_tf.utils import atomic_files, averages, provenance
 from and_tf.utils.flag_config import RunConfig
 from and_tf.utils.progress import duration
 
@@ -116,9 +116,11 @@ def environment() -> jinja2.Environment:
     return found
 
 
-def percent(share: float | None) -> str:
+def percent(
+    share: float | None, digits: int = 1, deviation: float | None = None
+) -> str:
     """Formats 0.5332 as "53.3 %", and None as a dash."""
-    return UNKNOWN if share is None else f"{100 * share:.1f} %"
+    return averages.percent(share, digits, deviation, UNKNOWN)
 
 
 def number(value: int | float | None) -> str:

@@ -239,8 +239,7 @@ def kmeans(run: Run) -> Values | None:
     for key, name in KMEANS.items():
         if figures.get(key) is not None:
             deviation = figures.get(f"{key}_std")
-            more = f" ± {100 * deviation:.1f}" if deviation is not None else ""
-            rows.append((name, f"{100 * figures[key]:.1f}{more} %"))
+            rows.append((name, percent(figures[key], deviation=deviation)))
     if figures["silhouette"] is not None:
         rows.append(("silhouette", f"{figures['silhouette']:.3f}"))
     sizes = figures["cluster_sizes"]

@@ -19,6 +19,7 @@ from and_tf.training import trainer
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.config import TrainConfig
 from and_tf.training.run_directory import RunDirectory
+from and_tf.utils import flag_files, schemas
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
 
@@ -201,6 +202,11 @@ class Clustering:
         count = len(self.result["confusion"] or [])
         return list(names or map(str, range(count)))
 
+    @property
+    def matching(self) -> list[int] | None:
+        """The class that each cluster was matched to, −1 for none, or None."""
+        return self.result["matching"]
+
     def label_of(self, cluster: int) -> int:
         """Returns the class that a cluster was matched to, −1 if none."""
         matching = self.result["matching"]
@@ -270,14 +276,18 @@ def single_head(scan: SCAN, head: int) -> keras.Model:
 def is_clustering(path: pathlib.Path) -> bool:
     """Returns whether a directory is that of a clustering, not of a run.
 
-    It looks for a flag that only a clustering has, --entropy_weight. The
-    flags are written before the first step.
+    Its newest checkpoint says so. Before there is one, the flags tell, as a
+    training has no --entropy_weight.
     """
+    directory = ClusterDirectory(path)
+    metadata = directory.checkpoints.newest_metadata()
+    if metadata is not None:
+        return schemas.is_clustering(metadata)
     try:
-        text = ClusterDirectory(path).flagfile.read_text(encoding="utf-8")
-    except (OSError, ValueError):
+        lines = flag_files.read(directory.flagfile)
+    except InputError:
         return False
-    return "--entropy_weight=" in text
+    return any(line.startswith("--entropy_weight=") for line in lines)
 
 
 def _not_finished(path: pathlib.Path) -> InputError:

@@ -17,6 +17,7 @@ from and_tf.training import result_file
 from and_tf.training import results as training_summary
 from and_tf.training.run import Run
 from and_tf.utils import provenance
+from and_tf.utils.averages import percent
 from and_tf.utils.progress import Counted
 
 
@@ -40,7 +41,7 @@ def print_mined(k: int, agreement: dict[str, float | None]) -> None:
     """Prints how many of the mined neighbours have their image's label."""
     text = f"{k} neighbours of each image"
     if agreement["train"] is not None:
-        text += f", {100 * agreement['train']:.1f} % with its label"
+        text += f", {percent(agreement['train'])} with its label"
     print(text, flush=True)
 
 
@@ -53,7 +54,7 @@ def print_oracle(kept: np.ndarray) -> None:
     alone = (kept == np.arange(len(kept))[:, None]).all(1).mean()
     print(
         f"LABELS ARE USED (--mining=oracle): neighbours with another label "
-        f"are left out; {100 * alone:.1f} % of the images have none left and "
+        f"are left out; {percent(alone)} of the images have none left and "
         "are paired with themselves",
         flush=True,
     )
@@ -62,7 +63,7 @@ def print_oracle(kept: np.ndarray) -> None:
 def print_baseline(compared: dict[str, Any] | None) -> None:
     """Prints the ACC of k-means, the baseline of the clustering."""
     if compared is not None:
-        print(f"k-means: ACC {100 * compared['acc']:.1f} %", flush=True)
+        print(f"k-means: ACC {percent(compared['acc'])}", flush=True)
 
 
 def with_progress(
@@ -126,9 +127,7 @@ def _print_methods(result: dict[str, Any]) -> None:
 
     def line(name: str, found: dict[str, Any]) -> None:
         cells = [found.get(key) for key in NAMES]
-        text = "".join(
-            f"{'' if x is None else f'{100 * x:.1f} %':>11}" for x in cells
-        )
+        text = "".join(f"{percent(x):>11}" for x in cells)
         print(f"{name:16}{text}".rstrip())
 
     print(f"{'':16}" + "".join(f"{head:>11}" for head in NAMES.values()))
@@ -139,8 +138,8 @@ def _print_methods(result: dict[str, Any]) -> None:
     if (result["self_labelling"] or {}).get("epochs"):
         line("+ self-labelling", result)
     if result["acc_majority"] is not None:
-        share = 100 * result["acc_majority"]
-        print(f"many clusters to one class: {share:.1f} %")
+        share = percent(result["acc_majority"])
+        print(f"many clusters to one class: {share}")
     protocol = result["protocol"]
     print(
         f"matched on {protocol['matched_on']}, "
@@ -163,7 +162,7 @@ def _print_end(labelled: dict[str, Any] | None) -> None:
         why = ", where the confident share no longer grew"
     print(
         f"{labelled['epochs']} epochs of self-labelling{why}: "
-        f"{100 * labelled['confident']:.1f} % confident at the end"
+        f"{percent(labelled['confident'])} confident at the end"
     )
 
 

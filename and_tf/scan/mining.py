@@ -7,7 +7,6 @@ import pathlib
 
 import numpy as np
 
-from and_tf.data.split import Split
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.search.nearest import nearest
 from and_tf.utils import archives, atomic_files
@@ -64,7 +63,9 @@ def mine(
     return Mined(found, others)
 
 
-def agreement(neighbours: np.ndarray, split: Split) -> float | None:
+def agreement(
+    neighbours: np.ndarray, labels: np.ndarray | None
+) -> float | None:
     """Computes the share of neighbours that have their image's label.
 
     It tells how good the mined neighbours are. For random neighbours it is
@@ -72,13 +73,13 @@ def agreement(neighbours: np.ndarray, split: Split) -> float | None:
 
     Args:
         neighbours: int32 [N, K], the neighbours of each image.
-        split: The split of the N images.
+        labels: int64 [N], the labels or clusters of the images, −1 where
+            unknown; None if none is known.
 
     Returns:
         The share, from 0 to 1; None if no image has a label together with one
         of its neighbours.
     """
-    labels = split.labels
     if labels is None:
         return None
     theirs = labels[neighbours]  # [N, K]

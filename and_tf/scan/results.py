@@ -18,6 +18,7 @@ from and_tf.scan.validation import Assessment
 from and_tf.training import results as training_summary
 from and_tf.training.callbacks.checkpointing import Recorder
 from and_tf.training.run_directory import versions
+from and_tf.utils.averages import percent
 
 NAMES = {"acc": "ACC", "nmi": "NMI", "ari": "ARI", "acc_top5": "ACC top-5"}
 
@@ -237,7 +238,7 @@ def draw(
             figures.confusion_array(
                 np.array(result["confusion"]),
                 split.class_names,
-                title=f"SCAN, {name}: ACC {100 * result['acc']:.1f} %",
+                title=f"SCAN, {name}: ACC {percent(result['acc'])}",
             ),
             directory.confusion,
         )

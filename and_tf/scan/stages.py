@@ -24,6 +24,7 @@ from and_tf.training import multi_process
 from and_tf.training.callbacks.checkpointing import Recorder, state
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.experiment import view_config
+from and_tf.utils.averages import percent
 from and_tf.utils.errors import InputError
 
 UNSURE = (
@@ -249,7 +250,7 @@ def _confident(run: ClusteringRun, found: Assessment) -> bool:
         return False
     head = f" by head {found.head}" if run.config.heads > 1 else ""
     print(
-        f"self-labelling{head}: {100 * share:.1f} % of "
+        f"self-labelling{head}: {percent(share)} of "
         f"{run.source.queries.name} are above {threshold:g}",
         flush=True,
     )

@@ -13,10 +13,10 @@ import numpy as np
 from and_tf.data.split import ImageData, Split
 from and_tf.distribution import strategy
 from and_tf.distribution.process_group import ProcessGroup
+from and_tf.evaluation import kmeans
 from and_tf.evaluation.cluster_metrics import classes_that_occur
 from and_tf.evaluation.embeddings import embed
 from and_tf.scan import (
-    baseline,
     console,
     mining,
     pair_batches,
@@ -37,6 +37,7 @@ from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.restore import fingerprint
 from and_tf.training.run import Run
+from and_tf.utils import schemas
 from and_tf.utils.errors import InputError
 
 
@@ -224,8 +225,8 @@ def begin(
         asked = embedded(test) if test else None
     mined = mining.mine(rows, asked, config.neighbours, processes)
     agreement = {
-        "train": mining.agreement(mined.train, train),
-        "evaluation": mining.agreement(mined.evaluation, source.queries),
+        "train": mining.agreement(mined.train, train.labels),
+        "evaluation": mining.agreement(mined.evaluation, source.queries.labels),
     }
     console.print_mined(config.neighbours, agreement)
     if config.uses_labels:
@@ -240,12 +241,12 @@ def begin(
             rows if asked is None else asked
         )
         unsupervised_metrics.write(directory.sample, sample)
-    compared = baseline.kmeans_baseline(
+    compared = kmeans.baseline(
         source.images, rows, asked, clusters, config.kmeans_seeds
     )
     console.print_baseline(compared)
     return mined, {
-        "kind": "scan",
+        "kind": schemas.SCAN,
         "encoder": source.built_from,
         "features": config.features,
         "clusters": clusters,

@@ -20,10 +20,13 @@ import pathlib
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.metrics import adjusted_rand_score
 
+from and_tf.evaluation import cluster_metrics
+from and_tf.scan.mining import agreement
 from and_tf.scan.validation import Assessment
 from and_tf.utils import archives, atomic_files
+from and_tf.utils.averages import percent
 
 _ARRAYS = {"places": ("iu", 1), "features": ("f", 2)}
 MOST = 3000  # The most images for the silhouette, which compares all pairs.
@@ -52,10 +55,7 @@ def draw_sample(features: np.ndarray, most: int = MOST) -> Sample:
         features: float32 [M, D], the features of the evaluation split.
         most: The size of the sample, at most M.
     """
-    places = np.arange(len(features))
-    if len(features) > most:
-        chosen = np.random.default_rng(0).choice(places, most, replace=False)
-        places = np.sort(chosen)
+    places = cluster_metrics.draw(len(features), most)
     return Sample(places, features[places])
 
 
@@ -96,9 +96,12 @@ def measures(
     """
     assigned, total = found.assigned, len(found.probabilities)
     return {
-        "silhouette": sample and silhouette(sample, assigned),
+        "silhouette": sample
+        and cluster_metrics.silhouette(
+            sample.features, assigned[sample.places], "cosine"
+        ),
         "heads_agree": heads_agreement(found.by_head),
-        "neighbours_together": neighbours_together(assigned, neighbours),
+        "neighbours_together": agreement(neighbours, assigned),
         "confidence": float(found.probabilities.max(1).mean()),
         "clusters_used": found.used,
         "smallest_cluster": float(found.sizes.min() / total),
@@ -106,24 +109,6 @@ def measures(
         "silhouette_of": "clean embeddings of the run that was clustered, "
         f"{len(sample.places) if sample else 0:,} images, cosine distance",
     }
-
-
-def silhouette(sample: Sample, assigned: np.ndarray) -> float | None:
-    """Computes the mean silhouette coefficient, by cosine distance.
-
-    Args:
-        sample: A sample of the M images.
-        assigned: int64 [M], the cluster of each image.
-
-    Returns:
-        A value from −1 to 1; None if all sampled images are in one cluster,
-        or each is in its own.
-    """
-    clusters = assigned[sample.places]
-    if not 1 < len(np.unique(clusters)) < len(clusters):
-        return None
-    score = silhouette_score(sample.features, clusters, metric="cosine")
-    return float(score)
 
 
 def heads_agreement(by_head: np.ndarray | None) -> float | None:
@@ -141,16 +126,6 @@ def heads_agreement(by_head: np.ndarray | None) -> float | None:
     return float(np.mean([adjusted_rand_score(*pair) for pair in pairs]))
 
 
-def neighbours_together(assigned: np.ndarray, neighbours: np.ndarray) -> float:
-    """Computes the share of mined neighbours in their image's cluster.
-
-    Args:
-        assigned: int64 [M], the cluster of each image.
-        neighbours: int32 [M, K], the neighbours of each image.
-    """
-    return float((assigned[neighbours] == assigned[:, None]).mean())
-
-
 def sentence(found: dict[str, Any]) -> str:
     """Formats the result of `measures` as a line for the console."""
     parts = []
@@ -159,7 +134,7 @@ def sentence(found: dict[str, Any]) -> str:
     if found["heads_agree"] is not None:
         parts.append(f"heads agree {found['heads_agree']:.2f}")
     parts += [
-        f"{100 * found['neighbours_together']:.1f} % of neighbours together",
-        f"confidence {100 * found['confidence']:.1f} %",
+        f"{percent(found['neighbours_together'])} of neighbours together",
+        f"confidence {percent(found['confidence'])}",
     ]
     return f"without labels: {', '.join(parts)}"

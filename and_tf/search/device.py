@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from and_tf.distribution import device_memory
+from and_tf.distribution import devices
 
 
 def current() -> str:
@@ -38,13 +38,13 @@ def budget(device: str) -> int:
     compiled again.
 
     Args:
-        device: The name of the device; see `device_memory.total_bytes`.
+        device: The name of the device; see `devices.total_bytes`.
     """
-    total = device_memory.total_bytes(device)
+    total = devices.total_bytes(device)
     if total is None:
         return UNKNOWN_BYTES
     allowed = min(total // SHARE, MOST_BYTES)
-    free = device_memory.free_bytes(device)
+    free = devices.free_bytes(device)
     while free is not None and allowed > max(free // 2, LEAST_BYTES):
         allowed //= 2
     return allowed

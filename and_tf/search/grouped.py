@@ -20,9 +20,9 @@ import tensorflow as tf
 from and_tf.search import device
 from and_tf.search.highest import GROUP, highest, numbers_beside
 from and_tf.search.packing import Packing, fetched
+from and_tf.search.products import full_precision
 from and_tf.search.summary import Summary
 from and_tf.utils.errors import InputError
-from and_tf.utils.full_precision import full_precision
 
 # The most queries of a slice. This many fill any device, and with several
 # slices the host can fetch one while the next is computed.

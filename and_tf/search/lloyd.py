@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from and_tf.search import assignment
 from and_tf.search.packing import fetch
+from and_tf.search.products import full_precision
 from and_tf.search.seeding import first_centres
-from and_tf.utils.full_precision import full_precision
 
 # Iterations stop once the sum of the squared moves of all centres is at most
 # this times the mean variance of a dimension, as in scikit-learn.

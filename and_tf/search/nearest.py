@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.search import blockwise, device, grouped
+from and_tf.search.products import full_precision
 from and_tf.search.summary import Summary
 from and_tf.utils.errors import InputError
-from and_tf.utils.full_precision import full_precision
 
 SHARED = 1024  # Devices share the queries in multiples of this number.
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from and_tf.utils.full_precision import full_precision
+from and_tf.search.products import full_precision
 
 PART = 1024  # The number of rows in a part, which `_drawn` draws first.
 

@@ -7,11 +7,12 @@ figures that measure their quality without labels.
 from __future__ import annotations
 
 import dataclasses
-import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from and_tf.utils import provenance, records, schemas
+from and_tf.utils import averages, provenance, records, schemas
+from and_tf.utils.averages import Values, known, mean_deviation
+from and_tf.utils.schemas import is_clustering
 
 NONE = "–"
 # The prefixes of a round's number and of a layer's name.
@@ -24,29 +25,6 @@ HOW_TO_READ = (
     "fall as C grows; the last C before they fall faster splits nothing yet. "
     "Unused clusters, or one with most of the images, tell of a C too large.\n"
 )
-
-
-# One value for each seed, None if a run has no value.
-Values = Sequence[float | None]
-
-
-def known(values: Values) -> list[float]:
-    """Returns the values that are not None."""
-    return [value for value in values if value is not None]
-
-
-def mean_deviation(values: Values) -> tuple[float, float | None]:
-    """Returns the mean and the sample standard deviation of known values.
-
-    Args:
-        values: The values of all seeds, at least one of them not None.
-
-    Returns:
-        The mean, and the deviation or None if only one value is known.
-    """
-    there = known(values)
-    deviation = statistics.stdev(there) if len(there) > 1 else None
-    return statistics.fmean(there), deviation
 
 
 def percent(values: Values) -> str:
@@ -69,15 +47,12 @@ def count(values: Values) -> str:
 
 
 def _text(values: Values, digits: int) -> str:
-    there = known(values)
-    if not there:
+    mean, deviation = mean_deviation(values)
+    if mean is None:
         return NONE
-    mean, deviation = mean_deviation(there)
-    text = f"{mean:.{digits}f}"
-    if deviation is not None:
-        text += f" ± {deviation:.{digits}f}"
-    if len(there) < len(values):
-        text += f" ({len(there)} of {len(values)})"
+    text = averages.with_deviation(mean, deviation, digits)
+    if (there := len(known(values))) < len(values):
+        text += f" ({there} of {len(values)})"
     return text
 
 
@@ -116,11 +91,6 @@ WITHOUT_LABELS = {
     "clusters_used": Measure("used", count, ranked=False),
     "largest_cluster": Measure("largest", ranked=False),
 }
-
-
-def is_clustering(result: Mapping[str, Any]) -> bool:
-    """Returns whether a result.json is of a clustering, not of a training."""
-    return "cluster_sizes" in result
 
 
 def figures_of(result: Mapping[str, Any]) -> dict[str, float]:
@@ -204,7 +174,7 @@ def headline(result: Mapping[str, Any]) -> str:
     mark = f" {provenance.MARK}" if helped else ""
     for name, word in (("knn_top1_last", "kNN"), ("acc", "ACC")):
         if name in figures:
-            return f"{word} {100 * figures[name]:.1f} %{mark}"
+            return f"{word} {averages.percent(figures[name])}{mark}"
     return ""
 
 

@@ -18,12 +18,11 @@ from and_tf.sweeping.metrics import (
     Values,
     caption,
     gather,
-    known,
-    mean_deviation,
     measure,
 )
 from and_tf.sweeping.run_status import Outcome
 from and_tf.utils import atomic_files, provenance
+from and_tf.utils.averages import known, mean_deviation
 from and_tf.utils.escaping import for_csv
 from and_tf.utils.flag_config import RunConfig
 
@@ -230,7 +229,6 @@ def _csv(rows: Sequence[Row]) -> str:
         if helped:
             cells.append(str(row.is_helped))
         for name in names:
-            found = known(figures.get(name, ()))
-            cells += mean_deviation(found) if found else (None, None)
+            cells += mean_deviation(figures.get(name, ()))
         writer.writerow(cells)
     return text.getvalue()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
 import functools
 import io
 import json
@@ -213,6 +214,21 @@ class Checkpoints:
             key=lambda path: path.stem,
         )
 
+    def newest_metadata(self) -> dict[str, Any] | None:
+        """Reads the newest checkpoint's JSON, but none of its arrays.
+
+        Returns:
+            The JSON values; None if there is no checkpoint, or none that can
+            be read.
+        """
+        for path in reversed(self.paths()):
+            with (
+                contextlib.suppress(*DAMAGE),
+                np.load(path, allow_pickle=False) as data,
+            ):
+                return _metadata(data)
+        return None
+
     def latest(self) -> Checkpoint | None:
         """Reads the newest whole checkpoint; returns None if there is none."""
         for path in reversed(self.paths()):
@@ -224,6 +240,14 @@ class Checkpoints:
                 words = why(error)
                 print(f"{path} is damaged ({words}); trying the one before.")
         return None
+
+
+def _metadata(data: Any) -> dict[str, Any]:
+    """Reads the JSON in an open checkpoint, and nothing else of it."""
+    # `records.decode` would refuse NaN, which the metadata may hold.
+    found = json.loads(str(data["notes"]))
+    records.check(found, schemas.CheckpointMetadata)
+    return found
 
 
 @functools.cache
@@ -279,9 +303,7 @@ class Checkpoint:
             # memory than its own size.
             if any(i.compress_type for i in data.zip.infolist()):
                 raise ValueError("compressed, as no checkpoint is")
-            # `records.decode` would refuse NaN, which the metadata may hold.
-            self.metadata: dict[str, Any] = json.loads(str(data["notes"]))
-            records.check(self.metadata, schemas.CheckpointMetadata)
+            self.metadata = _metadata(data)
             if self.metadata["format"] > FORMAT:
                 raise InputError(
                     f"Expected a checkpoint of format {FORMAT} or older. "

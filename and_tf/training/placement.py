@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from and_tf.data.split import ImageData, Split
-from and_tf.distribution import device_memory
+from and_tf.distribution import devices
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.distribution.strategy import accelerated
 from and_tf.method.encoder_model import Pretext
@@ -90,7 +90,7 @@ def fits(config: TrainConfig, train: Split, processes: ProcessGroup) -> bool:
     assert train.image_shape is not None  # As the images are in memory.
     size = train.size * 3 * math.prod(train.image_shape)
     names = [name or "GPU:0" for name in processes.devices]
-    totals = [device_memory.total_bytes(name) for name in names]
+    totals = [devices.total_bytes(name) for name in names]
     return all(
         total is not None and size <= config.device_data_fraction * total
         for total in totals

@@ -13,8 +13,8 @@ import numpy as np
 
 from and_tf import figures
 from and_tf.data.preprocessing import pictures
-from and_tf.data.skipped import summaries
 from and_tf.data.split import ImageData, take
+from and_tf.data.walking import summaries
 from and_tf.distribution.devices import describe, gpu_names, unused_gpus
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.embeddings import embed
@@ -26,6 +26,7 @@ from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training, rounds_of
 from and_tf.training.run_directory import RunDirectory, versions
 from and_tf.utils import provenance
+from and_tf.utils.averages import percent
 
 _NAMED_CLASSES = 12  # If there are more, only their number is printed.
 ABOUT = {
@@ -106,7 +107,7 @@ def describe_classes(names: Sequence[str]) -> str:
 def add_baseline(training: Training, name: str, found: Knn) -> None:
     """Prints the kNN top-1 accuracy of a baseline, and keeps it."""
     training.metadata["baselines"][name] = found.top1
-    print(f"{name + ':':19}kNN {100 * found.top1:.1f} %", flush=True)
+    print(f"{name + ':':19}kNN {percent(found.top1)}", flush=True)
 
 
 def finish(training: Training, recorder: Recorder) -> dict[str, Any]:
@@ -300,22 +301,22 @@ def print_table(result: dict[str, Any]) -> None:
     else:
         line("", "kNN top-1", "classifier", "train views")
     for name, top1 in result["knn_baselines"].items():
-        line(name, _percent(top1))
+        line(name, percent(top1))
     for row in rounds:
         number, anchors = row["round"], row["selected"]
         line(
             f"round {number}" if number else "instance learning",
-            _percent(row["knn_clean"]),
+            percent(row["knn_clean"]),
             f"{anchors:,}" if anchors else "",
-            _percent(row["consistency"]),
+            percent(row["consistency"]),
         )
     if not rounds and result["epochs"]:
         note = ", uses labels" if result["uses_labels"] else ""
         line(
             result["pretext"] + note,
-            _percent(result["knn_top1_last"]),
-            _percent(result["classifier_top1"]),
-            _percent(result["train_accuracy"]),
+            percent(result["knn_top1_last"]),
+            percent(result["classifier_top1"]),
+            percent(result["train_accuracy"]),
         )
     if result["knn_protocol"]:
         protocol = result["knn_protocol"]
@@ -336,13 +337,9 @@ def describe_neighbours(neighbours: dict[str, Any]) -> str:
     if share is None:
         return f"neighbours: {k} of each training image"
     return (
-        f"neighbours: {_percent(share)} of the {k} nearest of a training image "
+        f"neighbours: {percent(share)} of the {k} nearest of a training image "
         "have its class"
     )
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
 
 
 def print_files(directory: RunDirectory) -> None:

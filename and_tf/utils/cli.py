@@ -16,7 +16,6 @@ from absl import app, flags, logging
 from and_tf.utils import (
     command_help,
     console,
-    damage,
     environment,
     flag_files,
     unexpected,
@@ -140,12 +139,7 @@ def _end(error: Exception) -> int:
     if isinstance(error, InputError):
         console.complain(f"error: {error}")
     else:
-        sentence = (
-            unreadable(error)
-            or damage.sentence(error)
-            or unexpected.sentence(error)
-        )
-        console.complain(f"\nerror: {sentence}")
+        console.complain(f"\nerror: {unexpected.sentence(error)}")
     return 1
 
 
@@ -157,24 +151,6 @@ def _tell_of_lost_output() -> None:
             f"note: lines are missing from standard output ({lost.strerror}). "
             "What the command writes to files is complete."
         )
-
-
-def unreadable(error: Exception) -> str | None:
-    """Returns the sentence for an image that became unreadable in a run.
-
-    Such an error is raised inside TensorFlow's graph, by the assertion of
-    `data.split.Stream`, and arrives wrapped in TensorFlow's own message.
-
-    Returns:
-        The sentence; None if the error is another one.
-    """
-    found = re.search(r"\[(Expected an image [^]]*)\] \[([^]]*)\]", str(error))
-    if found is None:
-        return None
-    return (
-        f"{found[1]} {found[2]}. It could be read when the run began: put it "
-        "back, then continue with --resume."
-    )
 
 
 def import_tensorflow() -> None:

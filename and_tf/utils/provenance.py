@@ -18,7 +18,7 @@ Pretrained = Mapping[str, Any] | None
 
 def has_seen_labels(pretrained: Pretrained) -> bool:
     """Returns whether weights have seen labels, or may have seen them."""
-    return bool(pretrained) and pretrained["labels"] != "none"
+    return pretrained is not None and pretrained["labels"] != "none"
 
 
 def describe(pretrained: Mapping[str, Any]) -> str:

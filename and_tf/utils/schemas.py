@@ -6,12 +6,14 @@ fields than those named here, and keep them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 Count = Annotated[int, Meta(ge=0)]
 Numbers = dict[str, Any]  # Figures of protocols, which check them.
+SCAN = "scan"  # The "kind" of a clustering; a training has none.
 
 
 class Evaluations(Struct):
@@ -149,6 +151,29 @@ class ClusteringResult(Finished, kw_only=True):
     without_labels: WithoutLabels | None = None
 
 
+class Classified(Struct):
+    """The figures of one classifier of a fine-tuning in result.json."""
+
+    held_out_top1: float
+    temperature: float
+    test_top1: float | None = None
+    ece: float | None = None
+    ece_uncalibrated: float | None = None
+
+
+class FinetuningResult(Finished, kw_only=True):
+    """The result.json of a fine-tuning."""
+
+    fine_tuned: Classified
+    linear_head: Classified
+    scratch: Classified | None
+    class_names: list[str]
+    labels: dict[str, Any]
+    dataset_labels: list[int] | None = None
+    per_class: list[float | None] | None = None
+    confusion: list[list[int]] | None = None
+
+
 def of_result(result: object) -> Any:
     """Returns the schema for a result.json.
 
@@ -159,9 +184,18 @@ def of_result(result: object) -> Any:
         return Evaluations
     if not set(result) - {"evaluation", "evaluation_of"}:
         return Evaluations
-    if "cluster_sizes" in result:
-        return ClusteringResult
-    return TrainingResult
+    if "fine_tuned" in result:
+        return FinetuningResult
+    return ClusteringResult if is_clustering(result) else TrainingResult
+
+
+def is_clustering(content: Mapping[str, Any]) -> bool:
+    """Returns whether a file is that of a clustering, not of a training.
+
+    Args:
+        content: The content of a result.json, or the JSON in a checkpoint.
+    """
+    return content.get("kind") == SCAN
 
 
 class LinearLayer(Struct):

@@ -1,26 +1,93 @@
-"""Makes the sentence for an error that the project did not expect."""
+"""Makes the sentences for errors that the project did not expect."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+import textwrap
 
 PACKAGES = ("and_tf", "export", "benchmarks")
 _LONGEST = 400  # Characters of an error's own words that are shown.
 _MEMORY = ("MemoryError", "ResourceExhaustedError", "_ArrayMemoryError")
+_KINDS = (
+    "DataLossError",
+    "FailedPreconditionError",
+    "InvalidArgumentError",
+    "NotFoundError",
+    "OutOfRangeError",
+)
+# The place of an error in a graph, which tells a user nothing.
+_PLACES = re.compile(
+    r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:\w+\]|name:\s*$"
+    r"|Error in user-defined function .*? with iterator: [\w:]+: "
+    r"|^(Graph execution error|Detected at node | +File ).*$",
+    re.MULTILINE,
+)
+_ITERATORS = "IteratorGetNext", "ReduceDataset"
+_LONGEST_BRIEF = 200  # Characters.
 
 
 def sentence(error: BaseException) -> str:
-    """Describes where and why a command failed, in the error's own words.
+    """Describes an error that is not an `InputError`, and what to do.
 
     Args:
-        error: An error that is not an `InputError`, such as an OSError of a
-            disk, or one of TensorFlow's, whose many lines are cut to the first.
+        error: The error, such as an OSError of a disk, or one of TensorFlow's,
+            whose many lines are cut to the first.
+    """
+    return _unreadable(error) or _damaged(error) or _failed(error)
+
+
+def _unreadable(error: BaseException) -> str | None:
+    """Returns the sentence for an image that became unreadable in a run.
+
+    Such an error is raised inside TensorFlow's graph, by the assertion of
+    `data.split.Stream`, and arrives wrapped in TensorFlow's own message.
 
     Returns:
-        A text that says what failed, where and why, and what to do.
+        The sentence; None if the error is another one.
     """
+    found = re.search(r"\[(Expected an image [^]]*)\] \[([^]]*)\]", str(error))
+    if found is None:
+        return None
+    return (
+        f"{found[1]} {found[2]}. It could be read when the run began: put it "
+        "back, then continue with --resume."
+    )
+
+
+def _damaged(error: BaseException) -> str | None:
+    """Describes the damage of a data set that a run is reading.
+
+    Args:
+        error: An error of any kind.
+
+    Returns:
+        The sentence; None if the error is not one of TensorFlow's from the
+        iterator of a data set.
+    """
+    if type(error).__name__ not in _KINDS:
+        return None
+    if not any(name in str(error) for name in _ITERATORS):
+        return None
+    return (
+        f"The files of the data set are damaged: {brief(error)}. Prepare the "
+        "data set again, then continue with --resume."
+    )
+
+
+def brief(error: BaseException) -> str:
+    """Shortens an error's message to one line about the data."""
+    if isinstance(error, UnicodeDecodeError):  # In its message.
+        return "a record that is no example of TensorFlow's"
+    text = getattr(error, "message", None) or str(error)
+    text = _PLACES.sub("", text).strip()
+    line = text.splitlines()[0] if text else type(error).__name__
+    return textwrap.shorten(line, _LONGEST_BRIEF, placeholder=" …").rstrip(". ")
+
+
+def _failed(error: BaseException) -> str:
+    """Describes where and why a command failed, in the error's own words."""
     remedy = ""
     if type(error).__name__ in _MEMORY:
         remedy = "Take smaller batches, or fewer images at a time. "

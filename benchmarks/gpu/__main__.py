@@ -43,35 +43,53 @@ from benchmarks.harness.programs import Launcher
 from benchmarks.harness.record import HERE, RESULTS, machine
 
 _LEVEL = flags.DEFINE_enum(
-    "level", levels.SMOKE, levels.NAMES, "What is measured or trained."
+    "level",
+    levels.SMOKE,
+    levels.NAMES,
+    "Level of the measurements and trainings; levels.py describes them.",
 )
 _OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", "", "Where the trainings go. Empty: runs/gpu/<level>."
+    "output_dir",
+    "",
+    "Directory of the trainings. If empty, it is runs/gpu/<level>.",
 )
 _DATA_DIR = flags.DEFINE_string(
-    "data_dir", "", "Where data sets lie. Empty: TFDS' own default."
+    "data_dir",
+    "",
+    "Directory of the data sets. If empty, it is the default of TFDS.",
 )
 _MINUTES = flags.DEFINE_float(
-    "minutes", 0.0, "Time limit of this call. 0: none.", lower_bound=0.0
+    "minutes",
+    0.0,
+    "Time limit of this call, in minutes. 0 sets no limit.",
+    lower_bound=0.0,
 )
 _DEVICES = flags.DEFINE_integer(
-    "devices", 1, "How many GPUs train together.", lower_bound=1
+    "devices", 1, "Number of GPUs that train together.", lower_bound=1
 )
-_DEVICE = flags.DEFINE_enum("device", "gpu", ["gpu", "cpu"], "What trains.")
+_DEVICE = flags.DEFINE_enum(
+    "device", "gpu", ["gpu", "cpu"], "Kind of device to train on."
+)
 _PRECISION = flags.DEFINE_enum(
     "precision",
     PRECISIONS[0],
     PRECISIONS,
-    "Of the runs; float32 is TF32 on NVIDIA's cards.",
+    "Number format of the trainings. On NVIDIA's cards, float32 products are "
+    "computed in TF32.",
 )
 _TINY = flags.DEFINE_bool(
-    "tiny", False, "A few digits and epochs, to see the program work."
+    "tiny",
+    False,
+    "Train on a few digits for a few epochs, to see the program work.",
 )
 _ESTIMATE = flags.DEFINE_bool(
-    "estimate", False, "End after the estimate of minutes and disk space."
+    "estimate", False, "Print the estimate of minutes and disk space, and end."
 )
 _MEASURE = flags.DEFINE_bool(
-    "measure", True, "Otherwise the pages are written from the files there are."
+    "measure",
+    True,
+    "Measure or train, and then write the pages. --nomeasure writes the pages "
+    "from the figures of earlier measurements.",
 )
 
 

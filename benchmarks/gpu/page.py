@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from and_tf.sweeping.metrics import NONE as MISSING
 from and_tf.sweeping.metrics import percent
 from and_tf.sweeping.table import aligned
+from and_tf.utils import averages
 from benchmarks import results_page
 from benchmarks.gpu.arithmetic import PEAKS, peak_of
 from benchmarks.gpu.levels import LEVELS, Level
@@ -82,7 +83,7 @@ def _rates(card: File) -> str:
                 row["precision"],
                 str(row["batch_size"]),
                 f"{rate:,.0f}" if rate else "not measured",
-                MISSING if share is None else tables.share(share),
+                averages.percent(share, missing=MISSING),
             ]
         )
         if row["failure"]:
@@ -118,7 +119,7 @@ def _losses(card: File) -> str:
     for name, values in losses.items():
         table.append([name, *(f"{value:.4f}" for value in values)])
     apart = [max(x) / min(x) - 1 for x in zip(*losses.values(), strict=True)]
-    table.append(["apart", *(tables.share(value, 2) for value in apart)])
+    table.append(["apart", *(averages.percent(x, 2) for x in apart)])
     return (
         f"The same images, views and first weights, {usual} a step:\n\n"
         f"{aligned(table)}"

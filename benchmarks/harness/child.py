@@ -14,7 +14,12 @@ from absl import flags
 from and_tf.utils import cli
 from benchmarks.harness.comparison import Work
 
-_PIPE = flags.DEFINE_integer("pipe", None, "File descriptor.", required=True)
+_PIPE = flags.DEFINE_integer(
+    "pipe",
+    None,
+    "File descriptor of the pipe to the parent process.",
+    required=True,
+)
 
 # Packages by the name of the module that each brings.
 PACKAGES = {

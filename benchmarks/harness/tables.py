@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from and_tf.sweeping.metrics import Values, known
 from and_tf.sweeping.table import aligned
+from and_tf.utils.averages import Values, known
 from benchmarks.harness.comparison import best_of, times_as_fast
 
 File = Mapping[str, Any]
@@ -18,11 +18,6 @@ def number(value: float) -> str:
     if value == 0:
         return "0"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
-
-
-def share(fraction: float, digits: int = 1) -> str:
-    """Write a fraction in percent: "12.3 %"."""
-    return f"{100 * fraction:.{digits}f} %"
 
 
 def mean_rate(rates: Values, missing: str = "") -> str:

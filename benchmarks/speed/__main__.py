@@ -27,23 +27,44 @@ from benchmarks import pages, registry
 from benchmarks.harness import tables, turns
 
 _ONLY = flags.DEFINE_list(
-    "only", [], "Names of comparisons; none runs all. See --list."
+    "only",
+    [],
+    "Names of the comparisons to run, separated by commas; see --list. If "
+    "empty, all are run.",
 )
-_LIST = flags.DEFINE_bool("list", False, "Name the comparisons and end.")
+_LIST = flags.DEFINE_bool(
+    "list", False, "Print the names of all comparisons and end."
+)
 _REPEATS = flags.DEFINE_integer(
-    "repeats", 0, "Turns of each side. 0: as many as each has.", lower_bound=0
+    "repeats",
+    0,
+    "Number of turns of each side. 0 takes the number that each comparison "
+    "sets itself.",
+    lower_bound=0,
 )
 _THREADS = flags.DEFINE_integer(
-    "threads", os.cpu_count(), "That every side may use.", lower_bound=1
+    "threads",
+    os.cpu_count(),
+    "Number of threads that each side may use.",
+    lower_bound=1,
 )
 _QUICK = flags.DEFINE_bool(
-    "quick", False, "Tiny sizes; nothing is written without --output_dir."
+    "quick",
+    False,
+    "Compare tiny sizes, to see the program work. Files are written only if "
+    "--output_dir is given.",
 )
 _OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", "", "Where figures go. Empty: benchmarks/results/speed."
+    "output_dir",
+    "",
+    "Directory to write the figures to. If empty, it is "
+    "benchmarks/results/speed.",
 )
 _MEASURE = flags.DEFINE_bool(
-    "measure", True, "Else the page is written from the files there are."
+    "measure",
+    True,
+    "Measure, and then write the page. --nomeasure writes the page from the "
+    "figures of earlier measurements.",
 )
 
 

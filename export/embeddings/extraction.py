@@ -22,7 +22,7 @@ from and_tf.utils import atomic_files
 from and_tf.utils.errors import InputError
 from and_tf.utils.escaping import for_console
 from and_tf.utils.progress import Counted
-from export.embeddings import outputs, tables
+from export.embeddings import tables
 from export.embeddings.encoders import Encoder
 from export.embeddings.formats import Rows
 from export.embeddings.resumable_parts import REMEDY, Part, Parts
@@ -82,7 +82,7 @@ def extract(
         InputError: If no image can be read, the output cannot be written, or
             the parts beside it belong to another job.
     """
-    outputs.check(output)
+    tables.check_output(output)
     job = _Job(encoder, source, output, batch_size)
     there = job.parts.begin(job.describe())
     try:
@@ -136,7 +136,7 @@ class _Job:
         batch_size: int,
     ) -> None:
         self.parts = Parts(
-            outputs.parts_directory(output), encoder.embedding_dim
+            tables.parts_directory(output), encoder.embedding_dim
         )
         self.total = source.split.size
         self.part_size = max(PART // batch_size, 1) * batch_size
@@ -266,11 +266,11 @@ def _write_beside(
     if result.skipped:
         # Line breaks in a name are escaped, so that each name takes one line.
         text = "".join(f"{for_console(name)}\n" for name in result.skipped)
-        path = outputs.skipped_list(output)
+        path = tables.skipped_list(output)
         atomic_files.write_text(path, text, REMEDY)
     now = datetime.datetime.now(datetime.UTC)
     atomic_files.write_json(
-        outputs.sidecar(output),
+        tables.sidecar(output),
         {
             **about,
             "count": result.count,

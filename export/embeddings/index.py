@@ -14,7 +14,7 @@ from and_tf.data.preprocessing import centre_square
 from and_tf.search.nearest import nearest
 from and_tf.utils import records, schemas
 from and_tf.utils.errors import InputError
-from export.embeddings import encoders, outputs, sources, tables
+from export.embeddings import encoders, sources, tables
 from export.embeddings.formats import Table
 
 
@@ -61,7 +61,7 @@ class Index:
                 damaged.
         """
         table = tables.read(path)
-        note = outputs.sidecar(path)
+        note = tables.sidecar(path)
         about = {}
         if note.exists():
             about = records.read(
@@ -151,7 +151,7 @@ class Index:
         source = images or self.about.get("images")
         if not source:
             raise InputError(
-                f"Expected {outputs.sidecar(self.path)}, which names the "
+                f"Expected {tables.sidecar(self.path)}, which names the "
                 "images. Received: no such file. Name them with --images."
             )
         root = sources.root_of(images) if images else self.about.get("root", "")
@@ -180,7 +180,7 @@ class Index:
         path = model or self.about.get("model")
         if not path:
             raise InputError(
-                f"Expected {outputs.sidecar(self.path)}, which names the "
+                f"Expected {tables.sidecar(self.path)}, which names the "
                 "model. Received: no such file. Name the model with --model."
             )
         encoder = encoders.load(path)

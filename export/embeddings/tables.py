@@ -2,7 +2,8 @@
 
 A row has an image's `file_name` and its `embedding`, float32 [D]. If the images
 have labels, it also has a `label`, -1 for none, and a `class_name`. Reading
-gives the same values, to the bit, as were written.
+gives the same values, to the bit, as were written. Beside a table stand other
+files, which have its name with a further ending.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from and_tf.utils import paths
 from and_tf.utils.errors import InputError
 from export.embeddings.formats import Rows, Table
 
@@ -120,3 +122,41 @@ def _format(suffix: str) -> ModuleType:
     from export.embeddings.formats import tfrecord
 
     return tfrecord
+
+
+def sidecar(output: pathlib.Path) -> pathlib.Path:
+    """Returns the path of a table's sidecar: JSON that says how it was made."""
+    return output.with_name(output.name + ".json")
+
+
+def skipped_list(output: pathlib.Path) -> pathlib.Path:
+    """Returns the path of the file that lists the unreadable images."""
+    return output.with_name(output.name + ".skipped.txt")
+
+
+def parts_directory(output: pathlib.Path) -> pathlib.Path:
+    """Returns the directory for the parts of an unfinished table."""
+    return output.with_name(output.name + ".parts")
+
+
+def check_output(output: pathlib.Path) -> None:
+    """Checks that a table and the files beside it can be written.
+
+    Args:
+        output: The file of the table.
+
+    Raises:
+        InputError: If a file exists already, the suffix is not known or the
+            directory cannot be written to.
+    """
+    check_suffix(output, "--output")
+    # A job that was killed at its very end has left the files beside it.
+    unfinished = parts_directory(output).exists()
+    beside = () if unfinished else (sidecar(output), skipped_list(output))
+    for path in (output, *beside):
+        if path.exists():
+            raise InputError(
+                f"Expected a new --output. Received: {path}, which is there "
+                "already. Remove it or choose another."
+            )
+    paths.check_output("output", output)

@@ -10,7 +10,7 @@ import tempfile
 
 import tensorflow as tf
 
-from and_tf.scan.clustering import Clustering
+from and_tf.training.run import Run
 from export.embeddings import gallery
 from export.exportable import Exportable
 from export.metadata import describe
@@ -31,7 +31,7 @@ def export(
     """Writes the next version of a run's encoder and prints its signatures.
 
     Args:
-        run: The run or the clustering to export.
+        run: The run, clustering or fine-tuning to export.
         output_dir: The directory of the versions; created if needed.
         options: The signatures beside the embedding, and their parameters.
         gallery_kind: The images to compare with, one of `gallery.KINDS`.
@@ -45,8 +45,8 @@ def export(
             version cannot be written.
     """
     versions.check(output_dir)
-    if isinstance(run, Clustering):
-        # A clustering classifies by its clusters, without training images.
+    if not isinstance(run, Run):
+        # It has a classifier of its own, which needs no training images.
         options = dataclasses.replace(options, classify=False)
     images = None
     if options.need_gallery:

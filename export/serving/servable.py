@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from and_tf.data.preprocessing import centre_square
+from and_tf.finetuning.classifier_file import Finetuned
 from and_tf.scan.clustering import Clustering
 from and_tf.utils.errors import InputError
 from export.embeddings.gallery import Gallery
@@ -24,6 +25,7 @@ from export.serving.signatures import (
     Classes,
     Clusters,
     Embedding,
+    Labels,
     NameTable,
     Neighbours,
 )
@@ -40,7 +42,8 @@ class Options:
         neighbours: The number of neighbours k in the signature `neighbours`;
             0 leaves the signature out.
         classify: Whether to add the signature `classify` by kNN. A clustering
-            always has `classify`, which gives its clusters.
+            and a fine-tuning always have `classify`, which gives the clusters
+            of the one and the classes of the other.
         knn_neighbours: The number of neighbours K that vote on a class.
         knn_temperature: The temperature τ of the votes.
     """
@@ -60,7 +63,7 @@ class Servable(tf.Module):
     """A trained encoder with its heads.
 
     Args:
-        run: The run or the clustering that the encoder belongs to.
+        run: The run, clustering or fine-tuning that the encoder belongs to.
         options: The signatures beside the embedding, and their parameters.
         gallery: The images that heads compare with; None if
             `options.need_gallery` is False.
@@ -91,6 +94,10 @@ class Servable(tf.Module):
         if isinstance(run, Clustering):
             names = NameTable(assets / "cluster_names.txt", run.cluster_names)
             heads["classify"] = Clusters(names)
+            networks["classify"] = run.classifier
+        elif isinstance(run, Finetuned):
+            names = NameTable(assets / "class_names.txt", run.class_names)
+            heads["classify"] = Labels(names)
             networks["classify"] = run.classifier
         # The bare variables are tracked, because a tracked Keras model would
         # store its weights twice, with much that serving does not need.

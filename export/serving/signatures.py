@@ -1,8 +1,8 @@
 """Defines the heads of signatures: embedding, neighbours, class, cluster.
 
 Each head is a `tf.Module`. It is called with unit-norm embeddings, float32
-[B, D], or with the probabilities of a clustering's classifier, float32 [B, C],
-and returns named tensors whose first axis is B.
+[B, D], or with the probabilities of a classifier, float32 [B, C], and returns
+named tensors whose first axis is B.
 """
 
 from __future__ import annotations
@@ -139,6 +139,30 @@ class Clusters(tf.Module):
         return {
             "cluster": cluster,
             "name": self._names(cluster),
+            "probabilities": probabilities,
+        }
+
+
+class Labels(tf.Module):
+    """A head that returns the classes' probabilities and the likeliest one.
+
+    Args:
+        names: The names of the C classes.
+    """
+
+    def __init__(self, names: NameTable) -> None:
+        super().__init__()
+        self._names = names
+
+    def __call__(self, probabilities: tf.Tensor) -> Outputs:
+        """Returns "label", int64 [B], and its "class_name", string [B].
+
+        The "probabilities", float32 [B, C], are returned unchanged.
+        """
+        label = tf.argmax(probabilities, axis=1)
+        return {
+            "label": label,
+            "class_name": self._names(label),
             "probabilities": probabilities,
         }
 

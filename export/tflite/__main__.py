@@ -10,9 +10,9 @@ Examples:
         python -m export.tflite --run_dir=runs/cifar100 \\
             --output=exported/cifar100_int8.tflite --quantize=int8
 
-    A clustering, whose file gives the clusters' probabilities too:
-        python -m export.tflite --run_dir=runs/cifar100/scan \\
-            --output=exported/clusters.tflite
+    A clustering or fine-tuning, whose file gives probabilities too:
+        python -m export.tflite --run_dir=runs/cifar100/finetune \\
+            --output=exported/classifier.tflite
 
 Beside the file it writes a .json file that says where the model is from and
 how close its embeddings are to the original's.
@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from and_tf.training.run_flags import RunFlags
 from and_tf.utils import bounds, cli
+from and_tf.utils.averages import percent
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import Group, option
 from export import one_file
@@ -35,6 +36,7 @@ from export.tensor_names import MODES, SIGNATURE
 
 if TYPE_CHECKING:
     from and_tf.data.split import ImageData
+    from and_tf.finetuning.classifier_file import Finetuned
     from and_tf.scan.clustering import Clustering
     from and_tf.training.run import Run
     from export.exportable import Exportable
@@ -162,7 +164,7 @@ def _measure(
     content: bytes,
 ) -> dict[str, Any] | None:
     """Measures how close the file's outputs are to the original's."""
-    from and_tf.scan.clustering import Clustering
+    from and_tf.training.run import Run
     from export.tflite.encoder import TFLiteEncoder
 
     if data is None or not config.evaluate:
@@ -171,10 +173,10 @@ def _measure(
         path = pathlib.Path(place) / "encoder.tflite"
         path.write_bytes(content)
         file = TFLiteEncoder(path)
-        if isinstance(run, Clustering):
-            measured = _compare_clusters(run, data, file)
-        else:
+        if isinstance(run, Run):
             measured = _compare_embeddings(config, run, data, file)
+        else:
+            measured = _compare_answers(run, data, file)
     runtime = f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}"
     return {"runtime": runtime, **measured}
 
@@ -197,8 +199,8 @@ def _compare_embeddings(
     )["file"]
 
 
-def _compare_clusters(
-    run: Clustering, data: ImageData, file: TFLiteEncoder
+def _compare_answers(
+    run: Clustering | Finetuned, data: ImageData, file: TFLiteEncoder
 ) -> dict[str, Any]:
     from export import exportable
     from export.serving import cluster_fidelity
@@ -208,7 +210,7 @@ def _compare_clusters(
         file.outputs,
         data.test or data.train,
         image_size=run.image_size,
-        matching=run.result["matching"],
+        matching=run.matching,
     )
 
 
@@ -221,19 +223,19 @@ def _show(
         return
     if "agreement" in measured:
         print(
-            f"  same cluster as the original    "
-            f"{100 * measured['agreement']:.2f} % of "
+            f"  same answer as the original    "
+            f"{percent(measured['agreement'], 2)} of "
             f"{measured['images']:,} images of {measured['split']}"
         )
         if measured["acc"] is not None:
             print(
-                f"  ACC    {100 * measured['acc']:.2f} %, original "
-                f"{100 * measured['original_acc']:.2f} %"
+                f"  ACC    {percent(measured['acc'], 2)}, original "
+                f"{percent(measured['original_acc'], 2)}"
             )
     elif measured["knn_top1"] is not None:
         print(
-            f"  kNN top-1    {100 * measured['knn_top1']:.2f} %, original "
-            f"{100 * measured['original_knn_top1']:.2f} %"
+            f"  kNN top-1    {percent(measured['knn_top1'], 2)}, original "
+            f"{percent(measured['original_knn_top1'], 2)}"
         )
     print(
         f"  cosine to the original's embeddings    mean "

@@ -272,6 +272,7 @@ def clustered(path: pathlib.Path, config: ClusterConfig, **changes) -> None:
         "nmi": 0.25,
         "ari": 0.125,
         "kmeans": {"acc": 0.375},
+        "kind": "scan",
         "cluster_sizes": [5, 5],
         "uses_labels": False,
         "without_labels": {"silhouette": 0.625},

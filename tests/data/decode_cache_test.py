@@ -14,8 +14,8 @@ from PIL import Image
 
 from and_tf.data import decode_cache, folder, image_file
 from and_tf.data.in_memory import hold
-from and_tf.data.skipped import UNREADABLE
 from and_tf.data.split import Split, take
+from and_tf.data.walking import UNREADABLE
 
 N, SIDE = 5, 4
 

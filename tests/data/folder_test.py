@@ -14,8 +14,8 @@ from PIL import Image
 
 from and_tf.data import folder, image_file
 from and_tf.data.in_memory import hold, readable_batches
-from and_tf.data.skipped import summaries
 from and_tf.data.split import Split
+from and_tf.data.walking import summaries
 from and_tf.utils.errors import InputError
 from tests.hostile import bomb
 

@@ -16,9 +16,9 @@ from and_tf.data import from_tfds, verifying
 from and_tf.data.builder import open_builder
 from and_tf.data.in_memory import hold
 from and_tf.data.preprocessing import centre_square
-from and_tf.data.skipped import UNREADABLE, summaries
 from and_tf.data.split import Split
 from and_tf.data.verifying import verified
+from and_tf.data.walking import UNREADABLE, summaries
 from and_tf.utils.errors import InputError
 from tests.data import tiny_tfds
 

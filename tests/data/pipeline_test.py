@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf.augmentation import DRAWS, RandomView, ViewConfig, draw
+from and_tf.augmentation import (
+    DRAWS,
+    RandomView,
+    StrongConfig,
+    ViewConfig,
+    draw,
+)
 from and_tf.data.pipeline import clean_batches, steps_per_epoch, train_batches
 from and_tf.data.preprocessing import centre_square
 from and_tf.data.split import Split, Stream, in_memory, shuffled_numbers
@@ -146,6 +152,17 @@ def test_on_device_makes_sizes_equal():
     for inputs, sample_ids in _train(split, on_device=True, epochs=1):
         expected = [centre_square(images[i], 9) for i in sample_ids.numpy()]
         np.testing.assert_array_equal(inputs["images"], expected)
+
+
+def test_strong_views_follow_from_seed_epoch_and_number():
+    split, recipe = _held(), StrongConfig(8)
+    options = dict(batch_size=4, seed=1, epochs=3, first_epoch=1)
+    views, sample_ids = next(iter(train_batches(split, recipe, **options)))
+    draws = tf.gather(recipe.draw(1, 1, N), sample_ids)
+    images = tf.gather(split.images, sample_ids)
+    expected = recipe.layer()({"images": images, "draws": draws})
+    # Rounding moves a level now and then.
+    assert np.mean(np.abs(views - expected) > 0.01) < 0.01
 
 
 def test_large_views_of_a_split_in_memory():

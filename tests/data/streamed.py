@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data.skipped import UNREADABLE, Skipped
 from and_tf.data.split import Seed, Split, Stream, shuffled_numbers
+from and_tf.data.walking import UNREADABLE, Skipped
 from and_tf.data.zero_copy import captured
 
 N, H, W = 7, 4, 6

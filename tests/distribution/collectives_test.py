@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import subprocess
 import sys
@@ -15,6 +16,12 @@ from tests.on_replicas import on_replicas
 from tests.replicas_run import train
 
 ROOT = pathlib.Path(__file__).parents[2]
+
+
+@functools.cache
+def trained_alone(norm: str, batch: int) -> dict[str, np.ndarray]:
+    """The same training on one device, in this process."""
+    return train(1, norm, batch)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +51,7 @@ def test_replicas_are_one_training(
         timeout=300,
     )
     assert process.returncode == 0, process.stderr
-    expected = train(1, alone, batch)
+    expected = dict(trained_alone(alone, batch))
     with np.load(out, allow_pickle=False) as received:
         assert received.files == list(expected)
         np.testing.assert_allclose(
@@ -59,7 +66,7 @@ def test_replicas_are_one_training(
 
 def test_statistics_of_each_replica_are_not_those_of_the_batch():
     """Else the test above could not tell them apart."""
-    of_halves, of_all = train(1, "ghost", 24), train(1, "local", 24)
+    of_halves, of_all = (trained_alone(n, 24) for n in ("ghost", "local"))
     assert np.abs(of_halves["losses"] - of_all["losses"]).max() > 1e-3
 
 

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import confusion_matrix, silhouette_samples
 
 from and_tf.data.split import ImageData, in_memory
 from and_tf.evaluation import cluster_metrics
@@ -133,3 +133,20 @@ def test_classes_are_counted_by_name_or_label(
     images = ImageData("few", split, None)
     assert cluster_metrics.number_of_classes(images) == expected
     assert cluster_metrics.classes_that_occur(images) == occurring
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_silhouette_is_scikit_learns_mean(rng, metric):
+    rows, assigned = rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
+    expected = silhouette_samples(rows, assigned, metric=metric).mean()
+    received = cluster_metrics.silhouette(rows, assigned, metric)
+    assert received == pytest.approx(expected)
+    for useless in (np.zeros(60, int), np.arange(60)):
+        assert cluster_metrics.silhouette(rows, useless, metric) is None
+
+
+def test_samples_are_drawn_alike_each_time():
+    drawn = cluster_metrics.draw(60, 25)
+    assert len(set(drawn)) == 25 and (np.diff(drawn) > 0).all()
+    np.testing.assert_array_equal(cluster_metrics.draw(60, 25), drawn)
+    np.testing.assert_array_equal(cluster_metrics.draw(6, 25), np.arange(6))

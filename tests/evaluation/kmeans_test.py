@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
-from sklearn.metrics import silhouette_score
 
 from and_tf.evaluation import kmeans
 from and_tf.utils.errors import InputError
@@ -39,27 +38,18 @@ def test_is_scikit_learns(rng):
         np.testing.assert_array_equal(part.asked, part.train)
 
 
-def test_spread_is_that_of_a_sample(rng):
+def test_deviations_are_those_of_a_sample(rng):
     rows, labels = rng.normal(size=(80, 4)), rng.integers(0, 7, 80)
     scores = [
         kmeans.score(part, labels, 7, 7)
         for part in kmeans.partitions(rows, None, 7, seeds=3)
     ]
-    table = kmeans.spread(scores)
+    table = kmeans.over_seeds(scores)
     values = [s.nmi for s in scores]
     assert table["nmi"] == pytest.approx(np.mean(values))
     assert table["nmi_std"] == pytest.approx(np.std(values, ddof=1))
-    alone = kmeans.spread(scores[:1])
+    alone = kmeans.over_seeds(scores[:1])
     assert (alone["acc_top5"], alone["acc_std"]) == (scores[0].acc_top5, None)
-
-
-def test_silhouette_is_scikit_learns_of_some(rng, monkeypatch):
-    rows, labels = blobs(rng)
-    expected = silhouette_score(rows, labels)
-    assert kmeans.silhouette(rows, labels) == pytest.approx(expected)
-    monkeypatch.setattr(kmeans, "SILHOUETTE", 40)
-    assert kmeans.silhouette(rows, labels) == pytest.approx(expected, abs=0.1)
-    assert kmeans.silhouette(rows, np.zeros(90, int)) is None
 
 
 @pytest.mark.parametrize("clusters", [1, 11])

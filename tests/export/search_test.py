@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from and_tf.utils.errors import InputError
-from export.embeddings import encoders, outputs
+from export.embeddings import encoders, tables
 from export.embeddings.extraction import extract
 from export.embeddings.index import Index
 from export.embeddings.sources import open_source
@@ -128,7 +128,7 @@ def test_another_dimension_is_refused(place, monkeypatch):
 
 
 def test_without_a_sidecar_the_model_has_to_be_named(place):
-    outputs.sidecar(place / "t.npz").unlink()
+    tables.sidecar(place / "t.npz").unlink()
     index = Index.read(place / "t.npz")
     query = str(place / "query.png")
     with pytest.raises(InputError, match="t.npz.json.*with --model"):
@@ -157,7 +157,7 @@ def test_a_model_that_is_gone(place):
     ],
 )
 def test_a_sidecar_of_other_content(place, text, message):
-    outputs.sidecar(place / "t.npz").write_text(text)
+    tables.sidecar(place / "t.npz").write_text(text)
     with pytest.raises(InputError, match=message):
         Index.read(place / "t.npz")
 
@@ -172,7 +172,7 @@ def test_queries_that_are_none(place):
 
 
 def test_the_command_prints_and_draws(place):
-    note = outputs.sidecar(place / "t.npz")
+    note = tables.sidecar(place / "t.npz")
     about = json.loads(note.read_text())
     note.write_text(json.dumps({**about, "root": "photos"}))
     arguments = "export.search", "--index=t.npz", "--query=query.png"

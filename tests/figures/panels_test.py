@@ -1,13 +1,10 @@
 """Parts of panels: names, bars, rounds and figures of a history."""
 
-import statistics
-
 import pytest
 
 from and_tf.figures import canvas
 from and_tf.figures.panels import (
     add_panel,
-    mean_deviation,
     move_apart,
     name_ends,
     series,
@@ -60,12 +57,3 @@ def test_names_stand_at_their_values_and_apart() -> None:
 def test_places_are_moved_no_more_than_needed() -> None:
     assert move_apart([0.0, 0.05, 0.5], 0.1) == [0.0, 0.1, 0.5]
     assert move_apart([], 0.1) == []
-
-
-@pytest.mark.parametrize("values", [[0.5], [0.1, 0.4], [3.0, 1.0, 2.5]])
-def test_deviations_are_those_of_a_sample(values: list[float]) -> None:
-    one = len(values) == 1
-    expected = 0 if one else statistics.stdev(values)
-    assert mean_deviation(values) == pytest.approx(
-        (statistics.fmean(values), expected)
-    )

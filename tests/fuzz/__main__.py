@@ -23,14 +23,26 @@ from tests.fuzz import batches, registry
 from tests.fuzz.batches import Finding
 
 _MINUTES = flags.DEFINE_float(
-    "minutes", 10.0, "How long to go on; 0: one batch of each target."
+    "minutes",
+    10.0,
+    "Time to search for, in minutes. 0 tries one batch of each target.",
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Of the first batch; others count up.")
-_EXAMPLES = flags.DEFINE_integer("examples", 200, "Inputs in a batch.")
+_SEED = flags.DEFINE_integer(
+    "seed",
+    0,
+    "Random seed of the first batch. Each further batch has the next number.",
+)
+_EXAMPLES = flags.DEFINE_integer(
+    "examples", 200, "Number of inputs in a batch."
+)
 _SECONDS = flags.DEFINE_integer(
-    "seconds", batches.SECONDS, "The most that one input may take."
+    "seconds", batches.SECONDS, "Time limit of one input, in seconds."
 )
-_TARGETS = flags.DEFINE_list("targets", list(registry.TARGETS), "What to try.")
+_TARGETS = flags.DEFINE_list(
+    "targets",
+    list(registry.TARGETS),
+    "Names of the targets to try, separated by commas.",
+)
 
 
 def main(argv: Sequence[str]) -> None:

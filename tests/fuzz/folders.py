@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from and_tf.data import folder
 from and_tf.data.image_file import read_or_none
-from and_tf.data.skipped import summaries
 from and_tf.data.split import ImageData, Split
+from and_tf.data.walking import summaries
 from tests.fuzz import valid_images
 from tests.fuzz.target import Target, answer
 

@@ -9,6 +9,7 @@ from and_tf.scan.directory import ClusterDirectory
 from and_tf.sweeping import metrics
 from and_tf.training import results
 from and_tf.training.run_directory import RunDirectory
+from and_tf.utils import schemas
 from tests.fuzz.json_edits import Edited, edited
 from tests.fuzz.target import Target, answer
 from tests.fuzz.valid_results import RESULTS
@@ -29,7 +30,7 @@ def make(directory: pathlib.Path) -> Target:
             metrics.measure(column).text(names[column])
         metrics.caption([result])
         metrics.headline(result)
-        if metrics.is_clustering(result):
+        if schemas.is_clustering(result):
             console.show(ClusterDirectory(directory), result)
         else:
             results.show(found, result)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from and_tf.evaluation import cluster_metrics
 from and_tf.evaluation.neighbourhoods import (
     agreement,
     anchors_kept,
@@ -90,7 +91,7 @@ def _use_mined(directory: pathlib.Path) -> None:
 def _use_sample(directory: pathlib.Path) -> None:
     sample = unsupervised_metrics.read(directory / "sample.npz", N)
     if sample is not None:
-        unsupervised_metrics.silhouette(sample, np.arange(N) % 2)
+        cluster_metrics.silhouette(sample.features, sample.places % 2, "cosine")
 
 
 def _use_part(directory: pathlib.Path) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from and_tf.utils import escaping
-from export.embeddings import outputs, tables
+from export.embeddings import tables
 from export.embeddings.formats import Rows
 from export.embeddings.index import Index
 from tests.fuzz.arrays import ARRAYS, Drawn
@@ -60,7 +60,7 @@ def make(directory: pathlib.Path) -> Target:
         else:
             path = directory / f"read{table[0]}"
             path.write_bytes(_MAKERS[table[0]](table[1]))
-        outputs.sidecar(path).write_bytes(note.content(_SIDECARS))
+        tables.sidecar(path).write_bytes(note.content(_SIDECARS))
         index = answer(lambda: Index.read(path))
         if index is not None:
             _search(index)

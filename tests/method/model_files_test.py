@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import and_tf
 from and_tf import encoders
-from and_tf.augmentation import StrongConfig, ViewConfig, Views
+from and_tf.augmentation import StrongConfig, ViewConfig
 from and_tf.pretexts.rotation import Rotation
 from and_tf.pretexts.supervised import Supervised
 from tests.conftest import unit
@@ -118,7 +118,6 @@ def test_other_pretexts_evaluate_and_go_through_a_file(kind, tmp_path):
     [
         ViewConfig(8, crop_area=(0.5, 1.0), flip=0.5),
         StrongConfig(8, operations=2),
-        Views((ViewConfig(8), StrongConfig(8))),
     ],
 )
 def test_augmentation_layers_go_through_a_config(recipe):

@@ -37,8 +37,9 @@ def test_a_small_evaluation_split_has_as_many_as_there_are(rng):
 
 def test_agreement_leaves_the_unlabelled_out():
     neighbours = np.array([[1, 2], [0, 3], [0, 1], [1, 2]])
-    assert mining.agreement(neighbours, split([0, 0, 1, -1])) == 2 / 5
-    assert mining.agreement(neighbours, split([-1] * 4)) is None
+    assert mining.agreement(neighbours, np.array([0, 0, 1, -1])) == 2 / 5
+    assert mining.agreement(neighbours, np.full(4, -1)) is None
+    assert mining.agreement(neighbours, None) is None
 
 
 def test_the_oracle_keeps_neighbours_of_the_same_label():

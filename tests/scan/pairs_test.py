@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf.augmentation import ViewConfig
+from and_tf.augmentation import StrongConfig, ViewConfig
+from and_tf.data.pipeline import order_seed
 from and_tf.data.split import in_memory
 from and_tf.scan import pair_batches
 from and_tf.scan.pair_batches import recipe
@@ -103,6 +104,26 @@ def test_two_views_are_of_the_same_images(split):
         split, PLAIN, PLAIN, first_epoch=1, first_step=1, **options
     )
     assert len(list(rest)) == 2
+
+
+def test_each_view_is_that_of_its_recipe():
+    """Drawn for the image by seed and epoch, from a stream for each view."""
+    shape = SIZE, 9, 9, 3
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    recipes = ViewConfig(8), StrongConfig(8)
+    (found,) = pair_batches.weak_and_strong_batches(
+        in_memory("toy", images, None), *recipes,
+        batch_size=SIZE, seed=3, epochs=5, first_epoch=4,
+    )  # fmt: skip
+    order = tf.random.experimental.stateless_shuffle(
+        tf.range(SIZE, dtype=tf.int64), order_seed(3, 4)
+    )
+    for view, recipe_, stream in zip(found, recipes, (0, 1), strict=True):
+        draws = recipe_.draw(3, 4, SIZE, stream)
+        inputs = {"images": images, "draws": draws}
+        expected = tf.gather(recipe_.layer()(inputs), order)
+        # Rounding moves a level of a strong view now and then.
+        assert np.mean(np.abs(view - expected) > 0.01) < 0.01
 
 
 @pytest.mark.parametrize("name", ["strong", "weak", "clean"])

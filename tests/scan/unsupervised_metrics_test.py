@@ -69,17 +69,17 @@ def test_silhouette_is_scikit_learns_mean_over_the_sample(rng):
     expected = silhouette_samples(
         rows[sample.places], assigned[sample.places], metric="cosine"
     )
-    received = unsupervised_metrics.silhouette(sample, assigned)
-    assert received == pytest.approx(expected.mean(), abs=1e-6)
+    found = unsupervised_metrics.measures(
+        Assessment(np.zeros(1), 0, np.eye(3)[assigned]),
+        np.zeros((60, 1), int),
+        sample,
+    )
+    assert found["silhouette"] == pytest.approx(expected.mean(), abs=1e-6)
     again = unsupervised_metrics.draw_sample(rows, 25)
     np.testing.assert_array_equal(again.places, sample.places)
 
 
-def test_what_cannot_be_had_is_none(rng):
-    rows = unit(rng.normal(size=(6, 4)))
-    sample = unsupervised_metrics.draw_sample(rows)
-    assert unsupervised_metrics.silhouette(sample, np.zeros(6, int)) is None
-    assert unsupervised_metrics.silhouette(sample, np.arange(6)) is None
+def test_what_cannot_be_had_is_none():
     assert unsupervised_metrics.heads_agreement(np.zeros((6, 1), int)) is None
     found = unsupervised_metrics.measures(
         Assessment(np.zeros(1), 0, np.eye(2)[[0, 0, 1, 1, 1, 1]]),

@@ -11,8 +11,8 @@ import tensorflow as tf
 from and_tf.evaluation.votes import Votes
 from and_tf.search import device
 from and_tf.search import grouped as module
+from and_tf.search.products import full_precision
 from and_tf.utils.errors import InputError
-from and_tf.utils.full_precision import full_precision
 from tests.conftest import unit
 
 SIZES = {"f32": 4, "s32": 4, "u32": 4, "f64": 8, "s64": 8, "pred": 1}

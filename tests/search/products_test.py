@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from and_tf.search import blockwise
 from and_tf.search import products as module
-from tests.conftest import tensor_sizes
+from and_tf.search.nearest import nearest
+from tests.conftest import tensor_sizes, unit
+
+enabled = tf.config.experimental.tensor_float_32_execution_enabled
 
 
 @pytest.mark.parametrize("shape", [(64, 96), (40, 33)])
@@ -48,3 +52,34 @@ def test_never_holds_more_than_a_block():
     """The largest tensor of a visit, from its graph."""
     function = module.compiled(((64, 4), (96, 4), (), ()), True)
     assert max(tensor_sizes(function)) == 64 * 96
+
+
+@pytest.fixture(params=[True, False])
+def before(request):
+    """What the process has chosen."""
+    kept = enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(request.param)
+    yield request.param
+    tf.config.experimental.enable_tensor_float_32_execution(kept)
+
+
+def test_is_off_within_and_as_before_after(before):
+    with pytest.raises(KeyError), module.full_precision():
+        assert not enabled()
+        raise KeyError
+    assert enabled() == before
+
+
+def test_neighbours_are_searched_without(before, rng, monkeypatch):
+    seen, search = [], blockwise.search
+
+    def watched(*arguments):
+        seen.append(enabled())
+        return search(*arguments)
+
+    monkeypatch.setattr(blockwise, "search", watched)
+    rows = unit(rng.normal(size=(40, 8))).astype(np.float32)
+    with tf.device("CPU"):
+        nearest(rows[:5], rows, 3)
+    assert seen == [False]
+    assert enabled() == before

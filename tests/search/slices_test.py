@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from and_tf.distribution import device_memory
+from and_tf.distribution import devices
 from and_tf.search import device
 
 GIB = 2**30
@@ -23,8 +23,8 @@ GIB = 2**30
     ],
 )
 def test_budget(monkeypatch, total, free, expected):
-    monkeypatch.setattr(device_memory, "total_bytes", lambda _: total)
-    monkeypatch.setattr(device_memory, "free_bytes", lambda _: free)
+    monkeypatch.setattr(devices, "total_bytes", lambda _: total)
+    monkeypatch.setattr(devices, "free_bytes", lambda _: free)
     assert device.budget("GPU:0") == expected
 
 

@@ -137,6 +137,7 @@ def clustering(seed: int, acc: float | None, **told) -> dict:
         "nmi": acc,
         "ari": acc,
         "kmeans": acc and {"acc": acc / 2},
+        "kind": "scan",
         "cluster_sizes": [1, 2],
         "protocol": {"matched_on": "digits/test", "num_queries": 150},
         "without_labels": {"silhouette": 0.125, "clusters_used": 9} | told,

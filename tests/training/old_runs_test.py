@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import and_tf
-from and_tf.scan.clustering import Clustering
+from and_tf.scan.clustering import Clustering, is_clustering
 from and_tf.training import trainer
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.run import Run
@@ -135,6 +135,15 @@ def test_a_finished_run_is_clustered_and_exported(old):
         exportable.load(old / "finished"), old / "exported", Options()
     )
     assert (version / "saved_model.pb").is_file()
+
+
+def test_the_kind_of_a_directory_is_known(old):
+    """From a checkpoint, or without one from the flags."""
+    for name, kind in (("clustering", True), ("interrupted", False)):
+        assert is_clustering(old / name) == kind
+        shutil.rmtree(old / name / "checkpoints")
+        assert is_clustering(old / name) == kind
+    assert not is_clustering(old / "nothing")
 
 
 def test_a_clustering_is_read_and_exported(old):

@@ -78,7 +78,7 @@ def test_what_is_given_stays(given, on_gpu):
 def memory(monkeypatch) -> dict[str, int | None]:
     """Bytes of each device's memory, to be set by a test."""
     totals = {"GPU:0": 10 * GIB, "GPU:1": 10 * GIB}
-    monkeypatch.setattr(placement.device_memory, "total_bytes", totals.get)
+    monkeypatch.setattr(placement.devices, "total_bytes", totals.get)
     return totals
 
 

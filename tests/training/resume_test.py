@@ -18,13 +18,6 @@ from tests.same_run import assert_same_run
 from tests.small_run import Stop, digits, evaluate_knn, folder, interrupted
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """One finished run, its config and its result."""
-    config = digits(tmp_path_factory.mktemp("finished"))
-    return config, trainer.train(config), RunDirectory(config.run_directory)
-
-
 @pytest.mark.parametrize(
     ("epoch", "step", "kept"),
     [(1, 0, (1, 0)), (2, 0, (2, 0)), (5, 0, (5, 0)), (0, 3, (0, 2)),
@@ -142,10 +135,14 @@ def test_other_images_are_another_run(tmp_path, monkeypatch, change, message):
         trainer.train(dataclasses.replace(config, resume=True))
 
 
-def test_a_finished_run_is_shown_and_left_alone(finished, capsys):
+def test_a_finished_run_is_shown_and_left_alone(finished, tmp_path, capsys):
     config, result, directory = finished
+    shutil.copytree(directory.path, tmp_path / "run")
+    directory = RunDirectory(tmp_path / "run")
     before = directory.result.read_bytes()
-    again = trainer.train(dataclasses.replace(config, resume=True))
+    again = trainer.train(
+        dataclasses.replace(config, run_dir=str(directory.path), resume=True)
+    )
     assert again["knn_top1_last"] == result["knn_top1_last"]
     assert directory.result.read_bytes() == before
     printed = capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import shutil
 
 import numpy as np
@@ -17,11 +18,15 @@ from tests.small_run import digits
 
 
 @pytest.fixture(scope="module")
-def donor(tmp_path_factory):
+def donor(finished):
     """A finished run, and its directory's path."""
-    config = digits(tmp_path_factory.mktemp("donor"))
-    trainer.train(config)
-    return config, str(config.run_directory)
+    return finished[0], str(finished[0].run_directory)
+
+
+def contents(directory: str) -> dict[pathlib.Path, bytes]:
+    """Reads all files of a directory."""
+    paths = pathlib.Path(directory).rglob("*")
+    return {path: path.read_bytes() for path in paths if path.is_file()}
 
 
 @pytest.mark.parametrize(
@@ -34,11 +39,15 @@ def donor(tmp_path_factory):
     ],
 )
 def test_is_the_run_that_it_would_be_alone(donor, tmp_path, changes):
-    alone = digits(tmp_path, "alone", **changes)
-    trainer.train(alone)
+    alone = donor[0]
+    if changes:
+        alone = digits(tmp_path, "alone", **changes)
+        trainer.train(alone)
+    before = contents(donor[1])
     started = digits(tmp_path, "started", start_from=donor[1], **changes)
     trainer.train(started)
     assert_same_run(*(RunDirectory(c.run_directory) for c in (alone, started)))
+    assert contents(donor[1]) == before
 
 
 def test_starts_once(donor, tmp_path):
@@ -48,18 +57,6 @@ def test_starts_once(donor, tmp_path):
     result = trainer.train(config)
     shutil.rmtree(path)
     assert trainer.train(dataclasses.replace(config, resume=True)) == result
-
-
-def test_the_donor_is_left_as_it_is(donor, tmp_path):
-    directory = RunDirectory(donor[0].run_directory)
-    before = {
-        path: path.read_bytes()
-        for path in directory.path.rglob("*")
-        if path.is_file()
-    }
-    trainer.train(digits(tmp_path, start_from=donor[1], rounds=0))
-    for path, content in before.items():
-        assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize(
@@ -87,7 +84,8 @@ def test_what_is_no_run_or_has_no_such_end_is_refused(donor, tmp_path):
     with pytest.raises(InputError, match="checkpoint of round 0's end"):
         trainer.train(digits(tmp_path, start_from=str(path)))
     none = {"initial_epochs": 0}
-    trainer.train(digits(tmp_path, "none", **none, rounds=1, baselines=False))
+    short = {"rounds": 1, "epochs_per_round": 1, "baselines": False}
+    trainer.train(digits(tmp_path, "none", **none, **short))
     with pytest.raises(InputError, match="Leave --start_from out"):
         trainer.train(
             digits(tmp_path, start_from=str(tmp_path / "none"), **none)

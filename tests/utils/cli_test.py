@@ -119,6 +119,9 @@ def test_trains_and_resumes(tmp_path, monkeypatch, capsys):
         "--rounds=2",
         "--epochs_per_round=1",
         "--batch_size=128",
+        "--embedding_dim=16",
+        "--max_train_examples=300",
+        "--max_test_examples=60",
     ]
     trained = call(*arguments, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
@@ -156,6 +159,8 @@ def test_a_stream_leaves_out_a_broken_image_and_says_which(tmp_path):
         "--memory_gib=0",
         "--image_size=16",
         "--batch_size=4",
+        "--embedding_dim=16",
+        "--nobaselines",
         "--encoder=small",
         "--rounds=0",
         "--initial_epochs=1",

@@ -28,6 +28,7 @@ TRAINING = {
     "of a later version": [1],
 }
 CLUSTERING = {
+    "kind": "scan",
     "cluster_sizes": [3],
     "acc": None,
     "protocol": {"matched_on": "a", "num_queries": 3},

@@ -10,6 +10,7 @@ from typing import TextIO
 
 import keras
 
+from and_tf.utils.averages import percent
 from and_tf.utils.progress import (
     REFRESH,
     TransientLine,
@@ -26,7 +27,8 @@ class Progress(keras.callbacks.Callback):
     `loss`, `round`, `learning_rate`, `images_per_second`, `accuracy`,
     `knn_bank`, `knn_clean` (fractions) and, where a round begins, `anchors` and
     `consistency`; for a clustering also `validation_loss`, `clusters_used`,
-    `acc`, `confident`, `confident_acc` and `skipped`:
+    `acc`, `confident`, `confident_acc` and `skipped`; for a fine-tuning
+    `held_out_top1`:
 
         epoch 12/50  round 1/4  loss 5.312  lr 0.030  ...  ETA 12:33
 
@@ -140,7 +142,7 @@ def describe(logs: Mapping[str, float], rounds: int) -> list[str]:
     if "loss" in logs:
         fields.append(f"loss {logs['loss']:6.3f}")
     if "accuracy" in logs:
-        fields.append(f"accuracy {100 * logs['accuracy']:5.1f} %")
+        fields.append(f"accuracy {percent(logs['accuracy']):>7}")
     if "learning_rate" in logs:
         fields.append(f"lr {logs['learning_rate']:<#7.2g}")
     if "images_per_second" in logs:
@@ -157,26 +159,27 @@ def _measured(logs: Mapping[str, float], anchors: bool) -> list[str]:
             f"{logs['clusters_used']} clusters"
         )
     if "acc" in logs:
-        fields.append(f"ACC {100 * logs['acc']:.1f} %")
+        fields.append(f"ACC {percent(logs['acc'])}")
+    if "held_out_top1" in logs:
+        fields.append(f"held-out {percent(logs['held_out_top1'])}")
     if "confident" in logs:
         fields.append(_confident(logs))
     for gallery in ("bank", "clean"):
         if f"knn_{gallery}" in logs:
-            percent = 100 * logs[f"knn_{gallery}"]
-            fields.append(f"kNN {gallery} {percent:.1f} %")
+            fields.append(f"kNN {gallery} {percent(logs[f'knn_{gallery}'])}")
     if anchors and logs.get("anchors"):
         field = f"{logs['anchors']:,.0f} anchors"
         if "consistency" in logs:
-            field += f" ({100 * logs['consistency']:.1f} % consistent)"
+            field += f" ({percent(logs['consistency'])} consistent)"
         fields.append(field)
     return fields
 
 
 def _confident(logs: Mapping[str, float]) -> str:
     """Describes how many images of a self-labelling epoch were confident."""
-    field = f"{100 * logs['confident']:.1f} % confident"
+    field = f"{percent(logs['confident'])} confident"
     if "confident_acc" in logs:
-        field += f" ({100 * logs['confident_acc']:.1f} % right)"
+        field += f" ({percent(logs['confident_acc'])} right)"
     if logs.get("skipped"):
-        field += f"  {100 * logs['skipped']:.0f} % of steps skipped"
+        field += f"  {percent(logs['skipped'], 0)} of steps skipped"
     return field

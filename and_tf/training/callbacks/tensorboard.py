@@ -42,6 +42,8 @@ TAGS = {  # TensorBoard's tags by the keys of an epoch's logs.
     "confident": "self_labelling/confident",
     "confident_acc": "self_labelling/confident_acc",
     "skipped": "self_labelling/skipped",
+    "held_out_loss": "fine_tuning/held_out_loss",
+    "held_out_top1": "fine_tuning/held_out_top1",
 }
 MOST_POINTS = 5000  # The projector moves so many smoothly.
 THUMBNAIL = 32  # The side of a point's image, in pixels.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,27 @@ class Rows:
         for embeddings in self.embeddings():
             yield range(first, first + len(embeddings)), embeddings
             first += len(embeddings)
+
+    def named(
+        self, numbers: range, text: Callable[[str], str] = str
+    ) -> dict[str, Any]:
+        """Returns the columns beside the embeddings, by their names.
+
+        Args:
+            numbers: The numbers of the rows.
+            text: A function that each text goes through.
+        """
+        columns: dict[str, Any] = {
+            "file_name": [text(self.name(row)) for row in numbers]
+        }
+        if self.labels is not None:
+            columns["label"] = self.labels[numbers.start : numbers.stop]
+            if self.class_names is not None:
+                columns["class_name"] = [
+                    text(name_of(row, self.labels, self.class_names))
+                    for row in numbers
+                ]
+        return columns
 
 
 @dataclasses.dataclass(frozen=True)

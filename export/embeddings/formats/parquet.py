@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from export.embeddings.formats import Rows, Table, name_of
+from export.embeddings.formats import Rows, Table
 
 _CLASSES = b"class_names"
 
@@ -26,7 +26,11 @@ def write(file: BinaryIO, rows: Rows) -> None:
     schema = _schema(rows)
     with pq.ParquetWriter(file, schema) as writer:
         for numbers, embeddings in rows.parts():
-            writer.write_table(_table(rows, numbers, embeddings, schema))
+            vectors = pa.FixedSizeListArray.from_arrays(
+                pa.array(embeddings.ravel()), rows.embedding_dim
+            )
+            columns = {**rows.named(numbers), "embedding": vectors}
+            writer.write_table(pa.table(columns, schema=schema))
 
 
 def read(path: pathlib.Path) -> Table:
@@ -60,20 +64,3 @@ def _schema(rows: Rows) -> pa.Schema:
             fields.append(("class_name", pa.string()))
             metadata[_CLASSES] = json.dumps(rows.class_names)
     return pa.schema(fields, metadata)
-
-
-def _table(
-    rows: Rows, numbers: range, embeddings: np.ndarray, schema: pa.Schema
-) -> pa.Table:
-    columns = [
-        pa.array([rows.name(row) for row in numbers], pa.string()),
-        pa.FixedSizeListArray.from_arrays(
-            pa.array(embeddings.ravel()), rows.embedding_dim
-        ),
-    ]
-    if rows.labels is not None:
-        columns.append(pa.array(rows.labels[numbers.start : numbers.stop]))
-        if rows.class_names is not None:
-            names = rows.labels, rows.class_names
-            columns.append(pa.array([name_of(row, *names) for row in numbers]))
-    return pa.table(columns, schema=schema)

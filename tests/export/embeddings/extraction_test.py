@@ -16,7 +16,7 @@ from PIL import Image
 from and_tf.data import image_file
 from and_tf.data.preprocessing import centre_square
 from and_tf.utils.errors import InputError
-from export.embeddings import extraction, outputs, tables
+from export.embeddings import extraction, tables
 from export.embeddings.extraction import extract
 from export.embeddings.sources import open_source
 from tests.data import tiny_tfds
@@ -104,7 +104,7 @@ def test_what_stands_beside_it(photos, tmp_path):
         "e.csv.json",
         "e.csv.skipped.txt",
     }
-    note = json.loads(outputs.sidecar(output).read_text())
+    note = json.loads(tables.sidecar(output).read_text())
     wanted = {
         "model": "of/mine",
         "model_fingerprint": "of NumPy",
@@ -117,7 +117,7 @@ def test_what_stands_beside_it(photos, tmp_path):
     }
     assert wanted.items() <= note.items()
     assert note["seconds"] == pytest.approx(result.seconds, abs=1e-3)
-    assert outputs.skipped_list(output).read_text() == "a/06.png\nb/11.png\n"
+    assert tables.skipped_list(output).read_text() == "a/06.png\nb/11.png\n"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_an_interrupted_job_goes_on(photos, tmp_path, suffix, batches):
     assert said == ([f"going on after {done} of 29"] if done else [])
     assert result.skipped == ["a/06.png", "b/11.png"]
     assert output.read_bytes() == whole.read_bytes()
-    assert not outputs.parts_directory(output).exists()
+    assert not tables.parts_directory(output).exists()
 
 
 def test_what_a_kill_in_the_last_moments_leaves_is_taken_up(
@@ -157,7 +157,7 @@ def test_what_a_kill_in_the_last_moments_leaves_is_taken_up(
             lambda a, b: killed() if b == output else replace(a, b),
         )
         interrupt(photos, output, 1000)
-    assert outputs.sidecar(output).exists()
+    assert tables.sidecar(output).exists()
     run(photos, output, batches=0)  # Nothing is left to embed.
     assert output.read_bytes() == whole.read_bytes()
 
@@ -176,7 +176,7 @@ def test_parts_of_another_job_are_refused(photos, tmp_path, change, message):
     options = change(photos) or {}
     with pytest.raises(InputError, match=f"{message}.*Finish it .*delete"):
         run(photos, output, **options)
-    assert "part-000000.npz" in names_in(outputs.parts_directory(output))
+    assert "part-000000.npz" in names_in(tables.parts_directory(output))
 
 
 def test_another_model_is_another_job(photos, tmp_path, monkeypatch):
@@ -190,7 +190,7 @@ def test_another_model_is_another_job(photos, tmp_path, monkeypatch):
 def test_a_damaged_note_of_a_job(photos, tmp_path, text):
     output = tmp_path / "e.npz"
     interrupt(photos, output, 3)
-    (outputs.parts_directory(output) / "job.json").write_text(text)
+    (tables.parts_directory(output) / "job.json").write_text(text)
     with pytest.raises(InputError, match="Received: those of another one"):
         run(photos, output)
 
@@ -198,7 +198,7 @@ def test_a_damaged_note_of_a_job(photos, tmp_path, text):
 def test_a_damaged_part_is_named(photos, tmp_path):
     output = tmp_path / "e.npz"
     interrupt(photos, output, 5)
-    part = outputs.parts_directory(output) / "part-000001.npz"
+    part = tables.parts_directory(output) / "part-000001.npz"
     part.write_bytes(part.read_bytes()[:100])
     with pytest.raises(InputError, match="part-000001.npz to be a whole part"):
         run(photos, output)
@@ -234,7 +234,7 @@ def test_a_full_disk_keeps_the_parts(photos, tmp_path, monkeypatch):
             InputError, match="No space left on device.*the same command again"
         ):
             run(photos, output)
-    assert names_in(outputs.parts_directory(output)) == {
+    assert names_in(tables.parts_directory(output)) == {
         "job.json",
         "part-000000.npz",
         "part-000001.npz",

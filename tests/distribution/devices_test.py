@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import tensorflow as tf
 
-from and_tf.distribution import device_memory as module
+from and_tf.distribution import devices as module
 
 
 @pytest.fixture

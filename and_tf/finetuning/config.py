@@ -1,0 +1,243 @@
+"""Defines the config of a fine-tuning, the flags of `and_tf.finetune`."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import ClassVar
+
+from and_tf.training.config import LoopConfig
+from and_tf.utils import bounds, checkpoint_names
+from and_tf.utils.flag_config import Group, option
+
+
+@dataclasses.dataclass(frozen=True)
+class FinetuneConfig(LoopConfig):
+    """The config of a fine-tuning."""
+
+    ended_with: ClassVar[str] = "seed"
+
+    run_dir: str = option(
+        Group.RUN,
+        "",
+        "Directory of the run of and_tf.train whose encoder and images are "
+        "used.",
+        required="the directory of a run of python -m and_tf.train",
+        free=True,
+        path=True,
+    )
+    checkpoint: str = option(
+        Group.RUN,
+        checkpoint_names.LAST,
+        "Checkpoint of the run to begin with: last; best, the epoch with the "
+        "best kNN figure, so chosen with test labels; or round_<r>, the end of "
+        "round r, where round_0 is instance learning.",
+    )
+    output_dir: str = option(
+        Group.OUTPUT,
+        "",
+        "Directory that the fine-tuning writes to. If empty, it is "
+        "<run_dir>/finetune.",
+        free=True,
+        path=True,
+    )
+    resume: bool = option(
+        Group.OUTPUT,
+        False,
+        "Continue the fine-tuning in --output_dir from its last checkpoint, "
+        "or begin it if there is none. Without this flag an existing one is "
+        "never touched.",
+        free=True,
+    )
+    data_dir: str = option(
+        Group.DATA,
+        "",
+        "Directory of the run's data set. If empty, it is where the data set "
+        "was in training.",
+        free=True,
+        path=True,
+    )
+    memory_gib: float = option(
+        Group.DATA,
+        4.0,
+        "Largest split, in GiB of decoded pixels, that is held in memory. "
+        "Larger splits are read from the disk in every epoch, which is slower.",
+        unit="GiB",
+        least=0.0,
+        most=bounds.GIB,
+        free=True,
+    )
+    labels: str = option(
+        Group.DATA,
+        "",
+        "CSV file of labels, with the columns file and label. A file is named "
+        "by its path below the run's folder of images; an image of another "
+        "data set by its sample number, 0 for the first training image. "
+        "Images that are not named have no label. If empty, the data set's "
+        "own labels are used.",
+        free=True,
+        path=True,
+    )
+    labelled_fraction: float = option(
+        Group.DATA,
+        1.0,
+        "Share of the labels that is used, drawn at random from each class by "
+        "--seed; every class keeps one or more. A smaller share is part of a "
+        "larger one with the same seed.",
+        unit="share",
+        above=0.0,
+        most=1.0,
+    )
+    held_out: float = option(
+        Group.DATA,
+        0.2,
+        "Share of the labels in use that nothing is learnt from. It chooses "
+        "the best epoch and the temperature, so that the test split, which is "
+        "looked at once at the end, chooses nothing.",
+        unit="share",
+        above=0.0,
+        most=0.9,
+    )
+
+    compare: bool = option(
+        Group.METHOD,
+        True,
+        "Train the same network from scratch too, with the same labels and "
+        "epochs, for comparison. With --resume it can be added later.",
+        free=True,
+    )
+    freeze_statistics: bool = option(
+        Group.METHOD,
+        True,
+        "Keep the statistics of batch normalisation as they are; its scales "
+        "and offsets learn. With few images, new statistics undo what was "
+        "learnt before. From scratch they are always learnt.",
+    )
+    head_epochs: int = option(
+        Group.SCHEDULE,
+        100,
+        "Number of epochs in which a linear head is trained on frozen "
+        "features. Fine-tuning begins with this head.",
+        unit="epochs",
+        least=1,
+        most=bounds.EPOCHS,
+    )
+    epochs: int = option(
+        Group.SCHEDULE,
+        50,
+        "Largest number of epochs in which encoder and head are trained "
+        "together.",
+        unit="epochs",
+        least=1,
+        most=bounds.EPOCHS,
+    )
+    patience: int = option(
+        Group.SCHEDULE,
+        20,
+        "Number of epochs without a better figure on the held-out images "
+        "after which training ends. The best epoch is kept in any case. 0 "
+        "never ends it early.",
+        unit="epochs",
+        least=0,
+        most=bounds.EPOCHS,
+    )
+    batch_size: int = option(
+        Group.SCHEDULE,
+        64,
+        "Number of images in a step, over all devices together; all images "
+        "if there are fewer.",
+        unit="images",
+        least=2,
+        most=bounds.BATCH,
+    )
+    learning_rate: float = option(
+        Group.SCHEDULE,
+        1e-3,
+        "Peak learning rate of the encoder. The rates of AdamW rise for a "
+        "tenth of the steps and fall to 0 by a cosine. Large networks with "
+        "weights of other data may want 1e-4.",
+        unit="rate",
+        above=0.0,
+        most=bounds.FACTOR,
+    )
+    head_learning_rate: float = option(
+        Group.SCHEDULE,
+        1e-3,
+        "Peak learning rate of the head.",
+        unit="rate",
+        above=0.0,
+        most=bounds.FACTOR,
+    )
+    scratch_learning_rate: float = option(
+        Group.SCHEDULE,
+        1e-3,
+        "Peak learning rate of encoder and head from scratch.",
+        unit="rate",
+        above=0.0,
+        most=bounds.FACTOR,
+    )
+    weight_decay: float = option(
+        Group.SCHEDULE,
+        1e-2,
+        "Weight decay of AdamW: the share of the weights that a step with a "
+        "learning rate of 1 would take away.",
+        unit="factor",
+        least=0.0,
+        most=bounds.FACTOR,
+    )
+    crop_area: float = option(
+        Group.VIEWS,
+        0.5,
+        "Smallest share of an image's area that a random crop shows.",
+        unit="share",
+        above=0.0,
+        most=1.0,
+    )
+    colour_jitter: float = option(
+        Group.VIEWS,
+        0.1,
+        "Strength of the random changes of brightness, contrast, saturation "
+        "and hue; 0 changes nothing.",
+        unit="strength",
+        least=0.0,
+        most=1.0,
+    )
+    flip: float = option(
+        Group.VIEWS,
+        0.0,
+        "Probability that a view is mirrored left to right. It is 0, as in "
+        "training; 0.5 helps where left and right do not matter.",
+        unit="probability",
+        least=0.0,
+        most=1.0,
+    )
+    precision: str = option(
+        Group.DEVICES,
+        "float32",
+        "Keras' precision policy; the mixed ones compute the network in half "
+        "precision, for GPUs that are faster at it. The loss is always "
+        "computed in float32.",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    seed: int = option(
+        Group.SCHEDULE,
+        0,
+        "Random seed for the choice of labels, weights, data order and views.",
+        unit="seed",
+        least=0,
+        most=bounds.SEED,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checkpoint_names.round_of(self.checkpoint)  # Refuses bad names.
+
+    @property
+    def output_directory(self) -> pathlib.Path:
+        """The directory that the fine-tuning writes to."""
+        return pathlib.Path(self.output_dir or f"{self.run_dir}/finetune")
+
+    @property
+    def title(self) -> str:
+        """A title for people, with the run that is fine-tuned."""
+        return f"fine-tuning of {self.run_dir}"
