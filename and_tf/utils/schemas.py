@@ -57,7 +57,6 @@ class Finished(Evaluations):
     finished: str = ""
     versions: dict[str, str] = {}
     machine: dict[str, Any] = {}
-    pretrained: Pretrained | None = None
 
 
 class Neighbours(Struct):
@@ -88,6 +87,7 @@ class TrainingResult(Finished, kw_only=True):
     knn_top5_last: float | None = None
     classifier_top1: float | None = None
     train_accuracy: float | None = None
+    pretrained: Pretrained | None = None
     neighbours: Neighbours | None = None
     knn_baselines: dict[str, float] = {}
 
@@ -131,6 +131,7 @@ class ClusteringResult(Finished, kw_only=True):
     """The result.json of a clustering."""
 
     pretext: dict[str, Any] | str | None = None  # The pretext of its run.
+    pretrained: Pretrained | None = None  # Of the encoder of its run.
     cluster_sizes: list[int]
     acc: float | None
     protocol: Matching
