@@ -12,7 +12,8 @@ import numpy as np
 from and_tf.utils.errors import InputError
 
 # Components that vary less than this share of the first one hold rounding
-# errors, which dividing by their deviation would blow up.
+# errors, or there are fewer images than components. Dividing by their deviation
+# would make of them the largest components of other images.
 _LEAST = 1e-7
 
 
@@ -24,7 +25,8 @@ def fit_whitening(
     y = (f − mean) · projection, where column i of the projection is the i-th
     eigenvector of the covariance, divided by λᵢ to the power `power` / 2. The
     result has variances λᵢ^(1 − power): equal ones for a power of 1, those of
-    a plain PCA for a power of 0.
+    a plain PCA for a power of 0. Components in which the features do not vary,
+    such as those beyond the number of images, are 0.
 
     Args:
         features: float [N, F], one row an image.
@@ -64,8 +66,9 @@ def fit_whitening(
     # differs from one machine to the next; take the one with a positive sum.
     values, vectors = values[::-1][:dim], vectors[:, ::-1][:, :dim]
     vectors = vectors * np.where(vectors.sum(axis=0) < 0, -1.0, 1.0)
-    values = np.maximum(values, max(values[0], 1e-30) * _LEAST)
-    projection = vectors * values ** (-power / 2)
+    varies = values > max(values[0], 1e-30) * _LEAST
+    factors = np.where(varies, values, 1.0) ** (-power / 2) * varies
+    projection = vectors * factors
     return mean.astype(np.float32), projection.astype(np.float32)
 
 

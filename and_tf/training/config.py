@@ -646,6 +646,18 @@ class TrainConfig(LoopConfig):
         name = encoder_names.parse(self.encoder)
         if name.kind == "path" and os.sep not in self.encoder:
             object.__setattr__(self, "encoder", f".{os.sep}{self.encoder}")
+        if name.kind != "own" and self.width != 1:
+            raise InputError(
+                f"Expected no --width with --encoder={self.encoder}, whose "
+                f"layers are as wide as they are. Received: {self.width:g}."
+            )
+        known = name.kind not in ("path", "function")
+        if known and self.pixels not in ("", "0..255"):
+            raise InputError(
+                f"Expected no --pixels with --encoder={self.encoder}, which "
+                "normalises pixel values as it needs them. Received: "
+                f"{self.pixels}."
+            )
 
     @functools.cached_property
     def pretrained(self) -> bool:

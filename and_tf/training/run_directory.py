@@ -9,11 +9,13 @@ import io
 import os
 import pathlib
 import re
+import shutil
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from and_tf.encoders import saved_models
 from and_tf.method.discovery import Neighbourhoods
 from and_tf.training import result_file
 from and_tf.training.checkpoint import Checkpoint, Checkpoints
@@ -111,14 +113,19 @@ class OutputDirectory(Generic[Config]):
         self._check_path()
         there = set(self.path.iterdir()) if self.path.is_dir() else set()
         # A run that failed before its first step, for example for lack of its
-        # images, leaves only its flags: there is nothing to resume or to lose.
-        if there - {self.flagfile}:
+        # images, leaves only its flags, and the copy of a SavedModel that its
+        # encoder is: there is nothing to resume or to lose.
+        copies = set(self.path.glob(f"{saved_models.KEPT}*"))
+        left = {self.flagfile, *copies} if self.flagfile in there else set()
+        if there - left:
             if self.flagfile in there:
                 return self._take_up(config)
             raise InputError(
                 f"Expected a new directory, or that of a run, for {self.flag}. "
                 f"Received: {self.path}, which holds something else."
             )
+        for copy in copies:  # The new run's may be another.
+            shutil.rmtree(copy)
         atomic_files.write_text(self.flagfile, config.to_flagfile())
         return None
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from and_tf import encoders
 from and_tf.data.preprocessing import normalisation
@@ -68,7 +69,14 @@ class Start:
         if head != "linear":
             arguments["head"] = head
         if head == "none":
-            arguments["embedding_dim"] = encoders.num_features(**arguments)
+            length = encoders.num_features(**arguments)
+            if config.embedding_dim not in (TrainConfig.embedding_dim, length):
+                raise InputError(
+                    "Expected no --embedding_dim with --head=none, whose "
+                    f"embeddings are the {length} features of the encoder. "
+                    f"Received: {config.embedding_dim}."
+                )
+            arguments["embedding_dim"] = length
         return arguments
 
 
@@ -119,7 +127,7 @@ def _load_file(name: str, file: pathlib.Path, encoder: keras.Model) -> None:
 def _elsewhere(config: TrainConfig, name: EncoderName) -> Start:
     """Finds a network of a package, a file or a function."""
     is_architecture = name.kind == "applications"
-    if config.weights and not is_architecture:
+    if not is_architecture and config.weights not in ("", "none"):
         raise InputError(
             f"Expected no --weights with --encoder={name}, which brings its "
             f"own. Received: {config.weights}."
@@ -168,6 +176,20 @@ def _told(name: EncoderName, imagenet: bool) -> weights.Provenance:
 def _copy(trunk: keras.Model, encoder: keras.Model) -> None:
     """Gives an encoder's trunk the weights of another trunk of its kind."""
     own, _ = heads.split(encoder)
+    shapes = [[tuple(w.shape) for w in each.weights] for each in (own, trunk)]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"Expected an encoder whose weights fit {own.name} for images of "
+            f"{own.input_shape[1]} pixels. Received one for images of "
+            f"{trunk.input_shape[1]}, whose weights have other shapes. Leave "
+            "--image_size out."
+        )
+    for variable in trunk.weights:
+        if not np.isfinite(np.asarray(variable, np.float64)).all():
+            raise InputError(
+                f"Expected finite weights in the trained encoder {own.name}. "
+                f"Received NaN or infinite ones in {variable.path}."
+            )
     own.set_weights(trunk.get_weights())
 
 
@@ -182,10 +204,15 @@ def _of_run(config: TrainConfig, name: EncoderName) -> Start:
             "its encoder. Received none: the run has not finished an epoch, "
             "or its checkpoints are damaged."
         )
-    if config.weights:
+    if config.weights not in ("", "none"):
         raise InputError(
             f"Expected no --weights with --encoder={name}, a run that brings "
             f"its own. Received: {config.weights}."
+        )
+    if config.pixels:
+        raise InputError(
+            f"Expected no --pixels with --encoder={name}, a run whose encoder "
+            f"takes 0..255. Received: {config.pixels}."
         )
     built = located(checkpoint.metadata["encoder"], directory)
 
@@ -194,10 +221,9 @@ def _of_run(config: TrainConfig, name: EncoderName) -> Start:
         checkpoint.restore("encoder", whole.variables)
         _copy(heads.split(whole)[0], encoder)
 
-    left_out = ("name", "image_size", "embedding_dim", "head")
-    return Start(
+    start = Start(
         built["name"],
-        {key: built[key] for key in built if key not in left_out},
+        _taken_over(config, built),
         built["image_size"],
         {
             "source": str(name),
@@ -207,6 +233,35 @@ def _of_run(config: TrainConfig, name: EncoderName) -> Start:
         },
         load,
     )
+    if config.pretrained:
+        return start
+    return dataclasses.replace(start, pretrained=None, load=None)
+
+
+def _taken_over(config: TrainConfig, built: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of an earlier run's trunk, for another run.
+
+    Args:
+        config: The flags of the new run, whose images may have another size.
+        built: The arguments of the earlier run's encoder.
+    """
+    left_out = ("name", "image_size", "embedding_dim", "head")
+    kept = {key: built[key] for key in built if key not in left_out}
+    trunk, size = kept.get("trunk"), config.image_size or built["image_size"]
+    if not trunk:
+        # "auto" would be another stem for images of another size.
+        stem = encoders.stem_of(built["name"], built["image_size"])
+        return {"stem": stem, **kept}
+    if trunk["kind"] == "layers" and size != built["image_size"]:
+        whole = encoders.for_views(descriptions.rebuild(trunk), size)
+        config_of_layers = descriptions.config_of(whole)
+        return {"trunk": {"kind": "layers", "config": config_of_layers}}
+    if trunk["kind"] != "layers":
+        trunk = {**trunk, "image_size": size}
+    if trunk["kind"] == "path" and pathlib.Path(trunk["value"]).is_dir():
+        path = pathlib.Path(trunk["value"])
+        trunk["value"] = saved_models.keep(path, config.run_directory)
+    return {"trunk": trunk}
 
 
 def _labels(config: TrainConfig, metadata: dict[str, Any]) -> str:

@@ -152,21 +152,29 @@ def prepare(
             config.knn_temperature,
             processes,
         ),
-        TensorBoardWriter(
-            directory.tensorboard,
-            dataclasses.asdict(config),
-            metadata["history"],
-            metadata.get("step", 0),
-        )
-        if processes.chief
-        else None,
+        None,
         metadata,
         processes,
         on_device,
     )
     if start:
         begin(training, start)
-    return training
+    # Weights that do not fit end a run before it writes more than its flags.
+    return with_board(training)
+
+
+def with_board(training: Training) -> Training:
+    """Opens the TensorBoard writer of a run, on the process that writes."""
+    if not training.processes.chief:
+        return training
+    metadata = training.metadata
+    board = TensorBoardWriter(
+        training.directory.tensorboard,
+        dataclasses.asdict(training.config),
+        metadata["history"],
+        metadata.get("step", 0),
+    )
+    return dataclasses.replace(training, board=board)
 
 
 def load_images(config: TrainConfig, image_size: int = 0) -> ImageData:
@@ -222,21 +230,22 @@ def build_model(
         CoupledSGD(
             rate,
             weight_decay=config.weight_decay,
-            rate_factors=rate_factors(built, config),
+            rate_factors=rate_factors(model, config),
         )
     )
     model.optimizer.build(model.trainable_variables)
     return model
 
 
-def rate_factors(
-    encoder: keras.Model, config: TrainConfig
-) -> dict[str, float] | None:
-    """Returns the trunk's share of the learning rate, by variables' paths."""
+def rate_factors(model: Pretext, config: TrainConfig) -> list[float] | None:
+    """Returns the share of the learning rate of each variable that learns."""
     factor = config.trunk_learning_rate / config.learning_rate
     if factor == 1:
         return None
-    return {v.path: factor for v in freezing.trunk_variables(encoder)}
+    trunk = {id(v) for v in freezing.trunk_variables(model.encoder)}
+    return [
+        factor if id(v) in trunk else 1.0 for v in model.trainable_variables
+    ]
 
 
 def begin(training: Training, start: Start) -> None:

@@ -23,12 +23,9 @@ def has_seen_labels(pretrained: Pretrained) -> bool:
 
 def describe(pretrained: Mapping[str, Any]) -> str:
     """Says where weights come from, and which labels they have seen."""
-    source, labels = pretrained["source"], pretrained["labels"]
-    if labels == "none":
-        return f"{source}, which have seen no labels"
-    if labels == "unknown":
-        return f"{source}; which labels they have seen is not known"
-    return f"{source}, which have seen {labels}"
+    unclear = {"none": "no labels", "unknown": "unknown labels"}
+    labels = unclear.get(pretrained["labels"], pretrained["labels"])
+    return f"{pretrained['source']}, which have seen {labels}"
 
 
 def footnote(results: Iterable[Mapping[str, Any]]) -> str:

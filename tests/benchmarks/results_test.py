@@ -186,7 +186,7 @@ def test_rows_whose_weights_have_seen_labels_are_marked(tmp_path, kept):
     page = results_page.render([], {"new": file})
     assert "| efficientnet_lite0 † |" in page and "| small " in page
     assert page.count("†") == 2
-    assert "labels: lite.pth; which labels they have seen is not known" in page
+    assert "labels: lite.pth, which have seen unknown labels" in page
 
     file["rows"] = [row | {"reproduces": ["x"]} for row in file["rows"][:1]]
     row = {

@@ -71,7 +71,7 @@ def test_labels_that_first_weights_have_seen_are_said(
     shutil.copytree(finished, path)
     for labels, said in (
         ("ImageNet-1k", "which have seen ImageNet-1k. Labels have helped"),
-        ("unknown", "they have seen is not known. Labels have helped"),
+        ("unknown", "which have seen unknown labels. Labels have helped"),
         ("none", "which have seen no labels."),
     ):
         told = {"pretrained": {"source": "imagenet", "labels": labels}}

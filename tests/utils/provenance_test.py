@@ -11,7 +11,7 @@ from and_tf.utils import provenance
     ("labels", "helped", "said"),
     [
         ("none", False, "w, which have seen no labels"),
-        ("unknown", True, "w; which labels they have seen is not known"),
+        ("unknown", True, "w, which have seen unknown labels"),
         ("ImageNet-1k", True, "w, which have seen ImageNet-1k"),
     ],
 )
