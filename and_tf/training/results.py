@@ -19,12 +19,13 @@ from and_tf.distribution.devices import describe, gpu_names, unused_gpus
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import Knn
-from and_tf.training import result_file
+from and_tf.training import result_file, start_neighbours
 from and_tf.training.callbacks.checkpointing import Recorder
 from and_tf.training.callbacks.tensorboard import spread
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training, rounds_of
 from and_tf.training.run_directory import RunDirectory, versions
+from and_tf.utils import provenance
 from and_tf.utils.averages import percent
 
 _NAMED_CLASSES = 12  # If there are more, only their number is printed.
@@ -86,8 +87,7 @@ def describe_start(config: TrainConfig, metadata: dict[str, Any]) -> str:
     """Describes the weights that a run begins with, and what learns."""
     pretrained, encoder = metadata["pretrained"], metadata["encoder"]
     lines = [
-        f"weights: {pretrained['source']}, which have seen "
-        f"{_labels(pretrained)}",
+        f"weights: {provenance.describe(pretrained)}",
         f"head: {config.head}, {encoder['embedding_dim']} numbers; images of "
         f"{encoder['image_size']} pixels",
     ]
@@ -138,9 +138,14 @@ def finish(training: Training, recorder: Recorder) -> dict[str, Any]:
     """
     history, train = recorder.history, training.images.train
     result = make_result(training, history, recorder.seconds)
+    found = start_neighbours.find(training) if not history else None
+    if found is not None:
+        result["neighbours"] = start_neighbours.describe(found, train.labels)
     numbers = spread(train.size)
     points = embed(training.model, take(train, numbers), training.image_size)
     if training.board is not None:
+        if found is not None:
+            start_neighbours.keep(training, found)
         write(training, result, history, points, numbers)
         show(training.directory, result)
     return result
@@ -222,6 +227,7 @@ def make_result(
         "knn_protocol": knn.protocol,
         "knn_baselines": training.metadata["baselines"],
         "neighbourhoods": _rounds(history) if config.has_bank else [],
+        "neighbours": None,
         "seed": config.seed,
         "machine": machine(),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(
@@ -291,7 +297,7 @@ def draw(
         )
         figures.save_png(curves, directory.curves)
     number = directory.last_discovery()
-    if number:
+    if number is not None:
         gallery = figures.gallery_array(
             functools.partial(pictures, images.train),
             directory.read_neighbourhoods(number),
@@ -349,12 +355,28 @@ def print_table(result: dict[str, Any]) -> None:
         print("cosine: with the teacher, on train views in the last epoch")
     elif not rounds and result["epochs"]:
         print("classifier: its own top-1 on test images, and on train views")
+    if result.get("neighbours"):
+        print(describe_neighbours(result["neighbours"]))
+
+
+def describe_neighbours(neighbours: dict[str, Any]) -> str:
+    """Says how many neighbours a run without epochs found, and how good."""
+    k, share = neighbours["k"], neighbours["consistency"]
+    if share is None:
+        return f"neighbours: {k} of each training image"
+    return (
+        f"neighbours: {percent(share)} of the {k} nearest of a training image "
+        "have its class"
+    )
 
 
 def print_files(directory: RunDirectory) -> None:
     """Prints the names of the files that the run wrote."""
     number = directory.last_discovery()
-    gallery = f"{directory.gallery(number).name}: anchors and their neighbours"
+    drawn = []
+    if number is not None:
+        what = "anchors and their" if number else "images and their nearest"
+        drawn = [f"{directory.gallery(number).name}: {what} neighbours"]
     print(f"\nwrote {directory.path}/")
     curves = f"{directory.curves.name}: the curves of the run"
     rows = "metrics.csv: one row for each epoch"
@@ -362,11 +384,11 @@ def print_files(directory: RunDirectory) -> None:
     taught = directory.teacher.is_dir()
     for text in (
         *([curves] if trained else []),
-        *([gallery] if number else []),
+        *drawn,
         "result.json: the figures, with their protocol",
         *([rows] if trained else []),
         *(["teacher/: its embeddings of the training images"] * taught),
-        f"checkpoints/, {'neighbourhoods/, ' if number else ''}flags.cfg",
+        f"checkpoints/, {'neighbourhoods/, ' if drawn else ''}flags.cfg",
         f"tensorboard/: tensorboard --logdir {directory.path}",
     ):
         print(f"  {text}")

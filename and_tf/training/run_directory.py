@@ -89,7 +89,14 @@ class OutputDirectory(Generic[Config]):
         self.teacher = path / "teacher"
 
     def gallery(self, round_number: int) -> pathlib.Path:
-        """Returns the path of the picture of a round's neighbourhoods."""
+        """Returns the path of the picture of a round's neighbourhoods.
+
+        Args:
+            round_number: The round; 0 for the neighbours of a run without
+                epochs, see `start_neighbours`.
+        """
+        if not round_number:
+            return self.path / "neighbours.png"
         return self.path / f"neighbourhoods_round_{round_number}.png"
 
     def claim(self, config: RunConfig) -> Checkpoint | None:
@@ -275,9 +282,12 @@ class OutputDirectory(Generic[Config]):
             ),
         )
 
-    def last_discovery(self) -> int:
-        """Returns the last round whose neighbourhoods were written, or 0."""
-        return max(self.discoveries(), default=0)
+    def last_discovery(self) -> int | None:
+        """Returns the last round whose neighbourhoods were written, or None.
+
+        It is 0 for a run without epochs, which finds neighbours at its end.
+        """
+        return max(self.discoveries(), default=None)
 
     def discoveries(self) -> list[int]:
         """Returns the rounds whose neighbourhoods were written, in order.

@@ -35,6 +35,13 @@ class Round(Struct):
     knn_bank: float | None = None
 
 
+class Pretrained(Struct):
+    """Where a run's first weights come from."""
+
+    source: str
+    labels: str
+
+
 class Finished(Evaluations):
     """The part of result.json that trainings and clusterings share."""
 
@@ -52,11 +59,11 @@ class Finished(Evaluations):
     machine: dict[str, Any] = {}
 
 
-class Pretrained(Struct):
-    """Where a run's first weights come from."""
+class Neighbours(Struct):
+    """The neighbours that a run without epochs found in the end."""
 
-    source: str
-    labels: str
+    k: int
+    consistency: float | None
 
 
 class Teacher(Struct):
@@ -95,6 +102,7 @@ class TrainingResult(Finished, kw_only=True):
     train_cosine: float | None = None
     pretrained: Pretrained | None = None
     teacher: Teacher | None = None
+    neighbours: Neighbours | None = None
     knn_baselines: dict[str, float] = {}
 
 
@@ -137,6 +145,7 @@ class ClusteringResult(Finished, kw_only=True):
     """The result.json of a clustering."""
 
     pretext: dict[str, Any] | str | None = None  # The pretext of its run.
+    pretrained: Pretrained | None = None  # Of the encoder of its run.
     cluster_sizes: list[int]
     acc: float | None
     protocol: Matching
