@@ -15,12 +15,18 @@ WORKERS ?= 2
 GPU ?=
 CUDA := $(if $(GPU),$(VENV)/installed-gpu)
 
-.PHONY: demo test lint bench docs lock clean
+.PHONY: demo demo-pretrained test lint bench docs lock clean
 
 # Trains on CIFAR-10 for about ten minutes on two cores. A second call goes on
 # with an interrupted run, or shows a finished one.
 demo: $(VENV)/installed $(CUDA)
 	$(BIN)/python -m and_tf.train --flagfile=configs/quick.flags --resume
+
+# CIFAR-10 as a network sees it that was trained with ImageNet's labels: its
+# figures, neighbours and a page. A second call shows what is there.
+demo-pretrained: $(VENV)/installed-weights $(CUDA)
+	$(BIN)/python -m and_tf.train --flagfile=configs/pretrained.flags --resume
+	$(BIN)/python -m and_tf.report --run_dir=runs/pretrained
 
 test: $(VENV)/installed-dev $(VENV)/installed-docs $(CUDA)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal

@@ -38,6 +38,7 @@ import dataclasses
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from and_tf import figures
 from and_tf.distribution import nvidia
@@ -52,7 +53,7 @@ from and_tf.sweeping.metrics import (
 )
 from and_tf.sweeping.run_status import Outcome, outcome_of
 from and_tf.sweeping.scheduler import Work
-from and_tf.utils import bounds, cli
+from and_tf.utils import bounds, cli, provenance
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import FlagConfig, Group, from_flags, option
 from and_tf.utils.schemas import is_clustering
@@ -172,10 +173,14 @@ def _slots(config: SweepConfig, runs: Sequence[SweepRun]) -> GpuSlots:
 
 def _list(runs: Sequence[SweepRun]) -> None:
     width = max(len(run.name) for run in runs)
+    results: list[dict[str, Any]] = []
     for run in runs:
         outcome = outcome_of(run.path)
         note = headline(outcome.result) if outcome.result else outcome.note
         print(f"{run.name:<{width}}  {outcome.state:<11}  {note}".rstrip())
+        if outcome.result:
+            results.append(outcome.result)
+    print(provenance.footnote(results), end="")
 
 
 def _write(
@@ -193,11 +198,23 @@ def _write(
 def _conclude(directory: pathlib.Path, rows: Sequence[table.Row]) -> None:
     """Prints the table, and draws it as a plot."""
     print(f"\n{table.lines(rows)}")
-    if any(is_clustering(result) for row in rows for result in row.results):
+    results = [result for row in rows for result in row.results]
+    if note := provenance.footnote(results):
+        print(note)
+    if any(map(is_clustering, results)):
         print(HOW_TO_READ)
     written = ["table.md", "table.csv"]
-    series = [Series(row.values, gather(row.results)) for row in rows]
-    plot = figures.comparison_array(series, directory.name)
+    helped = {row.is_helped for row in rows}
+    mark = f"{provenance.MARK} " if len(helped) > 1 else ""
+    title = directory.name
+    if True in helped:
+        title += f" ({mark}{provenance.HELPED})"
+    # Values that all share the mark are drawn without it: numbers stay numbers.
+    series = [
+        Series(row.shown if mark else row.values, gather(row.results))
+        for row in rows
+    ]
+    plot = figures.comparison_array(series, title)
     if plot is not None:
         figures.save_png(plot, directory / "plot.png")
         written.append("plot.png")

@@ -15,6 +15,7 @@
       "rows": [{"values": {"selection": "one_off"}, "seeds": [0, 1],
                 "seconds": [263.8, …], "images_per_second": [2487.0, …],
                 "reproduces": [],    those of the file's whose recipe it is
+                "pretrained": {"source": "imagenet", "labels": …, …},
                 "figures": {"knn_top1_last": [0.519, …], "round_0": […],
                             "linear_stage4": […], …}}]
     }
@@ -22,7 +23,8 @@
 A clustering's has "of" as well, a command and what else is known of each run
 that was clustered; its protocol has "matched_on".
 
-Accuracies are fractions, a value a seed, null of a run without. What runs
+A row has "pretrained" only if its runs began with trained weights. Accuracies
+are fractions, a value a seed, null of a run without. What runs
 differ in, such as epochs or backbone, is null. Nothing in it names a place on
 the machine that it was made on.
 """

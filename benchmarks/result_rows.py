@@ -86,10 +86,20 @@ def rows_of(
             "reproduces": [
                 row for row in reproduces if not differences(group[0][0], row)
             ],
+            **_pretrained(group[0][1]),
             "figures": gather([result for _, result in group]),
         }
         for key, group in sorted(groups.items())
     ]
+
+
+def _pretrained(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where first weights come from, without a place; {} of random."""
+    found = result.get("pretrained")
+    if not found:
+        return {}
+    source = pathlib.PurePath(found["source"]).name
+    return {"pretrained": {**found, "source": source}}
 
 
 def _check_seeds(groups: Mapping[tuple, Sequence[Run]]) -> None:

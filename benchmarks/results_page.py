@@ -15,6 +15,7 @@ from and_tf.sweeping.metrics import (
     tables,
 )
 from and_tf.sweeping.table import aligned
+from and_tf.utils import provenance
 from and_tf.utils.averages import with_deviation
 from benchmarks.harness.tables import mean_minutes, mean_rate
 
@@ -62,7 +63,26 @@ def published(rows: Rows, files: Files) -> str:
             text = with_deviation(figure, row.get("deviation"), 1)
         place = [row["where"], row["what"], row["measure"]]
         table.append([*place, text, _here(row, files)])
-    return aligned(table)
+    shown = {row["id"] for row in rows}
+    taken = [
+        one
+        for file in files.values()
+        for one in file["rows"]
+        if shown & {*one.get("reproduces", ())}
+    ]
+    return aligned(table) + _footnote(taken)
+
+
+def _footnote(rows: Rows) -> str:
+    """Explain the marks of rows; "" where none has one."""
+    note = provenance.footnote(rows)
+    return f"\n{note}" if note else ""
+
+
+def _mark(row: Mapping[str, Any]) -> str:
+    """Return the mark of a row whose first weights have seen labels."""
+    helped = provenance.has_seen_labels(row.get("pretrained"))
+    return f" {provenance.MARK}" if helped else ""
 
 
 def _here(row: Mapping[str, Any], files: Files) -> str:
@@ -71,7 +91,8 @@ def _here(row: Mapping[str, Any], files: Files) -> str:
             if row["id"] in one.get("reproduces", ()):
                 told = _precision(file)
                 place = f"`{name}`, {told}" if told else f"`{name}`"
-                return f"{percent(one['figures'][row['figure']])} ({place})"
+                figure = percent(one["figures"][row["figure"]])
+                return f"{figure}{_mark(one)} ({place})"
     beside = [
         f"`{n}`" for n, file in files.items() if row["id"] in file["about"]
     ]
@@ -119,7 +140,7 @@ def _figures(file: Mapping[str, Any]) -> str:
         for cells in table:
             for place in reversed(besides):
                 del cells[place]
-    return "\n".join(map(aligned, whole))
+    return "\n".join(map(aligned, whole)) + _footnote(rows)
 
 
 def _table(file: Mapping[str, Any], names: Sequence[str]) -> list[list[str]]:
@@ -131,8 +152,14 @@ def _table(file: Mapping[str, Any], names: Sequence[str]) -> list[list[str]]:
     last = ["images/s", "minutes"] if timed else ["minutes"]
     table = [[*file["varied"], "seeds", *heads, *last]]
     for row, rate in zip(file["rows"], rates, strict=True):
+        # The last value carries the mark, or the seeds where nothing varies.
         cells = [str(row["values"][name]) for name in file["varied"]]
-        cells.append(str(len(row["seeds"])))
+        seeds = str(len(row["seeds"]))
+        if cells:
+            cells[-1] += _mark(row)
+        else:
+            seeds += _mark(row)
+        cells.append(seeds)
         for name, one in zip(names, columns, strict=True):
             cells.append(one.text(row["figures"].get(name, [])))
         if timed:

@@ -54,6 +54,11 @@ _SHORT = {
     "export.search": "",
     "export.client": "",
 }
+# A network that begins with trained weights stays what it is.
+_PRETRAINED = (
+    "--embedding_dim=8 --image_size=32 --batch_size=20 --epochs_per_round=1 "
+    "--evaluate_every=0 --resume"
+)
 
 
 class Command(NamedTuple):
@@ -162,6 +167,9 @@ def test_they_run_one_after_another(place, monkeypatch, capsys):
     for name in (
         "runs/cifar100/report.html",
         "runs/quick/report.html",
+        "runs/photos_lite/neighbours.png",
+        "runs/photos_lite/scan/result.json",
+        "runs/photos_again/result.json",
         "runs/cifar10/scan/report.html",
         "exported/cifar100/1/saved_model.pb",
         "exported/quick.tflite",
@@ -176,12 +184,19 @@ def test_they_run_one_after_another(place, monkeypatch, capsys):
 
 def _run(command: Command) -> None:
     """Runs a command, cut down."""
-    arguments = [*command.arguments, *_SHORT[command.module].split()]
+    arguments = command.arguments
+    short = _SHORT[command.module]
+    if any(a.startswith(("--weights=", "--encoder=runs/")) for a in arguments):
+        short = _PRETRAINED
+    arguments = [*arguments, *short.split()]
+    if any("distil" in argument for argument in command.arguments):
+        arguments += ["--rounds=0"] * (command.module == "and_tf.train")
     if command.module == "and_tf.train" and "--dataset=folder" not in arguments:
         arguments += _DIGITS.split()
     for argument in arguments:
         # A run of hours stands for others that a page goes on with.
-        path = pathlib.Path(argument.removeprefix("--run_dir="))
+        flag = re.match("--(run_dir|teacher)=", argument)
+        path = pathlib.Path(argument[flag.end() if flag else 0 :])
         if path.name in ("cifar10", "cifar10_cpu") and not path.exists():
             path.symlink_to("cifar100")
     if command.module != "export.client":

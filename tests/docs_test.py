@@ -111,9 +111,9 @@ def test_python_learns_from_an_array_of_images(tmp_path, monkeypatch):
 
 
 def test_notebooks_run_without_a_network(tmp_path, monkeypatch):
-    """Both in one kernel, as each start of one imports TensorFlow again."""
+    """All in one kernel, as each start of one imports TensorFlow again."""
     paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    assert len(paths) == 2
+    assert len(paths) == 3
     together = nbformat.v4.new_notebook()
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
@@ -137,6 +137,9 @@ def test_notebooks_run_without_a_network(tmp_path, monkeypatch):
     assert any("image/png" in o.get("data", {}) for o in outputs)
     # Of what is found, the query itself is first.
     assert re.search(r"^0/000\.png +cosine 1\.000$", printed, re.M)
+    assert re.search(r"^china/000\.png +0\.9\d$", printed, re.M)
+    (share,) = re.findall(r"^neighbours: ([\d.]+) %", printed, re.M)
+    assert float(share) > 90  # Of two photographs, a half by chance.
 
 
 def test_the_site_is_built_and_asks_no_server(tmp_path):

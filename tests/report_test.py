@@ -96,6 +96,21 @@ def unlabelled(tmp_path_factory) -> pathlib.Path:
     return path / "run"
 
 
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory) -> pathlib.Path:
+    """A run without epochs, from an encoder that has seen labels; its page."""
+    path = tmp_path_factory.mktemp("untrained")
+    once = {"rounds": 0, "initial_epochs": 1, "baselines": False}
+    trainer.train(digits(path, "before", pretext="supervised", **once))
+    trainer.train(
+        digits(
+            path, encoder=str(path / "before"), rounds=0, initial_epochs=0
+        )
+    )  # fmt: skip
+    report(path / "run")
+    return path / "run"
+
+
 def test_figures_are_those_of_the_result(finished):
     page, result = read(finished), result_of(finished)
     rows = {row[0]: row for row in page.table("kNN top-1 at the end")}
@@ -197,7 +212,10 @@ def test_a_gallery_a_round_has_its_neighbours(finished):
     assert "Round 1: 225 anchors" in text and "Round 2: 450 anchors" in text
 
 
-@pytest.mark.parametrize("which", ["finished", "hostile", "unlabelled"])
+PAGES = ["finished", "hostile", "unlabelled", "untrained"]
+
+
+@pytest.mark.parametrize("which", PAGES)
 def test_the_page_needs_nothing_beside_itself(which, request):
     path = request.getfixturevalue(which)
     page = read(path)
@@ -211,7 +229,7 @@ def test_the_page_needs_nothing_beside_itself(which, request):
     assert not re.findall(r"https?://|url\(|@import", text)
 
 
-@pytest.mark.parametrize("which", ["finished", "hostile", "unlabelled"])
+@pytest.mark.parametrize("which", PAGES)
 def test_what_is_seen_is_said(which, request):
     """Alternatives, heads' scopes, and links that lead somewhere."""
     page = read(request.getfixturevalue(which))
@@ -265,6 +283,53 @@ def test_a_pretext_without_rounds(tmp_path, capsys, pretext, said):
     assert rows[-1][:2] == [pretext, percent(top1)]
     assert "instance" not in page.sections["curves"]
     assert f"trained by --pretext={said}" in page.sections["outcome"]
+
+
+def test_a_run_without_epochs_has_its_neighbours(untrained):
+    """Those of a plain search among the encoder's own embeddings."""
+    run = Run(untrained)
+    train = run.images.train
+    rows = run.model.predict(train.images, verbose=0)
+    similarity = rows @ rows.T
+    np.fill_diagonal(similarity, -2)
+    found = np.argsort(-similarity, axis=1)[:, :5]
+    share = (train.labels[found] == train.labels[:, None]).mean()
+
+    page, result = read(untrained), result_of(untrained)
+    assert result["neighbours"]["k"] == 5
+    assert result["neighbours"]["consistency"] == pytest.approx(share, abs=1e-3)
+    assert (untrained / "neighbours.png").is_file()
+    outcome = page.sections["outcome"]
+    assert outcome.startswith(
+        f"How it ended {percent(result['knn_top1_last'])} kNN top-1, without"
+    )
+    assert f"{percent(result['neighbours']['consistency'])} of the" in outcome
+    row = page.table("The 5 nearest neighbours of each training image")[1]
+    assert row[:2] == ["start", "450"]
+    assert "450 images Each image with" in page.sections["neighbourhoods"]
+
+
+def test_a_run_without_epochs_says_what_it_is(untrained, tmp_path):
+    page = read(untrained)
+    begun = page.sections[""]
+    assert "which have seen the labels of digits. Labels have helped" in begun
+    assert "not trained" in begun and "kmeans" in page.sections
+    assert not {"curves", "attention"} & set(page.sections)
+    text = (untrained / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"\b0 epochs|epoch 0|round 0\b", text)
+
+    photos = folder(tmp_path / "photos", labelled=False, test=False)
+    trainer.train(
+        digits(
+            tmp_path, dataset="folder", data_dir=photos, rounds=0,
+            encoder=str(untrained), initial_epochs=0, batch_size=8,
+        )
+    )  # fmt: skip
+    page, result = report(tmp_path / "run"), result_of(tmp_path / "run")
+    assert result["neighbours"] == {"k": 5, "consistency": None}
+    assert "24 images Each image with" in page.sections["neighbourhoods"]
+    assert "Most certain" in page.sections["samples"]
+    assert (tmp_path / "run" / "neighbours.png").is_file()
 
 
 def test_a_run_that_is_not_finished(tmp_path, monkeypatch):

@@ -148,7 +148,7 @@ def teach(
         images = keras.Input((8, 8, 3))
         x = keras.layers.Rescaling(1 / 255)(images)
         trunk = keras.Model(images, keras.layers.GlobalMaxPooling2D()(x))
-    teacher = Teacher(trunk, 8, 3)
+    teacher = Teacher(lambda: trunk, 8, 3)
     options = {"processes": processes, "neighbours": 2}
     first = teacher_rows(teacher, split, path, **options)
     before, teaching.embed = teaching.embed, lambda *_: seen.append(20)

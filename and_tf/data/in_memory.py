@@ -48,7 +48,9 @@ def hold(split: Split, side: int | None, later: bool = False) -> Split:
     shape = (*square, 3)
     labels = lambda: split.labels  # noqa: E731
     fields: dict[str, Any] = dict(
-        class_names=split.class_names, file_names=split.file_names
+        class_names=split.class_names,
+        file_names=split.file_names,
+        resized=side is not None,
     )
     are_records = split.file_names is None
     broken = recall(split) if are_records else None

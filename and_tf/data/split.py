@@ -148,6 +148,8 @@ class Split:
             read.
         skipped: The files, folders and records that were found and left out,
             such as files that cannot be read.
+        resized: Whether `images` were resized when they were read, so that
+            what sees larger images has to read them again.
     """
 
     name: str
@@ -159,6 +161,7 @@ class Split:
     file_names: tuple[str, ...] | None = None
     images: LazyArray = LazyArray()
     skipped: tuple[Skipped, ...] = ()
+    resized: bool = False
 
     @property
     def has_labels(self) -> bool:
@@ -293,6 +296,7 @@ def take(
         class_names=split.class_names,
         file_names=file_names,
         skipped=split.skipped if skipped is None else skipped,
+        resized=split.resized,
     )
     if split.held:
         return in_memory(split.name, split.images[chosen], labels, **fields)

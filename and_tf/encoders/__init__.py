@@ -47,11 +47,13 @@ __all__ = [
     "last_feature_map",
     "num_features",
     "plain",
+    "stem_of",
     "synchronise_batch_norm",
 ]
 
 NAMES = ("small", "alexnet", *resnet.DEPTHS, *efficientnet_lite.SIZES)
 STEMS = ("auto", "cifar", "imagenet")
+_ONE_STEM = ("small", *efficientnet_lite.SIZES)
 MEAN, STD = IMAGENET
 SMALLEST_IMAGE = 8  # Pixels per side.
 _LARGEST_CIFAR_IMAGE = 64
@@ -110,7 +112,7 @@ def build(
         return _around(descriptions.rebuild(trunk), head, embedding_dim)
     _check(name, image_size, embedding_dim, stem, width)
     if stem == "auto":
-        stem = "cifar" if image_size <= _LARGEST_CIFAR_IMAGE else "imagenet"
+        stem = stem_of(name, image_size)
     images = keras.Input((image_size, image_size, 3), name="images")
     if name in efficientnet_lite.SIZES:
         x = efficientnet_lite.trunk(name, images, width)
@@ -124,6 +126,13 @@ def build(
             x = resnet.trunk(name, x, stem, width)
     x = heads.apply(x, head, embedding_dim)
     return keras.Model(images, x, name=name)
+
+
+def stem_of(name: str, image_size: int) -> str:
+    """Returns the stem that "auto" means, "auto" if a network has only one."""
+    if name in _ONE_STEM:
+        return "auto"
+    return "cifar" if image_size <= _LARGEST_CIFAR_IMAGE else "imagenet"
 
 
 def _around(trunk: keras.Model, head: str, embedding_dim: int) -> keras.Model:
@@ -221,7 +230,7 @@ def synchronise_batch_norm(encoder: keras.Model) -> None:
         encoder: Any encoder, changed in place. With one replica the results
             stay the same.
     """
-    for layer in encoder.layers:
+    for layer in encoder._flatten_layers(include_self=False, recursive=True):
         if isinstance(layer, layers.BatchNormalization):
             layer.synchronized = True
 
@@ -295,8 +304,7 @@ def last_feature_map(encoder: keras.Model) -> str:
 def _check(
     name: str, image_size: int, embedding_dim: int, stem: str, width: float
 ) -> None:
-    one_stem = ("small", *efficientnet_lite.SIZES)
-    stems = ("auto",) if name in one_stem else STEMS
+    stems = ("auto",) if name in _ONE_STEM else STEMS
     wrong = (
         (name not in NAMES, f"a backbone among {', '.join(NAMES)}", name),
         (

@@ -94,7 +94,7 @@ def describe(
         return {"kind": "hub", **hub.describe(name.value, size)}
     value = name.value
     if name.kind == "path":
-        config = _config(trunk)
+        config = config_of(trunk)
         if config is not None:
             return {"kind": "layers", "config": config}
         value = kept or os.path.abspath(value)
@@ -141,7 +141,7 @@ def rebuild(
     )[0]
 
 
-def _config(trunk: keras.Model) -> Description | None:
+def config_of(trunk: keras.Model) -> Description | None:
     """Serialises a trunk; None if it cannot be built again from that."""
     try:
         text = json.dumps(keras.saving.serialize_keras_object(trunk))

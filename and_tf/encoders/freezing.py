@@ -41,7 +41,7 @@ def freeze(
         if batch_norm and _is_batch_norm(layer):
             learns = False
         layer.trainable = learns
-        if learns and batch_norm and isinstance(layer, keras.Model):
+        if learns and batch_norm:
             _freeze_batch_norms(layer)
 
 
@@ -84,11 +84,11 @@ def _is_batch_norm(layer: keras.layers.Layer) -> bool:
     return isinstance(layer, layers.BatchNormalization)
 
 
-def _freeze_batch_norms(model: keras.Model) -> None:
-    """Freezes the batch norms of a model inside an encoder."""
-    for layer in model._flatten_layers(include_self=False, recursive=True):
-        if _is_batch_norm(layer):
-            layer.trainable = False
+def _freeze_batch_norms(layer: keras.layers.Layer) -> None:
+    """Freezes the batch norms in a model or another layer of an encoder."""
+    for inner in layer._flatten_layers(include_self=False, recursive=True):
+        if _is_batch_norm(inner):
+            inner.trainable = False
 
 
 def trunk_variables(encoder: keras.Model) -> list[keras.Variable]:

@@ -96,7 +96,7 @@ def split(encoder: keras.Model) -> tuple[keras.Model, keras.Model]:
         features to embeddings [B, D]).
     """
     features = features_of(encoder)
-    trunk = keras.Model(encoder.inputs, features, name=f"{encoder.name}_trunk")
+    trunk = keras.Model(encoder.input, features, name=f"{encoder.name}_trunk")
     x = inputs = keras.Input((features.shape[-1],), name="features")
     for layer in filter(is_part, encoder.layers):
         x = layer(x)

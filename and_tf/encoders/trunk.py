@@ -171,7 +171,8 @@ def _copied_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
     outside of the trunk.
     """
     try:
-        config = layer.get_config()
+        # A config that Keras made of the constructor's arguments lacks a name.
+        config = {"name": layer.name, **layer.get_config()}
         if isinstance(layer, layers.Normalization) and layer.weights:
             mean, variance, *_ = layer.get_weights()
             config |= {"mean": mean.tolist(), "variance": variance.tolist()}

@@ -11,8 +11,14 @@ import numpy as np
 
 from and_tf.utils.errors import InputError
 
+# The whitening is fitted to at most this many images, drawn at random, so that
+# the features of a large set need not be in memory at once. It is many times
+# the number of features of any encoder.
+FIT_IMAGES = 100_000
+_BLOCK_ROWS = 4096
 # Components that vary less than this share of the first one hold rounding
-# errors, which dividing by their deviation would blow up.
+# errors, or there are fewer images than components. Dividing by their deviation
+# would make of them the largest components of other images.
 _LEAST = 1e-7
 
 
@@ -24,7 +30,8 @@ def fit_whitening(
     y = (f − mean) · projection, where column i of the projection is the i-th
     eigenvector of the covariance, divided by λᵢ to the power `power` / 2. The
     result has variances λᵢ^(1 − power): equal ones for a power of 1, those of
-    a plain PCA for a power of 0.
+    a plain PCA for a power of 0. Components in which the features do not vary,
+    such as those beyond the number of images, are 0.
 
     Args:
         features: float [N, F], one row an image.
@@ -38,6 +45,9 @@ def fit_whitening(
         InputError: If D is larger than F, there are fewer than two images, or
             features are not finite.
 
+    References:
+        Jégou and Chum, https://doi.org/10.1007/978-3-642-33709-3_55
+
     Examples:
         >>> import numpy as np
         >>> features = np.random.default_rng(0).normal(size=(500, 4))
@@ -49,8 +59,8 @@ def fit_whitening(
     count, length = features.shape
     if not 1 <= dim <= length:
         raise InputError(
-            f"Expected an --embedding_dim from 1 to {length}, the encoder's "
-            f"number of features, with --head=whitened. Received: {dim}."
+            f"Expected an --embedding_dim from 1 to {length}, the number of "
+            f"features that are whitened. Received: {dim}."
         )
     if count < 2 or not np.isfinite(features).all():
         raise InputError(
@@ -64,15 +74,16 @@ def fit_whitening(
     # differs from one machine to the next; take the one with a positive sum.
     values, vectors = values[::-1][:dim], vectors[:, ::-1][:, :dim]
     vectors = vectors * np.where(vectors.sum(axis=0) < 0, -1.0, 1.0)
-    values = np.maximum(values, max(values[0], 1e-30) * _LEAST)
-    projection = vectors * values ** (-power / 2)
+    varies = values > max(values[0], 1e-30) * _LEAST
+    factors = np.where(varies, values, 1.0) ** (-power / 2) * varies
+    projection = vectors * factors
     return mean.astype(np.float32), projection.astype(np.float32)
 
 
 def _covariance(features: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Computes the covariance, float64 [F, F], block by block of rows."""
     total = np.zeros((len(mean), len(mean)))
-    for start in range(0, len(features), 4096):
-        centred = features[start : start + 4096] - mean  # float64
+    for start in range(0, len(features), _BLOCK_ROWS):
+        centred = features[start : start + _BLOCK_ROWS] - mean  # float64
         total += centred.T @ centred
     return total / (len(features) - 1)

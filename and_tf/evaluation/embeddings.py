@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data.pipeline import clean_batches
+from and_tf.data.pipeline import clean_batches, pass_batch
 from and_tf.data.split import Split
 from and_tf.distribution.predict import shared_embeddings
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.search.device import on_cpu
-
-BATCH = 512
 
 
 def embed(
@@ -47,7 +46,7 @@ def embed(
         if split.size >= processes.size
         else (0, split.size)
     )
-    batches = clean_batches(split, image_size, BATCH, *span)
+    batches = clean_batches(split, image_size, pass_batch(image_size), *span)
     found, numbers = shared_embeddings(model, batches, processes)
     rows = np.empty((split.size, found.shape[1]), np.float32)
     rows[numbers] = found
@@ -60,16 +59,17 @@ def _predict(
     image_size: int,
     on_batch: Callable[[int], None] | None,
 ) -> np.ndarray:
-    batches = clean_batches(split, image_size, BATCH)
+    size = pass_batch(image_size)
+    batches = clean_batches(split, image_size, size)
     images = batches.map(lambda images, _: images)
     if not on_cpu():
-        images = images.map(_filled_up)
+        images = images.map(functools.partial(_filled_up, size=size))
     callbacks = []
     if on_batch is not None:
         callbacks.append(
             keras.callbacks.LambdaCallback(
                 on_predict_batch_end=lambda batch, logs: on_batch(
-                    min(BATCH, split.size - batch * BATCH)
+                    min(size, split.size - batch * size)
                 )
             )
         )
@@ -77,13 +77,13 @@ def _predict(
     return rows[: split.size]
 
 
-def _filled_up(images: tf.Tensor) -> tf.Tensor:
-    """Pads a batch with black images to the full batch size.
+def _filled_up(images: tf.Tensor, size: int) -> tf.Tensor:
+    """Pads a batch with black images to `size` images.
 
     On an accelerator, XLA compiles the encoder once for each batch size,
     which takes longer than embedding the padding.
     """
-    missing = BATCH - tf.shape(images)[0]
+    missing = size - tf.shape(images)[0]
     return tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
 
 
@@ -99,7 +99,7 @@ def pixels(split: Split, side: int) -> np.ndarray:
         float32 [N, side · side · 3].
     """
     features = np.empty((split.size, side * side * 3), np.float32)
-    for images, numbers in clean_batches(split, side, BATCH):
+    for images, numbers in clean_batches(split, side, pass_batch(side)):
         rows = images.numpy().astype(np.float32).reshape(len(images), -1)
         # Subtract each image's mean brightness, which would make all images
         # similar to each other.

@@ -8,12 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data.pipeline import clean_batches, finish
+from and_tf.data.pipeline import clean_batches, finish, pass_batch
 from and_tf.data.preprocessing import centre_square
 from and_tf.data.split import Split
 
 MOST_FEATURES = 9000  # About as many as AlexNet's layers in the literature.
-BATCH = 512
 HELD_BATCH = 2048  # The batch size if the features are in memory.
 
 
@@ -107,7 +106,7 @@ class Features:
             yield from _gathered(self._held, numbers, HELD_BATCH)
         else:
             yield from self._computed(
-                clean_batches(self._split, self._size, BATCH)
+                clean_batches(self._split, self._size, pass_batch(self._size))
             )
 
     def shuffled(

@@ -26,6 +26,8 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf import encoders
+from and_tf.encoders.saved_models import SavedModelLayer
+from and_tf.utils.errors import InputError
 
 
 class GradCam:
@@ -39,10 +41,22 @@ class GradCam:
 
     Attributes:
         layer: The name of the layer.
+
+    Raises:
+        InputError: If the encoder has no such layer, or is a SavedModel, which
+            passes no gradients.
     """
 
     def __init__(self, encoder: keras.Model, layer: str = "") -> None:
         self.layer = layer or encoders.last_feature_map(encoder)
+        names = [each.name for each in encoder.layers]
+        behind = encoder.layers[names.index(self.layer) + 1 :]
+        if any(isinstance(each, SavedModelLayer) for each in behind):
+            raise InputError(
+                "Expected an encoder whose layers are known, for maps of where "
+                f"it looks. Received: {encoder.name}, the SavedModel of "
+                "another program, whose feature maps are not known."
+            )
         output = encoder.get_layer(self.layer).output
         self._model = keras.Model(encoder.inputs, [output, encoder.outputs[0]])
         # A graph pays off, as it is used with the weights of many rounds.

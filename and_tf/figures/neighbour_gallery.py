@@ -39,7 +39,8 @@ def gallery_array(
     Args:
         images: uint8 [N, H, W, 3], or a function from sample numbers,
             int64 [m], to those images; it is called once.
-        neighbourhoods: The neighbourhoods of one round, of the same N samples.
+        neighbourhoods: The neighbourhoods of one round, of the same N samples;
+            round 0 is the encoder as it began, where each sample is an anchor.
         labels: int64 [N], −1 for images without a label; None if there are no
             labels.
         class_names: The names of the classes; None shows numbers.
@@ -99,8 +100,11 @@ def _describe(
 ) -> tuple[str, str]:
     """Returns a gallery's title, and a line that says how to read it."""
     title = f"Round {found.round}: {int(found.is_anchor.sum()):,} anchors"
+    what = "an anchor"
+    if not found.round:
+        title, what = f"{len(found.entropy):,} images", "an image"
     single = found.neighbours.shape[1] == 1
-    reading = "Left an anchor with its entropy H, right its nearest "
+    reading = f"Left {what} with its entropy H, right its nearest "
     reading += "neighbour" if single else "neighbours"
     if labels is not None:
         # Imported here, so that other pictures do not need TensorFlow.

@@ -33,7 +33,7 @@ class Round:
     """The consistency of one round's neighbourhoods.
 
     Attributes:
-        number: The number r of the round.
+        number: The number r of the round; 0 for an encoder as it began.
         shares: float64 [m], the consistency in m equal parts of the samples,
             lowest entropy first; NaN is not drawn.
         selected: The fraction of the samples that are anchors.
@@ -101,7 +101,8 @@ def _draw_consistency(
             )  # fmt: skip
         known = values[np.isfinite(values)]
         if len(known):
-            labels.append((known[-1], f"round {drawn.number}", to_hex(shade)))
+            name = f"round {drawn.number}" if drawn.number else "start"
+            labels.append((known[-1], name, to_hex(shade)))
     axes.set_xlim(0, 100)
     axes.set_ylim(bottom=0)
     axes.set_xlabel(

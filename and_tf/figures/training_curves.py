@@ -144,6 +144,7 @@ PANELS = (
         },
         "{:.3f}", scale=1,
     ),
+    Panel("cosine", 130, {"cosine": ("", canvas.GREEN)}, "{:.3f}", scale=1),
     Panel(
         "largest cluster, %", 130, {"largest_cluster": ("", canvas.PURPLE)},
         "{:.1f} %, {row[clusters_used]} clusters used", from_zero=True,
@@ -172,9 +173,9 @@ def curves_array(
 
     Args:
         history: One dict for each epoch, with its number `epoch` (from 0) and
-            any of `round`, `knn_clean`, `knn_bank`, `loss`, `anchors`,
-            `consistency` and `learning_rate`; for a clustering also `acc`,
-            `validation_loss`, `largest_cluster`, `clusters_used` and
+            any of `round`, `knn_clean`, `knn_bank`, `loss`, `cosine`,
+            `anchors`, `consistency` and `learning_rate`; for a clustering also
+            `acc`, `validation_loss`, `largest_cluster`, `clusters_used` and
             `confident`; for a fine-tuning `held_out_top1` and
             `held_out_loss`. Accuracies, `consistency`, `largest_cluster` and
             `confident` are fractions.

@@ -206,6 +206,8 @@ def labels_seen(source: Run) -> str:
     begun = source.checkpoint.metadata.get("pretrained")
     if begun:
         seen.append(f"{begun['labels']}, before the run")
+    if source.teacher and source.teacher["labels"] != "none":
+        seen.append(f"{source.teacher['labels']}, by the teacher")
     if source.config.pretext == "supervised":
         seen.append(f"all of {source.images.train.name}, in the run")
     if source.which == checkpoint_names.BEST:

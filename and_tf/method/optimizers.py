@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -26,8 +26,9 @@ class CoupledSGD(keras.optimizers.SGD):
         momentum: μ, the momentum.
         nesterov: Whether to use Nesterov momentum.
         weight_decay: λ, the weight decay.
-        rate_factors: Factors of α for some variables, by their paths; 1 for
-            all others.
+        rate_factors: A factor of α for each variable, in the order of
+            `build`; None takes 1 for all. Paths would not tell variables
+            apart: a model inside another may have layers of the same names.
         name: The name of the optimiser.
         **kwargs: Further arguments of `keras.optimizers.SGD`.
     """
@@ -38,7 +39,7 @@ class CoupledSGD(keras.optimizers.SGD):
         momentum: float = 0.9,
         nesterov: bool = True,
         weight_decay: float = 5e-4,
-        rate_factors: Mapping[str, float] | None = None,
+        rate_factors: Sequence[float] | None = None,
         name: str = "coupled_sgd",
         **kwargs: Any,
     ) -> None:
@@ -46,14 +47,20 @@ class CoupledSGD(keras.optimizers.SGD):
             learning_rate, momentum, nesterov=nesterov, name=name, **kwargs
         )
         self.coupled_decay = weight_decay
-        self.rate_factors = dict(rate_factors or {})
-        self._factors: list[float] = []
+        self.rate_factors = list(rate_factors or ())
 
     def build(self, variables: list[keras.Variable]) -> None:
-        """Creates a velocity for each variable, and finds its factor."""
+        """Creates a velocity for each variable.
+
+        Raises:
+            ValueError: If there are factors for another number of variables.
+        """
         super().build(variables)
-        # Under a strategy, `update_step` gets variables without their paths.
-        self._factors = [self.rate_factors.get(v.path, 1.0) for v in variables]
+        if self.rate_factors and len(self.rate_factors) != len(variables):
+            raise ValueError(
+                f"Expected rate_factors for {len(variables)} variables. "
+                f"Received: {len(self.rate_factors)}."
+            )
 
     def update_step(
         self,
@@ -62,8 +69,8 @@ class CoupledSGD(keras.optimizers.SGD):
         learning_rate: tf.Tensor,
     ) -> None:
         """Updates one variable in place."""
-        factor = self._factors[self._get_variable_index(variable)]
-        if factor != 1:
+        if self.rate_factors:
+            factor = self.rate_factors[self._get_variable_index(variable)]
             learning_rate = factor * learning_rate
         gradient = gradient + self.coupled_decay * tf.convert_to_tensor(
             variable
@@ -80,7 +87,7 @@ class CoupledSGD(keras.optimizers.SGD):
         """Returns the constructor's arguments."""
         config = super().get_config()
         config["weight_decay"] = self.coupled_decay
-        config["rate_factors"] = self.rate_factors
+        config["rate_factors"] = self.rate_factors or None
         return config
 
 

@@ -82,6 +82,14 @@ def evaluate(run: Run, options: Options) -> Findings:
     return Findings(figures, text, pictures)
 
 
+def round_name(number: int) -> str:
+    """Returns the name of a round; of round 0, which a run without epochs has.
+
+    Its neighbours are those of the encoder as it began.
+    """
+    return f"round {number}" if number else "start"
+
+
 def read_rounds(directory: RunDirectory, size: int) -> list[Neighbourhoods]:
     """Reads the neighbourhoods of all rounds of a run, in order.
 
@@ -207,7 +215,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
                 for name in ("consistency", "anchors_kept", "neighbours_kept")
             ),
         )
-        line = f"  {'round ' + str(row['round']):9}"
+        line = f"  {round_name(row['round']):9}"
         lines.append((line + "".join(f"{c:>16}" for c in cells)).rstrip())
     lines.append("  kept: share of those of the round before")
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix
 from and_tf.evaluation.knn import Knn
 from and_tf.figures.neighbour_gallery import spread_anchors
 from and_tf.method.discovery import Neighbourhoods, consistency
-from and_tf.protocols.neighbourhoods import read_rounds
+from and_tf.protocols.neighbourhoods import read_rounds, round_name
 from and_tf.reporting.charts import Chart, Curve
 from and_tf.reporting.page import number, percent
 from and_tf.reporting.pictures import (
@@ -45,11 +45,9 @@ def neighbourhoods(run: Run) -> Values | None:
 
     The result is None for a pretext without rounds.
     """
-    if not run.config.has_bank:
-        return None
     last = run.directory.last_discovery()
-    if not last:
-        return {"last": 0}
+    if last is None:
+        return {"last": None} if run.config.has_bank else None
     figures = run.evaluation("neighbourhoods")
     values: Values = {
         "last": last,
@@ -60,7 +58,7 @@ def neighbourhoods(run: Run) -> Values | None:
     if figures is not None:
         values["rows"] = [
             (
-                f"round {row['round']}",
+                round_name(row["round"]),
                 *(number(row[key]) for key in COUNTS),
                 *(percent(row[key]) for key in SHARES),
             )
@@ -86,7 +84,9 @@ def _by_entropy(figures: dict[str, Any]) -> Iterator[Chart]:
         if known.any():
             colour = SHADES[place % len(SHADES)]
             curves.append(
-                Curve(f"round {name}", colour, places[known], values[known])
+                Curve(
+                    round_name(int(name)), colour, places[known], values[known]
+                )
             )
     if curves:
         yield Chart(

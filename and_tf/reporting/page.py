@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jinja2
 
 from and_tf.training import result_file
-from and_tf.utils import atomic_files, averages
+from and_tf.utils import atomic_files, averages, provenance
 from and_tf.utils.flag_config import RunConfig
 from and_tf.utils.progress import duration
 
@@ -107,7 +107,12 @@ def environment() -> jinja2.Environment:
     )
     filters = (percent, number, duration, utc)
     found.filters |= {filter_.__name__: filter_ for filter_ in filters}
-    found.globals |= {"command": command, "known_columns": known_columns}
+    found.globals |= {
+        "command": command,
+        "known_columns": known_columns,
+        "has_seen_labels": provenance.has_seen_labels,
+        "describe_weights": provenance.describe,
+    }
     return found
 
 

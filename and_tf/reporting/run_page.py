@@ -25,6 +25,7 @@ from and_tf.utils.errors import InputError
 # Protocols that need no choice from a user. Linear classifiers take long, and
 # are shown only if a user evaluated them.
 SHOWN = ("neighbourhoods", "embedding", "attention")
+SHOWN_UNTRAINED = ("neighbourhoods", "embedding", "kmeans")
 KMEANS = {
     "acc": "ACC",
     "nmi": "NMI",
@@ -48,6 +49,7 @@ def outcome(run: Run) -> Values:
     return {
         "cards": _cards(run),
         "rounds": list(_rounds(run)),
+        "teacher": run.teacher,
         "uses_labels": (run.result or {}).get("uses_labels", supervised),
         "has_consistency": any("consistency" in row for row in run.history),
         "best": max(of_bank, default=0.0),
@@ -58,20 +60,39 @@ def _cards(run: Run) -> list[tuple[str, str]]:
     """Returns the main figures, each with its name, and the baselines."""
     cards = []
     top1, epochs = _last_top1(run)
-    if top1 is not None:
+    if run.start_top1 is not None:
+        cards.append((percent(run.start_top1), "kNN top-1, without training"))
+        cards += _neighbours(run)
+    elif top1 is not None:
         is_last = epochs == run.epochs_planned
         when = "last epoch" if is_last else f"epoch {epochs}"
         cards.append((percent(top1), f"kNN top-1, {when}, clean gallery"))
     if run.votes is not None and (run.epochs, run.step) != (epochs, 0):
         text = f"kNN top-1 of the checkpoint shown, after {run.moment}"
         cards.append((percent(run.votes.top1), text))
-    cards += [(percent(share), name) for name, share in run.baselines.items()]
+    # The head with which a run without epochs ends has the first card.
+    own = f"{run.config.resolved.head} head" if not run.epochs_planned else ""
+    cards += [
+        (percent(share), name)
+        for name, share in run.baselines.items()
+        if name != own
+    ]
     if not cards:
         cards.append((number(run.num_examples), "images learnt from"))
-        cards.append((f"{len(run.history)}", "epochs"))
+        if run.epochs_planned:
+            cards.append((f"{len(run.history)}", "epochs"))
         if run.history and "loss" in run.history[-1]:
             cards.append((f"{run.history[-1]['loss']:.3f}", "loss, last epoch"))
     return cards
+
+
+def _neighbours(run: Run) -> list[tuple[str, str]]:
+    """Returns how good the neighbours of a run without epochs are."""
+    found = (run.result or {}).get("neighbours") or {}
+    if found.get("consistency") is None:
+        return []
+    text = f"of the {found['k']} nearest images have an image's class"
+    return [(percent(found["consistency"]), text)]
 
 
 def _last_top1(run: Run) -> tuple[float | None, int]:
@@ -109,8 +130,13 @@ def _learning(run: Run, round_number: int | None) -> str:
     return f"round {round_number}" if round_number else "instance learning"
 
 
-def curves(run: Run) -> Values:
-    """Returns charts of kNN, loss, consistency and learning rate."""
+def curves(run: Run) -> Values | None:
+    """Returns charts of kNN, loss, consistency and learning rate.
+
+    The result is None for a run without epochs.
+    """
+    if not run.epochs_planned:
+        return None
     knn = {
         "knn_clean": ("clean gallery", "blue"),
         "knn_bank": ("memory bank", "orange"),
@@ -120,11 +146,13 @@ def curves(run: Run) -> Values:
         "consistency_all": ("of all images", "sky"),
     }
     loss, rate = {"loss": ("", "ink")}, {"learning_rate": ("", "purple")}
+    cosine = {"cosine": ("", "green")}
     shares = {"in_percent": True}
     steps = {"steps": True}
     wanted: list[tuple[str, charts.Quantities, Values]] = [
         ("kNN top-1, %", knn, shares | {"bases": run.baselines}),
         ("Loss", loss, {}),
+        ("Cosine with the teacher", cosine, {}),
         ("Consistency of neighbourhoods, %", consistency, shares | steps),
         ("Learning rate", rate, steps),
     ]
@@ -148,8 +176,12 @@ def _bands(run: Run) -> list[Band]:
 
 
 def attention(run: Run) -> Values | None:
-    """Returns the protocol's picture; None for a run without a memory bank."""
-    if not run.config.has_bank:
+    """Returns the protocol's picture; None for a run without a memory bank.
+
+    It is None as well for a run without epochs, whose images lie exactly where
+    their rows in the bank do, so that nothing pulls them.
+    """
+    if not run.config.has_bank or not run.epochs_planned:
         return None
     return {"picture": saved_picture(run.picture("attention"))}
 
@@ -236,7 +268,7 @@ def reproduction(run: Run) -> Values:
 
 
 def complete(run: Run) -> None:
-    """Evaluates the protocols in `SHOWN` that this checkpoint has not had yet.
+    """Evaluates the protocols that are shown and that this checkpoint lacks.
 
     A protocol whose inputs are missing, such as a round, is left out, and a
     line says so.
@@ -244,7 +276,7 @@ def complete(run: Run) -> None:
     Args:
         run: A run with its data, whose checkpoint may be evaluated.
     """
-    for name in SHOWN:
+    for name in SHOWN if run.epochs_planned else SHOWN_UNTRAINED:
         if run.moment_of(name) == run.moment:
             continue
         print(f"evaluating {name}", flush=True)

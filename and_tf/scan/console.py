@@ -16,6 +16,7 @@ from and_tf.scan.results import NAMES
 from and_tf.training import result_file
 from and_tf.training import results as training_summary
 from and_tf.training.run import Run
+from and_tf.utils import provenance
 from and_tf.utils.averages import percent
 from and_tf.utils.progress import Counted
 
@@ -32,8 +33,10 @@ def print_start(
     """Prints the run, the devices, and the number of clusters."""
     described = dataclasses.replace(source.config, precision=config.precision)
     training_summary.print_start(source.images, described, {}, processes)
+    if source.pretrained:
+        print(f"first weights: {provenance.describe(source.pretrained)}")
     print(
-        f"encoder of {source.directory.path} after {source.epochs} epochs, "
+        f"encoder of {source.directory.path} after {source.moment}, "
         f"{'frozen' if config.freeze else 'fine-tuned'}"
     )
     why = "" if config.clusters else ", the number of classes"

@@ -44,6 +44,7 @@ def make_result(
         "kind": metadata["kind"],
         "dataset": run.source.config.dataset,
         "pretext": metadata["pretext"],
+        "pretrained": run.source.pretrained,
         "clusters": metadata["clusters"],
         "neighbours": config.neighbours,
         "neighbours_agreement": metadata["agreement"],

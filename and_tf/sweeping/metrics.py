@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from and_tf.utils import averages, records, schemas
+from and_tf.utils import averages, provenance, records, schemas
 from and_tf.utils.averages import Values, known, mean_deviation
 from and_tf.utils.schemas import is_clustering
 
@@ -164,11 +164,17 @@ def gather(
 
 
 def headline(result: Mapping[str, Any]) -> str:
-    """Summarises a run in a few words: "kNN 51.8 %"; "" without labels."""
+    """Summarises a run in a few words: "kNN 51.8 %"; "" without labels.
+
+    It ends with `provenance.MARK` if the run began with weights that have seen
+    labels.
+    """
     figures = figures_of(result)
+    helped = provenance.has_seen_labels(result.get("pretrained"))
+    mark = f" {provenance.MARK}" if helped else ""
     for name, word in (("knn_top1_last", "kNN"), ("acc", "ACC")):
         if name in figures:
-            return f"{word} {averages.percent(figures[name])}"
+            return f"{word} {averages.percent(figures[name])}{mark}"
     return ""
 
 
@@ -212,6 +218,8 @@ def caption(results: Sequence[Mapping[str, Any]]) -> str:
     text = "".join(sorted(told)) or "No labels, so no accuracies.\n"
     if any(result.get("uses_labels") for result in results):
         text += f"\n{LABELS_USED}"
+    if note := provenance.footnote(results):
+        text += f"\n{note}"
     if any(map(is_clustering, results)):
         text += f"\n{HOW_TO_READ}"
     return text

@@ -21,7 +21,7 @@ from and_tf.sweeping.metrics import (
     measure,
 )
 from and_tf.sweeping.run_status import Outcome
-from and_tf.utils import atomic_files
+from and_tf.utils import atomic_files, provenance
 from and_tf.utils.averages import known, mean_deviation
 from and_tf.utils.escaping import for_csv
 from and_tf.utils.flag_config import RunConfig
@@ -40,6 +40,23 @@ class Row:
     values: Mapping[str, Any]
     results: Sequence[Mapping[str, Any]]
     outcomes: Sequence[Outcome]
+
+    @property
+    def is_helped(self) -> bool:
+        """True if a run began with weights that have seen labels."""
+        return any(
+            provenance.has_seen_labels(result.get("pretrained"))
+            for result in self.results
+        )
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The values, the last of them with a mark if the row is helped."""
+        shown = dict(self.values)
+        if self.is_helped and shown:
+            name, value = shown.popitem()
+            shown[name] = f"{value} {provenance.MARK}"
+        return shown
 
 
 def rows_of(runs: Sequence[SweepRun], outcomes: Sequence[Outcome]) -> list[Row]:
@@ -84,10 +101,10 @@ def _table(
         whole: True adds columns of the seeds and the minutes.
     """
     columns = [measure(name) for name in names]
-    best = {n: _best([f.get(n, []) for f in gathered]) for n in names}
+    best = {n: _best_of_each(rows, gathered, n) for n in names}
     table = [[*rows[0].values, *(one.heading for one in columns)]]
     for place, (row, figures) in enumerate(zip(rows, gathered, strict=True)):
-        cells = [str(value) for value in row.values.values()]
+        cells = [str(value) for value in row.shown.values()]
         for name, one in zip(names, columns, strict=True):
             text = one.text(figures.get(name, []))
             bold = one.ranked and place in best[name]
@@ -104,7 +121,9 @@ def _table(
 
 
 def _seeds(row: Row) -> str:
-    return f"{len(row.results)}/{len(row.outcomes)}"
+    text = f"{len(row.results)}/{len(row.outcomes)}"
+    alone = row.is_helped and not row.values  # No value carries the mark.
+    return f"{text} {provenance.MARK}" if alone else text
 
 
 def _minutes(row: Row) -> str:
@@ -120,6 +139,18 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
         f"| {' | '.join(c.ljust(w) for c, w in zip(cells, widths))} |\n"
         for cells in table
     )
+
+
+def _best_of_each(
+    rows: Sequence[Row], gathered: Sequence[Mapping[str, Values]], name: str
+) -> list[int]:
+    """Returns the best rows of those with a mark, and of those without."""
+    found = []
+    for helped in (False, True):
+        places = [i for i, row in enumerate(rows) if row.is_helped == helped]
+        best = _best([gathered[place].get(name, []) for place in places])
+        found += [places[i] for i in best]
+    return found
 
 
 def _best(columns: Sequence[Values]) -> list[int]:
@@ -184,7 +215,10 @@ def _csv(rows: Sequence[Row]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     pairs = [f"{name}_{what}" for name in names for what in ("mean", "sd")]
-    writer.writerow([*rows[0].values, "seeds", *pairs])
+    # Only where it is needed, so that other tables keep their columns.
+    helped = any(row.is_helped for row in rows)
+    told = ["seen_labels"] if helped else []
+    writer.writerow([*rows[0].values, "seeds", *told, *pairs])
     for row, figures in zip(rows, gathered, strict=True):
         seeds = " ".join(str(result["seed"]) for result in row.results)
         cells = [
@@ -192,6 +226,8 @@ def _csv(rows: Sequence[Row]) -> str:
             for value in row.values.values()
         ]
         cells.append(seeds)
+        if helped:
+            cells.append(str(row.is_helped))
         for name in names:
             cells += mean_deviation(figures.get(name, ()))
         writer.writerow(cells)

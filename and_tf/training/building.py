@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 from and_tf.data.split import Split
 from and_tf.method.encoder_model import Pretext
 from and_tf.method.model import AND
+from and_tf.pretexts.distillation import Distillation
 from and_tf.pretexts.rotation import Rotation
 from and_tf.pretexts.supervised import Supervised
 from and_tf.training.config import TrainConfig
@@ -20,6 +22,7 @@ def build(
     train: Split,
     encoder: keras.Model,
     augmenter: keras.layers.Layer | None,
+    targets: np.ndarray | None = None,
 ) -> Pretext:
     """Builds the model of `config.pretext`, which is not compiled yet.
 
@@ -30,6 +33,9 @@ def build(
         encoder: The encoder, with fresh weights.
         augmenter: The layer that augments on the device, or None; see
             `Pretext`.
+        targets: float32 [N, D], the teacher's rows, for
+            --pretext=distillation. None gives a model that embeds and does
+            not train.
 
     Raises:
         InputError: If the config or the images do not suit the pretext.
@@ -50,6 +56,19 @@ def build(
             )
         classes = len(train.class_names or ())
         return Supervised(encoder, train.labels, classes, **shared)
+    if config.pretext == "distillation":
+        if targets is None:
+            dim = encoder.output_shape[-1]
+            targets = np.zeros((train.size, dim), np.float32)
+        return Distillation(
+            encoder,
+            targets,
+            loss=config.distillation_loss,
+            keys=config.distillation_keys,
+            teacher_temperature=config.teacher_temperature,
+            block_rows=config.loss_block_rows,
+            **shared,
+        )
     return AND(
         encoder,
         train.size,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import pathlib
 
@@ -14,6 +13,9 @@ from and_tf.utils.flag_config import Group, RunConfig, option
 PAPER_RATE = 0.03
 # With the paper's, three epochs made a trained encoder worse than it was.
 PRETRAINED_RATE = 5e-4
+# The gradient of a cosine lacks the factor 1 / τ that a softmax with the
+# authors' temperature of 0.1 has.
+COSINE_FACTOR = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,11 +196,12 @@ class TrainConfig(LoopConfig):
         "and",
         "What the encoder learns from: and, the neighbourhoods of this "
         "method; rotation, telling the four quarter turns of each view apart "
-        "(RotNet), which encodes four times the images in each step; or "
-        "supervised, the labels, as an upper bound. The latter two need "
+        "(RotNet), which encodes four times the images in each step; "
+        "supervised, the labels, as an upper bound; or distillation, the "
+        "embeddings of a trained encoder, --teacher. All but and need "
         "--rounds=0, and ignore the flags of the memory bank and of "
         "neighbours.",
-        choices=("and", "rotation", "supervised"),
+        choices=("and", "rotation", "supervised", "distillation"),
     )
     encoder: str = option(
         Group.MODEL,
@@ -308,8 +311,9 @@ class TrainConfig(LoopConfig):
         Group.METHOD,
         0.1,
         "Temperature τ of the softmax in equation 2, in training and in "
-        "discovery; of the softmax over classes with other --pretext. 0.1 is "
-        "the authors' value.",
+        "discovery; of the student's similarities with --pretext=distillation, "
+        "whose cosine loss has none; of the softmax over classes with other "
+        "--pretext. 0.1 is the authors' value.",
         above=0.0,
         most=bounds.FACTOR,
     )
@@ -396,6 +400,88 @@ class TrainConfig(LoopConfig):
         of_rounds=True,
     )
 
+    teacher: str = option(
+        Group.TEACHER,
+        "",
+        "Encoder whose embeddings of the training images are learnt: anything "
+        "that --encoder may be, at its full width. It needs trained weights. "
+        "Of an earlier run it is the encoder without its head.",
+    )
+    teacher_weights: str = option(
+        Group.TEACHER,
+        "",
+        "Weights of the teacher: imagenet, or the path of a file, as for "
+        "--weights. If it is not given, files, presets and runs keep their "
+        "own; all others need it.",
+    )
+    teacher_image_size: int = option(
+        Group.TEACHER,
+        0,
+        "Side of the images that the teacher sees, in pixels. 0 means the side "
+        "that it was trained for, or --image_size if it takes any. More pixels "
+        "than the images have may help too: a network for large images sees "
+        "little in small ones.",
+        unit="pixels",
+        least=0,
+        most=bounds.SIDE,
+    )
+    teacher_pixels: str = option(
+        Group.TEACHER,
+        "",
+        "Pixel values that the teacher expects, as for --pixels. If it is not "
+        "given, it is 0..255.",
+        choices=("", "0..255", "0..1", "-1..1", "imagenet", "caffe"),
+    )
+    teacher_power: float = option(
+        Group.TEACHER,
+        1.0,
+        "Power of the whitening of the teacher's features, of which "
+        "--embedding_dim principal components are learnt: 1 brings all of them "
+        "to the same variance, 0 leaves them as they are. 1 is the default, as "
+        "the cosines of features that are not whitened say little.",
+        unit="power",
+        least=0.0,
+        most=1.0,
+    )
+    teacher_neighbours: int = option(
+        Group.TEACHER,
+        0,
+        "Number of an image's nearest neighbours whose teacher's embeddings "
+        "are averaged with its own. 0, the default, learns each image's own.",
+        unit="neighbours",
+        least=0,
+        most=bounds.NEIGHBOURS,
+    )
+    distillation_loss: str = option(
+        Group.TEACHER,
+        "cosine",
+        "What draws the student to the teacher: cosine, the cosine with the "
+        "teacher's embedding of the same image; similarity, the similarities "
+        "to a sample of the teacher's embeddings (SEED); or instance, the "
+        "image's own embedding among those of all images, as equation 2. "
+        "cosine is the cheapest, and has no temperature to choose.",
+        choices=("cosine", "similarity", "instance"),
+    )
+    distillation_keys: int = option(
+        Group.TEACHER,
+        4096,
+        "Number of images in the sample of --distillation_loss=similarity, "
+        "drawn anew in each step; all images if there are fewer. More than "
+        "4096 take longer and say little more.",
+        unit="images",
+        least=1,
+        most=bounds.INT32,
+    )
+    teacher_temperature: float = option(
+        Group.TEACHER,
+        0.05,
+        "Temperature of the teacher's similarities with "
+        "--distillation_loss=similarity. It is below --temperature, so that "
+        "the student learns what is most similar.",
+        above=0.0,
+        most=bounds.FACTOR,
+    )
+
     batch_size: int = option(
         Group.SCHEDULE,
         128,
@@ -410,7 +496,8 @@ class TrainConfig(LoopConfig):
         0.0,
         "Peak learning rate of each round. 0 means 0.03, the authors' for "
         "batches of 128 images, or 0.0005 with trained weights, which larger "
-        "steps would undo.",
+        "steps would undo; and ten times that to learn a teacher's cosines, "
+        "whose gradients are as much smaller.",
         unit="rate",
         least=0.0,
         most=bounds.FACTOR,
@@ -598,6 +685,7 @@ class TrainConfig(LoopConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._read_encoder()
+        self._read_teacher()
         if self.dataset == "folder" and not self.data_dir:
             raise InputError(
                 "Expected --data_dir, a directory of images, with "
@@ -637,34 +725,79 @@ class TrainConfig(LoopConfig):
                 "--rounds=0, and the epochs as --initial_epochs."
             )
 
-    def _read_encoder(self) -> None:
-        """Checks the encoder's name, and marks a path as one.
+    def _read_encoder(self, flag: str = "encoder") -> None:
+        """Checks the name of an encoder, and marks a path as one.
 
         A directory is known by being there, and may no longer be there when
         the flags are read again.
         """
-        name = encoder_names.parse(self.encoder)
-        if name.kind == "path" and os.sep not in self.encoder:
-            object.__setattr__(self, "encoder", f".{os.sep}{self.encoder}")
+        given = getattr(self, flag)
+        name = encoder_names.parse(given)
+        if name.kind == "path" and os.sep not in given:
+            object.__setattr__(self, flag, f".{os.sep}{given}")
+        known = name.kind not in ("path", "function")
+        of = "pixels" if flag == "encoder" else f"{flag}_pixels"
+        pixels = getattr(self, of)
+        if known and pixels not in ("", "0..255"):
+            raise InputError(
+                f"Expected no --{of} with --{flag}={given}, which normalises "
+                f"pixel values as it needs them. Received: {pixels}."
+            )
+        if flag == "encoder" and name.kind != "own" and self.width != 1:
+            raise InputError(
+                f"Expected no --width with --encoder={given}, whose layers are "
+                f"as wide as they are. Received: {self.width:g}."
+            )
 
-    @functools.cached_property
+    def _read_teacher(self) -> None:
+        """Checks the flags of the teacher, which only distillation has."""
+        if self.pretext != "distillation":
+            for field in dataclasses.fields(self):
+                value = getattr(self, field.name)
+                of_teacher = field.metadata["group"] is Group.TEACHER
+                if of_teacher and value != field.default:
+                    raise InputError(
+                        f"Expected --{field.name} only with "
+                        f"--pretext=distillation. Received: {value} with "
+                        f"--pretext={self.pretext}."
+                    )
+            return
+        if not self.teacher:
+            raise InputError(
+                "Expected --teacher, a trained encoder, with "
+                "--pretext=distillation. Received none."
+            )
+        self._read_encoder("teacher")
+        if not has_weights(self.teacher, self.teacher_weights):
+            raise InputError(
+                f"Expected --teacher_weights with --teacher={self.teacher}, as "
+                "a network of random weights has nothing to teach. Received: "
+                f"{self.teacher_weights or 'none'}. Give imagenet, or the path "
+                "of a file."
+            )
+
+    @property
     def pretrained(self) -> bool:
         """Returns whether the encoder begins with trained weights."""
-        if self.weights:
-            return self.weights != "none"
-        kind = encoder_names.parse(self.encoder).kind
-        return kind not in ("own", "applications")
+        return has_weights(self.encoder, self.weights)
 
     @property
     def resolved(self) -> TrainConfig:
         """The config with the defaults that depend on other flags filled in."""
         begins = self.pretrained
-        rate = self.learning_rate or (PRETRAINED_RATE if begins else PAPER_RATE)
+        usual = PRETRAINED_RATE if begins else PAPER_RATE
+        if self.pretext == "distillation" and (
+            self.distillation_loss == "cosine"
+        ):
+            usual *= COSINE_FACTOR
+        rate = self.learning_rate or usual
         frozen = self.freeze_batch_norm
         return dataclasses.replace(
             self,
             head=self.head or ("whitened" if begins else "linear"),
             pixels=self.pixels or "0..255",
+            teacher_pixels=self.teacher_pixels
+            or ("0..255" if self.teacher else ""),
             freeze_batch_norm=begins if frozen is None else frozen,
             bank_initialiser=self.bank_initialiser
             or ("encoder" if begins else "unit"),
@@ -709,5 +842,22 @@ class TrainConfig(LoopConfig):
     @property
     def title(self) -> str:
         """A short description: the encoder, the data set and the pretext."""
-        by = {"supervised": ", by its labels", "rotation": ", by rotations"}
+        by = {
+            "supervised": ", by its labels",
+            "rotation": ", by rotations",
+            "distillation": f", taught by {self.teacher}",
+        }
         return f"{self.encoder} on {self.dataset}{by.get(self.pretext, '')}"
+
+
+def has_weights(encoder: str, weights: str) -> bool:
+    """Returns whether an encoder has trained weights.
+
+    Args:
+        encoder: The name of the encoder, see `encoder_names.parse`.
+        weights: The weights that were given; "" for none.
+    """
+    if weights:
+        return weights != "none"
+    kind = encoder_names.parse(encoder).kind
+    return kind not in ("own", "applications")

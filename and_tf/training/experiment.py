@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from and_tf.augmentation import ViewConfig
-from and_tf.data.pipeline import clean_batches
+from and_tf.data.pipeline import clean_batches, pass_batch
 from and_tf.data.split import ImageData
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.run_knn import RunKnn
@@ -17,8 +17,6 @@ from and_tf.method.rounds import Rounds
 from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.config import TrainConfig
 from and_tf.training.run_directory import RunDirectory
-
-BATCH = 512  # Images in a batch of a pass that does not train.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +66,8 @@ class Training:
         """
         train = self.images.train
         span = self.processes.span(train.size)
-        return clean_batches(train, self.image_size, BATCH, *span)
+        size = pass_batch(self.image_size)
+        return clean_batches(train, self.image_size, size, *span)
 
 
 def rounds_of(config: TrainConfig) -> Rounds:

@@ -74,6 +74,20 @@ def restore(
         InputError: If the checkpoint belongs to other images or another model,
             or was written without one of the parts.
     """
+    check_data(checkpoint, images)
+    for group, variables in state(model).items():
+        # Metrics are sums over an epoch and start anew with each of them.
+        begins = group == "metrics" and not checkpoint.step
+        if group in groups and not begins:
+            checkpoint.restore(group, variables)
+
+
+def check_data(checkpoint: Checkpoint, images: ImageData) -> None:
+    """Checks that a checkpoint belongs to the images of a data set.
+
+    Raises:
+        InputError: If it belongs to others.
+    """
     num_examples = checkpoint.metadata["num_examples"]
     if num_examples != images.train.size:
         raise InputError(
@@ -93,8 +107,3 @@ def restore(
             "classes. Restore the data, or begin another run with another "
             "--run_dir."
         )
-    for group, variables in state(model).items():
-        # Metrics are sums over an epoch and start anew with each of them.
-        begins = group == "metrics" and not checkpoint.step
-        if group in groups and not begins:
-            checkpoint.restore(group, variables)

@@ -19,16 +19,19 @@ from and_tf.distribution.devices import describe, gpu_names, unused_gpus
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import Knn
-from and_tf.training import result_file
+from and_tf.training import result_file, start_neighbours
 from and_tf.training.callbacks.checkpointing import Recorder
 from and_tf.training.callbacks.tensorboard import spread
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training, rounds_of
 from and_tf.training.run_directory import RunDirectory, versions
+from and_tf.utils import provenance
 from and_tf.utils.averages import percent
 
 _NAMED_CLASSES = 12  # If there are more, only their number is printed.
 ABOUT = {
+    "distillation": "distillation: learns a teacher's embeddings of the "
+    "training images",
     "rotation": "rotation: learns which quarter turn a view has had",
     "supervised": "supervised: learns from the labels of the training images",
 }
@@ -60,6 +63,8 @@ def print_start(
         print(describe_start(config, metadata))
     if config.pretext in ABOUT:
         print(ABOUT[config.pretext])
+    if metadata.get("teacher"):
+        print(describe_teacher(metadata["teacher"]))
     for split in (images.train, images.test):
         if split is None:
             continue
@@ -82,8 +87,7 @@ def describe_start(config: TrainConfig, metadata: dict[str, Any]) -> str:
     """Describes the weights that a run begins with, and what learns."""
     pretrained, encoder = metadata["pretrained"], metadata["encoder"]
     lines = [
-        f"weights: {pretrained['source']}, which have seen "
-        f"{pretrained['labels']}",
+        f"weights: {provenance.describe(pretrained)}",
         f"head: {config.head}, {encoder['embedding_dim']} numbers; images of "
         f"{encoder['image_size']} pixels",
     ]
@@ -94,6 +98,22 @@ def describe_start(config: TrainConfig, metadata: dict[str, Any]) -> str:
             f"{config.learning_rate:g}, trunk {config.trunk_learning_rate:g}"
         )
     return "\n".join(lines)
+
+
+def describe_teacher(teacher: dict[str, Any]) -> str:
+    """Describes a teacher, and says which labels it has seen."""
+    source, encoder = teacher["source"], teacher["encoder"]
+    weights = "" if source == encoder else f" with weights {source}"
+    return (
+        f"teacher: {encoder}{weights}, which has seen {_labels(teacher)}; "
+        f"images of {teacher['image_size']} pixels"
+    )
+
+
+def _labels(origin: dict[str, Any]) -> str:
+    """Describes the labels that weights from elsewhere have seen."""
+    unclear = {"none": "no labels", "unknown": "unknown labels"}
+    return unclear.get(origin["labels"], origin["labels"])
 
 
 def describe_classes(names: Sequence[str]) -> str:
@@ -118,9 +138,14 @@ def finish(training: Training, recorder: Recorder) -> dict[str, Any]:
     """
     history, train = recorder.history, training.images.train
     result = make_result(training, history, recorder.seconds)
+    found = start_neighbours.find(training) if not history else None
+    if found is not None:
+        result["neighbours"] = start_neighbours.describe(found, train.labels)
     numbers = spread(train.size)
     points = embed(training.model, take(train, numbers), training.image_size)
     if training.board is not None:
+        if found is not None:
+            start_neighbours.keep(training, found)
         write(training, result, history, points, numbers)
         show(training.directory, result)
     return result
@@ -186,6 +211,7 @@ def make_result(
         "uses_labels": training.model.uses_labels,
         "backbone": config.encoder,
         "pretrained": training.metadata.get("pretrained"),
+        "teacher": training.metadata.get("teacher"),
         "num_examples": training.images.train.size,
         "image_size": training.image_size,
         "rounds": config.rounds,
@@ -197,9 +223,11 @@ def make_result(
         "knn_top1_best": max(bank, default=None),
         "classifier_top1": _classifier_top1(training),
         "train_accuracy": last.get("accuracy"),
+        "train_cosine": last.get("cosine"),
         "knn_protocol": knn.protocol,
         "knn_baselines": training.metadata["baselines"],
         "neighbourhoods": _rounds(history) if config.has_bank else [],
+        "neighbours": None,
         "seed": config.seed,
         "machine": machine(),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(
@@ -269,7 +297,7 @@ def draw(
         )
         figures.save_png(curves, directory.curves)
     number = directory.last_discovery()
-    if number:
+    if number is not None:
         gallery = figures.gallery_array(
             functools.partial(pictures, images.train),
             directory.read_neighbourhoods(number),
@@ -286,12 +314,14 @@ def print_table(result: dict[str, Any]) -> None:
         text = f"{name:24}{knn:>10}{second:>12}{third:>14}"
         print(text.rstrip())
 
-    rounds = result["neighbourhoods"]
+    rounds, cosine = result["neighbourhoods"], result.get("train_cosine")
     print()
     if rounds:
         line("", "kNN top-1", "anchors", "consistency")
     elif not result["epochs"]:
         line("", "kNN top-1")
+    elif cosine is not None:
+        line("", "kNN top-1", "cosine")
     else:
         line("", "kNN top-1", "classifier", "train views")
     for name, top1 in result["knn_baselines"].items():
@@ -309,7 +339,9 @@ def print_table(result: dict[str, Any]) -> None:
         line(
             result["pretext"] + note,
             percent(result["knn_top1_last"]),
-            percent(result["classifier_top1"]),
+            percent(result["classifier_top1"])
+            if cosine is None
+            else f"{cosine:.3f}",
             percent(result["train_accuracy"]),
         )
     if result["knn_protocol"]:
@@ -319,24 +351,44 @@ def print_table(result: dict[str, Any]) -> None:
             f"queries {protocol['queries']}, gallery "
             f"{protocol['gallery_last']}"
         )
-    if not rounds and result["epochs"]:
+    if cosine is not None:
+        print("cosine: with the teacher, on train views in the last epoch")
+    elif not rounds and result["epochs"]:
         print("classifier: its own top-1 on test images, and on train views")
+    if result.get("neighbours"):
+        print(describe_neighbours(result["neighbours"]))
+
+
+def describe_neighbours(neighbours: dict[str, Any]) -> str:
+    """Says how many neighbours a run without epochs found, and how good."""
+    k, share = neighbours["k"], neighbours["consistency"]
+    if share is None:
+        return f"neighbours: {k} of each training image"
+    return (
+        f"neighbours: {percent(share)} of the {k} nearest of a training image "
+        "have its class"
+    )
 
 
 def print_files(directory: RunDirectory) -> None:
     """Prints the names of the files that the run wrote."""
     number = directory.last_discovery()
-    gallery = f"{directory.gallery(number).name}: anchors and their neighbours"
+    drawn = []
+    if number is not None:
+        what = "anchors and their" if number else "images and their nearest"
+        drawn = [f"{directory.gallery(number).name}: {what} neighbours"]
     print(f"\nwrote {directory.path}/")
     curves = f"{directory.curves.name}: the curves of the run"
     rows = "metrics.csv: one row for each epoch"
     trained = directory.curves.is_file()
+    taught = directory.teacher.is_dir()
     for text in (
         *([curves] if trained else []),
-        *([gallery] if number else []),
+        *drawn,
         "result.json: the figures, with their protocol",
         *([rows] if trained else []),
-        f"checkpoints/, {'neighbourhoods/, ' if number else ''}flags.cfg",
+        *(["teacher/: its embeddings of the training images"] * taught),
+        f"checkpoints/, {'neighbourhoods/, ' if drawn else ''}flags.cfg",
         f"tensorboard/: tensorboard --logdir {directory.path}",
     ):
         print(f"  {text}")

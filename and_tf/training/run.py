@@ -239,6 +239,15 @@ class Run:
     @functools.cached_property
     def train_embeddings(self) -> np.ndarray:
         """The embeddings of the clean training images, float32 [N, D]."""
+        config = self.config.resolved
+        # A run without epochs has computed them to fill its memory bank.
+        if (
+            not self.epochs_planned
+            and self.has_bank
+            and config.bank_initialiser == "encoder"
+            and config.precision == "float32"
+        ):
+            return self.bank_rows()
         return self._embed(self.images.train)
 
     @functools.cached_property
@@ -307,6 +316,28 @@ class Run:
         return self.checkpoint.metadata["baselines"]
 
     @property
+    def teacher(self) -> dict[str, Any] | None:
+        """The encoder that was learnt from; None if there was none."""
+        if self.result:
+            return self.result.get("teacher")
+        return self.checkpoint.metadata.get("teacher")
+
+    @property
+    def pretrained(self) -> dict[str, Any] | None:
+        """Where its first weights come from; None for random ones."""
+        return (self.result or self.checkpoint.metadata).get("pretrained")
+
+    @property
+    def start_top1(self) -> float | None:
+        """The kNN top-1 accuracy of a run without epochs, as a fraction.
+
+        It is None for other runs, and where there are no labels.
+        """
+        if self.epochs_planned or self.result is None:
+            return None
+        return self.result["knn_top1_last"]
+
+    @property
     def num_examples(self) -> int:
         """N, the number of training images."""
         return (self.result or self.checkpoint.metadata)["num_examples"]
@@ -315,7 +346,8 @@ class Run:
     def has_labels(self) -> bool:
         """Returns whether the training images are known to have labels."""
         if self.missing:
-            return any("knn_clean" in row for row in self.history)
+            evaluated = any("knn_clean" in row for row in self.history)
+            return evaluated or self.start_top1 is not None
         return self.images.train.has_labels
 
     @property

@@ -9,11 +9,13 @@ import io
 import os
 import pathlib
 import re
+import shutil
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from and_tf.encoders import saved_models
 from and_tf.method.discovery import Neighbourhoods
 from and_tf.training import result_file
 from and_tf.training.checkpoint import Checkpoint, Checkpoints
@@ -36,6 +38,7 @@ COLUMNS = (
     "round",
     "loss",
     "accuracy",
+    "cosine",
     "learning_rate",
     "images_per_second",
     "seconds",
@@ -83,9 +86,17 @@ class OutputDirectory(Generic[Config]):
         self.tensorboard = path / "tensorboard"
         self.neighbourhoods = path / "neighbourhoods"
         self.curves = path / "curves.png"
+        self.teacher = path / "teacher"
 
     def gallery(self, round_number: int) -> pathlib.Path:
-        """Returns the path of the picture of a round's neighbourhoods."""
+        """Returns the path of the picture of a round's neighbourhoods.
+
+        Args:
+            round_number: The round; 0 for the neighbours of a run without
+                epochs, see `start_neighbours`.
+        """
+        if not round_number:
+            return self.path / "neighbours.png"
         return self.path / f"neighbourhoods_round_{round_number}.png"
 
     def claim(self, config: RunConfig) -> Checkpoint | None:
@@ -104,14 +115,19 @@ class OutputDirectory(Generic[Config]):
         self._check_path()
         there = set(self.path.iterdir()) if self.path.is_dir() else set()
         # A run that failed before its first step, for example for lack of its
-        # images, leaves only its flags: there is nothing to resume or to lose.
-        if there - {self.flagfile}:
+        # images, leaves only its flags, and the copy of a SavedModel that its
+        # encoder is: there is nothing to resume or to lose.
+        copies = set(self.path.glob(f"{saved_models.KEPT}*"))
+        left = {self.flagfile, *copies} if self.flagfile in there else set()
+        if there - left:
             if self.flagfile in there:
                 return self._take_up(config)
             raise InputError(
                 f"Expected a new directory, or that of a run, for {self.flag}. "
                 f"Received: {self.path}, which holds something else."
             )
+        for copy in copies:  # The new run's may be another.
+            shutil.rmtree(copy)
         atomic_files.write_text(self.flagfile, config.to_flagfile())
         return None
 
@@ -266,9 +282,12 @@ class OutputDirectory(Generic[Config]):
             ),
         )
 
-    def last_discovery(self) -> int:
-        """Returns the last round whose neighbourhoods were written, or 0."""
-        return max(self.discoveries(), default=0)
+    def last_discovery(self) -> int | None:
+        """Returns the last round whose neighbourhoods were written, or None.
+
+        It is 0 for a run without epochs, which finds neighbours at its end.
+        """
+        return max(self.discoveries(), default=None)
 
     def discoveries(self) -> list[int]:
         """Returns the rounds whose neighbourhoods were written, in order.

@@ -1,14 +1,16 @@
-"""Finds the encoder that a new run begins with, and its weights."""
+"""Finds the encoder that a new run begins with, or its teacher, and weights."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 
 from and_tf import encoders
 from and_tf.data.preprocessing import normalisation
@@ -19,7 +21,7 @@ from and_tf.encoders import (
     saved_models,
     weights,
 )
-from and_tf.training.config import TrainConfig
+from and_tf.training.config import TrainConfig, has_weights
 from and_tf.training.run_directory import RunDirectory
 from and_tf.utils import encoder_names
 from and_tf.utils.encoder_names import EncoderName
@@ -68,8 +70,40 @@ class Start:
         if head != "linear":
             arguments["head"] = head
         if head == "none":
-            arguments["embedding_dim"] = encoders.num_features(**arguments)
+            length = encoders.num_features(**arguments)
+            if config.embedding_dim not in (TrainConfig.embedding_dim, length):
+                raise InputError(
+                    "Expected no --embedding_dim with --head=none, whose "
+                    f"embeddings are the {length} features of the encoder. "
+                    f"Received: {config.embedding_dim}."
+                )
+            arguments["embedding_dim"] = length
         return arguments
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wanted:
+    """What the flags say of an encoder, or of a teacher.
+
+    Attributes:
+        encoder, weights, pixels, image_size, width: The values of the flags.
+        dataset: The data set, whose mean and deviation normalise pixels.
+        keeper: The run directory that keeps a copy of a SavedModel; None keeps
+            none.
+    """
+
+    encoder: str
+    weights: str
+    pixels: str
+    image_size: int
+    width: float
+    dataset: str
+    keeper: pathlib.Path | None
+
+    @property
+    def trained(self) -> bool:
+        """Whether it has trained weights."""
+        return has_weights(self.encoder, self.weights)
 
 
 def find(config: TrainConfig) -> Start:
@@ -78,12 +112,65 @@ def find(config: TrainConfig) -> Start:
     Raises:
         InputError: If there is no such encoder, or its weights are missing.
     """
-    name = encoder_names.parse(config.encoder)
+    config = config.resolved
+    return _find(
+        _Wanted(
+            config.encoder,
+            config.weights,
+            config.pixels,
+            config.image_size,
+            config.width,
+            config.dataset,
+            config.run_directory,
+        )
+    )
+
+
+def find_teacher(config: TrainConfig) -> Start:
+    """Finds the teacher that `config` names, and its weights.
+
+    Nothing of it is kept in the run directory, as its embeddings are.
+
+    Raises:
+        InputError: If there is no such encoder, or its weights are missing.
+    """
+    config = config.resolved
+    with flags_of_teacher():
+        return _find(
+            _Wanted(
+                config.teacher,
+                config.teacher_weights,
+                config.teacher_pixels,
+                config.teacher_image_size,
+                1.0,
+                config.dataset,
+                None,
+            )
+        )
+
+
+@contextlib.contextmanager
+def flags_of_teacher() -> Iterator[None]:
+    """Names the teacher's flags in errors of a block that tell of others.
+
+    What finds and builds encoders knows no teachers.
+    """
+    try:
+        yield
+    except InputError as error:
+        told = str(error).replace("--encoder", "--teacher")
+        for flag in ("weights", "pixels", "image_size"):
+            told = told.replace(f"--{flag}", f"--teacher_{flag}")
+        raise InputError(told) from error
+
+
+def _find(wanted: _Wanted) -> Start:
+    name = encoder_names.parse(wanted.encoder)
     if name.kind == "own":
-        return _own(config)
+        return _own(wanted)
     if name.kind == "path" and is_run(name.value):
-        return _of_run(config, name)
-    return _elsewhere(config, name)
+        return _of_run(wanted, name)
+    return _elsewhere(wanted, name)
 
 
 def is_run(path: str) -> bool:
@@ -91,22 +178,22 @@ def is_run(path: str) -> bool:
     return RunDirectory(pathlib.Path(path)).flagfile.is_file()
 
 
-def _own(config: TrainConfig) -> Start:
+def _own(wanted: _Wanted) -> Start:
     """Finds one of the networks that `encoders.build` makes."""
-    name = config.encoder
-    arguments: dict[str, Any] = {"width": config.width}
+    name = wanted.encoder
+    arguments: dict[str, Any] = {"width": wanted.width}
     if name not in efficientnet_lite.SIZES:
-        mean, std = normalisation(config.dataset)
+        mean, std = normalisation(wanted.dataset)
         arguments |= {"mean": mean, "std": std}
-    if not config.pretrained:
+    if not wanted.trained:
         return Start(name, arguments)
-    file = weights.find(name, config.weights)
+    file = weights.find(name, wanted.weights)
     sides = {n: size.image_size for n, size in efficientnet_lite.SIZES.items()}
     return Start(
         name,
         arguments,
         sides.get(name, 0),
-        dataclasses.asdict(weights.provenance(config.weights, file)),
+        dataclasses.asdict(weights.provenance(wanted.weights, file)),
         functools.partial(_load_file, name, file),
     )
 
@@ -116,34 +203,35 @@ def _load_file(name: str, file: pathlib.Path, encoder: keras.Model) -> None:
     weights.load(trunk, name, file)
 
 
-def _elsewhere(config: TrainConfig, name: EncoderName) -> Start:
+def _elsewhere(wanted: _Wanted, name: EncoderName) -> Start:
     """Finds a network of a package, a file or a function."""
     is_architecture = name.kind == "applications"
-    if config.weights and not is_architecture:
+    if not is_architecture and wanted.weights not in ("", "none"):
         raise InputError(
             f"Expected no --weights with --encoder={name}, which brings its "
-            f"own. Received: {config.weights}."
+            f"own. Received: {wanted.weights}."
         )
-    imagenet = config.weights == weights.IMAGENET
-    pixels = config.resolved.pixels
+    imagenet = wanted.weights == weights.IMAGENET
     trunk, note = descriptions.open_trunk(
         name,
-        image_size=config.image_size or None,
+        image_size=wanted.image_size or None,
         weights=weights.IMAGENET if imagenet else None,
-        expects=pixels,
+        expects=wanted.pixels,
     )
-    kept = ""
-    if name.kind == "path" and pathlib.Path(name.value).is_dir():
-        kept = saved_models.keep(pathlib.Path(name.value), config.run_directory)
-    described = descriptions.describe(name, trunk, expects=pixels, kept=kept)
+    kept, path = "", pathlib.Path(name.value)
+    if wanted.keeper and name.kind == "path" and path.is_dir():
+        kept = saved_models.keep(path, wanted.keeper)
+    described = descriptions.describe(
+        name, trunk, expects=wanted.pixels, kept=kept
+    )
     start = Start(
         str(name), {"trunk": described}, trunk.input_shape[1], note=note
     )
-    if not config.pretrained:
+    if not wanted.trained:
         return start
     if is_architecture and not imagenet:
-        file = weights.find(str(name), config.weights)
-        told = weights.provenance(config.weights, file)
+        file = weights.find(str(name), wanted.weights)
+        told = weights.provenance(wanted.weights, file)
         load = functools.partial(_load_file, str(name), file)
     else:
         told = _told(name, imagenet)
@@ -168,10 +256,24 @@ def _told(name: EncoderName, imagenet: bool) -> weights.Provenance:
 def _copy(trunk: keras.Model, encoder: keras.Model) -> None:
     """Gives an encoder's trunk the weights of another trunk of its kind."""
     own, _ = heads.split(encoder)
+    shapes = [[tuple(w.shape) for w in each.weights] for each in (own, trunk)]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"Expected an encoder whose weights fit {own.name} for images of "
+            f"{own.input_shape[1]} pixels. Received one for images of "
+            f"{trunk.input_shape[1]}, whose weights have other shapes. Leave "
+            "--image_size out."
+        )
+    for variable in trunk.weights:
+        if not np.isfinite(np.asarray(variable, np.float64)).all():
+            raise InputError(
+                f"Expected finite weights in the trained encoder {own.name}. "
+                f"Received NaN or infinite ones in {variable.path}."
+            )
     own.set_weights(trunk.get_weights())
 
 
-def _of_run(config: TrainConfig, name: EncoderName) -> Start:
+def _of_run(wanted: _Wanted, name: EncoderName) -> Start:
     """Finds the encoder of an earlier run, whose head is left behind."""
     directory = RunDirectory(pathlib.Path(name.value))
     before = directory.config()
@@ -182,10 +284,15 @@ def _of_run(config: TrainConfig, name: EncoderName) -> Start:
             "its encoder. Received none: the run has not finished an epoch, "
             "or its checkpoints are damaged."
         )
-    if config.weights:
+    if wanted.weights not in ("", "none"):
         raise InputError(
             f"Expected no --weights with --encoder={name}, a run that brings "
-            f"its own. Received: {config.weights}."
+            f"its own. Received: {wanted.weights}."
+        )
+    if wanted.pixels not in ("", "0..255"):
+        raise InputError(
+            f"Expected no --pixels with --encoder={name}, a run whose encoder "
+            f"takes 0..255. Received: {wanted.pixels}."
         )
     built = located(checkpoint.metadata["encoder"], directory)
 
@@ -194,10 +301,9 @@ def _of_run(config: TrainConfig, name: EncoderName) -> Start:
         checkpoint.restore("encoder", whole.variables)
         _copy(heads.split(whole)[0], encoder)
 
-    left_out = ("name", "image_size", "embedding_dim", "head")
-    return Start(
+    start = Start(
         built["name"],
-        {key: built[key] for key in built if key not in left_out},
+        _taken_over(wanted, built),
         built["image_size"],
         {
             "source": str(name),
@@ -207,6 +313,35 @@ def _of_run(config: TrainConfig, name: EncoderName) -> Start:
         },
         load,
     )
+    if wanted.trained:
+        return start
+    return dataclasses.replace(start, pretrained=None, load=None)
+
+
+def _taken_over(wanted: _Wanted, built: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of an earlier run's trunk, for another run.
+
+    Args:
+        wanted: The flags of the new run, whose images may have another size.
+        built: The arguments of the earlier run's encoder.
+    """
+    left_out = ("name", "image_size", "embedding_dim", "head")
+    kept = {key: built[key] for key in built if key not in left_out}
+    trunk, size = kept.get("trunk"), wanted.image_size or built["image_size"]
+    if not trunk:
+        # "auto" would be another stem for images of another size.
+        stem = encoders.stem_of(built["name"], built["image_size"])
+        return {"stem": stem, **kept}
+    if trunk["kind"] == "layers" and size != built["image_size"]:
+        whole = encoders.for_views(descriptions.rebuild(trunk), size)
+        config_of_layers = descriptions.config_of(whole)
+        return {"trunk": {"kind": "layers", "config": config_of_layers}}
+    if trunk["kind"] != "layers":
+        trunk = {**trunk, "image_size": size}
+    path = pathlib.Path(trunk.get("value", ""))
+    if wanted.keeper and trunk["kind"] == "path" and path.is_dir():
+        trunk["value"] = saved_models.keep(path, wanted.keeper)
+    return {"trunk": trunk}
 
 
 def _labels(config: TrainConfig, metadata: dict[str, Any]) -> str:
@@ -215,6 +350,9 @@ def _labels(config: TrainConfig, metadata: dict[str, Any]) -> str:
     seen = [before["labels"]] if before.get("labels", "none") != "none" else []
     if config.pretext == "supervised":
         seen.append(f"the labels of {config.dataset}")
+    taught = (metadata.get("teacher") or {}).get("labels", "none")
+    if taught != "none":
+        seen.append(f"by its teacher, {taught}")
     return ", and ".join(seen) or "none"
 
 

@@ -12,18 +12,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from and_tf.data.split import Split, take
+from and_tf.data.split import Split, subset
 from and_tf.encoders import heads
-from and_tf.encoders.whitening import fit_whitening
+from and_tf.encoders.whitening import FIT_IMAGES, fit_whitening
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import Knn
 from and_tf.training import results
 from and_tf.training.experiment import Training
 from and_tf.utils.progress import Counted
 
-# Of so many images the features are kept in memory, and principal components
-# computed; a covariance of some thousand features needs no more.
-MOST_IMAGES = 100_000
 _BLOCK = 4096  # Rows.
 FROZEN = "frozen features"
 
@@ -45,14 +42,14 @@ def begin(training: Training) -> None:
     """Sets the head of a trained encoder, fills the bank, and evaluates both.
 
     It takes one pass over the training images and one over the test images;
-    with more than `MOST_IMAGES` training images one more, since features of
+    with more than `FIT_IMAGES` training images one more, since features of
     all of them are not kept.
     """
     start = time.monotonic()
     config, model, images = training.config, training.model, training.images
     with training.processes.strategy.scope():
         trunk, head = heads.split(model.encoder)
-    train = _sample(images.train, config.seed)
+    train = subset(images.train, FIT_IMAGES, config.seed)
     features = _features(training, trunk, train)
     if config.head == "whitened":
         whiten(model.encoder, features, config.whitening_power)
@@ -86,13 +83,6 @@ def whiten(encoder: keras.Model, features: np.ndarray, power: float) -> None:
     projection /= np.linalg.norm(projection, axis=0).mean() or 1.0
     layer.kernel.assign(projection)
     layer.bias.assign(-mean @ projection)
-
-
-def _sample(train: Split, seed: int) -> Split:
-    if train.size <= MOST_IMAGES:
-        return train
-    order = np.random.default_rng(seed).permutation(train.size)
-    return take(train, np.sort(order[:MOST_IMAGES]))
 
 
 def _features(

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import itertools
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -20,8 +20,8 @@ from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import Split, subset
 from and_tf.distribution.predict import shared_embeddings
 from and_tf.distribution.process_group import ProcessGroup
-from and_tf.evaluation.embeddings import BATCH, embed
-from and_tf.evaluation.whitening import fit_whitening
+from and_tf.encoders.whitening import FIT_IMAGES, fit_whitening
+from and_tf.evaluation.embeddings import embed
 from and_tf.pretexts.teacher_rows import averaged
 from and_tf.search.nearest import nearest
 from and_tf.training.restore import fingerprint
@@ -33,10 +33,9 @@ from and_tf.training.teacher_files import (
 )
 from and_tf.utils.progress import Counted
 
-# The whitening is fitted to at most this many images, drawn at random, so that
-# the features of a large set need not be in memory at once. It is many times
-# the number of features of any encoder.
-FIT_IMAGES = 65_536
+# Images in a batch. Teachers are large, and see large images: a batch of 512
+# images of 224 pixels would need gigabytes.
+BATCH = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,19 +43,33 @@ class Teacher:
     """A teacher, and how its features become rows.
 
     Attributes:
-        trunk: A model from pixel values 0..255, [B, S, S, 3], to pooled
-            features [B, F], made under the strategy that trains.
+        opens: Makes the trunk under the strategy that trains.
         image_size: S, in pixels.
         dim: D, the length of a row.
         power: The share of whitening, 0 to 1; see `fit_whitening`.
         description: JSON values that tell this trunk from any other.
+        note: What a user should know of it, as a sentence; "" for nothing.
     """
 
-    trunk: keras.Model
+    opens: Callable[[], keras.Model]
     image_size: int
     dim: int
     power: float = 1.0
     description: dict[str, Any] = dataclasses.field(default_factory=dict)
+    note: str = ""
+
+    @functools.cached_property
+    def trunk(self) -> keras.Model:
+        """A model from pixel values 0..255 to features.
+
+        It takes [B, S, S, 3] and returns [B, F]. It is made when it is first
+        used, as a run that has its rows needs none.
+        """
+        return self.opens()
+
+    def features(self, split: Split, processes: ProcessGroup) -> np.ndarray:
+        """Computes the features of a split's images, float32 [N, F]."""
+        return np.concatenate([*_embedded(self, split, 0, processes)])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,6 +99,7 @@ def teacher_rows(
     path: pathlib.Path,
     processes: ProcessGroup | None = None,
     *,
+    seen: Callable[[], Split] | None = None,
     neighbours: int = 0,
     seed: int = 0,
 ) -> TeacherRows:
@@ -99,23 +113,26 @@ def teacher_rows(
         split: The N training images.
         path: The directory of the files, see `TeacherFiles`.
         processes: The processes that train together. None is this one.
+        seen: Returns the same images as the teacher sees them, where `split`
+            has fewer pixels. It is called only if rows are missing.
         neighbours: k; above 0, a target is the average of an image's row and
             those of its k nearest neighbours among the rows.
         seed: Random seed of the images that the whitening is fitted to.
 
     Raises:
-        InputError: If the features vary in fewer than D directions or are not
-            finite, or a file cannot be written.
+        InputError: If there are fewer than D features or they are not finite,
+            or a file cannot be written.
     """
+    seen = seen or (lambda: split)
     processes = processes or ProcessGroup(teacher.trunk.distribute_strategy)
     files = TeacherFiles(path, _notes(teacher, split, seed))
-    head, features = _head(teacher, split, files, processes, seed)
+    head, features = _head(teacher, seen, files, processes, seed)
     rows = np.zeros((split.size, teacher.dim), np.float32)
     done = files.read_rows(head, rows) if processes.chief else 0
     done = int(processes.from_chief(np.array([done], np.int64))[0])
     if done < split.size:
         parts = (
-            _embedded(teacher, split, done, processes)
+            _embedded(teacher, seen(), done, processes)
             if features is None
             else iter([features[done:]])
         )
@@ -141,7 +158,7 @@ def _notes(teacher: Teacher, split: Split, seed: int) -> dict[str, Any]:
 
 def _head(
     teacher: Teacher,
-    split: Split,
+    seen: Callable[[], Split],
     files: TeacherFiles,
     processes: ProcessGroup,
     seed: int,
@@ -157,8 +174,9 @@ def _head(
     features = None
     if not processes.from_chief(known)[0]:
         # A larger set is passed once more, after these of its images.
+        split = seen()
         some = subset(split, FIT_IMAGES, seed)
-        features = np.concatenate([*_embedded(teacher, some, 0, processes)])
+        features = teacher.features(some, processes)
         # All processes fit, so that all of them raise what one raises.
         head = Head(*fit_whitening(features, teacher.dim, teacher.power))
         if processes.chief:
@@ -166,8 +184,7 @@ def _head(
         if some.size < split.size:
             features = None
     if head is None:  # The chief has read one.
-        size = teacher.trunk.output_shape[-1]
-        empty = np.zeros(size), np.zeros((size, teacher.dim))
+        empty = np.zeros(0), np.zeros((0, teacher.dim))
         head = Head(*(a.astype(np.float32) for a in empty))
     head = Head(*map(processes.from_chief, (head.mean, head.projection)))
     return head, features

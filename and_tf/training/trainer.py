@@ -7,6 +7,7 @@ import functools
 from typing import Any
 
 import keras
+import numpy as np
 
 from and_tf import data, encoders
 from and_tf.augmentation import RandomView
@@ -26,6 +27,7 @@ from and_tf.training import (
     results,
     sources,
     start_encoder,
+    teaching,
     warm_start,
 )
 from and_tf.training.callbacks.checkpointing import state
@@ -33,7 +35,12 @@ from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training, rounds_of, view_config
-from and_tf.training.restore import fingerprint, first_metadata, restore
+from and_tf.training.restore import (
+    check_data,
+    fingerprint,
+    first_metadata,
+    restore,
+)
 from and_tf.training.run_directory import RunDirectory
 from and_tf.training.sources import Start, located
 from and_tf.training.train_callbacks import fit
@@ -126,17 +133,28 @@ def prepare(
         processes.strategy.num_replicas_in_sync,
     )
 
+    if checkpoint:
+        check_data(checkpoint, images)
     if start:
         metadata = first_metadata(config, images, start)
+    teacher = teaching.of_run(config, metadata, processes)
     results.print_start(images, config, metadata, processes, on_device)
     if start and start.note:
         print(start.note)
-    # The seed is set after loading the data: preparing a data set draws from
+    lesson = None
+    if teacher:
+        lesson = teaching.learn(
+            teacher, config, directory, images, metadata, processes, load_images
+        )
+    # The seed is set after loading the data and the teacher: both draw from
     # Python's generator, and a run must not depend on whether that was needed.
     keras.utils.set_random_seed(config.seed)
     with processes.strategy.scope():
         model = build_model(
-            config, images, located(metadata["encoder"], directory)
+            config,
+            images,
+            located(metadata["encoder"], directory),
+            lesson.rows.targets if lesson else None,
         )
     if checkpoint:
         restore(model, checkpoint, images)
@@ -152,21 +170,31 @@ def prepare(
             config.knn_temperature,
             processes,
         ),
-        TensorBoardWriter(
-            directory.tensorboard,
-            dataclasses.asdict(config),
-            metadata["history"],
-            metadata.get("step", 0),
-        )
-        if processes.chief
-        else None,
+        None,
         metadata,
         processes,
         on_device,
     )
     if start:
         begin(training, start)
-    return training
+        if lesson:
+            teaching.evaluate(training, lesson)
+    # Weights that do not fit end a run before it writes more than its flags.
+    return with_board(training)
+
+
+def with_board(training: Training) -> Training:
+    """Opens the TensorBoard writer of a run, on the process that writes."""
+    if not training.processes.chief:
+        return training
+    metadata = training.metadata
+    board = TensorBoardWriter(
+        training.directory.tensorboard,
+        dataclasses.asdict(training.config),
+        metadata["history"],
+        metadata.get("step", 0),
+    )
+    return dataclasses.replace(training, board=board)
 
 
 def load_images(config: TrainConfig, image_size: int = 0) -> ImageData:
@@ -192,9 +220,19 @@ def load_images(config: TrainConfig, image_size: int = 0) -> ImageData:
 
 
 def build_model(
-    config: TrainConfig, images: ImageData, encoder: dict[str, Any]
+    config: TrainConfig,
+    images: ImageData,
+    encoder: dict[str, Any],
+    targets: np.ndarray | None = None,
 ) -> Pretext:
-    """Makes the compiled model of a run, with fresh weights."""
+    """Makes the compiled model of a run, with fresh weights.
+
+    Args:
+        config: The flags of the run.
+        images: The data set.
+        encoder: The arguments of `encoders.build`.
+        targets: What a teacher says, see `building.build`.
+    """
     config = config.resolved
     view_size = config.view_size or encoder["image_size"]
     augmenter = None
@@ -206,7 +244,7 @@ def build_model(
     freezing.freeze(
         built, config.train, batch_norm=bool(config.freeze_batch_norm)
     )
-    model = building.build(config, images.train, built, augmenter)
+    model = building.build(config, images.train, built, augmenter, targets)
     placement.compile_parts(model, config)
     model.view_encoder = encoders.for_views(built, view_size)
     rate = RoundSchedule(
@@ -222,21 +260,22 @@ def build_model(
         CoupledSGD(
             rate,
             weight_decay=config.weight_decay,
-            rate_factors=rate_factors(built, config),
+            rate_factors=rate_factors(model, config),
         )
     )
     model.optimizer.build(model.trainable_variables)
     return model
 
 
-def rate_factors(
-    encoder: keras.Model, config: TrainConfig
-) -> dict[str, float] | None:
-    """Returns the trunk's share of the learning rate, by variables' paths."""
+def rate_factors(model: Pretext, config: TrainConfig) -> list[float] | None:
+    """Returns the share of the learning rate of each variable that learns."""
     factor = config.trunk_learning_rate / config.learning_rate
     if factor == 1:
         return None
-    return {v.path: factor for v in freezing.trunk_variables(encoder)}
+    trunk = {id(v) for v in freezing.trunk_variables(model.encoder)}
+    return [
+        factor if id(v) in trunk else 1.0 for v in model.trainable_variables
+    ]
 
 
 def begin(training: Training, start: Start) -> None:

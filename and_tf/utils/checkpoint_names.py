@@ -49,6 +49,11 @@ def is_file(name: str) -> bool:
 
 
 def moment(epochs: int, step: int = 0) -> str:
-    """Describes a run's progress: "1 epoch", "5 epochs and step 7"."""
+    """Describes a run's progress: "1 epoch", "5 epochs and step 7".
+
+    An encoder as it began is described as "no training".
+    """
+    if not epochs and not step:
+        return "no training"
     within = f" and step {step:,}" if step else ""
     return f"{epochs:,} epoch{'' if epochs == 1 else 's'}{within}"

@@ -40,6 +40,7 @@ class Group(enum.Enum):
     DATA = "Data"
     MODEL = "Encoder"
     METHOD = "Method"
+    TEACHER = "Teacher, with --pretext=distillation"
     SCHEDULE = "Schedule and optimiser"
     VIEWS = "Augmentation"
     SELF_LABELLING = "Self-labelling"

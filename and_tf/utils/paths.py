@@ -19,7 +19,7 @@ from and_tf.utils.errors import InputError
 # A run's own files; a directory with the first of them is a run directory.
 OF_RUNS = (
     "flags.cfg", "result.json", "metrics.csv", "checkpoints", "neighbourhoods",
-    "tensorboard", "neighbours.npz", "sample.npz",
+    "tensorboard", "teacher", "neighbours.npz", "sample.npz",
 )  # fmt: skip
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 

@@ -35,6 +35,13 @@ class Round(Struct):
     knn_bank: float | None = None
 
 
+class Pretrained(Struct):
+    """Where a run's first weights come from."""
+
+    source: str
+    labels: str
+
+
 class Finished(Evaluations):
     """The part of result.json that trainings and clusterings share."""
 
@@ -52,11 +59,23 @@ class Finished(Evaluations):
     machine: dict[str, Any] = {}
 
 
-class Pretrained(Struct):
-    """Where a run's first weights come from."""
+class Neighbours(Struct):
+    """The neighbours that a run without epochs found in the end."""
 
+    k: int
+    consistency: float | None
+
+
+class Teacher(Struct):
+    """The encoder that a run has learnt from."""
+
+    encoder: str
     source: str
     labels: str
+    image_size: int
+    dim: int
+    file: str | None = None
+    sha256: str | None = None
 
 
 class KnnProtocol(Struct):
@@ -80,7 +99,10 @@ class TrainingResult(Finished, kw_only=True):
     knn_top5_last: float | None = None
     classifier_top1: float | None = None
     train_accuracy: float | None = None
+    train_cosine: float | None = None
     pretrained: Pretrained | None = None
+    teacher: Teacher | None = None
+    neighbours: Neighbours | None = None
     knn_baselines: dict[str, float] = {}
 
 
@@ -123,6 +145,7 @@ class ClusteringResult(Finished, kw_only=True):
     """The result.json of a clustering."""
 
     pretext: dict[str, Any] | str | None = None  # The pretext of its run.
+    pretrained: Pretrained | None = None  # Of the encoder of its run.
     cluster_sizes: list[int]
     acc: float | None
     protocol: Matching
@@ -216,6 +239,8 @@ class CheckpointMetadata(Struct):
     encoder: dict[str, Any] = {}
     baselines: dict[str, float] = {}
     pretrained: Pretrained | None = None
+    teacher: Teacher | None = None
+    teacher_rows: str | None = None  # The digest of what was learnt.
     data: str | None = None
 
 

@@ -8,9 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from and_tf.data.pipeline import clean_batches
+from and_tf.data.pipeline import clean_batches, pass_batch
 from and_tf.data.split import Split
-from and_tf.evaluation.embeddings import BATCH
 from and_tf.utils.progress import Counted
 from export.tensor_names import OUTPUT, PROBABILITIES
 
@@ -85,7 +84,8 @@ def _ask(
 ) -> list[dict[str, np.ndarray]]:
     """Computes the outputs of both models for a whole split, in one pass."""
     found: list[list[Mapping[str, np.ndarray]]] = [[], []]
-    images = clean_batches(split, image_size, BATCH).as_numpy_iterator()
+    size = pass_batch(image_size)
+    images = clean_batches(split, image_size, size).as_numpy_iterator()
     with Counted(f"cluster {split.name}", split.size) as progress:
         for batch, _ in images:
             found[0].append(original(batch))

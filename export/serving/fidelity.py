@@ -8,9 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from and_tf.data.pipeline import clean_batches
+from and_tf.data.pipeline import clean_batches, pass_batch
 from and_tf.data.split import ImageData, Split
-from and_tf.evaluation.embeddings import BATCH
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.utils.progress import Counted
 
@@ -81,7 +80,8 @@ def _embed(
     """Computes each encoder's embeddings of a split, float32 [N, D]."""
     batches: dict[str, list[np.ndarray]] = {name: [] for name in encoders}
     # The batches of training's evaluation give the same figures as there.
-    images = clean_batches(split, image_size, BATCH).as_numpy_iterator()
+    size = pass_batch(image_size)
+    images = clean_batches(split, image_size, size).as_numpy_iterator()
     with Counted(f"embed {split.name}", split.size) as progress:
         for batch, _ in images:
             for name, encoder in encoders.items():

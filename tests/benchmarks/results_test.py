@@ -173,6 +173,30 @@ def test_a_sweep_is_taken_in_with_all_seeds(tmp_path, kept):
         add(tmp_path / "sweep", kept)
 
 
+def test_rows_whose_weights_have_seen_labels_are_marked(tmp_path, kept):
+    vary = varied(["encoder=small,efficientnet_lite0"])
+    told = {"source": "/home/me/lite.pth", "labels": "unknown", "sha256": "0"}
+    for run in runs_of(TrainConfig(), vary, 1, tmp_path / "sweep"):
+        helped = run.config.encoder != "small"
+        finished(run.path, run.config, pretrained=told if helped else None)
+    file = add(tmp_path / "sweep", kept)
+    assert [row.get("pretrained") for row in file["rows"]] == [
+        told | {"source": "lite.pth"}, None,
+    ]  # fmt: skip
+    page = results_page.render([], {"new": file})
+    assert "| efficientnet_lite0 † |" in page and "| small " in page
+    assert page.count("†") == 2
+    assert "labels: lite.pth, which have seen unknown labels" in page
+
+    file["rows"] = [row | {"reproduces": ["x"]} for row in file["rows"][:1]]
+    row = {
+        "id": "x", "where": "T", "what": "w", "measure": "kNN", "missing": "",
+        "published": 86.3, "figure": "knn_top1_last",
+    }  # fmt: skip
+    published = results_page.published([row], {"new": file})
+    assert "50.0 † (`new`)" in published and "† began" in published
+
+
 def test_what_runs_differ_in_is_not_said_of_all(tmp_path, kept):
     vary = varied(["encoder=small,resnet18"])
     for run in runs_of(TrainConfig(), vary, 1, tmp_path / "sweep"):

@@ -15,7 +15,12 @@ from and_tf.augmentation import (
     ViewConfig,
     draw,
 )
-from and_tf.data.pipeline import clean_batches, steps_per_epoch, train_batches
+from and_tf.data.pipeline import (
+    clean_batches,
+    pass_batch,
+    steps_per_epoch,
+    train_batches,
+)
 from and_tf.data.preprocessing import centre_square
 from and_tf.data.split import Split, Stream, in_memory, shuffled_numbers
 from and_tf.utils.errors import InputError
@@ -263,3 +268,10 @@ def test_clean_batches(make, size, batch_size):
 def test_clean_batches_need_a_batch_size():
     with pytest.raises(InputError, match="at least 1. Received: -2"):
         clean_batches(_held(), 8, -2)
+
+
+@pytest.mark.parametrize(
+    ("side", "size"), [(8, 512), (96, 512), (160, 184), (224, 94), (4096, 16)]
+)
+def test_a_pass_takes_fewer_large_images_at_a_time(side, size):
+    assert pass_batch(side) == size

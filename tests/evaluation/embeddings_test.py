@@ -30,7 +30,7 @@ class Encoder(keras.Model):
     ("on_cpu", "sizes"), [(True, {8, 3}), (False, {8})], ids=["CPU", "other"]
 )
 def test_an_accelerator_gets_batches_of_one_size(on_cpu, sizes, monkeypatch):
-    monkeypatch.setattr(embeddings, "BATCH", 8)
+    monkeypatch.setattr(embeddings, "pass_batch", lambda side: 8)
     monkeypatch.setattr(embeddings, "on_cpu", lambda: on_cpu)
     images = np.random.default_rng(0).integers(0, 256, (19, 4, 4, 3), np.uint8)
     model, told = Encoder(), []

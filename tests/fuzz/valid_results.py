@@ -22,6 +22,7 @@ _BOTH = {
         "knn": {"epochs": 2, "top1": 0.5},
     },
     "evaluation_of": {"round_1": {"knn": {"epochs": 1, "top1": 0.25}}},
+    "pretrained": {"source": "imagenet", "labels": "ImageNet-1k"},
 }
 TRAINING = _BOTH | {
     "pretext": "and",
@@ -40,6 +41,7 @@ TRAINING = _BOTH | {
         "gallery_best": "memory bank",
     },
     "knn_baselines": {"pixels": 0.25, "random encoder": 0.125},
+    "neighbours": {"k": 5, "consistency": 0.5},
     "neighbourhoods": [
         {
             "round": number,

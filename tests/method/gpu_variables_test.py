@@ -99,6 +99,7 @@ CHANGES = [
     *({"encoder": name} for name in encoders.NAMES),
     *(
         {"pretext": name, "rounds": 4 if name == "and" else 0}
+        | ({"teacher": "a_package:teacher"} if name == "distillation" else {})
         for name in choices("pretext")
     ),
     *({"precision": name} for name in choices("precision")),

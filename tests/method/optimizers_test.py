@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from and_tf.method.optimizers import CoupledAdam, CoupledSGD
 
@@ -29,10 +30,96 @@ def test_follows_torch_through_a_drop_of_the_rate(rng, nesterov):
 
 
 def test_config_makes_it_again():
-    sgd = CoupledSGD(0.2, 0.8, nesterov=False, weight_decay=0.3)
+    sgd = CoupledSGD(
+        0.2, 0.8, nesterov=False, weight_decay=0.3, rate_factors=[2.0, 1.0]
+    )
     again = CoupledSGD.from_config(sgd.get_config())
     assert again.coupled_decay == 0.3
     assert (again.momentum, again.nesterov) == (0.8, False)
+    assert again.rate_factors == [2.0, 1.0]
+
+
+def _variables() -> list[keras.Variable]:
+    """Two vectors of the same name."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(2, 3)).astype(np.float32)
+    return [keras.Variable(value, name="kernel") for value in values]
+
+
+def _gradients(step: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(step)
+    return [rng.normal(size=3).astype(np.float32) for _ in range(2)]
+
+
+def _two_rates(steps: int) -> list[np.ndarray]:
+    """SGD of each vector with its own rate, in NumPy."""
+    found = [np.array(v, np.float64) for v in _variables()]
+    velocity = [np.zeros(3), np.zeros(3)]
+    for step in range(steps):
+        for i, (rate, gradient) in enumerate(
+            zip((0.02, 0.2), _gradients(step), strict=True)
+        ):
+            decayed = gradient + 0.05 * found[i]
+            velocity[i] = 0.9 * velocity[i] + decayed
+            found[i] -= rate * (decayed + 0.9 * velocity[i])
+    return found
+
+
+def test_factors_give_variables_rates_of_their_own():
+    variables = _variables()
+    sgd = CoupledSGD(0.2, weight_decay=0.05, rate_factors=[0.1, 1.0])
+    sgd.build(variables)
+    for step in range(4):
+        sgd.apply(_gradients(step), variables)
+    for found, expected in zip(variables, _two_rates(4), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_refuses_factors_of_other_variables():
+    with pytest.raises(ValueError, match="for 2 variables. Received: 1"):
+        CoupledSGD(0.2, rate_factors=[0.1]).build(_variables())
+
+
+def test_factors_on_two_replicas_that_are_kept_in_a_file(tmp_path):
+    """A step of each before and after the model is saved and loaded."""
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(2, 8, 3)).astype(np.float32)
+
+    def made(factors: list | None, rate: float) -> keras.Model:
+        keras.utils.set_random_seed(1)
+        images = keras.Input((3,))
+        first = keras.layers.Dense(4, name="trunk")(images)
+        model = keras.Model(images, keras.layers.Dense(3, name="head")(first))
+        sgd = CoupledSGD(rate, weight_decay=0.05, rate_factors=factors)
+        model.compile(sgd, "mse")
+        sgd.build(model.trainable_variables)
+        return model
+
+    def moved(model: keras.Model) -> list[np.ndarray]:
+        model.fit(x, y, batch_size=8, epochs=1, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    with strategy.scope():
+        model = made([0.1, 0.1, 1.0, 1.0], 0.2)
+    mirrored = moved(model)
+    model.save(tmp_path / "model.keras")
+    again = moved(keras.models.load_model(tmp_path / "model.keras"))
+    slow, fast = made(None, 0.02), made(None, 0.2)
+    expected = [*moved(slow)[:2], *moved(fast)[2:]]
+    for found, wanted in zip(mirrored, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    for model in (slow, fast):  # The second step starts from the same weights.
+        model.set_weights(mirrored)
+        for velocity, own in zip(
+            model.optimizer.momentums,
+            (*slow.optimizer.momentums[:2], *fast.optimizer.momentums[2:]),
+            strict=True,
+        ):
+            velocity.assign(np.array(own))
+    expected = [*moved(slow)[:2], *moved(fast)[2:]]
+    for found, wanted in zip(again, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_decay_enters_adams_moments(rng):

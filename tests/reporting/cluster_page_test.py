@@ -63,6 +63,24 @@ def result(finished) -> dict:
     return json.loads((finished / "result.json").read_text())
 
 
+def test_labels_that_first_weights_have_seen_are_said(
+    finished, result, tmp_path
+):
+    assert result["pretrained"] is None  # As its encoder began at random.
+    path = tmp_path / "scan"
+    shutil.copytree(finished, path)
+    for labels, said in (
+        ("ImageNet-1k", "which have seen ImageNet-1k. Labels have helped"),
+        ("unknown", "which have seen unknown labels. Labels have helped"),
+        ("none", "which have seen no labels."),
+    ):
+        told = {"pretrained": {"source": "imagenet", "labels": labels}}
+        (path / "result.json").write_text(json.dumps(result | told))
+        begun = report(path, evaluates=False).sections[""]
+        assert said in begun
+        assert ("Labels have helped" in begun) == (labels != "none")
+
+
 def test_figures_are_those_of_the_result(page, result):
     rows = {row[0]: row for row in page.table("ACC, NMI and ARI")[1:]}
     steps = (

@@ -30,6 +30,8 @@ def run_of(labels: np.ndarray, predictions: np.ndarray):
         moment="3 epochs",
         num_examples=CLASSES,
         history=[],
+        epochs_planned=3,
+        pretrained=None,
         has_labels=True,
         missing="",
         config=types.SimpleNamespace(dataset="t", seed=0),

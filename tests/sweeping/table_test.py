@@ -96,6 +96,32 @@ def test_the_best_mean_is_bold():
     assert len(set(map(len, lines))) == 1
 
 
+def test_what_labels_have_helped_is_marked_and_told(tmp_path):
+    told = {"pretrained": {"source": "imagenet", "labels": "ImageNet-1k"}}
+    free = {"pretrained": {"source": "runs/a", "labels": "none"}}
+    done = [Outcome("done")]
+    rows = [
+        table.Row({"encoder": e}, [result(0, x, None, []) | more], done)
+        for e, x, more in (
+            ("small", 0.25, {}), ("runs/a", 0.5, free), ("lite", 0.75, told)
+        )
+    ]  # fmt: skip
+    lines = table.lines(rows).splitlines()
+    assert ["†" in line for line in lines] == [False] * 4 + [True]
+    # The best of those that compare with each other.
+    assert "**50.0**" in lines[3] and "**" not in lines[4]
+    table.write(tmp_path, rows, TrainConfig())
+    text = (tmp_path / "table.md").read_text()
+    note = "† began with weights that have seen labels: imagenet, which have "
+    assert f"{note}seen ImageNet-1k.\n" in text
+    with open(tmp_path / "table.csv", newline="") as file:
+        seen = [row["seen_labels"] for row in csv.DictReader(file)]
+    assert seen == ["False", "False", "True"]
+
+    alone = [table.Row({}, rows[2].results, done)]
+    assert "| 1/1 † |" in table.lines(alone)
+
+
 def test_without_labels_there_are_runs_but_no_accuracies(tmp_path):
     bare = result(0, None, None, [None]) | {"knn_protocol": None}
     rows = [table.Row({}, [bare], [Outcome("done")])]

@@ -54,7 +54,8 @@ def teacher(**changes) -> Teacher:
     x = keras.layers.Rescaling(1 / 255)(Noting()(images))
     x = keras.layers.Flatten()(keras.layers.AveragePooling2D(SIDE // 2)(x))
     options = {"image_size": SIDE, "dim": DIM, "description": {"of": "toys"}}
-    return Teacher(keras.Model(images, x), **options | changes)
+    trunk = keras.Model(images, x)
+    return Teacher(lambda: trunk, **options | changes)
 
 
 def features(images: np.ndarray) -> np.ndarray:

@@ -228,7 +228,7 @@ def test_views_drawn_on_the_device_are_the_same(tmp_path):
         for name, on_device in (("cpu", False), ("device", True))
     ]  # fmt: skip
     losses = [
-        RunDirectory(tmp_path / name).metrics.read_text().split(",")[14]
+        RunDirectory(tmp_path / name).metrics.read_text().split(",")[15]
         for name in ("cpu", "device")
     ]
     np.testing.assert_allclose(*map(float, losses), rtol=1e-4)

@@ -143,6 +143,8 @@ def describe(logs: Mapping[str, float], rounds: int) -> list[str]:
         fields.append(f"loss {logs['loss']:6.3f}")
     if "accuracy" in logs:
         fields.append(f"accuracy {percent(logs['accuracy']):>7}")
+    if "cosine" in logs:
+        fields.append(f"cosine {logs['cosine']:6.3f}")
     if "learning_rate" in logs:
         fields.append(f"lr {logs['learning_rate']:<#7.2g}")
     if "images_per_second" in logs:

@@ -26,6 +26,7 @@ from and_tf.utils import atomic_files
 TAGS = {  # TensorBoard's tags by the keys of an epoch's logs.
     "loss": "loss",
     "accuracy": "accuracy",
+    "cosine": "cosine",
     "learning_rate": "learning_rate",
     "images_per_second": "images_per_second",
     "knn_bank": "knn/bank",
