@@ -30,7 +30,7 @@ class Defaults(NamedTuple):
 ON_IMAGES = Defaults(1, 50, 128, 1e-4, 200)  # The paper's, as in its code.
 # Chosen on 5,000 training images of CIFAR-10 that were held out, never on test
 # images, with features of EfficientNet-Lite0; docs/clustering.md has figures.
-ON_FEATURES = Defaults(8, 20, 1024, 1e-3, 0)
+ON_FEATURES = Defaults(8, 20, 256, 1e-3, 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,7 +193,8 @@ class ClusterConfig(LoopConfig):
         0,
         "Number of images in a step of clustering, over all devices together; "
         "each comes with one of its neighbours. 0 means 128, the paper's, or "
-        "1024 on features that are computed once.",
+        "256 on features that are computed once; of these, all if there are "
+        "fewer.",
         unit="images",
         least=0,
         most=bounds.BATCH,

@@ -121,6 +121,9 @@ def print_table(result: dict[str, Any]) -> None:
     )
     if result["without_labels"]:
         print(unsupervised_metrics.sentence(result["without_labels"]))
+        confidence = result["without_labels"]["confidence"]
+        if validation.alike(confidence, len(sizes)):
+            print(validation.ALIKE)
     if result["collapsed"]:
         print(
             validation.COLLAPSED.format(

@@ -103,7 +103,8 @@ def clustering_stage(run: ClusteringRun) -> Stage:
             neighbours,
             view(run, run.config.augmentation),
         )
-    return Stage(run.config.epochs, run.config.batch_size, batches)
+    size = clustering_batch_size(run.config, run.source.images.train)
+    return Stage(run.config.epochs, size, batches)
 
 
 def self_labelling_stage(run: ClusteringRun) -> Stage:
@@ -216,6 +217,16 @@ def optimiser(
             learning_rate, nesterov=False, weight_decay=config.weight_decay
         )
     return CoupledAdam(learning_rate, weight_decay=config.weight_decay)
+
+
+def clustering_batch_size(config: ClusterConfig, train: Split) -> int:
+    """Returns the batch size of clustering.
+
+    On features, whose default suits many images, it is at most all images.
+    """
+    if config.embeds_once:
+        return min(config.batch_size, train.size)
+    return config.batch_size
 
 
 def batch_size(config: ClusterConfig, train: Split) -> int:

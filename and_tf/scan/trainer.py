@@ -106,7 +106,9 @@ def check(config: ClusterConfig, source: Run, processes: ProcessGroup) -> None:
             f"there are. Received: {clusters}."
         )
     replicas = processes.strategy.num_replicas_in_sync
-    pair_batches.check(train, config.batch_size, replicas)
+    pair_batches.check(
+        train, stages.clustering_batch_size(config, train), replicas
+    )
     pair_batches.check(
         train,
         stages.batch_size(config, train),

@@ -184,6 +184,19 @@ COLLAPSED = (
     "how many mined neighbours share a label."
 )
 
+# Predictions that are hardly surer than 1 / C say nothing of an image.
+ALIKE = (
+    "The predictions for all images are nearly alike, so that the clusters "
+    "mean nothing: too few neighbours are of one kind. Raise --beta of "
+    "--loss=temi to 0.8, or let the run have a smaller --embedding_dim or "
+    "--whitening_power."
+)
+
+
+def alike(confidence: float, clusters: int) -> bool:
+    """Returns whether predictions of this mean confidence are all alike."""
+    return confidence * clusters < 1.5
+
 
 class Validation(keras.callbacks.Callback):
     """A callback that adds figures of the evaluation split to the logs.

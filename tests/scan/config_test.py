@@ -61,8 +61,8 @@ def test_self_labelling_may_be_told_later():
         ({}, (1, 50, 128, 1e-4, 200)),
         ({"freeze": True}, (1, 50, 128, 1e-4, 200)),
         ({"augmentation": "none", "epochs": 3}, (1, 3, 128, 1e-4, 200)),
-        (ONCE, (8, 20, 1024, 1e-3, 0)),
-        (ONCE | {"learning_rate": 0.1}, (8, 20, 1024, 0.1, 0)),
+        (ONCE, (8, 20, 256, 1e-3, 0)),
+        (ONCE | {"learning_rate": 0.1}, (8, 20, 256, 0.1, 0)),
     ],
 )
 def test_defaults_follow_what_is_learnt_from(changes, expected):

@@ -11,8 +11,10 @@ import pytest
 from and_tf.encoders import heads
 from and_tf.evaluation import cluster_metrics
 from and_tf.scan import (
+    console,
     frozen_features,
     pair_batches,
+    stages,
     train_callbacks,
     trainer,
 )
@@ -118,6 +120,25 @@ def test_files_of_features(rng, tmp_path):
     alone = frozen_features.read(path, 9, 9)
     assert alone.evaluation is alone.train
     assert frozen_features.read(tmp_path / "none", 9, 9) is None
+
+
+def test_predictions_that_are_all_alike_are_said(fast, capsys):
+    result = fast[1]
+    console.print_table(result)
+    assert "nearly alike" not in capsys.readouterr().out
+    measures = result["without_labels"] | {"confidence": 0.11}
+    console.print_table(result | {"without_labels": measures})
+    assert "Raise --beta of --loss=temi" in capsys.readouterr().out
+
+
+def test_a_batch_has_all_images_at_most(fast):
+    train = Run(pathlib.Path(fast[0].run_dir)).images.train
+    large = dataclasses.replace(fast[0], batch_size=1024)
+    assert stages.clustering_batch_size(large, train) == train.size == 450
+    assert stages.clustering_batch_size(fast[0], train) == 100
+    # The default of images is the paper's, and is not changed.
+    views = dataclasses.replace(large, augmentation="weak")
+    assert stages.clustering_batch_size(views, train) == 1024
 
 
 def test_the_fast_way_is_said(fast, config, tmp_path, capsys):
