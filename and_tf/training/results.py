@@ -105,15 +105,9 @@ def describe_teacher(teacher: dict[str, Any]) -> str:
     source, encoder = teacher["source"], teacher["encoder"]
     weights = "" if source == encoder else f" with weights {source}"
     return (
-        f"teacher: {encoder}{weights}, which has seen {_labels(teacher)}; "
-        f"images of {teacher['image_size']} pixels"
+        f"teacher: {encoder}{weights}, which has seen "
+        f"{provenance.labels(teacher)}; images of {teacher['image_size']} pixels"
     )
-
-
-def _labels(origin: dict[str, Any]) -> str:
-    """Describes the labels that weights from elsewhere have seen."""
-    unclear = {"none": "no labels", "unknown": "unknown labels"}
-    return unclear.get(origin["labels"], origin["labels"])
 
 
 def describe_classes(names: Sequence[str]) -> str:

@@ -161,8 +161,8 @@ def test_a_run_without_epochs_is_evaluated(start, capsys):
     assert found["knn"]["bank_top1"] == result["knn_top1_last"]
     assert found["kmeans"]["epochs"] == 0
     assert run.directory.picture("attention").is_file()
-    with pytest.raises(InputError, match="Expected .*neighbourhoods"):
-        protocols.evaluate(run, ["neighbourhoods"])
+    found = protocols.evaluate(run, ["neighbourhoods"])
+    assert found["neighbourhoods"]
     with pytest.raises(InputError, match="for --checkpoint=best"):
         _ = Run(directory.path, "best").checkpoint
     mains.run("and_tf.report", [f"--run_dir={directory.path}"])
