@@ -186,7 +186,8 @@ def _run(command: Command) -> None:
     """Runs a command, cut down."""
     arguments = command.arguments
     short = _SHORT[command.module]
-    if any(a.startswith(("--weights=", "--encoder=runs/")) for a in arguments):
+    begins = ("--weights=", "--encoder=runs/", "--flagfile=configs/pretrained.")
+    if any(a.startswith(begins) for a in arguments):
         short = _PRETRAINED
     arguments = [*arguments, *short.split()]
     if any("distil" in argument for argument in command.arguments):

@@ -37,7 +37,7 @@ def write(found: Clustering, output: pathlib.Path) -> None:
 
 
 def outcome(found: Clustering) -> Values:
-    """Returns the cards, and rows of k-means and of SCAN after each step."""
+    """Returns the cards, and rows of k-means and of each step of clustering."""
     rows = [
         (
             name,
@@ -45,7 +45,7 @@ def outcome(found: Clustering) -> Values:
             bar(metrics["acc"], name != "k-means"),
             *(percent(metrics.get(key)) for key in METRICS[1:]),
         )
-        for name, metrics in _methods(found.result)
+        for name, metrics in _methods(found)
         if metrics and found.has_labels
     ]
     return {
@@ -58,8 +58,8 @@ def outcome(found: Clustering) -> Values:
 def _cards(found: Clustering) -> list[tuple[str, str]]:
     """Returns the main figures, each with its name.
 
-    With labels they are the accuracies of SCAN and k-means; without labels,
-    the figures that need no labels.
+    With labels they are the accuracies of the clusters and of k-means; without
+    labels, the figures that need no labels.
     """
     result = found.result
     used = f"{result['clusters_used']} of {result['clusters']}", "clusters used"
@@ -70,16 +70,17 @@ def _cards(found: Clustering) -> list[tuple[str, str]]:
             (number(result["num_examples"]), "images learnt from"),
             (loss, "loss, evaluation images"),
         ]
-    cards = [(percent(result["acc"]), "ACC of SCAN")]
+    cards = [(percent(result["acc"]), f"ACC of {found.method}")]
     if result["kmeans"]:
         cards.append((percent(result["kmeans"]["acc"]), "ACC of k-means"))
     cards += [(percent(result["nmi"]), "NMI"), (percent(result["ari"]), "ARI")]
     return [*cards, used]
 
 
-def _methods(result: Values) -> Iterator[tuple[str, Values | None]]:
+def _methods(found: Clustering) -> Iterator[tuple[str, Values | None]]:
+    result = found.result
     yield "k-means", result["kmeans"]
-    name = "oracle" if result["uses_labels"] else "SCAN"
+    name = "oracle" if result["uses_labels"] else found.method
     yield name, result["after_clustering"]
     if (result["self_labelling"] or {}).get("epochs"):
         yield "+ self-labelling", result
@@ -107,8 +108,9 @@ def curves(found: Clustering) -> Values:
     }
     even = {"even": math.log(found.result["clusters"])}
     shares, low = {"in_percent": True}, {"from_zero": True}
+    acc: charts.Quantities = {"acc": (found.method, "blue")}
     wanted: list[tuple[str, charts.Quantities, Values]] = [
-        ("ACC, %", {"acc": ("SCAN", "blue")}, shares | {"bases": k_means}),
+        ("ACC, %", acc, shares | {"bases": k_means}),
         ("Loss", losses, {}),
         ("Consistency", {"consistency_loss": ("", "green")}, {}),
         (

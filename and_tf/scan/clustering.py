@@ -61,7 +61,14 @@ class Clustering:
     def name(self) -> str:
         """A name for people, with the data set and the encoder."""
         backbone = self.result["pretext"]["backbone"]
-        return f"Clusters of {self.result['dataset']}: SCAN on {backbone}"
+        dataset = self.result["dataset"]
+        return f"Clusters of {dataset}: {self.method} on {backbone}"
+
+    @property
+    def method(self) -> str:
+        """The method's name: SCAN or TEMI."""
+        # Results of older versions are all SCAN's.
+        return self.result.get("loss", "scan").upper()
 
     @functools.cached_property
     def checkpoint(self) -> Checkpoint:
@@ -92,6 +99,7 @@ class Clustering:
             metadata["clusters"],
             heads=metadata["heads"],
             features=metadata["features"],
+            standardise=metadata.get("standardise", False),
         )
         restore(scan, self.checkpoint)
         return scan
@@ -268,7 +276,7 @@ def restore(scan: SCAN, checkpoint: Checkpoint) -> None:
 def single_head(scan: SCAN, head: int) -> keras.Model:
     """Makes a model from images to one head's probabilities, [B, C]."""
     start = head * scan.clusters
-    logits = scan.head(scan.trunk.output)[:, start : start + scan.clusters]
+    logits = scan.logits(scan.trunk.output)[:, start : start + scan.clusters]
     probabilities = keras.layers.Softmax(dtype="float32", name="clusters")
     return keras.Model(scan.trunk.input, probabilities(logits), name="scan")
 

@@ -20,6 +20,12 @@ from and_tf.utils import provenance
 from and_tf.utils.averages import percent
 from and_tf.utils.progress import Counted
 
+FAST = (
+    "For a clustering in minutes: --freeze --augmentation=none computes the "
+    "features once, and --loss=temi learns well from them "
+    "(configs/scan_pretrained.flags)."
+)
+
 
 def print_start(
     config: ClusterConfig, source: Run, clusters: int, processes: ProcessGroup
@@ -35,6 +41,9 @@ def print_start(
     )
     why = "" if config.clusters else ", the number of classes"
     print(f"{clusters} clusters{why}", flush=True)
+    begins = source.config.pretrained and not source.epochs
+    if (config.freeze or begins) and not config.embeds_once:
+        print(FAST, flush=True)
 
 
 def print_mined(k: int, agreement: dict[str, float | None]) -> None:
@@ -133,7 +142,8 @@ def _print_methods(result: dict[str, Any]) -> None:
     print(f"{'':16}" + "".join(f"{head:>11}" for head in NAMES.values()))
     if result["kmeans"] is not None:
         line("k-means", result["kmeans"])
-    name = "oracle" if result["uses_labels"] else "SCAN"
+    name = result.get("loss", "scan").upper()
+    name = "oracle" if result["uses_labels"] else name
     line(name, result["after_clustering"])
     if (result["self_labelling"] or {}).get("epochs"):
         line("+ self-labelling", result)

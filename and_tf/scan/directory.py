@@ -35,6 +35,8 @@ class ClusterDirectory(OutputDirectory[ClusterConfig]):
 
     Attributes:
         mined: The file of the mined neighbours.
+        features: The file of the features that were computed once, which is
+            deleted when the clustering is finished.
         sample: The file of the features for the silhouette.
         confusion: The picture of the confusion matrix.
         prototypes: The picture of each cluster's most confident images.
@@ -48,6 +50,7 @@ class ClusterDirectory(OutputDirectory[ClusterConfig]):
     def __init__(self, path: pathlib.Path) -> None:
         super().__init__(path)
         self.mined = path / "neighbours.npz"
+        self.features = path / "features.npz"
         self.sample = path / "sample.npz"
         self.confusion = path / "confusion.png"
         self.prototypes = path / "prototypes.png"

@@ -22,12 +22,12 @@ import tensorflow as tf
 from and_tf.distribution import collectives
 
 
-class ScanLoss(NamedTuple):
-    """The clustering loss of a batch.
+class HeadLoss(NamedTuple):
+    """The clustering loss of a batch, SCAN's or TEMI's.
 
     Attributes:
         share: float32 [H], this replica's term of each head's loss. The terms
-            of all replicas add up to mean consistency − λ · entropy.
+            of all replicas add up to the loss of the global batch.
         consistency: float32 [b, H], −log⟨Φ(X), Φ(neighbour)⟩ of this
             replica's images.
         entropy: float32 [H], the entropy of the mean prediction over the
@@ -41,7 +41,7 @@ class ScanLoss(NamedTuple):
 
 def scan_loss(
     anchors: tf.Tensor, neighbours: tf.Tensor, entropy_weight: float
-) -> ScanLoss:
+) -> HeadLoss:
     """Computes the clustering loss of each head.
 
     Args:
@@ -59,7 +59,7 @@ def scan_loss(
     # The entropy is the same on all replicas, so each counts an equal part of
     # it; the gradient of the all-reduced mean flows back to all replicas.
     weighted = entropy_weight * collectives.share([spread])
-    return ScanLoss(tf.stack(heads) - weighted, different, spread)
+    return HeadLoss(tf.stack(heads) - weighted, different, spread)
 
 
 def consistency(anchors: tf.Tensor, neighbours: tf.Tensor) -> tf.Tensor:

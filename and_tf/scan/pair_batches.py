@@ -1,4 +1,7 @@
-"""Makes batches of two views: of images and their neighbours, or of one image.
+"""Makes batches of pairs: of images and their neighbours, or of two views.
+
+An image is seen as a view or, if its features were computed once, as a row of
+them.
 
 As in `data.pipeline`, there is no random state: the order, the views and the
 neighbour that a sample is paired with follow from (seed, epoch, sample).
@@ -9,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from and_tf.augmentation import Recipe, StrongConfig, ViewConfig
+from and_tf.augmentation import Recipe
 from and_tf.data.pipeline import finish, order_seed
 from and_tf.data.split import Split
 from and_tf.data.zero_copy import captured
@@ -26,14 +30,15 @@ class Side(NamedTuple):
     """A description of one image of each pair and of its view.
 
     Attributes:
-        view: The recipe of the view.
+        view: The recipe of the view. If None, the array's row is taken as it
+            is.
         stream: The stream of random numbers; different streams give different
             views of a sample in the same epoch.
         neighbours: int32 [N, K]. The image is one of the sample's neighbours;
             if None, it is the sample itself.
     """
 
-    view: Recipe
+    view: Recipe | None
     stream: int
     neighbours: np.ndarray | None = None
 
@@ -54,7 +59,26 @@ def pair_batches(
         0..255.
     """
     sides = Side(view, ANCHOR), Side(view, NEIGHBOUR, neighbours)
-    return batches_of(split, sides, **options)
+    return batches_of(split.images, sides, **options)
+
+
+def feature_batches(
+    features: np.ndarray, neighbours: np.ndarray, **options: Any
+) -> tf.data.Dataset:
+    """Makes batches of features of images and of one neighbour each.
+
+    The pairs and their order are those that `pair_batches` makes.
+
+    Args:
+        features: float32 [N, F], the features of each sample.
+        neighbours: int32 [N, K], the neighbours of each sample.
+        **options: The other arguments of `batches_of`.
+
+    Returns:
+        Batches of (features, neighbours' features), both float32 [b, F].
+    """
+    sides = Side(None, ANCHOR), Side(None, NEIGHBOUR, neighbours)
+    return batches_of(features, sides, **options)
 
 
 def weak_and_strong_batches(
@@ -73,12 +97,12 @@ def weak_and_strong_batches(
         values 0..255. V is the side of each recipe; the two may differ.
     """
     sides = Side(weak, ANCHOR), Side(strong, NEIGHBOUR)
-    return batches_of(split, sides, **options)
+    return batches_of(split.images, sides, **options)
 
 
 @tf.autograph.experimental.do_not_convert
 def batches_of(
-    split: Split,
+    rows: np.ndarray,
     sides: Sequence[Side],
     *,
     batch_size: int,
@@ -88,13 +112,14 @@ def batches_of(
     first_step: int = 0,
     share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Makes batches of views of samples or of their neighbours.
+    """Makes batches of samples, or of their neighbours, and of their views.
 
     Every epoch has another order. The samples after the last whole batch of
     an epoch are dropped, as the entropy of a small batch is a poor estimate.
 
     Args:
-        split: The N images, in memory.
+        rows: The N images, uint8 [N, H, W, 3], or their features, float32
+            [N, F].
         sides: The images and views of each batch, which is a tuple with an
             entry for each side.
         batch_size: The global batch size B.
@@ -107,27 +132,30 @@ def batches_of(
             of n processes. Defaults to whole batches.
 
     Returns:
-        Batches with one float32 [b, V, V, 3] for each entry of `sides`, with
-        values 0..255, where V is the side of its views in pixels.
+        Batches with one array for each entry of `sides`: float32
+        [b, V, V, 3] with values 0..255, where V is the side of its views in
+        pixels, or rows as they are where it has none.
     """
-    images = captured(split.images)
-    layers = [side.view.layer() for side in sides]
+    size, source = len(rows), captured(rows)
+    layers = [side.view.layer() if side.view else None for side in sides]
     found = [
         None if side.neighbours is None else captured(side.neighbours)
         for side in sides
     ]
-    steps = steps_per_epoch(split, batch_size)
+    steps = size // batch_size
 
     def numbered(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
-            tf.range(split.size, dtype=tf.int64), order_seed(seed, epoch)
+            tf.range(size, dtype=tf.int64), order_seed(seed, epoch)
         )
         shown = [
-            tf.range(split.size) if of is None else choose(of, seed, epoch)
+            tf.range(size) if of is None else choose(of, seed, epoch)
             for of in found
         ]  # [N] each
         draws = [
-            side.view.draw(seed, epoch, split.size, side.stream)
+            side.view.draw(seed, epoch, size, side.stream)
+            if side.view
+            else tf.zeros([size, 0])
             for side in sides
         ]
 
@@ -143,10 +171,16 @@ def batches_of(
         begin = tf.where(epoch == first_epoch, first_step, 0)
         return tf.data.Dataset.range(tf.cast(begin, tf.int64), steps).map(batch)
 
+    def seen(
+        augment: keras.Layer | None, sample_ids: tf.Tensor, draws: tf.Tensor
+    ) -> tf.Tensor:
+        found = tf.gather(source, sample_ids)
+        return augment({"images": found, "draws": draws}) if augment else found
+
     def augmented(*batch: tuple[tf.Tensor, tf.Tensor]) -> tuple:
         return tuple(
-            augment({"images": tf.gather(images, sample_ids), "draws": draws})
-            for augment, (sample_ids, draws) in zip(layers, batch, strict=True)
+            seen(augment, *drawn)
+            for augment, drawn in zip(layers, batch, strict=True)
         )
 
     # The slow map is outside `flat_map`, so its prefetched batches do not run
@@ -237,55 +271,3 @@ def check(
             f"Expected a {flag} of {2 * replicas} or more, two images "
             f"for each of {replicas} devices. Received: {batch_size}."
         )
-
-
-# As in the authors' code, cutouts measure half the side of images of up to
-# HALF_CUT pixels, and a third of the side of larger images. Strong views show
-# whole images of up to UNCROPPED pixels, and a window of 224 in 256 pixels of
-# larger images.
-HALF_CUT, UNCROPPED = 64, 96
-WINDOW = (224 / 256) ** 2  # The share of the area.
-
-
-def recipe(
-    name: str,
-    trained_on: ViewConfig,
-    image_size: int,
-    mean: Sequence[float],
-) -> Recipe:
-    """Returns the recipe for a value of --augmentation or --label_view.
-
-    Args:
-        name: One of `config.AUGMENTATIONS` or `config.LABEL_VIEWS`.
-        trained_on: The recipe of the views that the encoder was trained on,
-            which are the weak views. Strong views have the same side.
-        image_size: The side S, in pixels, of clean views, which show whole
-            images.
-        mean: The mean of each channel, in [0, 1], that the encoder subtracts.
-            Strong views fill their cutouts with it, so that the encoder sees
-            zeros there.
-    """
-    if name == "weak":
-        return trained_on
-    if name == "clean":
-        return ViewConfig(
-            image_size,
-            crop_area=(1.0, 1.0),
-            crop_ratio=(1.0, 1.0),
-            brightness=0.0,
-            contrast=0.0,
-            saturation=0.0,
-            hue=0.0,
-            greyscale=0.0,
-        )
-    # A view that is smaller than an image shows a crop at the same scale. If
-    # it were shrunk instead, objects would be smaller than in training.
-    shown = 1.0 if image_size <= UNCROPPED else WINDOW
-    shown = min(shown, (trained_on.image_size / image_size) ** 2)
-    red, green, blue = mean
-    return StrongConfig(
-        trained_on.image_size,
-        crop_area=(shown, shown),
-        cutout=(0.0, 1 / 2 if image_size <= HALF_CUT else 1 / 3),
-        cutout_colour=(255.0 * red, 255.0 * green, 255.0 * blue),
-    )

@@ -11,7 +11,6 @@ import numpy as np
 from and_tf import figures
 from and_tf.data.preprocessing import pictures
 from and_tf.evaluation import cluster_metrics
-from and_tf.evaluation.embeddings import embed
 from and_tf.scan import console, stopping, unsupervised_metrics
 from and_tf.scan.experiment import ClusteringRun
 from and_tf.scan.validation import Assessment
@@ -50,6 +49,8 @@ def make_result(
         "neighbours": config.neighbours,
         "neighbours_agreement": metadata["agreement"],
         "mining": config.mining,
+        "loss": config.loss,
+        **({"beta": config.beta} if config.loss == "temi" else {}),
         "uses_labels": config.uses_labels,
         "epochs": len(recorder.history),
         "features": config.features,
@@ -198,14 +199,11 @@ def finish(run: ClusteringRun, recorder: Recorder) -> dict[str, Any]:
 def _train_clusters(run: ClusteringRun, head: int) -> np.ndarray:
     """Predicts the clusters of the training images, int64 [N]."""
     train = run.source.images.train
-    logits = console.with_progress(
+    return console.with_progress(
         "training images",
         train.size,
-        lambda on_batch: embed(
-            run.model, train, run.source.image_size, on_batch
-        ),
+        lambda on_batch: run.logits(train, on_batch)[:, head].numpy().argmax(1),
     )
-    return run.model.by_head(logits)[:, head].numpy().argmax(1)
 
 
 def draw(
@@ -216,7 +214,8 @@ def draw(
 ) -> None:
     """Draws the curves, the confusion matrix and the prototypes."""
     directory, split = run.directory, run.source.queries
-    name = f"{run.source.config.encoder} on {result['dataset']}"
+    method = run.config.loss.upper()
+    name = f"{method}, {run.source.config.encoder} on {result['dataset']}"
     if run.config.uses_labels:
         name += ", with labels"
     compared = run.metadata["kmeans"]
@@ -230,7 +229,7 @@ def draw(
     curves = figures.curves_array(
         rows,
         baselines={"k-means": compared["acc"]} if compared else None,
-        title=f"SCAN, {name}",
+        title=name,
     )
     figures.save_png(curves, directory.curves)
     if result["confusion"] is not None:
@@ -238,7 +237,7 @@ def draw(
             figures.confusion_array(
                 np.array(result["confusion"]),
                 split.class_names,
-                title=f"SCAN, {name}: ACC {percent(result['acc'])}",
+                title=f"{name}: ACC {percent(result['acc'])}",
             ),
             directory.confusion,
         )
@@ -248,7 +247,7 @@ def draw(
             found.probabilities,
             matching=result["matching"],
             class_names=split.class_names,
-            title=f"SCAN, {name}: the most confident images of each cluster",
+            title=f"{name}: the most confident images of each cluster",
         ),
         directory.prototypes,
     )

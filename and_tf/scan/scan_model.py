@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from and_tf import encoders
@@ -13,7 +14,8 @@ from and_tf.distribution import collectives
 from and_tf.distribution.keras_multi_worker import MultiWorkerModel
 from and_tf.encoders import heads as encoder_heads
 from and_tf.encoders.blocks import INITIALISER
-from and_tf.scan.losses import scan_loss
+from and_tf.scan.frozen_features import Moments
+from and_tf.scan.losses import HeadLoss, scan_loss
 
 
 @keras.saving.register_keras_serializable(package="and_tf")
@@ -21,7 +23,8 @@ class SCAN(MultiWorkerModel):
     """A model of clustering heads on an encoder.
 
     Fit it on a `tf.data` set of (images, neighbours): views of images and of
-    one mined neighbour of each, both [B, V, V, 3].
+    one mined neighbour of each, both [B, V, V, 3]. If the encoder is frozen,
+    both may also be rows of the trunk's features, [B, F].
 
     A frozen encoder runs in inference mode, so its batch norms use the
     statistics of its training. A fine-tuned encoder runs in training mode and
@@ -42,6 +45,8 @@ class SCAN(MultiWorkerModel):
         freeze: Whether the encoder stays unchanged.
         view_size: The side V of the views in pixels; None means the side S of
             the encoder's input.
+        standardise: Whether the heads see features after a layer that
+            subtracts a mean and divides by a scale, see `set_moments`.
 
     Attributes:
         trunk: A model from images [B, S, S, 3] to the input of the heads,
@@ -59,6 +64,7 @@ class SCAN(MultiWorkerModel):
         features: str = "backbone",
         freeze: bool = False,
         view_size: int | None = None,
+        standardise: bool = False,
     ) -> None:
         super().__init__(name="SCAN")
         self.clusters, self.heads = clusters, heads
@@ -80,6 +86,7 @@ class SCAN(MultiWorkerModel):
             name="heads",
         )
         self.head.build((None, self.trunk.output_shape[-1]))
+        self.standardise = standardiser(self.trunk) if standardise else None
         self._consistency = collectives.MeanOfAll(name="consistency_loss")
         self._entropy = collectives.MeanOfAll(name="entropy")
         self.built = True
@@ -92,14 +99,34 @@ class SCAN(MultiWorkerModel):
     @property
     def method_variables(self) -> list[keras.Variable]:
         """The variables that a checkpoint holds beside the encoder."""
-        return self.head.variables
+        kept = self.standardise.variables if self.standardise else []
+        return [*self.head.variables, *kept]
+
+    def set_moments(self, moments: Moments) -> None:
+        """Sets what features are standardised by: (features − mean) / scale."""
+        assert self.standardise is not None  # As it was asked for.
+        self.standardise.moving_mean.assign(moments.mean)
+        self.standardise.moving_variance.assign(
+            np.full_like(moments.mean, moments.scale**2)
+        )
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Maps images or views to logits of all heads, float32 [B, H · C]."""
+        """Maps images or views to logits of all heads, float32 [B, H · C].
+
+        Rows of the trunk's features, [B, F], are taken as what the heads see.
+        """
+        if images.shape.rank == 2:
+            return self.logits(images)
         is_view = images.shape[1] == self.view_trunk.input_shape[1]
         trunk = self.view_trunk if is_view else self.trunk
         training = training and not self.freeze
-        return self.head(trunk(images, training=training))
+        return self.logits(trunk(images, training=training))
+
+    def logits(self, features: tf.Tensor) -> tf.Tensor:
+        """Maps the trunk's features [B, F] to logits, float32 [B, H · C]."""
+        if self.standardise is not None:
+            features = self.standardise(features, training=False)
+        return self.head(features)
 
     def by_head(self, logits: tf.Tensor) -> tf.Tensor:
         """Reshapes logits [B, H · C] to [B, H, C]."""
@@ -113,7 +140,7 @@ class SCAN(MultiWorkerModel):
             anchors, neighbours = (
                 self.by_head(self(images, training=True)) for images in data
             )  # [b, H, C] each
-            losses = scan_loss(anchors, neighbours, self.entropy_weight)
+            losses = self.losses_of(anchors, neighbours)
             scaled = self.optimizer.scale_loss(tf.reduce_sum(losses.share))
 
         gradients = tape.gradient(scaled, self.trainable_variables)
@@ -123,10 +150,18 @@ class SCAN(MultiWorkerModel):
 
         if not self.freeze:
             collectives.sync_batch_stats(self.encoder.non_trainable_variables)
+        self.observe(losses)
+        return self.get_metrics_result()
+
+    def losses_of(self, anchors: tf.Tensor, neighbours: tf.Tensor) -> HeadLoss:
+        """Computes the losses of the heads from logits, [b, H, C] each."""
+        return scan_loss(anchors, neighbours, self.entropy_weight)
+
+    def observe(self, losses: HeadLoss) -> None:
+        """Updates the metrics with the losses of a step."""
         consistency = collectives.gather(tf.reduce_mean(losses.consistency, 1))
         self._consistency.update_state(consistency)  # [B]
         self._entropy.update_state(tf.reduce_mean(losses.entropy))
-        return self.get_metrics_result()
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments and the dtype policy."""
@@ -138,6 +173,7 @@ class SCAN(MultiWorkerModel):
             "features": self.features,
             "freeze": self.freeze,
             "view_size": self.view_trunk.input_shape[1],
+            "standardise": self.standardise is not None,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
         }
 
@@ -179,6 +215,24 @@ class SCAN(MultiWorkerModel):
         parts = {metric.name: metric.result() for metric in self.metrics}
         weighted = self.entropy_weight * parts["entropy"]
         return {"loss": parts["consistency_loss"] - weighted, **parts}
+
+
+def standardiser(trunk: keras.Model) -> keras.layers.Layer:
+    """Makes a layer that standardises a trunk's features by fixed moments.
+
+    It is a batch norm that only has moments, which every format that a model
+    is exported to knows.
+    """
+    layer = keras.layers.BatchNormalization(
+        center=False,
+        scale=False,
+        epsilon=0.0,
+        trainable=False,
+        dtype="float32",
+        name="standardise",
+    )
+    layer.build(trunk.output_shape)
+    return layer
 
 
 def trunk_of(encoder: keras.Model, features: str) -> keras.Model:

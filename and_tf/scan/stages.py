@@ -16,10 +16,10 @@ from and_tf.method.optimizers import CoupledAdam, CoupledSGD
 from and_tf.scan import pair_batches, stopping
 from and_tf.scan.config import ClusterConfig
 from and_tf.scan.experiment import ClusteringRun
-from and_tf.scan.pair_batches import recipe
 from and_tf.scan.self_label_model import SelfLabeller
 from and_tf.scan.train_callbacks import Stage, fit
 from and_tf.scan.validation import Assessment, describe, lowest_loss
+from and_tf.scan.view_recipes import recipe
 from and_tf.training import multi_process
 from and_tf.training.callbacks.checkpointing import Recorder, state
 from and_tf.training.checkpoint import Checkpoint
@@ -91,12 +91,18 @@ def learn(
 
 def clustering_stage(run: ClusteringRun) -> Stage:
     """Makes the stage that learns from images and their neighbours."""
-    batches = functools.partial(
-        pair_batches.pair_batches,
-        run.source.images.train,
-        pair_batches.with_own(run.mined.train),
-        view(run, run.config.augmentation),
-    )
+    neighbours = pair_batches.with_own(run.mined.train)
+    if run.features is not None:
+        batches = functools.partial(
+            pair_batches.feature_batches, run.features.train, neighbours
+        )
+    else:
+        batches = functools.partial(
+            pair_batches.pair_batches,
+            run.source.images.train,
+            neighbours,
+            view(run, run.config.augmentation),
+        )
     return Stage(run.config.epochs, run.config.batch_size, batches)
 
 
@@ -126,7 +132,7 @@ def self_labelling_stage(run: ClusteringRun) -> Stage:
 
 
 def view(run: ClusteringRun, name: str) -> Recipe:
-    """Returns the named recipe for a run; see `pair_batches.recipe`."""
+    """Returns the named recipe for a run; see `view_recipes.recipe`."""
     source = run.source
     trained_on = view_config(source.config, source.view_size)
     return recipe(

@@ -18,6 +18,7 @@ from and_tf.evaluation.cluster_metrics import classes_that_occur
 from and_tf.evaluation.embeddings import embed
 from and_tf.scan import (
     console,
+    frozen_features,
     mining,
     pair_batches,
     pretrained,
@@ -29,8 +30,10 @@ from and_tf.scan import (
 from and_tf.scan.config import ClusterConfig
 from and_tf.scan.directory import ClusterDirectory
 from and_tf.scan.experiment import ClusteringRun
+from and_tf.scan.frozen_features import FrozenFeatures
 from and_tf.scan.mining import Mined
 from and_tf.scan.scan_model import SCAN
+from and_tf.scan.temi_model import TEMI
 from and_tf.training import multi_process
 from and_tf.training.callbacks.checkpointing import state
 from and_tf.training.callbacks.tensorboard import TensorBoardWriter
@@ -58,6 +61,7 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
         InputError: If the config, the run or the data cannot be used. The
             message says what to change.
     """
+    config = config.resolved
     processes = ProcessGroup(
         strategy.build(config.strategy, config.communication)
     )
@@ -81,6 +85,8 @@ def cluster(config: ClusterConfig) -> dict[str, Any]:
                 directory.result.unlink()
             run = prepare(config, directory, source, checkpoint, processes)
             result = results.finish(*stages.learn(run, checkpoint))
+            if processes.chief:
+                directory.features.unlink(missing_ok=True)
             processes.wait()  # Waits until the chief has written everything.
     return result
 
@@ -159,11 +165,18 @@ def prepare(
         metadata = checkpoint.metadata
         check_source(metadata, source, directory)
         mined = read_mined(directory, source, processes)
+        features = None
+        if config.embeds_once:
+            features = read_features(config, directory, source, processes)
     else:
-        mined, metadata = begin(config, directory, source, clusters, processes)
+        mined, features, metadata = begin(
+            config, directory, source, clusters, processes
+        )
     keras.utils.set_random_seed(config.seed)
     with processes.strategy.scope():
         model = build_model(config, source, clusters)
+        if features is not None:
+            model.set_moments(features.moments())
     if checkpoint and metadata.get("stage") != stopping.STAGE:
         for group, variables in state(model).items():
             # Metrics are sums over an epoch, so they only matter within one.
@@ -178,13 +191,26 @@ def prepare(
             metadata.get("step", 0),
         )
     return ClusteringRun(
-        config, directory, source, mined, model, board, metadata, processes
+        config,
+        directory,
+        source,
+        mined,
+        model,
+        board,
+        metadata,
+        processes,
+        features,
     )
 
 
 def build_model(config: ClusterConfig, source: Run, clusters: int) -> SCAN:
     """Builds and compiles the model, with new weights in its heads."""
-    model = SCAN(
+    kind = (
+        functools.partial(TEMI, beta=config.beta)
+        if config.loss == "temi"
+        else SCAN
+    )
+    model = kind(
         source.encoder,
         clusters,
         heads=config.heads,
@@ -192,6 +218,7 @@ def build_model(config: ClusterConfig, source: Run, clusters: int) -> SCAN:
         features=config.features,
         freeze=config.freeze,
         view_size=source.view_size,
+        standardise=config.embeds_once,
     )
     model.compile(stages.optimiser(config, config.learning_rate))
     model.optimizer.build(model.trainable_variables)
@@ -204,25 +231,22 @@ def begin(
     source: Run,
     clusters: int,
     processes: ProcessGroup,
-) -> tuple[Mined, dict[str, Any]]:
+) -> tuple[Mined, FrozenFeatures | None, dict[str, Any]]:
     """Starts a new clustering: embeds, mines and runs the baseline.
 
     Returns:
-        (the mined neighbours, the metadata for its checkpoints).
+        (the mined neighbours, the features if they are computed once, the
+        metadata for its checkpoints).
     """
     start = time.monotonic()
-    train, test = source.images.train, source.images.test
-
-    def embedded(split: Split) -> np.ndarray:
-        return console.with_progress(
-            f"embed {split.name}",
-            split.size,
-            functools.partial(embed, source.encoder, split, source.image_size),
+    train = source.images.train
+    features = None
+    if config.embeds_once:
+        features, rows, asked = frozen_features.compute(
+            source, config.features, processes
         )
-
-    with processes.strategy.scope():
-        rows = embedded(train)
-        asked = embedded(test) if test else None
+    else:
+        rows, asked = embed_splits(source, processes)
     mined = mining.mine(rows, asked, config.neighbours, processes)
     agreement = {
         "train": mining.agreement(mined.train, train.labels),
@@ -241,16 +265,19 @@ def begin(
             rows if asked is None else asked
         )
         unsupervised_metrics.write(directory.sample, sample)
+        if features is not None:
+            frozen_features.write(directory.features, features)
     compared = kmeans.baseline(
         source.images, rows, asked, clusters, config.kmeans_seeds
     )
     console.print_baseline(compared)
-    return mined, {
+    metadata = {
         "kind": schemas.SCAN,
         "encoder": source.built_from,
         "features": config.features,
         "clusters": clusters,
         "heads": config.heads,
+        "standardise": config.embeds_once,
         "pretext": pretrained.identity(source),
         "num_examples": train.size,
         "agreement": agreement,
@@ -259,6 +286,25 @@ def begin(
         "history": [],
         "seconds": time.monotonic() - start,
     }
+    return mined, features, metadata
+
+
+def embed_splits(
+    source: Run, processes: ProcessGroup
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Embeds the training and, if there are any, the test images."""
+
+    def embedded(split: Split) -> np.ndarray:
+        return console.with_progress(
+            f"embed {split.name}",
+            split.size,
+            functools.partial(embed, source.encoder, split, source.image_size),
+        )
+
+    test = source.images.test
+    with processes.strategy.scope():
+        rows = embedded(source.images.train)
+        return rows, embedded(test) if test else None
 
 
 def check_source(
@@ -299,3 +345,25 @@ def read_mined(
         flat = processes.from_chief(array.reshape(-1).astype(np.int32))
         arrays.append(flat.reshape(size, -1))
     return Mined(*arrays)
+
+
+def read_features(
+    config: ClusterConfig,
+    directory: ClusterDirectory,
+    source: Run,
+    processes: ProcessGroup,
+) -> FrozenFeatures:
+    """Reads the features of a clustering, or computes them again.
+
+    Several processes always compute them again, together: that is quicker than
+    sending them, and all have the same.
+    """
+    found = None
+    if processes.size == 1:
+        sizes = source.images.train.size, source.queries.size
+        found = frozen_features.read(directory.features, *sizes)
+    if found is None:
+        found, _, _ = frozen_features.compute(
+            source, config.features, processes
+        )
+    return found

@@ -17,9 +17,8 @@ from scipy.special import softmax
 
 from and_tf.data.split import Split
 from and_tf.evaluation import cluster_metrics
-from and_tf.evaluation.embeddings import embed
 from and_tf.scan import losses as loss_functions
-from and_tf.scan.scan_model import SCAN
+from and_tf.scan.temi_loss import temi_loss
 
 NEAREST = 5  # The number of neighbours that an image is compared with.
 # A larger share of all images in one cluster counts as a collapse, if there
@@ -94,18 +93,20 @@ class Assessment:
 
 
 def assess(
-    model: SCAN, split: Split, neighbours: np.ndarray, image_size: int
+    logits: tf.Tensor, neighbours: np.ndarray, beta: float | None = None
 ) -> Assessment:
-    """Assesses all heads of a model on clean views.
+    """Assesses all heads by their predictions for M images.
 
     Args:
-        model: The model, whose training may still continue.
-        split: The M images.
+        logits: float32 [M, H, C], the logits of each head.
         neighbours: int32 [M, K], the neighbours mined within the split.
-        image_size: The side S of the views in pixels.
+        beta: The exponent β of heads that TEMI's loss has trained, which then
+            chooses among them; None chooses by SCAN's loss.
     """
-    logits = model.by_head(embed(model, split, image_size))  # [M, H, C]
-    losses = validation_losses(logits, neighbours)
+    if beta is None:
+        losses = validation_losses(logits, neighbours)
+    else:
+        losses = temi_validation_losses(logits, neighbours, beta)
     head = int(losses.argmin())
     return Assessment(
         losses,
@@ -138,6 +139,28 @@ def validation_losses(logits: tf.Tensor, neighbours: np.ndarray) -> np.ndarray:
     return (average - loss_functions.entropy(mean)).numpy()
 
 
+def temi_validation_losses(
+    logits: tf.Tensor, neighbours: np.ndarray, beta: float
+) -> np.ndarray:
+    """Computes TEMI's loss of each head over all images, float32 [H].
+
+    The mean is over all images with each of their `NEAREST` nearest
+    neighbours. SCAN's loss would choose badly here: predictions that this loss
+    sharpens are certain where two neighbours are not alike, and the logarithm
+    of such a few then outweighs all others.
+
+    Args:
+        logits: float32 [M, H, C], the logits of each head.
+        neighbours: int32 [M, K], the nearest first.
+        beta: The exponent β.
+    """
+    shares = [
+        temi_loss(logits, tf.gather(logits, of), beta).share
+        for of in neighbours[:, :NEAREST].T
+    ]  # [H] each
+    return (tf.add_n(shares) / len(shares)).numpy()
+
+
 def lowest_loss(history: Sequence[Mapping[str, Any]]) -> int:
     """Returns the number of epochs after which the loss was lowest.
 
@@ -156,8 +179,9 @@ def lowest_loss(history: Sequence[Mapping[str, Any]]) -> int:
 
 COLLAPSED = (
     "{used} of {clusters} clusters are used and the largest has {largest:.0f} "
-    "% of the images. If this goes on, raise --entropy_weight or "
-    "--batch_size, or check how many mined neighbours share a label."
+    "% of the images. If this goes on, raise --batch_size, or "
+    "--entropy_weight of --loss=scan, or lower --beta of --loss=temi, or check "
+    "how many mined neighbours share a label."
 )
 
 

@@ -55,7 +55,7 @@ def begin(training: Training) -> None:
         whiten(model.encoder, features, config.whitening_power)
     rows = None
     if train.size == images.train.size:
-        rows = _embedded(head, features)
+        rows = embedded(head, features)
     bank = model.bank
     if bank is not None and config.bank_initialiser == "encoder":
         if rows is None:
@@ -93,7 +93,7 @@ def _features(
     return found.astype(np.float32, copy=False)
 
 
-def _embedded(head: keras.Model, features: np.ndarray) -> np.ndarray:
+def embedded(head: keras.Model, features: np.ndarray) -> np.ndarray:
     """Computes embeddings of features, in blocks, on one device."""
     blocks = np.array_split(features, -(-len(features) // _BLOCK))
     return np.concatenate([np.asarray(head(block)) for block in blocks])
@@ -114,7 +114,7 @@ def _evaluate(
         asked = gallery
         if test is not None:
             features = _features(training, trunk, test)
-            asked = Embedded(features, _embedded(head, features))
+            asked = Embedded(features, embedded(head, features))
         frozen = knn.classify(_unit(asked.features), _unit(gallery.features))
         results.add_baseline(training, FROZEN, frozen)
         found = knn.classify(asked.rows, gallery.rows)

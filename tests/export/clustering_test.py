@@ -38,7 +38,9 @@ def clustering(digits_run, tmp_path_factory) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def frozen(digits_run, tmp_path_factory) -> pathlib.Path:
     path = tmp_path_factory.mktemp("frozen") / "scan"
-    return cluster(digits_run, path, freeze=True, epochs=1)
+    return cluster(
+        digits_run, path, freeze=True, augmentation="none", loss="temi"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -12,18 +12,27 @@ import tensorflow as tf
 
 from and_tf import encoders
 from and_tf.method.optimizers import CoupledAdam
+from and_tf.scan.frozen_features import Moments
 from and_tf.scan.scan_model import SCAN
 from and_tf.scan.self_label_model import SelfLabeller
+from and_tf.scan.temi_model import TEMI
 from tests.method.python_api_test import assert_equal, values
 
 SIDE, VIEW, N = 12, 8, 12
 
 
-def clustering(**options) -> SCAN:
+def clustering(kind: type[SCAN] = SCAN, **options) -> SCAN:
     keras.utils.set_random_seed(4)
     encoder = encoders.build("small", SIDE, embedding_dim=8, width=0.25)
     options = {"heads": 2, "entropy_weight": 2.0, "view_size": VIEW} | options
-    return SCAN(encoder, 3, **options)
+    return kind(encoder, 3, **options)
+
+
+def standardised() -> SCAN:
+    model = clustering(TEMI, freeze=True, standardise=True, beta=0.7)
+    mean = np.linspace(0, 1, model.trunk.output_shape[-1], dtype=np.float32)
+    model.set_moments(Moments(mean, np.float32(0.5)))
+    return model
 
 
 def labeller(**options) -> SelfLabeller:
@@ -35,6 +44,8 @@ MODELS = {
     "frozen SCAN of embeddings": lambda: clustering(
         features="embedding", freeze=True
     ),
+    "TEMI": lambda: clustering(TEMI),
+    "standardised TEMI": standardised,
     "SelfLabeller": lambda: labeller(decay=0.5),
     "frozen SelfLabeller": lambda: labeller(balanced=False, freeze=True),
 }

@@ -8,6 +8,7 @@ import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
 from and_tf.scan.losses import scan_loss
+from and_tf.scan.temi_loss import temi_loss
 from tests.on_replicas import on_replicas
 
 
@@ -104,8 +105,11 @@ def loss_and_gradients(strategy, directory):
     @tf.function
     def own(part):
         with tf.GradientTape() as tape:
-            found = scan_loss(*tf.unstack(tf.matmul(part, matrix)), 5.0)
-            total = tf.reduce_sum(found.share)
+            pair = tf.unstack(tf.matmul(part, matrix))
+            found = scan_loss(*pair, 5.0)
+            others = temi_loss(*pair, 0.6).share
+            # Weighted, so that neither hides a mistake of the other.
+            total = tf.reduce_sum(found.share) + 3.0 * tf.reduce_sum(others)
         context = tf.distribute.get_replica_context()
         return context.all_reduce(
             "SUM", [total, tape.gradient(total, matrix)]

@@ -12,7 +12,7 @@ from and_tf.augmentation import StrongConfig, ViewConfig
 from and_tf.data.pipeline import order_seed
 from and_tf.data.split import in_memory
 from and_tf.scan import pair_batches
-from and_tf.scan.pair_batches import recipe
+from and_tf.scan.view_recipes import recipe
 from and_tf.utils.errors import InputError
 
 SIZE, K = 50, 4
@@ -126,7 +126,7 @@ def test_each_view_is_that_of_its_recipe():
         assert np.mean(np.abs(view - expected) > 0.01) < 0.01
 
 
-@pytest.mark.parametrize("name", ["strong", "weak", "clean"])
+@pytest.mark.parametrize("name", ["strong", "weak", "clean", "none"])
 def test_recipes_by_name(split, name):
     view = recipe(name, ViewConfig(6, flip=0.5), 6, (0.1, 0.2, 0.4))
     weak, strong = next(
@@ -137,7 +137,7 @@ def test_recipes_by_name(split, name):
         )
     )
     assert weak.shape == (50, 6, 6, 3)
-    assert np.allclose(weak, strong, atol=1e-3) == (name == "clean")
+    assert np.allclose(weak, strong, atol=1e-3) == (name in ("clean", "none"))
     if name == "strong":
         assert view.cutout_colour == pytest.approx((25.5, 51, 102))
 
