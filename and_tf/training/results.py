@@ -104,9 +104,10 @@ def describe_teacher(teacher: dict[str, Any]) -> str:
     """Describes a teacher, and says which labels it has seen."""
     source, encoder = teacher["source"], teacher["encoder"]
     weights = "" if source == encoder else f" with weights {source}"
+    side, labels = teacher["image_size"], provenance.labels(teacher)
     return (
-        f"teacher: {encoder}{weights}, which has seen "
-        f"{provenance.labels(teacher)}; images of {teacher['image_size']} pixels"
+        f"teacher: {encoder}{weights}, which has seen {labels}; images of "
+        f"{side} pixels"
     )
 
 
