@@ -23,10 +23,11 @@
 A clustering's has "of" as well, a command and what else is known of each run
 that was clustered; its protocol has "matched_on".
 
-A row has "pretrained" only if its runs began with trained weights. Accuracies
-are fractions, a value a seed, null of a run without. What runs
-differ in, such as epochs or backbone, is null. Nothing in it names a place on
-the machine that it was made on.
+A row has "pretrained" only if its runs began with trained weights, and
+"teacher", of the same form, only if a teacher's were learnt from. Accuracies
+are fractions, a value a seed, null of a run without. What runs differ in, such
+as epochs or backbone, is null. Nothing in it names a place on the machine that
+it was made on.
 """
 
 from __future__ import annotations

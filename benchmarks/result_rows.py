@@ -8,6 +8,7 @@ from typing import Any
 
 from and_tf.sweeping.command import CLUSTER, command_of
 from and_tf.sweeping.metrics import gather
+from and_tf.utils import provenance
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import RunConfig
 from benchmarks.paper import Run, differences
@@ -86,20 +87,25 @@ def rows_of(
             "reproduces": [
                 row for row in reproduces if not differences(group[0][0], row)
             ],
-            **_pretrained(group[0][1]),
+            **_origins(group[0][1]),
             "figures": gather([result for _, result in group]),
         }
         for key, group in sorted(groups.items())
     ]
 
 
-def _pretrained(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return where first weights come from, without a place; {} of random."""
-    found = result.get("pretrained")
-    if not found:
-        return {}
-    source = pathlib.PurePath(found["source"]).name
-    return {"pretrained": {**found, "source": source}}
+def _origins(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where trained weights come from, without places on a machine."""
+    return {
+        name: {
+            key: pathlib.PurePath(value).name
+            if key in ("source", "encoder")
+            else value
+            for key, value in result[name].items()
+        }
+        for name in provenance.ENTRIES
+        if result.get(name)
+    }
 
 
 def _check_seeds(groups: Mapping[tuple, Sequence[Run]]) -> None:

@@ -81,7 +81,7 @@ def _footnote(rows: Rows) -> str:
 
 def _mark(row: Mapping[str, Any]) -> str:
     """Return the mark of a row whose first weights have seen labels."""
-    helped = provenance.has_seen_labels(row.get("pretrained"))
+    helped = provenance.is_helped(row)
     return f" {provenance.MARK}" if helped else ""
 
 

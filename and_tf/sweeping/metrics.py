@@ -170,7 +170,7 @@ def headline(result: Mapping[str, Any]) -> str:
     labels.
     """
     figures = figures_of(result)
-    helped = provenance.has_seen_labels(result.get("pretrained"))
+    helped = provenance.is_helped(result)
     mark = f" {provenance.MARK}" if helped else ""
     for name, word in (("knn_top1_last", "kNN"), ("acc", "ACC")):
         if name in figures:

@@ -43,11 +43,8 @@ class Row:
 
     @property
     def is_helped(self) -> bool:
-        """True if a run began with weights that have seen labels."""
-        return any(
-            provenance.has_seen_labels(result.get("pretrained"))
-            for result in self.results
-        )
+        """True if labels helped a run, see `provenance.is_helped`."""
+        return any(map(provenance.is_helped, self.results))
 
     @property
     def shown(self) -> dict[str, Any]:

@@ -104,16 +104,11 @@ def describe_teacher(teacher: dict[str, Any]) -> str:
     """Describes a teacher, and says which labels it has seen."""
     source, encoder = teacher["source"], teacher["encoder"]
     weights = "" if source == encoder else f" with weights {source}"
+    side, labels = teacher["image_size"], provenance.labels(teacher)
     return (
-        f"teacher: {encoder}{weights}, which has seen {_labels(teacher)}; "
-        f"images of {teacher['image_size']} pixels"
+        f"teacher: {encoder}{weights}, which has seen {labels}; images of "
+        f"{side} pixels"
     )
-
-
-def _labels(origin: dict[str, Any]) -> str:
-    """Describes the labels that weights from elsewhere have seen."""
-    unclear = {"none": "no labels", "unknown": "unknown labels"}
-    return unclear.get(origin["labels"], origin["labels"])
 
 
 def describe_classes(names: Sequence[str]) -> str:

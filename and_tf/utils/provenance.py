@@ -10,22 +10,39 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 MARK = "†"
-HELPED = "began with weights that have seen labels"
+HELPED = "begun with, or taught by, weights that have seen labels"
 
-# The entry "pretrained" of a result.json or of a checkpoint's metadata.
-Pretrained = Mapping[str, Any] | None
+# The entries of a result.json, or of a checkpoint's metadata, that say where
+# trained weights come from: those of the encoder, and those of its teacher.
+ENTRIES = ("pretrained", "teacher")
+Origin = Mapping[str, Any]
 
 
-def has_seen_labels(pretrained: Pretrained) -> bool:
+def origins(result: Mapping[str, Any]) -> list[Origin]:
+    """Returns where trained weights come from that a run has made use of."""
+    return [result[name] for name in ENTRIES if result.get(name)]
+
+
+def has_seen_labels(origin: Origin | None) -> bool:
     """Returns whether weights have seen labels, or may have seen them."""
-    return pretrained is not None and pretrained["labels"] != "none"
+    return origin is not None and origin["labels"] != "none"
 
 
-def describe(pretrained: Mapping[str, Any]) -> str:
-    """Says where weights come from, and which labels they have seen."""
+def is_helped(result: Mapping[str, Any]) -> bool:
+    """Returns whether labels have helped a run by way of trained weights."""
+    return any(map(has_seen_labels, origins(result)))
+
+
+def labels(origin: Origin) -> str:
+    """Says which labels weights have seen."""
     unclear = {"none": "no labels", "unknown": "unknown labels"}
-    labels = unclear.get(pretrained["labels"], pretrained["labels"])
-    return f"{pretrained['source']}, which have seen {labels}"
+    told: str = origin["labels"]
+    return unclear.get(told, told)
+
+
+def describe(origin: Origin) -> str:
+    """Says where weights come from, and which labels they have seen."""
+    return f"{origin['source']}, which have seen {labels(origin)}"
 
 
 def footnote(results: Iterable[Mapping[str, Any]]) -> str:
@@ -34,8 +51,8 @@ def footnote(results: Iterable[Mapping[str, Any]]) -> str:
     Args:
         results: The content of result.json of each run.
     """
-    found = (result.get("pretrained") for result in results)
-    told = {describe(one) for one in found if one and has_seen_labels(one)}
+    found = (one for result in results for one in origins(result))
+    told = {describe(one) for one in found if has_seen_labels(one)}
     if not told:
         return ""
     return f"{MARK} {HELPED}: {'; '.join(sorted(told))}.\n"

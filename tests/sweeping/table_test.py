@@ -15,6 +15,7 @@ from and_tf.sweeping.command import CLUSTER
 from and_tf.sweeping.grid import runs_of, varied
 from and_tf.sweeping.run_status import Outcome
 from and_tf.training.config import TrainConfig
+from and_tf.utils import provenance
 
 PROTOCOL = {
     "K": 200,
@@ -112,8 +113,8 @@ def test_what_labels_have_helped_is_marked_and_told(tmp_path):
     assert "**50.0**" in lines[3] and "**" not in lines[4]
     table.write(tmp_path, rows, TrainConfig())
     text = (tmp_path / "table.md").read_text()
-    note = "† began with weights that have seen labels: imagenet, which have "
-    assert f"{note}seen ImageNet-1k.\n" in text
+    note = f"† {provenance.HELPED}: imagenet, which have seen ImageNet-1k.\n"
+    assert note in text
     with open(tmp_path / "table.csv", newline="") as file:
         seen = [row["seen_labels"] for row in csv.DictReader(file)]
     assert seen == ["False", "False", "True"]

@@ -154,21 +154,21 @@ def test_a_run_without_epochs_is_evaluated(start, capsys):
     run = Run(directory.path)
     found = protocols.evaluate(
         run,
-        ["knn", "linear", "kmeans", "embedding", "attention"],
+        ["knn", "linear", "kmeans", "embedding", "attention", "neighbourhoods"],
         Options(kmeans_seeds=1, linear_epochs=2, attention_measured=8),
     )
     assert found["knn"]["clean_top1"] == result["knn_top1_last"]
     assert found["knn"]["bank_top1"] == result["knn_top1_last"]
     assert found["kmeans"]["epochs"] == 0
     assert run.directory.picture("attention").is_file()
-    with pytest.raises(InputError, match="Expected .*neighbourhoods"):
-        protocols.evaluate(run, ["neighbourhoods"])
+    (row,) = found["neighbourhoods"]["rounds"]
+    assert row["consistency"] == result["neighbours"]["consistency"]
     with pytest.raises(InputError, match="for --checkpoint=best"):
         _ = Run(directory.path, "best").checkpoint
     mains.run("and_tf.report", [f"--run_dir={directory.path}"])
     page = (directory.path / "report.html").read_text()
     assert f"{100 * result['knn_top1_last']:.1f} %" in page
-    assert "weights that have seen unknown labels" in page
+    assert "which have seen unknown labels. Labels have helped" in page
 
 
 def test_a_run_without_epochs_is_clustered(start, tmp_path):
