@@ -194,7 +194,7 @@ def test_rows_whose_weights_have_seen_labels_are_marked(tmp_path, kept):
         "published": 86.3, "figure": "knn_top1_last",
     }  # fmt: skip
     published = results_page.published([row], {"new": file})
-    assert "50.0 † (`new`)" in published and "† began" in published
+    assert "50.0 † (`new`)" in published and "† begun" in published
 
 
 def test_what_runs_differ_in_is_not_said_of_all(tmp_path, kept):
