@@ -50,6 +50,7 @@ class Command:
 
     def differences(self, one: RunConfig, other: RunConfig) -> list[str]:
         """Returns the flags by which two runs belong to different sweeps."""
+        one, other = one.resolved, other.resolved
         return [
             name
             for name in (*one.run_fields(), *self.inputs)

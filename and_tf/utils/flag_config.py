@@ -115,6 +115,14 @@ class RunConfig(FlagConfig):
         """A short description of the run, for people."""
         raise NotImplementedError
 
+    @property
+    def resolved(self) -> RunConfig:
+        """The config with the defaults that depend on other flags filled in.
+
+        Where there are none, it is this config itself.
+        """
+        return self
+
     def differences(self, other: RunConfig) -> list[str]:
         """Returns the names of fields in which two configs' runs differ."""
         return [

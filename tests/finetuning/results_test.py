@@ -41,6 +41,7 @@ def test_labels_that_the_weights_have_seen(pretext, which, begun, said):
         config=types.SimpleNamespace(pretext=pretext),
         images=types.SimpleNamespace(train=named("digits/train")),
         queries=named("digits/test"),
+        teacher=None,
         which=which,
     )
     assert labels_seen(source) == said

@@ -20,11 +20,14 @@ from sklearn.metrics import confusion_matrix
 
 from and_tf.evaluation.calibration import expected_calibration_error
 from and_tf.finetuning import labelling, trainer
+from and_tf.finetuning.config import FinetuneConfig
 from and_tf.finetuning.experiment import FinetuneDirectory
 from and_tf.finetuning.model import trunk_of
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError, Interrupted
+from and_tf.utils.flag_config import from_flagfile
 from tests.export.saved_model_test import elsewhere
+from tests.on_replicas import on_replicas
 from tests.same_run import assert_same_arrays, events, rows_of
 from tests.small_run import Stop
 
@@ -260,26 +263,35 @@ def test_statistics_are_kept_or_learnt(finished, config, tmp_path):
             assert same == (keeps and "moving" in name), name
 
 
-def test_two_devices_learn_the_same(config, tmp_path, monkeypatch):
+def finetuned(
+    strategy: tf.distribute.Strategy, directory: pathlib.Path
+) -> dict[str, np.ndarray]:
+    """Fine-tunes as the flagfile in a directory says, on several devices."""
+    trainer.strategy.build = lambda *_: strategy
+    made = from_flagfile(FinetuneConfig, directory / "two.flags")
+    result = trainer.finetune(made)
+    return {
+        name: np.array(result[name]["held_out_loss"])
+        for name in ("fine_tuned", "linear_head")
+    }
+
+
+def test_two_devices_learn_the_same(config, tmp_path):
     made = config(
         tmp_path / "one", epochs=1, head_epochs=5, batch_size=30,
         labelled_fraction=0.3,
     )  # fmt: skip
     one = trainer.finetune(made)
-    both = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    monkeypatch.setattr(trainer.strategy, "build", lambda *_: both)
-    two = trainer.finetune(
-        dataclasses.replace(made, output_dir=str(tmp_path / "two"))
-    )
+    other = dataclasses.replace(made, output_dir=str(tmp_path / "two"))
+    (tmp_path / "two.flags").write_text(other.to_flagfile())
+    two = on_replicas(finetuned, 2, tmp_path)
     losses = [
         [float(row["loss"]) for row in rows_of(tmp_path / d / "metrics.csv")]
         for d in ("one", "two")
     ]
     np.testing.assert_allclose(*losses, rtol=1e-3)
-    for name in ("fine_tuned", "linear_head"):
-        assert two[name]["held_out_loss"] == pytest.approx(
-            one[name]["held_out_loss"], rel=1e-2
-        )
+    for name, loss in two.items():
+        assert loss == pytest.approx(one[name]["held_out_loss"], rel=1e-2)
 
 
 def test_without_test_labels_only_held_out_images_are_counted(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from and_tf.method.optimizers import CoupledAdam, CoupledSGD
+from tests.on_replicas import on_replicas
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
@@ -80,35 +83,46 @@ def test_refuses_factors_of_other_variables():
         CoupledSGD(0.2, rate_factors=[0.1]).build(_variables())
 
 
-def test_factors_on_two_replicas_that_are_kept_in_a_file(tmp_path):
-    """A step of each before and after the model is saved and loaded."""
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+def _two_layers(factors: list | None, rate: float) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    images = keras.Input((3,))
+    first = keras.layers.Dense(4, name="trunk")(images)
+    model = keras.Model(images, keras.layers.Dense(3, name="head")(first))
+    sgd = CoupledSGD(rate, weight_decay=0.05, rate_factors=factors)
+    model.compile(sgd, "mse")
+    sgd.build(model.trainable_variables)
+    return model
+
+
+def _moved(model: keras.Model) -> list[np.ndarray]:
+    """Takes one step, and returns the weights after it."""
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(2, 8, 3)).astype(np.float32)
+    model.fit(x, y, batch_size=8, epochs=1, shuffle=False, verbose=0)
+    return model.get_weights()
 
-    def made(factors: list | None, rate: float) -> keras.Model:
-        keras.utils.set_random_seed(1)
-        images = keras.Input((3,))
-        first = keras.layers.Dense(4, name="trunk")(images)
-        model = keras.Model(images, keras.layers.Dense(3, name="head")(first))
-        sgd = CoupledSGD(rate, weight_decay=0.05, rate_factors=factors)
-        model.compile(sgd, "mse")
-        sgd.build(model.trainable_variables)
-        return model
 
-    def moved(model: keras.Model) -> list[np.ndarray]:
-        model.fit(x, y, batch_size=8, epochs=1, shuffle=False, verbose=0)
-        return model.get_weights()
-
+def mirrored_steps(
+    strategy: tf.distribute.Strategy, directory: pathlib.Path
+) -> dict[str, np.ndarray]:
+    """Takes a step before and one after the model is saved and loaded."""
     with strategy.scope():
-        model = made([0.1, 0.1, 1.0, 1.0], 0.2)
-    mirrored = moved(model)
-    model.save(tmp_path / "model.keras")
-    again = moved(keras.models.load_model(tmp_path / "model.keras"))
-    slow, fast = made(None, 0.02), made(None, 0.2)
-    expected = [*moved(slow)[:2], *moved(fast)[2:]]
-    for found, wanted in zip(mirrored, expected, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+        model = _two_layers([0.1, 0.1, 1.0, 1.0], 0.2)
+    before = _moved(model)
+    model.save(directory / "model.keras")
+    after = _moved(keras.models.load_model(directory / "model.keras"))
+    arrays = {f"before{i}": w for i, w in enumerate(before)}
+    return arrays | {f"after{i}": w for i, w in enumerate(after)}
+
+
+def test_factors_on_two_replicas_that_are_kept_in_a_file(tmp_path):
+    found = on_replicas(mirrored_steps, 2, tmp_path)
+    mirrored = [found[f"before{i}"] for i in range(4)]
+    again = [found[f"after{i}"] for i in range(4)]
+    slow, fast = _two_layers(None, 0.02), _two_layers(None, 0.2)
+    expected = [*_moved(slow)[:2], *_moved(fast)[2:]]
+    for got, wanted in zip(mirrored, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
     for model in (slow, fast):  # The second step starts from the same weights.
         model.set_weights(mirrored)
         for velocity, own in zip(
@@ -117,9 +131,9 @@ def test_factors_on_two_replicas_that_are_kept_in_a_file(tmp_path):
             strict=True,
         ):
             velocity.assign(np.array(own))
-    expected = [*moved(slow)[:2], *moved(fast)[2:]]
-    for found, wanted in zip(again, expected, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    expected = [*_moved(slow)[:2], *_moved(fast)[2:]]
+    for got, wanted in zip(again, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_decay_enters_adams_moments(rng):

@@ -110,8 +110,8 @@ def test_the_right_saved_model_follows_a_wrong_one(place, tmp_path, capsys):
     mains.run("and_tf.train", right.to_flags())
     found = sorted(path.name for path in directory.glob("[!.]*"))
     assert found == [
-        "checkpoints", saved_models.KEPT, "flags.cfg", "result.json",
-        "tensorboard",
+        "checkpoints", saved_models.KEPT, "flags.cfg", "neighbourhoods",
+        "neighbours.png", "result.json", "tensorboard",
     ]  # fmt: skip
     encoder = Run(directory).encoder
     assert encoder.get_layer("projection").kernel.shape[0] == 48
