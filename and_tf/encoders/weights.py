@@ -33,7 +33,7 @@ SUFFIXES = (*torch_file.SUFFIXES, *keras_file.SUFFIXES, ".npz")
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """What is known of an encoder's first weights.
+    """A record of what is known about an encoder's first weights.
 
     `dataclasses.asdict` makes it ready for JSON.
 

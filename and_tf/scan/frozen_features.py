@@ -31,7 +31,7 @@ _BLOCK = 4096  # Rows.
 
 @dataclasses.dataclass(frozen=True)
 class FrozenFeatures:
-    """What the heads see of the images of both splits.
+    """The features of both splits that the heads learn from.
 
     Attributes:
         train: float32 [N, F], the features of the training images.

@@ -324,7 +324,7 @@ class Run:
 
     @property
     def pretrained(self) -> dict[str, Any] | None:
-        """Where its first weights come from; None for random ones."""
+        """The origin of the first weights; None if they were random."""
         return (self.result or self.checkpoint.metadata).get("pretrained")
 
     @property

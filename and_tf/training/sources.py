@@ -83,7 +83,7 @@ class Start:
 
 @dataclasses.dataclass(frozen=True)
 class _Wanted:
-    """What the flags say of an encoder, or of a teacher.
+    """The flags that describe an encoder or a teacher.
 
     Attributes:
         encoder, weights, pixels, image_size, width: The values of the flags.
@@ -102,7 +102,7 @@ class _Wanted:
 
     @property
     def trained(self) -> bool:
-        """Whether it has trained weights."""
+        """Returns whether it has trained weights."""
         return has_weights(self.encoder, self.weights)
 
 

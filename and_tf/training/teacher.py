@@ -74,7 +74,7 @@ class Teacher:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TeacherRows:
-    """What a teacher says about the training images.
+    """The embeddings that a teacher gives to the training images.
 
     Attributes:
         rows: float32 [N, D], of unit norm: the teacher's own embeddings.

@@ -32,7 +32,7 @@ BASELINE = "teacher"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Lesson:
-    """What a run learns from its teacher.
+    """The targets that a run learns from its teacher.
 
     Attributes:
         teacher: The teacher.

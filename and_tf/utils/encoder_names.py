@@ -39,7 +39,7 @@ _CLASS = re.compile(r"[A-Z][a-z]*[A-Z]\w*")  # Such as EfficientNetB0, VGG16.
 
 @dataclasses.dataclass(frozen=True)
 class EncoderName:
-    """What names an encoder.
+    """A parsed name of an encoder.
 
     Attributes:
         kind: One of `KINDS`.

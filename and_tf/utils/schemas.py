@@ -36,7 +36,7 @@ class Round(Struct):
 
 
 class Pretrained(Struct):
-    """Where a run's first weights come from."""
+    """The origin of a run's first weights, in result.json."""
 
     source: str
     labels: str
@@ -122,7 +122,7 @@ class Accuracy(Struct):
 
 
 class SelfLabelling(Struct):
-    """How self-labelling ended, in result.json."""
+    """The end of self-labelling, in result.json."""
 
     epochs: Count = 0
     ended: str | None = None
