@@ -6,33 +6,17 @@ import dataclasses
 import pathlib
 from typing import ClassVar
 
-from and_tf.training.config import LoopConfig
-from and_tf.utils import bounds, checkpoint_names
+from and_tf.training.run_flags import OnRunConfig
+from and_tf.utils import bounds
 from and_tf.utils.flag_config import Group, option
 
 
 @dataclasses.dataclass(frozen=True)
-class FinetuneConfig(LoopConfig):
+class FinetuneConfig(OnRunConfig):
     """The config of a fine-tuning."""
 
     ended_with: ClassVar[str] = "seed"
 
-    run_dir: str = option(
-        Group.RUN,
-        "",
-        "Directory of the run of and_tf.train whose encoder and images are "
-        "used.",
-        required="the directory of a run of python -m and_tf.train",
-        free=True,
-        path=True,
-    )
-    checkpoint: str = option(
-        Group.RUN,
-        checkpoint_names.LAST,
-        "Checkpoint of the run to begin with: last; best, the epoch with the "
-        "best kNN figure, so chosen with test labels; or round_<r>, the end of "
-        "round r, where round_0 is instance learning.",
-    )
     output_dir: str = option(
         Group.OUTPUT,
         "",
@@ -48,14 +32,6 @@ class FinetuneConfig(LoopConfig):
         "or begin it if there is none. Without this flag an existing one is "
         "never touched.",
         free=True,
-    )
-    data_dir: str = option(
-        Group.DATA,
-        "",
-        "Directory of the run's data set. If empty, it is where the data set "
-        "was in training.",
-        free=True,
-        path=True,
     )
     memory_gib: float = option(
         Group.DATA,
@@ -227,10 +203,6 @@ class FinetuneConfig(LoopConfig):
         least=0,
         most=bounds.SEED,
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checkpoint_names.round_of(self.checkpoint)  # Refuses bad names.
 
     @property
     def output_directory(self) -> pathlib.Path:

@@ -6,8 +6,8 @@ import dataclasses
 import pathlib
 from typing import ClassVar, NamedTuple
 
-from and_tf.training.config import LoopConfig
-from and_tf.utils import bounds, checkpoint_names
+from and_tf.training.run_flags import OnRunConfig
+from and_tf.utils import bounds
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import Group, RunConfig, option
 
@@ -34,40 +34,16 @@ ON_FEATURES = Defaults(8, 20, 256, 1e-3, 0)
 
 
 @dataclasses.dataclass(frozen=True)
-class ClusterConfig(LoopConfig):
+class ClusterConfig(OnRunConfig):
     """The config of a clustering, with the paper's values as defaults."""
 
     ended_with: ClassVar[str] = "checkpoint_steps"
 
-    run_dir: str = option(
-        Group.RUN,
-        "",
-        "Directory of the run of and_tf.train whose encoder and images are "
-        "used.",
-        required="the directory of a run of python -m and_tf.train",
-        free=True,
-        path=True,
-    )
-    checkpoint: str = option(
-        Group.RUN,
-        checkpoint_names.LAST,
-        "Checkpoint of the run to begin with: last; best, the epoch with the "
-        "best kNN figure, so chosen with labels; or round_<r>, the end of "
-        "round r, where round_0 is instance learning.",
-    )
     output_dir: str = option(
         Group.OUTPUT,
         "",
         "Directory that the clustering writes to. If empty, it is "
         "<run_dir>/scan.",
-        free=True,
-        path=True,
-    )
-    data_dir: str = option(
-        Group.DATA,
-        "",
-        "Directory of the run's data set. If empty, it is where the data set "
-        "was in training.",
         free=True,
         path=True,
     )
@@ -336,8 +312,6 @@ class ClusterConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # This raises an error for an invalid name.
-        checkpoint_names.round_of(self.checkpoint)
         if self.clusters == 1:
             raise InputError("Expected --clusters of 2 or more. Received: 1.")
         if self.embeds_once and self.self_labelling_epochs > 0:
