@@ -42,6 +42,8 @@ class Group(enum.Enum):
     METHOD = "Method"
     TEACHER = "Teacher, with --pretext=distillation"
     SCHEDULE = "Schedule and optimiser"
+    CLUSTERS = "Clusters"
+    LABELS = "Labels"
     VIEWS = "Augmentation"
     SELF_LABELLING = "Self-labelling"
     EXPORT = "Export"

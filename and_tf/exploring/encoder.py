@@ -1,0 +1,151 @@
+"""Opens what embeds the images of an exploration: a run, or any encoder."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from and_tf.exploring.config import DEFAULT_ENCODER, ExploreConfig
+from and_tf.finetuning.classifier_file import Finetuned
+from and_tf.scan.clustering import Clustering
+from and_tf.training import sources
+from and_tf.training.config import has_weights
+from and_tf.training.run import Run
+from and_tf.training.teacher_files import digest
+from and_tf.utils import provenance
+from and_tf.utils.errors import InputError
+from export import exportable
+from export.tensor_names import OUTPUT, PROBABILITIES
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageEncoder:
+    """A network that embeds images.
+
+    Attributes:
+        encode: A function from uint8 [b, S, S, 3] to float32 [b, M]: the
+            features or embeddings, and behind them the probabilities of
+            clusters or classes if it tells some.
+        image_size: S, in pixels.
+        dim: The length of the features or embeddings.
+        whitens: Whether they are features of a network that has not learnt
+            to compare images, which whitening helps.
+        cluster_names: The name of each cluster whose probability it tells.
+        class_names: The name of each class whose probability it tells. Of
+            clusters and classes, one or both are empty.
+        name: What it is, for people.
+        labels: The labels that its weights have seen, or "none".
+        mark: A hash of all that embeddings depend on.
+    """
+
+    encode: Callable[[np.ndarray], np.ndarray]
+    image_size: int
+    dim: int
+    whitens: bool
+    cluster_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    name: str
+    labels: str
+    mark: str
+
+
+def open_encoder(config: ExploreConfig) -> ImageEncoder:
+    """Opens the encoder that the flags name.
+
+    Raises:
+        InputError: If it is missing, damaged, or has random weights.
+    """
+    if config.run_dir:
+        return _of_run(config)
+    name = config.encoder or DEFAULT_ENCODER
+    weights = config.weights
+    if not config.encoder:
+        weights = weights or "imagenet"
+    if not has_weights(name, weights):
+        raise InputError(
+            f"Expected --weights with --encoder={name}, since random ones tell "
+            f"little of an image. Received: {weights or 'none'}. Give "
+            "--weights=imagenet, or the path of a file."
+        )
+    start = sources.find_wanted(
+        sources.Wanted(
+            name,
+            weights,
+            config.pixels,
+            config.image_size,
+        )
+    )
+    size = config.image_size or start.image_size
+    if not size:
+        raise InputError(
+            f"Expected --image_size with --encoder={name}, which takes images "
+            "of any size. Received none. Give it, such as --image_size=224."
+        )
+    if start.note:
+        print(start.note)
+    trunk = sources.open_trunk(start, size)
+    origin = start.pretrained
+    assert origin is not None  # As it has weights.
+    return ImageEncoder(
+        _function(size, trunk),
+        size,
+        trunk.output_shape[-1],
+        True,
+        (),
+        (),
+        f"{name} at {size} pixels, {provenance.describe(origin)}",
+        provenance.labels(origin),
+        _mark(size, trunk),
+    )
+
+
+def _of_run(config: ExploreConfig) -> ImageEncoder:
+    """Opens the encoder of a run, a clustering or a fine-tuning."""
+    found = exportable.load(pathlib.Path(config.run_dir), config.checkpoint)
+    model = exportable.outputs_of(found)
+    origins = provenance.origins(_result(found))
+    return ImageEncoder(
+        _function(found.image_size, model),
+        found.image_size,
+        exportable.lengths(found)[OUTPUT],
+        False,
+        found.cluster_names if isinstance(found, Clustering) else (),
+        found.class_names if isinstance(found, Finetuned) else (),
+        f"{config.run_dir} at {found.image_size} pixels",
+        "; ".join(map(provenance.labels, origins)) or "none",
+        _mark(found.image_size, model),
+    )
+
+
+def _result(found: exportable.Exportable) -> Mapping[str, Any]:
+    """Returns what says which labels the weights have seen."""
+    if isinstance(found, Run):
+        return {"pretrained": found.pretrained, "teacher": found.teacher}
+    return found.result
+
+
+def _function(
+    size: int, model: keras.Model
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Compiles a model; its outputs by name come side by side."""
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8)]
+    )
+    def outputs(images: tf.Tensor) -> tf.Tensor:
+        found = model(images, training=False)
+        if isinstance(found, dict):
+            found = tf.concat([found[OUTPUT], found[PROBABILITIES]], axis=-1)
+        return tf.cast(found, tf.float32)
+
+    return lambda images: outputs(images).numpy()
+
+
+def _mark(size: int, model: keras.Model) -> str:
+    return digest(np.array(size), *map(np.asarray, model.weights))

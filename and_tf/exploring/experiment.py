@@ -1,0 +1,326 @@
+"""Measures the images of a folder, and compares them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+
+import numpy as np
+
+from and_tf.data import walking
+from and_tf.encoders.whitening import fit_whitening
+from and_tf.evaluation import label_errors, labelling_order, outliers
+from and_tf.exploring import (
+    clusters,
+    duplicates,
+    labelling,
+    map_points,
+    measured,
+    measuring,
+    places,
+    quality,
+)
+from and_tf.exploring.clusters import Clusters, Kept
+from and_tf.exploring.config import HDBSCAN, ExploreConfig
+from and_tf.exploring.directory import ExploreDirectory
+from and_tf.exploring.duplicates import Duplicates
+from and_tf.exploring.encoder import ImageEncoder
+from and_tf.exploring.labelling import Labels
+from and_tf.exploring.measured import Measured
+from and_tf.exploring.store import Store
+from and_tf.pretexts.teacher_rows import unit_norm
+from and_tf.search.nearest import Nearest, nearest
+from and_tf.utils import text_tables
+from and_tf.utils.errors import InputError
+
+_VOTERS = 50  # Neighbours that vote on labels; more find more wrong ones.
+_TEMPERATURE = 0.1  # Of cosines, as in training.
+
+
+class Exploration:
+    """What is known of a folder's images; each part is computed once.
+
+    Rows are the images of --images, sorted by path, and behind them those of
+    --reference, which take part in the search for duplicates alone.
+
+    Args:
+        config: The flags.
+        directory: The directory of the exploration.
+        encoder: What embeds the images.
+        images: What was measured of them.
+    """
+
+    def __init__(
+        self,
+        config: ExploreConfig,
+        directory: ExploreDirectory,
+        encoder: ImageEncoder,
+        images: Measured,
+    ) -> None:
+        self.config = config
+        self.directory = directory
+        self.encoder = encoder
+        self.images = images
+        # The number of rows that are not of the reference.
+        self.count = int((~images.is_reference).sum())
+
+    @functools.cached_property
+    def files(self) -> tuple[str, ...]:
+        """The paths of the images below their folder."""
+        return self.images.file[: self.count]
+
+    @functools.cached_property
+    def places(self) -> list[places.Place]:
+        """The split and the folder of each image."""
+        return places.of_files(self.files)
+
+    @functools.cached_property
+    def kept(self) -> Kept | None:
+        """The clusters of an earlier exploration with the same encoder."""
+        found = clusters.read(self.directory.clusters)
+        same = found is not None and str(found.mark) == self.encoder.mark
+        if self.config.assign and not same:
+            raise InputError(
+                "Expected the clusters of an exploration with the same encoder "
+                f"in {self.directory.path}, for --assign. Received "
+                f"{'those of another encoder' if found else 'none'}. Leave "
+                "--assign out to find clusters."
+            )
+        return found if same else None
+
+    @functools.cached_property
+    def whitening(self) -> tuple[np.ndarray, np.ndarray]:
+        """The mean [F] and the projection [F, D] of features; empty for none.
+
+        They are those of the kept clusters with --assign, since centres of
+        one space mean nothing in another.
+        """
+        if not self.encoder.whitens:
+            return np.zeros(0, np.float32), np.zeros((0, 0), np.float32)
+        if self.config.assign and self.kept is not None:
+            return self.kept.mean, self.kept.projection
+        own = self._features[: self.count]
+        dim = min(self.config.embedding_dim, own.shape[1], max(len(own) - 1, 1))
+        if len(own) < 2:
+            return np.zeros(0, np.float32), np.zeros((0, 0), np.float32)
+        return fit_whitening(own, dim, self.config.whitening_power)
+
+    @property
+    def _features(self) -> np.ndarray:
+        return self.images.embeddings[:, : self.encoder.dim]
+
+    @functools.cached_property
+    def all_rows(self) -> np.ndarray:
+        """The embeddings of all images, float32 [M, D] of unit norm."""
+        mean, projection = self.whitening
+        if not len(mean):
+            return unit_norm(self._features)
+        return unit_norm((self._features - mean) @ projection)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The embeddings of the images, float32 [N, D] of unit norm."""
+        return self.all_rows[: self.count]
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """What the encoder tells of clusters or classes, float32 [N, C]."""
+        return self.images.embeddings[: self.count, self.encoder.dim :]
+
+    @functools.cached_property
+    def near(self) -> Nearest:
+        """The nearest images of each image, and its entropy."""
+        wanted = max(self.config.neighbours, _VOTERS)
+        return nearest(
+            self.rows,
+            self.rows,
+            min(wanted, self.count - 1),
+            temperature=_TEMPERATURE,
+            exclude_self=True,
+        )
+
+    @functools.cached_property
+    def duplicates(self) -> Duplicates:
+        """The duplicates among all images."""
+        near = self.near
+        if self.count < len(self.all_rows):
+            near = nearest(
+                self.all_rows,
+                self.all_rows,
+                min(self.config.neighbours, len(self.all_rows) - 1),
+                exclude_self=True,
+            )
+        apart = self.directory.not_duplicates
+        pairs = []
+        if apart.exists():
+            columns = "file", "other"
+            pairs = text_tables.read_pairs(apart, columns, "output")
+        return duplicates.find(
+            self.images,
+            near.index,
+            near.similarity,
+            [(one, other) for _, one, other in pairs],
+        )
+
+    @functools.cached_property
+    def isolation(self) -> np.ndarray:
+        """The mean distance to the nearest that are no duplicates, [N]."""
+        group = self.duplicates.group[: self.count]
+        others = (group < 0)[:, None] | (
+            group[:, None] != group[self.near.index]
+        )
+        # The first k of the others, of those that were searched for.
+        taken = others & (others.cumsum(1) <= self.config.neighbours)
+        distance = np.where(taken, 1 - self.near.similarity, 0).sum(1)
+        with np.errstate(invalid="ignore"):
+            return (distance / taken.sum(1)).astype(np.float32)
+
+    @functools.cached_property
+    def outlier_scores(self) -> np.ndarray:
+        """The higher of the scores by distance and by entropy, [N]."""
+        return np.fmax(
+            outliers.scores(self.isolation),
+            outliers.scores(outliers.isolation_by_entropy(self.near.entropy)),
+        )
+
+    @functools.cached_property
+    def is_outlier(self) -> np.ndarray:
+        """Whether each image is far from all others, bool [N]."""
+        return outliers.is_outlier(self.outlier_scores)
+
+    @functools.cached_property
+    def issues(self) -> list[list[str]]:
+        """What is wrong with the quality of each image."""
+        return quality.issues(self.images.take(range(self.count)))
+
+    @functools.cached_property
+    def proposed(self) -> tuple[int, dict[int, float]]:
+        """A number of clusters, and the silhouettes of those tried."""
+        return clusters.propose(self.rows, self.config.seed)
+
+    @functools.cached_property
+    def clusters(self) -> Clusters:
+        """The clusters, with the numbers and names that they had before."""
+        found = clusters.as_before(self._clustered(), self.files, self.kept)
+        if self.config.names:
+            found = clusters.name(found, clusters.read_names(self.config.names))
+        return clusters.names_from_labels(found, self.labels.texts)
+
+    def _clustered(self) -> Clusters:
+        config, rows = self.config, self.rows
+        if self.encoder.cluster_names:
+            names = self.encoder.cluster_names
+            return clusters.of_probabilities(rows, self.probabilities, names)
+        if config.assign and self.kept is not None:
+            names = self.kept.names.tolist()
+            return clusters.assign(rows, self.kept.centres, names)
+        if config.cluster_by == HDBSCAN:
+            return clusters.by_hdbscan(rows)
+        count = config.clusters or self.proposed[0]
+        if count > self.count:
+            raise InputError(
+                f"Expected --clusters of at most {self.count:,}, the number "
+                f"of images. Received: {count}."
+            )
+        return clusters.by_kmeans(rows, count, config.seed)
+
+    @functools.cached_property
+    def labels(self) -> Labels:
+        """The labels of the images."""
+        folders = [place.folder for place in self.places]
+        return labelling.read(self.config.labels, self.files, folders)
+
+    @functools.cached_property
+    def predicted(self) -> tuple[tuple[str, ...], np.ndarray] | None:
+        """The names of classes and their probabilities for each image."""
+        if self.encoder.class_names:
+            return self.encoder.class_names, self.probabilities
+        found = labelling.classify(
+            self.rows, self.labels, self.config.classify_by, self.config.seed
+        )
+        return None if found is None else (self.labels.names, found)
+
+    @functools.cached_property
+    def label_errors(self) -> label_errors.LabelErrors | None:
+        """What neighbours say of the labels; None without labels."""
+        if not self.labels.names:
+            return None
+        return label_errors.assess(
+            self.near.index,
+            self.near.similarity,
+            self.labels.numbers,
+            len(self.labels.names),
+            _TEMPERATURE,
+            groups=self.duplicates.group[: self.count],
+        )
+
+    @functools.cached_property
+    def selected(self) -> np.ndarray:
+        """The rows to label next, the most useful first."""
+        known = self.labels.known
+        count = min(self.config.select, int((~known).sum()))
+        found = self.predicted
+        return labelling_order.select(
+            self.rows, known, count, None if found is None else found[1]
+        )
+
+    @functools.cached_property
+    def map(self) -> np.ndarray:
+        """The coordinates of the images in a map, float32 [N, 2]."""
+        return map_points.points(
+            self.rows, self.near.index, self.near.similarity, self.config.seed
+        )
+
+
+def measure(
+    config: ExploreConfig, directory: ExploreDirectory, encoder: ImageEncoder
+) -> Measured:
+    """Measures and embeds the images, and those of the reference.
+
+    Raises:
+        InputError: If a folder cannot be read or holds no readable image.
+    """
+    with Store(directory.measured, encoder.mark) as store:
+        found = [
+            _measure(config, store, encoder, root, split)
+            for root, split in (
+                (config.images, ""),
+                (config.reference, measured.REFERENCE),
+            )
+            if root
+        ]
+    return measured.joined(*found) if config.reference else found[0]
+
+
+def _measure(
+    config: ExploreConfig,
+    store: Store,
+    encoder: ImageEncoder,
+    root: str,
+    split: str,
+) -> Measured:
+    flag = "reference" if split else "images"
+    if not pathlib.Path(root).is_dir():
+        raise InputError(
+            f"Expected a folder of images for --{flag}. Received: "
+            f"{walking.utf8(root)}, which is no folder."
+        )
+    listed = walking.walk(root)
+    if not listed.images:
+        told = "; ".join(walking.summaries(listed.skipped)) or "none"
+        raise InputError(
+            f"Expected images below --{flag}={walking.utf8(root)}. Received: "
+            f"{told}."
+        )
+    found = measuring.measure(
+        listed.images,
+        root,
+        encoder.encode,
+        store,
+        image_size=encoder.image_size,
+        split=split,
+        batch_size=config.batch_size,
+    )
+    skipped = (*listed.skipped, *found.skipped)
+    return dataclasses.replace(found, skipped=skipped)

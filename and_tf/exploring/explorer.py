@@ -1,0 +1,91 @@
+"""Runs an exploration from its flags to its page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from and_tf.data.walking import summaries, utf8
+from and_tf.exploring import encoder, experiment, map_points, results
+from and_tf.exploring.config import ExploreConfig
+from and_tf.exploring.directory import ExploreDirectory
+from and_tf.exploring.experiment import Exploration
+from and_tf.utils import paths
+from and_tf.utils.averages import percent
+from and_tf.utils.progress import duration
+
+Result = TypeVar("Result")
+
+
+def explore(config: ExploreConfig) -> None:
+    """Looks through a folder, writes everything, and says what was found.
+
+    Raises:
+        InputError: If the images, the encoder or a table cannot be read, or
+            the output cannot be written.
+    """
+    directory = ExploreDirectory(config.output_directory)
+    paths.check_output("output", directory.path)
+    start = time.monotonic()
+    opened = encoder.open_encoder(config)
+    print(f"encoder: {opened.name}")
+    images = experiment.measure(config, directory, opened)
+    found = Exploration(config, directory, opened, images)
+    for told in summaries(images.skipped):
+        print(f"left out {told}; all are in {directory.unreadable}")
+    if not map_points.has_umap():
+        print(
+            "The map is a PCA, in which groups overlap. For UMAP: "
+            "pip install -r requirements-explore.txt"
+        )
+    _timed("compare", lambda: (found.near, found.duplicates, found.issues))
+    _timed("cluster", lambda: found.clusters)
+    _timed("map", lambda: found.map)
+    rows = _timed("write", lambda: results.write(found))
+    _tell(found)
+    print(f"\n{found.count:,} images in {duration(time.monotonic() - start)}")
+    print(
+        f"wrote {directory.path / 'images.parquet'}, {rows.num_columns} columns"
+    )
+
+
+def _timed(what: str, compute: Callable[[], Result]) -> Result:
+    """Computes something, and prints how long it took."""
+    start = time.monotonic()
+    result = compute()
+    print(f"{what:<8} {duration(time.monotonic() - start)}")
+    return result
+
+
+def _tell(found: Exploration) -> None:
+    """Prints what was found, and where it is listed."""
+    told = results.summary(found)
+    directory, count = found.directory, max(found.count, 1)
+    print()
+    _line("clusters", f"{told['clusters']}", directory.cluster_table)
+    _line(
+        "duplicates",
+        f"{told['duplicate_groups']:,} groups, {told['duplicates_to_drop']:,} "
+        "images that could be dropped",
+        directory.duplicates,
+    )
+    if directory.leaks.exists():
+        _line("leaks", "images in more than one split", directory.leaks)
+    _line("outliers", f"{told['outliers']:,}", "column is_outlier")
+    issues = ", ".join(f"{n:,} {issue}" for issue, n in told["issues"].items())
+    _line("quality", issues or "nothing noticed", "column issues")
+    if told["label_issues"] is not None:
+        share = percent(told["label_issues"] / count)
+        _line(
+            "labels",
+            f"{told['labelled']:,}, of which {told['label_issues']:,} "
+            f"({share}) are doubtful",
+            "column is_label_issue",
+        )
+    if found.config.select:
+        _line("to label", f"{len(found.selected):,}", directory.selected)
+
+
+def _line(what: str, told: str, where: object) -> None:
+    print(f"{what + ':':<12} {told}  ({utf8(str(where))})")
