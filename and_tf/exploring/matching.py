@@ -34,6 +34,11 @@ _STEPS = (1 / 32, 1 / 64, 1 / 128)
 _PIECE = 1024  # Pairs compared at a time, some megabytes for each array.
 
 
+_mean = functools.partial(
+    ndimage.uniform_filter, size=(1, WINDOW, WINDOW), mode="reflect"
+)
+
+
 class Crop(NamedTuple):
     """Where an image lies in another one, all as shares of its sides.
 
@@ -59,6 +64,21 @@ def small(grey: np.ndarray) -> np.ndarray:
     return blocks.mean(axis=(-3, -1), dtype=np.float32)
 
 
+def has_details(images: np.ndarray) -> np.ndarray:
+    """Returns whether images have details to compare, bool [n].
+
+    Args:
+        images: float32 [n, 32, 32], grey values 0..255.
+    """
+    result = np.empty(len(images), bool)
+    for start in range(0, len(images), _PIECE):
+        part = images[start : start + _PIECE]
+        _, variance = _windows(part)
+        detailed = (variance > _DETAIL**2).mean(axis=(1, 2))
+        result[start : start + len(part)] = detailed >= _LEAST_DETAIL
+    return result
+
+
 def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Returns the share of windows with details that are the same.
 
@@ -78,13 +98,9 @@ def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    mean = functools.partial(
-        ndimage.uniform_filter, size=(1, WINDOW, WINDOW), mode="reflect"
-    )
-    first_mean, second_mean = mean(first), mean(second)
-    first_var = np.maximum(mean(first * first) - first_mean**2, 0)
-    second_var = np.maximum(mean(second * second) - second_mean**2, 0)
-    covariance = mean(first * second) - first_mean * second_mean
+    first_mean, first_var = _windows(first)
+    second_mean, second_var = _windows(second)
+    covariance = _mean(first * second) - first_mean * second_mean
     spread = np.sqrt(first_var * second_var)
     noise = _NOISE**2
     structure = (covariance + noise) / (spread + noise)
@@ -93,6 +109,12 @@ def _agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     same = (detailed & (structure > _SAME)).sum(axis=(1, 2))
     enough = count >= _LEAST_DETAIL * first[0].size
     return np.where(enough, same / np.maximum(count, 1), 0)
+
+
+def _windows(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the mean and the variance around each pixel, [p, 32, 32]."""
+    mean = _mean(images)
+    return mean, np.maximum(_mean(images * images) - mean**2, 0)
 
 
 def find_crop(

@@ -27,7 +27,7 @@ class Measured:
         file: The path below its folder, printable, see `walking.utf8`.
         split: "", or `REFERENCE`.
         is_link: bool, whether the path is a link to a file.
-        bytes: int64, the size of the file.
+        file_bytes: int64, the size of the file.
         sha256: Of the file, in hexadecimal digits.
         pixels_sha256: Of the upright image, in hexadecimal digits.
         width: int64, of the upright image, in pixels.
@@ -52,7 +52,7 @@ class Measured:
     file: tuple[str, ...]
     split: tuple[str, ...]
     is_link: np.ndarray
-    bytes: np.ndarray
+    file_bytes: np.ndarray
     sha256: tuple[str, ...]
     pixels_sha256: tuple[str, ...]
     width: np.ndarray
@@ -131,7 +131,7 @@ def of_rows(
         file=tuple(files),
         split=(split,) * len(rows),
         is_link=np.array([os.path.islink(path) for path in paths], bool),
-        bytes=np.array(sizes, np.int64),
+        file_bytes=np.array(sizes, np.int64),
         sha256=texts("sha256"),
         pixels_sha256=texts("pixels_sha256"),
         width=numbers("width"),

@@ -16,8 +16,8 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO, NamedTuple, TextIO
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import BinaryIO, NamedTuple, TextIO, cast
 
 import numpy as np
 import tensorflow as tf
@@ -38,6 +38,7 @@ _AHEAD = 4  # Files that each thread has in work or waiting.
 # Larger files are read twice, for their hash and their pixels, in place of
 # being held in memory.
 _HELD = 2**26
+_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 
 
 class _File(NamedTuple):
@@ -63,14 +64,14 @@ class _Looked(NamedTuple):
         file: The file.
         state: Its state when it was read.
         row: What was measured, without an embedding; None if it is unreadable.
-        image: uint8 [S, S, 3], the image for the encoder.
+        image: uint8 [S, S, 3], the image for the encoder; empty without a row.
         reason: Why the file cannot be read.
     """
 
     file: _File
     state: State = State(0, 0)
     row: Row | None = None
-    image: np.ndarray | None = None
+    image: np.ndarray = _NO_IMAGE
     reason: str = ""
 
 
@@ -235,7 +236,9 @@ class _Job:
         progress.advance(len(waiting))
         return failed
 
-    def _looked(self, files: Sequence[_File], last: bool) -> Iterator[_Looked]:
+    def _looked(
+        self, files: Sequence[_File], last: bool
+    ) -> Generator[_Looked, None, None]:
         """Looks at files in threads, and yields the results in order."""
         pending: collections.deque[concurrent.futures.Future[_Looked]]
         pending = collections.deque()
@@ -257,7 +260,7 @@ class _Job:
         """Embeds images and adds their rows to the store."""
         if not looked:
             return
-        images = np.stack([each.image for each in looked if each.row])
+        images = np.stack([each.image for each in looked])
         size = self._batch_size
         # An accelerator compiles the encoder for each size of a batch.
         padding = [(0, -len(images) % size), (0, 0), (0, 0), (0, 0)]
@@ -297,7 +300,8 @@ def _look(file: _File, image_size: int, truncated: bool) -> _Looked:
 def _hashed(file: BinaryIO, size: int) -> tuple[str, BinaryIO]:
     """Returns the hash of a file, and what its image can be decoded from."""
     if size > _HELD:
-        return hashlib.file_digest(file, "sha256").hexdigest(), file
+        digest = hashlib.file_digest(cast(io.BufferedReader, file), "sha256")
+        return digest.hexdigest(), file
     content = file.read()
     return hashlib.sha256(content).hexdigest(), io.BytesIO(content)
 

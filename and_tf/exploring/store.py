@@ -18,7 +18,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -170,11 +170,11 @@ class Store:
                 path.unlink()
 
 
-def _packed(files: Sequence[tuple[str, State, Row]]) -> dict[str, np.ndarray]:
+def _packed(files: Sequence[tuple[str, State, Row]]) -> dict[str, Any]:
     paths, states, rows = zip(*files, strict=True)
     encoded, path_ends = _joined([os.fsencode(path) for path in paths])
     jpegs, jpeg_ends = _joined([row.thumbnail for row in rows])
-    arrays = {
+    arrays: dict[str, Any] = {
         "paths": encoded,
         "path_ends": path_ends,
         "states": np.array(states, np.int64),
@@ -204,11 +204,11 @@ def _unpacked(path: pathlib.Path) -> dict[str, tuple[State, Row]]:
     for path_bytes, state, jpeg, *values in zip(
         paths, arrays["states"].tolist(), jpegs, *columns, strict=True
     ):
-        named = {
+        named: dict[str, Any] = {
             name: value.item() if np.ndim(value) == 0 else value
             for name, value in zip(_PLAIN, values, strict=True)
         }
-        row = Row(thumbnail=jpeg, **cast(dict[str, Any], named))
+        row = Row(thumbnail=jpeg, **named)
         found[os.fsdecode(path_bytes)] = State(*state), row
     return found
 
