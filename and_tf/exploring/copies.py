@@ -10,7 +10,6 @@ they give on photographs that did not choose them.
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple, TextIO
@@ -34,7 +33,7 @@ _SAME_PART = 0.65
 # that N copies do not take N² pairs. The first one is paired with all.
 _MOST_PAIRS = 32
 _NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
-_PIECE = 4096  # Candidates that are verified at a time.
+_PIECE = 1024  # Candidates that are verified at a time.
 
 
 class Copy(NamedTuple):
@@ -81,10 +80,10 @@ def find(
     copies |= _upright(small, near)
     parts = [pair for pair in near if pair not in copies]
     with Counted("compare", len(parts), stream=stream) as progress:
-        for pair in parts:
-            if (part := part_of(measured, *pair)) is not None:
-                copies[pair] = part
-            progress.advance(1)
+        for start in range(0, len(parts), _PIECE):
+            piece = parts[start : start + _PIECE]
+            copies |= _parts(measured, piece)
+            progress.advance(len(piece))
     return copies | _of_same_picture(measured, small, copies)
 
 
@@ -96,23 +95,28 @@ def compare(measured: Measured, first: int, second: int) -> Copy | None:
         copies = _verified(small, found)
         if (0, 1) in copies:
             return copies[0, 1]
-    return part_of(measured, first, second)
+    pair = (min(first, second), max(first, second))
+    return _parts(measured, [pair]).get(pair)
 
 
-def part_of(measured: Measured, first: int, second: int) -> Copy | None:
-    """Returns how one of two images is a part of the other, or None."""
-    best = None
-    for one, other in ((first, second), (second, first)):
-        crop = matching.find_crop(
-            measured.grey[one],
-            measured.grey[other],
-            float(measured.aspect[one]),
-            float(measured.aspect[other]),
-        )
-        found = crop.agreement if crop else 0.0
-        if found >= _SAME_PART and (best is None or found > best.agreement):
-            best = Copy(found, is_part=True)
-    return best
+def _parts(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
+    """Returns the pairs of which one image is a part of the other."""
+    copies: Copies = {}
+    for start in range(0, len(pairs), _PIECE):
+        piece = np.array(pairs[start : start + _PIECE])
+        for whole, part in (piece.T, piece.T[::-1]):
+            ratios = measured.aspect[whole] / measured.aspect[part]
+            crops = matching.find_crops(
+                measured.grey[whole], measured.grey[part], ratios
+            )
+            for pair, crop in zip(
+                map(tuple, piece.tolist()), crops, strict=True
+            ):
+                found = crop.agreement if crop else 0.0
+                known = copies[pair].agreement if pair in copies else 0.0
+                if found >= max(_SAME_PART, known):
+                    copies[pair] = Copy(found, is_part=True)
+    return copies
 
 
 def _by_hash(small: np.ndarray, measured: Measured, rows: np.ndarray) -> Copies:
@@ -216,7 +220,4 @@ def _of_same_picture(
                 }
     missing = sorted(wanted - set(copies))
     found = _upright(small, missing)
-    for pair in itertools.filterfalse(found.__contains__, missing):
-        if (part := part_of(measured, *pair)) is not None:
-            found[pair] = part
-    return found
+    return found | _parts(measured, [p for p in missing if p not in found])

@@ -25,10 +25,13 @@ WINDOW = 7
 _SAME = 0.9  # The least structure term of windows that are the same.
 _DETAIL = 2.0  # The least standard deviation of a window with details.
 _LEAST_DETAIL = 0.05  # The least share of such windows.
+# A speck on a clear sky fits any other one if it may be moved and scaled.
+_LEAST_DETAIL_OF_PART = 0.2
 # Noise of about this standard deviation, in levels, has no structure.
 _NOISE = 2.0
 # The sides of crops that are looked for, as shares of the largest that fits.
-_SCALES = np.linspace(1, 0.5, 17)
+_SCALES = np.linspace(1, 0.5, 9)
+_LEAST_SIDE = 4
 _PROMISING = 0.7  # The least correlation of a place that is looked at closer.
 _STEPS = (1 / 32, 1 / 64, 1 / 128)
 _PIECE = 1024  # Pairs compared at a time, some megabytes for each array.
@@ -64,18 +67,19 @@ def small(grey: np.ndarray) -> np.ndarray:
     return blocks.mean(axis=(-3, -1), dtype=np.float32)
 
 
-def has_details(images: np.ndarray) -> np.ndarray:
+def has_details(images: np.ndarray, least: float = _LEAST_DETAIL) -> np.ndarray:
     """Returns whether images have details to compare, bool [n].
 
     Args:
         images: float32 [n, 32, 32], grey values 0..255.
+        least: The least share of windows with details.
     """
     result = np.empty(len(images), bool)
     for start in range(0, len(images), _PIECE):
         part = images[start : start + _PIECE]
         _, variance = _windows(part)
         detailed = (variance > _DETAIL**2).mean(axis=(1, 2))
-        result[start : start + len(part)] = detailed >= _LEAST_DETAIL
+        result[start : start + len(part)] = detailed >= least
     return result
 
 
@@ -117,70 +121,113 @@ def _windows(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.maximum(_mean(images * images) - mean**2, 0)
 
 
-def find_crop(
-    whole: np.ndarray, part: np.ndarray, whole_aspect: float, part_aspect: float
-) -> Crop | None:
-    """Looks for an image in another one, of which it may be a part.
+def find_crops(
+    wholes: np.ndarray, parts: np.ndarray, ratios: np.ndarray
+) -> list[Crop | None]:
+    """Looks for images in other ones, of which they may be parts.
 
     Args:
-        whole: uint8 [64, 64], the grey thumbnail of the larger image.
-        part: uint8 [64, 64], that of the image that may be a part of it.
-        whole_aspect: Width over height of the larger image itself.
-        part_aspect: Width over height of the other image itself.
+        wholes: uint8 [p, 64, 64], the grey thumbnails of the larger images.
+        parts: uint8 [p, 64, 64], those of the images that may be parts.
+        ratios: float [p], the aspect (width over height) of the larger image
+            over that of the other one.
 
     Returns:
-        The best place, or None if no place is promising.
+        The best place of each pair, or None if no place is promising.
     """
-    # A part keeps its aspect: width · whole_aspect / height = part_aspect.
-    widest = min(1.0, part_aspect / whole_aspect)
-    widths = _SCALES * widest
-    heights = widths * whole_aspect / part_aspect
-    wanted = small(part)
-    start = _promising(small(whole), wanted, widths, heights)
-    if start is None:
-        return None
-    image = Image.fromarray(whole)
-    box = _refined(image, wanted, start, whole_aspect / part_aspect)
-    found = agreement(_cut(image, box)[None], wanted[None])
-    return Crop(float(found[0]), *box)
+    # Pairs of the same shapes are compared together.
+    shapes: dict[tuple[tuple[int, int], ...], list[int]] = {}
+    for pair, ratio in enumerate(ratios.tolist()):
+        shapes.setdefault(_sizes(ratio), []).append(pair)
+    small_wholes, small_parts = small(wholes), small(parts)
+    crops: list[Crop | None] = [None] * len(parts)
+    for sizes, pairs in shapes.items():
+        starts = _promising(small_wholes[pairs], small_parts[pairs], sizes)
+        for pair, start in zip(pairs, starts, strict=True):
+            if start is not None:
+                crops[pair] = _closer(
+                    Image.fromarray(wholes[pair]),
+                    small_parts[pair],
+                    start,
+                    float(ratios[pair]),
+                )
+    return crops
 
 
 Box = tuple[float, float, float, float]  # Left, top, width, height.
 
 
-def _promising(
-    whole: np.ndarray, part: np.ndarray, widths: np.ndarray, heights: np.ndarray
-) -> Box | None:
-    """Returns the place of highest correlation among all sizes and offsets."""
-    sizes = [
-        (max(1, round(height * SIDE)), max(1, round(width * SIDE)))
-        for width, height in zip(widths, heights, strict=True)
-    ]
-    padded = np.zeros((len(sizes), SIDE, SIDE), np.float32)
-    norms = np.empty(len(sizes), np.float32)
-    for number, (rows, columns) in enumerate(sizes):
-        template = _shrinking(rows) @ part @ _shrinking(columns).T
-        template -= template.mean()
-        padded[number, :rows, :columns] = template
-        norms[number] = np.linalg.norm(template)
-    products = fft.irfft2(
-        fft.rfft2(whole) * np.conj(fft.rfft2(padded)), (SIDE, SIDE)
+def _sizes(ratio: float) -> tuple[tuple[int, int], ...]:
+    """Returns the heights and widths that a part may have, in 32nds.
+
+    A part keeps its aspect, so that its height is its width times the ratio.
+    """
+    widths = _SCALES * min(1.0, 1 / ratio) * SIDE
+    return tuple(
+        (max(_LEAST_SIDE, round(width * ratio)), max(_LEAST_SIDE, round(width)))
+        for width in widths.tolist()
     )
-    sums, squares = _integral(whole), _integral(whole * whole)
-    best, place = _PROMISING, None
-    for number, (rows, columns) in enumerate(sizes):
-        down, right = SIDE - rows + 1, SIDE - columns + 1
-        count = rows * columns
-        total = _boxes(sums, rows, columns)
-        spread = _boxes(squares, rows, columns) - total**2 / count
-        norm = np.sqrt(np.maximum(spread, count)) * max(norms[number], 1)
-        found = products[number, :down, :right] / norm
-        highest = found.argmax()
-        if found.flat[highest] > best:
-            best = found.flat[highest]
-            top, left = np.unravel_index(highest, found.shape)
-            place = (left / SIDE, top / SIDE, widths[number], heights[number])
-    return place
+
+
+def _promising(
+    wholes: np.ndarray, parts: np.ndarray, sizes: tuple[tuple[int, int], ...]
+) -> list[Box | None]:
+    """Returns the place of highest correlation of each pair, if it is high.
+
+    Args:
+        wholes: float32 [p, 32, 32].
+        parts: float32 [p, 32, 32].
+        sizes: The heights and widths of parts to try, in pixels.
+    """
+    best = np.full(len(parts), _PROMISING)
+    places: list[Box | None] = [None] * len(parts)
+    spectra = fft.rfft2(wholes)
+    sums, squares = _integral(wholes), _integral(wholes * wholes)
+    for rows, columns in sizes:
+        found = _correlations(spectra, sums, squares, parts, rows, columns)
+        flat = found.reshape(len(parts), -1)
+        highest = flat.argmax(axis=1)
+        value = flat[np.arange(len(parts)), highest]
+        for pair in np.flatnonzero(value > best).tolist():
+            top, left = divmod(int(highest[pair]), found.shape[2])
+            places[pair] = (
+                left / SIDE, top / SIDE, columns / SIDE, rows / SIDE
+            )  # fmt: skip
+        best = np.maximum(best, value)
+    return places
+
+
+def _correlations(
+    spectra: np.ndarray,
+    sums: np.ndarray,
+    squares: np.ndarray,
+    parts: np.ndarray,
+    rows: int,
+    columns: int,
+) -> np.ndarray:
+    """Correlates images with their parts, shrunk to a size, at all offsets."""
+    template = _shrinking(rows) @ parts @ _shrinking(columns).T
+    template -= template.mean(axis=(1, 2), keepdims=True)
+    products = fft.irfft2(
+        spectra * np.conj(fft.rfft2(template, (SIDE, SIDE))), (SIDE, SIDE)
+    )[:, : SIDE - rows + 1, : SIDE - columns + 1]
+    count = rows * columns
+    total = _boxes(sums, rows, columns)
+    spread = _boxes(squares, rows, columns) - total**2 / count
+    # A level of noise for each pixel keeps flat places from dividing by zero.
+    norm = np.linalg.norm(template, axis=(1, 2))[:, None, None]
+    return products / (np.sqrt(np.maximum(spread, count)) * np.maximum(norm, 1))
+
+
+def _closer(
+    image: Image.Image, part: np.ndarray, start: Box, ratio: float
+) -> Crop | None:
+    """Refines a promising place, and returns how well it agrees."""
+    box = _refined(image, part, start, ratio)
+    cut = _cut(image, box)[None]
+    if not has_details(np.stack([cut[0], part]), _LEAST_DETAIL_OF_PART).all():
+        return None
+    return Crop(float(agreement(cut, part[None])[0]), *box)
 
 
 def _refined(
@@ -257,16 +304,16 @@ def _shrinking(side: int) -> np.ndarray:
     return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _integral(image: np.ndarray) -> np.ndarray:
-    sums = image.astype(np.float64).cumsum(0).cumsum(1)
-    return np.pad(sums, ((1, 0), (1, 0)))
+def _integral(images: np.ndarray) -> np.ndarray:
+    sums = images.astype(np.float64).cumsum(1).cumsum(2)
+    return np.pad(sums, ((0, 0), (1, 0), (1, 0)))
 
 
 def _boxes(sums: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Returns the sums over all boxes of a size, from an integral image."""
+    """Returns the sums over all boxes of a size, from integral images."""
     return (
-        sums[rows:, columns:]
-        - sums[:-rows, columns:]
-        - sums[rows:, :-columns]
-        + sums[:-rows, :-columns]
+        sums[:, rows:, columns:]
+        - sums[:, :-rows, columns:]
+        - sums[:, rows:, :-columns]
+        + sums[:, :-rows, :-columns]
     )
