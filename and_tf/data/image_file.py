@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from and_tf.data import image_depth, image_endings
+from and_tf.data import exif, image_depth, image_endings
 from and_tf.data.image_depth import Source, opened
 from and_tf.data.walking import UNREADABLE
 
@@ -107,6 +107,34 @@ class Header(NamedTuple):
     is_deep: bool
 
 
+class Decoded(NamedTuple):
+    """An image with what its file says beside the pixels.
+
+    Attributes:
+        pixels: uint8 `[H, W, 3]`, as `read_image` returns them.
+        alpha: uint8 `[H, W]`, 255 where the image is opaque; None if all of it
+            is.
+        exif: Its EXIF data.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    exif: exif.Exif
+
+
+def decode(source: Source) -> Decoded:
+    """Decodes an image file like `read_image`, with its alpha and EXIF data.
+
+    Args:
+        source: A path, or a file that is open for reading.
+
+    Raises:
+        OSError, ValueError and others: If Pillow cannot read the file.
+    """
+    with _upright(source) as (image, details):
+        return Decoded(_pixels(image, source), _alpha(image), details)
+
+
 def read_image(source: Source) -> np.ndarray:
     """Decodes an image file to upright pixels, uint8 `[H, W, 3]`.
 
@@ -122,13 +150,8 @@ def read_image(source: Source) -> np.ndarray:
     Raises:
         OSError, ValueError and others: If Pillow cannot read the file.
     """
-    with _open(source) as image:
-        _check_scans(image, source)
-        with _BUDGET.taken(image.width * image.height):
-            ImageOps.exif_transpose(image, in_place=True)
-            if image.mode.startswith(("I", "F")):
-                return image_depth.to_rgb(image, source)
-            return _rgb(image)
+    with _upright(source) as (image, _):
+        return _pixels(image, source)
 
 
 def largest_value(source: Source) -> int | None:
@@ -172,12 +195,28 @@ def read_header(source: Source) -> Header | str:
         with _open(source) as image:
             height, width = _upright_size(image)
             return Header(height, width, image.mode.startswith("I"))
-    except Refused as refused:
-        return str(refused)
-    except Image.DecompressionBombError:
+    except Exception as error:  # Pillow raises many kinds for broken files.
+        return why_not_read(error)
+
+
+def why_not_read(error: Exception) -> str:
+    """Returns a reason for `Skipped` that fits an error of this module."""
+    if isinstance(error, Refused):
+        return str(error)
+    if isinstance(error, Image.DecompressionBombError):
         return _too_large()
-    except Exception:  # Pillow raises many kinds of errors for broken files.
-        return UNREADABLE
+    return UNREADABLE
+
+
+@contextlib.contextmanager
+def _upright(source: Source) -> Iterator[tuple[Image.Image, exif.Exif]]:
+    """Opens an image, checks it, waits for memory and turns it upright."""
+    with _open(source) as image:
+        _check_scans(image, source)
+        with _BUDGET.taken(image.width * image.height):
+            details = exif.read(image)
+            ImageOps.exif_transpose(image, in_place=True)
+            yield image, details
 
 
 def _open(source: Source) -> Image.Image:
@@ -247,6 +286,20 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     if asked and image.getexif().get(_ORIENTATION) in _LYING:
         return width, height
     return height, width
+
+
+def _pixels(image: Image.Image, source: Source) -> np.ndarray:
+    if image.mode.startswith(("I", "F")):
+        return image_depth.to_rgb(image, source)
+    return _rgb(image)
+
+
+def _alpha(image: Image.Image) -> np.ndarray | None:
+    """Returns the opacity of each pixel; None if all are opaque."""
+    if not image.has_transparency_data:
+        return None
+    alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+    return None if alpha.min() == 255 else alpha
 
 
 def _rgb(image: Image.Image) -> np.ndarray:

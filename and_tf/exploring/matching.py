@@ -1,0 +1,319 @@
+"""Compares two images window by window, to tell a copy from a likeness.
+
+Two photographs of a beach correlate well as a whole: bright above, dark below.
+Their details do not. So small windows are compared one by one, each after its
+own mean and contrast, by the structure term of SSIM [1]. The agreement of two
+images is the share of windows with any details whose structure is the same. A
+filter changes no structure, and a watermark or a line of text changes that of
+the windows below it alone.
+
+[1] Wang et al., Image Quality Assessment: From Error Visibility to Structural
+    Similarity, 2004. https://doi.org/10.1109/TIP.2003.819861
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy import fft, ndimage
+
+SIDE = 32  # The side at which images are compared, in pixels.
+WINDOW = 7
+_SAME = 0.9  # The least structure term of windows that are the same.
+_DETAIL = 2.0  # The least standard deviation of a window with details.
+_LEAST_DETAIL = 0.05  # The least share of such windows.
+# A speck on a clear sky fits any other one if it may be moved and scaled.
+_LEAST_DETAIL_OF_PART = 0.2
+# Noise of about this standard deviation, in levels, has no structure.
+_NOISE = 2.0
+# The sides of crops that are looked for, as shares of the largest that fits.
+_SCALES = np.linspace(1, 0.5, 9)
+_LEAST_SIDE = 4
+_PROMISING = 0.7  # The least correlation of a place that is looked at closer.
+_STEPS = (1 / 32, 1 / 64, 1 / 128)
+_PIECE = 1024  # Pairs compared at a time, some megabytes for each array.
+
+
+_mean = functools.partial(
+    ndimage.uniform_filter, size=(1, WINDOW, WINDOW), mode="reflect"
+)
+
+
+class Crop(NamedTuple):
+    """Where an image lies in another one, all as shares of its sides.
+
+    Attributes:
+        agreement: See `agreement`.
+        left: The left side of the part.
+        top: Its upper side.
+        width: Its width.
+        height: Its height.
+    """
+
+    agreement: float
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+def small(grey: np.ndarray) -> np.ndarray:
+    """Halves grey thumbnails [..., 64, 64] to float32 [..., 32, 32]."""
+    *front, height, width = grey.shape
+    blocks = grey.reshape(*front, height // 2, 2, width // 2, 2)
+    return blocks.mean(axis=(-3, -1), dtype=np.float32)
+
+
+def has_details(images: np.ndarray, least: float = _LEAST_DETAIL) -> np.ndarray:
+    """Returns whether images have details to compare, bool [n].
+
+    Args:
+        images: float32 [n, 32, 32], grey values 0..255.
+        least: The least share of windows with details.
+    """
+    result = np.empty(len(images), bool)
+    for start in range(0, len(images), _PIECE):
+        part = images[start : start + _PIECE]
+        _, variance = _windows(part)
+        detailed = (variance > _DETAIL**2).mean(axis=(1, 2))
+        result[start : start + len(part)] = detailed >= least
+    return result
+
+
+def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Returns the share of windows with details that are the same.
+
+    Args:
+        first: float32 [p, 32, 32], grey values 0..255.
+        second: float32 [p, 32, 32], the images to compare them with.
+
+    Returns:
+        float32 [p], 0..1. It is 0 where there are hardly any details, as
+        nothing tells such images apart.
+    """
+    result = np.empty(len(first), np.float32)
+    for start in range(0, len(first), _PIECE):
+        part = slice(start, start + _PIECE)
+        result[part] = _agreement(first[part], second[part])
+    return result
+
+
+def _agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    first_mean, first_var = _windows(first)
+    second_mean, second_var = _windows(second)
+    covariance = _mean(first * second) - first_mean * second_mean
+    spread = np.sqrt(first_var * second_var)
+    noise = _NOISE**2
+    structure = (covariance + noise) / (spread + noise)
+    detailed = np.maximum(first_var, second_var) > _DETAIL**2
+    count = detailed.sum(axis=(1, 2))
+    same = (detailed & (structure > _SAME)).sum(axis=(1, 2))
+    enough = count >= _LEAST_DETAIL * first[0].size
+    return np.where(enough, same / np.maximum(count, 1), 0)
+
+
+def _windows(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the mean and the variance around each pixel, [p, 32, 32]."""
+    mean = _mean(images)
+    return mean, np.maximum(_mean(images * images) - mean**2, 0)
+
+
+def find_crops(
+    wholes: np.ndarray, parts: np.ndarray, ratios: np.ndarray
+) -> list[Crop | None]:
+    """Looks for images in other ones, of which they may be parts.
+
+    Args:
+        wholes: uint8 [p, 64, 64], the grey thumbnails of the larger images.
+        parts: uint8 [p, 64, 64], those of the images that may be parts.
+        ratios: float [p], the aspect (width over height) of the larger image
+            over that of the other one.
+
+    Returns:
+        The best place of each pair, or None if no place is promising.
+    """
+    # Pairs of the same shapes are compared together.
+    shapes: dict[tuple[tuple[int, int], ...], list[int]] = {}
+    for pair, ratio in enumerate(ratios.tolist()):
+        shapes.setdefault(_sizes(ratio), []).append(pair)
+    small_wholes, small_parts = small(wholes), small(parts)
+    crops: list[Crop | None] = [None] * len(parts)
+    for sizes, pairs in shapes.items():
+        starts = _promising(small_wholes[pairs], small_parts[pairs], sizes)
+        for pair, start in zip(pairs, starts, strict=True):
+            if start is not None:
+                crops[pair] = _closer(
+                    Image.fromarray(wholes[pair]),
+                    small_parts[pair],
+                    start,
+                    float(ratios[pair]),
+                )
+    return crops
+
+
+Box = tuple[float, float, float, float]  # Left, top, width, height.
+
+
+def _sizes(ratio: float) -> tuple[tuple[int, int], ...]:
+    """Returns the heights and widths that a part may have, in 32nds.
+
+    A part keeps its aspect, so that its height is its width times the ratio.
+    """
+    widths = _SCALES * min(1.0, 1 / ratio) * SIDE
+    return tuple(
+        (max(_LEAST_SIDE, round(width * ratio)), max(_LEAST_SIDE, round(width)))
+        for width in widths.tolist()
+    )
+
+
+def _promising(
+    wholes: np.ndarray, parts: np.ndarray, sizes: tuple[tuple[int, int], ...]
+) -> list[Box | None]:
+    """Returns the place of highest correlation of each pair, if it is high.
+
+    Args:
+        wholes: float32 [p, 32, 32].
+        parts: float32 [p, 32, 32].
+        sizes: The heights and widths of parts to try, in pixels.
+    """
+    best = np.full(len(parts), _PROMISING)
+    places: list[Box | None] = [None] * len(parts)
+    spectra = fft.rfft2(wholes)
+    sums, squares = _integral(wholes), _integral(wholes * wholes)
+    for rows, columns in sizes:
+        found = _correlations(spectra, sums, squares, parts, rows, columns)
+        flat = found.reshape(len(parts), -1)
+        highest = flat.argmax(axis=1)
+        value = flat[np.arange(len(parts)), highest]
+        for pair in np.flatnonzero(value > best).tolist():
+            top, left = divmod(int(highest[pair]), found.shape[2])
+            places[pair] = (
+                left / SIDE, top / SIDE, columns / SIDE, rows / SIDE
+            )  # fmt: skip
+        best = np.maximum(best, value)
+    return places
+
+
+def _correlations(
+    spectra: np.ndarray,
+    sums: np.ndarray,
+    squares: np.ndarray,
+    parts: np.ndarray,
+    rows: int,
+    columns: int,
+) -> np.ndarray:
+    """Correlates images with their parts, shrunk to a size, at all offsets."""
+    template = _shrinking(rows) @ parts @ _shrinking(columns).T
+    template -= template.mean(axis=(1, 2), keepdims=True)
+    products = fft.irfft2(
+        spectra * np.conj(fft.rfft2(template, (SIDE, SIDE))), (SIDE, SIDE)
+    )[:, : SIDE - rows + 1, : SIDE - columns + 1]
+    count = rows * columns
+    total = _boxes(sums, rows, columns)
+    spread = _boxes(squares, rows, columns) - total**2 / count
+    # A level of noise for each pixel keeps flat places from dividing by zero.
+    norm = np.linalg.norm(template, axis=(1, 2))[:, None, None]
+    return products / (np.sqrt(np.maximum(spread, count)) * np.maximum(norm, 1))
+
+
+def _closer(
+    image: Image.Image, part: np.ndarray, start: Box, ratio: float
+) -> Crop | None:
+    """Refines a promising place, and returns how well it agrees."""
+    box = _refined(image, part, start, ratio)
+    cut = _cut(image, box)[None]
+    if not has_details(np.stack([cut[0], part]), _LEAST_DETAIL_OF_PART).all():
+        return None
+    return Crop(float(agreement(cut, part[None])[0]), *box)
+
+
+def _refined(
+    image: Image.Image, part: np.ndarray, box: Box, ratio: float
+) -> Box:
+    """Moves and scales a box in ever smaller steps as correlation rises.
+
+    Args:
+        image: The image with the part.
+        part: float32 [32, 32].
+        box: Where to begin.
+        ratio: Height over width of the box, in shares of the image's sides.
+    """
+    box = _inside(*box[:3], ratio)
+    best = _correlation(_cut(image, box), part)
+    for step in _STEPS:
+        moved = True
+        while moved:
+            moved = False
+            for tried in _beside(box, step, ratio):
+                found = _correlation(_cut(image, tried), part)
+                if found > best + 1e-4:
+                    box, best, moved = tried, found, True
+    return box
+
+
+def _beside(box: Box, step: float, ratio: float) -> list[Box]:
+    left, top, width, height = box
+    middle, centre = left + width / 2, top + height / 2
+    moves = [
+        (left - step, top, width), (left + step, top, width),
+        (left, top - step, width), (left, top + step, width),
+    ]  # fmt: skip
+    for wider in (width - step, width + step):
+        taller = wider * ratio
+        moves.append((middle - wider / 2, centre - taller / 2, wider))
+    return [_inside(*move, ratio) for move in moves]
+
+
+def _inside(left: float, top: float, width: float, ratio: float) -> Box:
+    """Moves a box into the image, and shrinks it if it is larger."""
+    width = min(max(width, _STEPS[0]), 1.0, 1 / ratio)
+    height = min(width * ratio, 1.0)
+    left = min(max(left, 0.0), 1 - width)
+    return left, min(max(top, 0.0), 1 - height), width, height
+
+
+def _cut(image: Image.Image, box: Box) -> np.ndarray:
+    left, top, width, height = box
+    side = image.width
+    corners = (
+        left * side,
+        top * side,
+        min((left + width) * side, side),
+        min((top + height) * side, side),
+    )
+    cut = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, corners)
+    return np.asarray(cut, np.float32)
+
+
+def _correlation(first: np.ndarray, second: np.ndarray) -> float:
+    first, second = first - first.mean(), second - second.mean()
+    norms = np.sqrt((first * first).sum() * (second * second).sum())
+    return float((first * second).sum() / max(norms, 1.0))
+
+
+@functools.cache
+def _shrinking(side: int) -> np.ndarray:
+    """Returns the matrix [side, 32] that averages 32 pixels down to fewer."""
+    edges = np.linspace(0, SIDE, side + 1)
+    starts = np.maximum(edges[:-1, None], np.arange(SIDE))
+    ends = np.minimum(edges[1:, None], np.arange(1, SIDE + 1))
+    shares = np.maximum(ends - starts, 0)
+    return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _integral(images: np.ndarray) -> np.ndarray:
+    sums = images.astype(np.float64).cumsum(1).cumsum(2)
+    return np.pad(sums, ((0, 0), (1, 0), (1, 0)))
+
+
+def _boxes(sums: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Returns the sums over all boxes of a size, from integral images."""
+    return (
+        sums[:, rows:, columns:]
+        - sums[:, :-rows, columns:]
+        - sums[:, rows:, :-columns]
+        + sums[:, :-rows, :-columns]
+    )
