@@ -1,0 +1,1 @@
+"""Looks through a folder of images: clusters, duplicates, outliers, labels."""
