@@ -208,6 +208,29 @@ class Tab:
         for kind in ("Pressed", "Released"):
             self.mouse(kind, *box, modifiers)
 
+    def download(self, element: str, directory: pathlib.Path) -> bytes:
+        """Clicks on what saves a file, and returns the file's content.
+
+        Args:
+            element: An expression for the element to click on.
+            directory: An empty directory for the file.
+        """
+        self.call(
+            "Browser.setDownloadBehavior",
+            behavior="allow",
+            downloadPath=str(directory),
+            eventsEnabled=True,
+        )
+        self.events.clear()
+        self.click(element)
+        while True:
+            states = self.told("Browser.downloadProgress")
+            if states and states[-1]["state"] == "completed":
+                break
+            self._read()
+        name = self.told("Browser.downloadWillBegin")[-1]["suggestedFilename"]
+        return (directory / name).read_bytes()
+
     def screenshot(self, path: pathlib.Path, **clip: float) -> None:
         """Writes the page, or the part `clip` of it, as a PNG file."""
         options: dict[str, Any] = {"captureBeyondViewport": True}

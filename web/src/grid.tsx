@@ -146,7 +146,7 @@ function moved(
     End: count,
   };
   if (!(key in steps)) return null;
-  if (from < 0) return 0;
+  if (from < 0) return key === "End" ? count - 1 : 0;
   const next = from + steps[key];
   if (key === "ArrowUp" && next < 0) return from;
   return Math.max(0, Math.min(count - 1, next));
