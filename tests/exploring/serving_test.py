@@ -211,7 +211,7 @@ def test_a_browser_shows_the_page_and_its_images(server, tmp_path):
         for row in (0, 1, 2):
             tab.evaluate(f"document.querySelectorAll('.tile')[{row}].click()")
             tab.until(
-                "document.querySelector('.original img')?.naturalWidth"
+                "document.querySelector('img.original')?.naturalWidth"
                 f" === {row + 3}"
             )
         assert not tab.told("Runtime.exceptionThrown")

@@ -7,7 +7,7 @@ import { baseName, bytes, decimal, percent } from "./format";
 import {
   clusterName, current, detailed, groups, href, selection, sentence, toggle,
 } from "./state";
-import { Picture, TileButton } from "./tile";
+import { Original, Picture, TileButton } from "./tile";
 
 export function Details() {
   const row = current.value;
@@ -19,7 +19,10 @@ export function Details() {
         <h2 dir="auto" title={data.fileOf(row)}>{baseName(data.fileOf(row))}</h2>
         <button type="button" class="plain" aria-label="Close" title="Close (Esc)" onClick={() => (detailed.value = false)}>✕</button>
       </div>
-      <Original key={row} row={row} />
+      <div class="large" role="img" aria-label={data.fileOf(row)}>
+        <Picture row={row} side={192} />
+        <Original key={row} row={row} />
+      </div>
       <div class="buttons">
         <button type="button" aria-pressed={selected} title="Space" onClick={() => toggle(row)}>
           {selected ? "Selected" : "Select"}
@@ -32,27 +35,6 @@ export function Details() {
       <Facts row={row} />
       <Nearest row={row} />
     </aside>
-  );
-}
-
-/** The file itself over its small picture, which stays where it is missing. */
-function Original({ row }: { row: number }) {
-  const [there, setThere] = useState(false);
-  const url = data.imageUrl(row);
-  return (
-    <div class="original">
-      {!there && <Picture row={row} side={192} />}
-      {url && (
-        <img
-          src={url}
-          alt={data.fileOf(row)}
-          hidden={!there}
-          decoding="async"
-          onLoad={() => setThere(true)}
-          onError={() => setThere(false)}
-        />
-      )}
-    </div>
   );
 }
 

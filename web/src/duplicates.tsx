@@ -16,9 +16,12 @@ const SHOWN = 20;
 const keep = data.flags("keep");
 const kinds = data.text("duplicate_kind");
 
-/** The image of a group that the others are duplicates of. */
-function kept(rows: number[]): number {
-  return rows.find((row) => keep?.[row]) ?? rows[0];
+/**
+ * The image of a group that the others are duplicates of. It is undefined if
+ * that one is in the reference folder, and so not on this page.
+ */
+function kept(rows: number[]): number | undefined {
+  return rows.find((row) => keep?.[row]);
 }
 
 function droppable(rows: number[]): number[] {
@@ -66,16 +69,21 @@ export function Duplicates() {
 
 function keptFirst(rows: number[]): number[] {
   const first = kept(rows);
+  if (first === undefined) return rows;
   return [first, ...rows.filter((row) => row !== first)];
 }
 
 function Strip({ id, rows }: { id: number; rows: number[] }) {
   const extra = droppable(rows);
+  const first = kept(rows);
   const all = extra.length > 0 && extra.every((row) => selection.value.has(row));
   return (
     <>
       <h2>
         {counted(rows.length, "file")}
+        {first === undefined && (
+          <span class="quiet">The one to keep is in the reference folder.</span>
+        )}
         <button
           type="button"
           disabled={!extra.length}
@@ -85,15 +93,16 @@ function Strip({ id, rows }: { id: number; rows: number[] }) {
         </button>
       </h2>
       <div class="strip">
-        {rows.slice(0, SHOWN).map((row, i) => (
+        {rows.slice(0, SHOWN).map((row) => (
           <div class="member" key={row}>
             <TileButton
               row={row}
               side={SIDE}
               rows={rows}
               caption={caption(row)}
+              original
             />
-            {i > 0 && <Different row={row} />}
+            {first !== undefined && row !== first && <Different row={row} />}
           </div>
         ))}
         {rows.length > SHOWN && (
@@ -123,8 +132,9 @@ function Different({ row }: { row: number }) {
 /** Saves what was said to be different, if anything was. */
 function Apart() {
   const pairs = [...apart.value].flatMap((row): [number, number][] => {
-    const group = groups.get(data.numbers("duplicate_group")![row]);
-    return group ? [[row, kept(group)]] : [];
+    const group = groups.get(data.numbers("duplicate_group")![row]) ?? [];
+    const first = kept(group);
+    return first === undefined ? [] : [[row, first]];
   });
   if (!pairs.length) return null;
   return (

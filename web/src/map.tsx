@@ -16,6 +16,7 @@ import { Picture } from "./tile";
 const colour = signal(choices[0]?.[0] ?? "");
 const lasso = signal(false);
 const FURTHEST = 400;
+const MOST_NAMES = 200;
 
 /** What a mouse, a finger or a key does to the map. */
 interface Controls {
@@ -121,7 +122,7 @@ function LegendBox() {
       )}
       {legend.names && (
         <ul>
-          {legend.names.map(({ name, colour: fill, count, value }) => (
+          {legend.names.slice(0, MOST_NAMES).map(({ name, colour: fill, count, value }) => (
             <li key={value}>
               <button
                 type="button"
@@ -135,6 +136,9 @@ function LegendBox() {
               </button>
             </li>
           ))}
+          {legend.names.length > MOST_NAMES && (
+            <li class="quiet">and {number(legend.names.length - MOST_NAMES)} more</li>
+          )}
         </ul>
       )}
     </div>

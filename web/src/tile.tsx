@@ -1,6 +1,7 @@
 // One image as a small square, cut out of a sheet of many.
 
 import type { TargetedEvent } from "preact";
+import { useState } from "preact/hooks";
 import * as data from "./data";
 import { apart, current, open, select, selection, toggle } from "./state";
 
@@ -32,6 +33,23 @@ export function Picture({ row, side }: { row: number; side: number }) {
         backgroundSize: `${columns * side}px auto`,
         backgroundPosition: `${-at.column * side}px ${-at.row * side}px`,
       }}
+    />
+  );
+}
+
+/** The file itself, over its small picture, once a browser can show it. */
+export function Original({ row }: { row: number }) {
+  const [there, setThere] = useState(false);
+  const url = data.imageUrl(row);
+  if (!url) return null;
+  return (
+    <img
+      class="original"
+      src={url}
+      alt=""
+      hidden={!there}
+      decoding="async"
+      onLoad={() => setThere(true)}
     />
   );
 }
@@ -77,8 +95,10 @@ export function TileButton(props: {
   rows: number[];
   caption?: string;
   title?: string;
+  /** Whether to show the whole file, and not its middle alone. */
+  original?: boolean;
 }) {
-  const { row, side, rows, caption, title } = props;
+  const { row, side, rows, caption, title, original } = props;
   const selected = selection.value.has(row);
   const marks = [
     selected && "selected",
@@ -98,6 +118,7 @@ export function TileButton(props: {
       onKeyDown={(event) => stepped(event, row)}
     >
       <Picture row={row} side={side} />
+      {original && <Original key={row} row={row} />}
       <span class="mark" aria-hidden="true" />
       {caption && <small dir="auto">{caption}</small>}
     </button>

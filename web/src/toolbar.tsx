@@ -27,6 +27,8 @@ export function Tabs() {
   );
 }
 
+const MOST_OPTIONS = 1000;
+
 function Choice(props: {
   name: string;
   chosen: Signal<string>;
@@ -34,7 +36,8 @@ function Choice(props: {
   all?: string;
 }) {
   const { name, chosen, options, all } = props;
-  if (!options.length) return null;
+  // Of more, a search finds one sooner than a list does.
+  if (!options.length || options.length > MOST_OPTIONS) return null;
   return (
     <select
       aria-label={name}
