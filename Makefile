@@ -15,7 +15,7 @@ WORKERS ?= 2
 GPU ?=
 CUDA := $(if $(GPU),$(VENV)/installed-gpu)
 
-.PHONY: demo demo-pretrained test lint bench docs lock clean
+.PHONY: demo demo-pretrained test lint bench docs page lock clean
 
 # Trains on CIFAR-10 for about ten minutes on two cores. A second call goes on
 # with an interrupted run, or shows a finished one.
@@ -47,6 +47,13 @@ bench: $(VENV)/installed-bench $(CUDA)
 docs: $(VENV)/installed-docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "wrote site/index.html"
+
+# Builds the script of the page of and_tf.explore out of web/, which wants npm.
+# What it makes is committed, so that users need neither.
+page:
+	cd web && npm ci --silent && npm run --silent check && \
+	  npm run --silent build
+	@echo "wrote and_tf/exploring/page/explore.js"
 
 # Chooses the versions of all packages anew, for Bazel. Wants uv.
 lock:

@@ -105,9 +105,20 @@ class Tab:
         return message
 
     def open(
-        self, page: pathlib.Path, width: int, height: int, dark: bool = False
+        self,
+        page: pathlib.Path | str,
+        width: int,
+        height: int,
+        dark: bool = False,
     ) -> None:
-        """Loads a page from disk, for a screen of some size in pixels."""
+        """Loads a page, for a screen of some size in pixels.
+
+        Args:
+            page: A file on the disk, or a URL.
+            width: The width of the screen; below 500 it is that of a phone.
+            height: The height of the screen.
+            dark: Whether the reader prefers dark pages.
+        """
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -119,7 +130,8 @@ class Tab:
         scheme["value"] = "dark" if dark else "light"
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.events.clear()
-        self.call("Page.navigate", url=page.resolve().as_uri())
+        url = page if isinstance(page, str) else page.resolve().as_uri()
+        self.call("Page.navigate", url=url)
         while not self.told("Page.loadEventFired"):
             self._read()
 
@@ -138,6 +150,86 @@ class Tab:
         if "exceptionDetails" in result:
             raise RuntimeError(result["exceptionDetails"])
         return result["result"].get("value")
+
+    def until(self, script: str, frames: int = 600) -> None:
+        """Waits until an expression is true, for so many frames at most.
+
+        Raises:
+            RuntimeError: If it is false in the last of them, too.
+        """
+        self.evaluate(f"""(async () => {{
+            for (let frame = 0; frame < {frames}; frame++) {{
+              if ({script}) return;
+              await new Promise(requestAnimationFrame);
+            }}
+            throw new Error("never true: " + {json.dumps(script)});
+        }})()""")
+
+    def press(self, key: str, modifiers: int = 0) -> None:
+        """Presses a key, such as "ArrowLeft" or "a", and lets it go.
+
+        Args:
+            key: The key, as KeyboardEvent.key names it.
+            modifiers: 1 for Alt, 2 for Ctrl, 4 for Meta, 8 for Shift; or a
+                sum.
+        """
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+        text = "" if modifiers & ~8 else text
+        event = {"key": key, "modifiers": modifiers}
+        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **event)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **event)
+
+    def mouse(self, kind: str, x: float, y: float, modifiers: int = 0) -> None:
+        """Moves the mouse, or presses or releases its left button.
+
+        Args:
+            kind: "Moved", "Pressed" or "Released".
+            x: CSS pixels from the left of the screen.
+            y: CSS pixels from its top.
+            modifiers: As those of `press`.
+        """
+        self.call(
+            "Input.dispatchMouseEvent",
+            type=f"mouse{kind}",
+            x=x,
+            y=y,
+            button="left",
+            buttons=int(kind != "Released"),
+            clickCount=1,
+            modifiers=modifiers,
+        )
+
+    def click(self, element: str, modifiers: int = 0) -> None:
+        """Clicks in the middle of the element that an expression returns."""
+        box = self.evaluate(
+            f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])("
+            f"{element}.getBoundingClientRect())"
+        )
+        for kind in ("Pressed", "Released"):
+            self.mouse(kind, *box, modifiers)
+
+    def download(self, element: str, directory: pathlib.Path) -> bytes:
+        """Clicks on what saves a file, and returns the file's content.
+
+        Args:
+            element: An expression for the element to click on.
+            directory: An empty directory for the file.
+        """
+        self.call(
+            "Browser.setDownloadBehavior",
+            behavior="allow",
+            downloadPath=str(directory),
+            eventsEnabled=True,
+        )
+        self.events.clear()
+        self.click(element)
+        while True:
+            states = self.told("Browser.downloadProgress")
+            if states and states[-1]["state"] == "completed":
+                break
+            self._read()
+        name = self.told("Browser.downloadWillBegin")[-1]["suggestedFilename"]
+        return (directory / name).read_bytes()
 
     def screenshot(self, path: pathlib.Path, **clip: float) -> None:
         """Writes the page, or the part `clip` of it, as a PNG file."""

@@ -1,0 +1,121 @@
+// All about one image, and the images that are nearest to it.
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import * as data from "./data";
+import { baseName, bytes, decimal, percent } from "./format";
+import {
+  clusterName, current, detailed, groups, href, selection, sentence, toggle,
+} from "./state";
+import { Original, Picture, TileButton } from "./tile";
+
+export function Details() {
+  const row = current.value;
+  if (row === null || !detailed.value) return null;
+  const selected = selection.value.has(row);
+  return (
+    <aside class="details" aria-label="Details">
+      <div class="title">
+        <h2 dir="auto" title={data.fileOf(row)}>{baseName(data.fileOf(row))}</h2>
+        <button type="button" class="plain" aria-label="Close" title="Close (Esc)" onClick={() => (detailed.value = false)}>✕</button>
+      </div>
+      <div class="large" role="img" aria-label={data.fileOf(row)}>
+        <Picture row={row} side={192} />
+        <Original key={row} row={row} />
+      </div>
+      <div class="buttons">
+        <button type="button" aria-pressed={selected} title="Space" onClick={() => toggle(row)}>
+          {selected ? "Selected" : "Select"}
+        </button>
+        {data.numbers("x") && <a class="button" href={href("map")}>On the map</a>}
+        {data.imageUrl(row) && (
+          <a class="button" href={data.imageUrl(row)!} target="_blank" rel="noreferrer">Open file</a>
+        )}
+      </div>
+      <Facts row={row} />
+      <Nearest row={row} />
+    </aside>
+  );
+}
+
+const SHARES = [
+  "cluster_probability", "predicted_probability",
+  "neighbour_label_probability", "label_score",
+];
+const SCORES = [
+  "outlier_score",
+  "entropy", "neighbour_distance", "brightness", "contrast", "sharpness",
+];
+
+function facts(row: number): [string, ComponentChildren][] {
+  const value = (name: string) => data.numbers(name)?.[row] ?? NaN;
+  const word = (name: string) => data.text(name)?.at(row) ?? "";
+  const found: [string, ComponentChildren][] = [["File", data.fileOf(row)]];
+  const add = (name: string, content: ComponentChildren) => content && found.push([name, content]);
+  if (value("width")) add("Pixels", `${value("width")} × ${value("height")}`);
+  if (value("bytes") >= 0) add("Size", bytes(value("bytes")));
+  add("Taken", word("taken").replace("T", " "));
+  add("Place", data.flags("has_place")?.[row] ? "has GPS coordinates" : "");
+  add("Split", word("split"));
+  if (value("cluster") >= 0) {
+    const id = value("cluster");
+    add("Cluster", <a href={href("clusters", id)} dir="auto">{clusterName(id)}</a>);
+  }
+  add("Label", word("label"));
+  add("Predicted label", word("predicted_label"));
+  add("Neighbours’ label", word("neighbour_label"));
+  add("Issues", data.tagsOf("issues", row).join(", ").replaceAll("_", " "));
+  if (value("duplicate_group") >= 0) {
+    const kind = data.flags("keep")?.[row] ? "the one to keep" : word("duplicate_kind");
+    const id = value("duplicate_group");
+    add("Duplicates", <a href={href("duplicates", id)}>{`${kind || "yes"}, of ${groups.get(id)!.length}`}</a>);
+  }
+  for (const name of SHARES) {
+    if (!Number.isNaN(value(name))) add(sentence(name), percent(value(name)));
+  }
+  for (const name of SCORES) {
+    if (!Number.isNaN(value(name))) add(sentence(name), decimal(value(name)));
+  }
+  return found;
+}
+
+function Facts({ row }: { row: number }) {
+  return (
+    <dl class="facts">
+      {facts(row).map(([name, content]) => (
+        <div key={name}><dt>{name}</dt><dd dir="auto">{content}</dd></div>
+      ))}
+    </dl>
+  );
+}
+
+function Nearest({ row }: { row: number }) {
+  const [found, setFound] = useState<data.Neighbour[] | null>(null);
+  const asked = useRef(row);
+  useEffect(() => {
+    asked.current = row;
+    data.neighboursOf(row).then(
+      (near) => asked.current === row && setFound(near),
+      () => setFound(null),
+    );
+  }, [row]);
+  if (!found?.length) return null;
+  const rows = found.map((each) => each.row);
+  return (
+    <section>
+      <h3>Nearest images</h3>
+      <div class="near">
+        {found.map(({ row: near, distance }) => (
+          <TileButton
+            key={near}
+            row={near}
+            side={72}
+            rows={rows}
+            caption={(1 - distance).toFixed(2)}
+            title={`${data.fileOf(near)}: cosine ${(1 - distance).toFixed(3)}`}
+          />
+        ))}
+      </div>
+    </section>
+  );
+}
