@@ -62,6 +62,11 @@ class ExploreDirectory:
         return self.path / "explore.json"
 
     @property
+    def sprites(self) -> pathlib.Path:
+        """The sheets of small pictures that the page shows."""
+        return self.path / "page" / "sprites"
+
+    @property
     def page(self) -> pathlib.Path:
         """The page to look through the images."""
         return self.path / "index.html"

@@ -151,17 +151,22 @@ class Exploration:
                 min(self.config.neighbours, len(self.all_rows) - 1),
                 exclude_self=True,
             )
-        apart = self.directory.not_duplicates
-        pairs = []
-        if apart.exists():
-            columns = "file", "other"
-            pairs = text_tables.read_pairs(apart, columns, "output")
-        return duplicates.find(
-            self.images,
-            near.index,
-            near.similarity,
-            [(one, other) for _, one, other in pairs],
-        )
+        return duplicates.find(self.images, near.index, self._apart())
+
+    def _apart(self) -> np.ndarray | None:
+        """Reads the pairs that a user has marked as no duplicates, [A, 2]."""
+        path = self.directory.not_duplicates
+        if not path.exists():
+            return None
+        row_of = {file: row for row, file in enumerate(self.images.file)}
+        columns = "file", "other"
+        pairs = [
+            (row_of.get(one), row_of.get(other))
+            for _, one, other in text_tables.read_pairs(path, columns, "output")
+        ]
+        # Files may have been deleted since.
+        there = [pair for pair in pairs if None not in pair]
+        return np.array(there, np.int64).reshape(-1, 2)
 
     @functools.cached_property
     def isolation(self) -> np.ndarray:

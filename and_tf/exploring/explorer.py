@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import pyarrow as pa
+
 from and_tf.data.walking import summaries, utf8
-from and_tf.exploring import encoder, experiment, map_points, results
+from and_tf.exploring import (
+    encoder,
+    experiment,
+    map_points,
+    page,
+    results,
+    serving,
+    sprites,
+)
 from and_tf.exploring.config import ExploreConfig
 from and_tf.exploring.directory import ExploreDirectory
 from and_tf.exploring.experiment import Exploration
@@ -42,12 +53,34 @@ def explore(config: ExploreConfig) -> None:
     _timed("compare", lambda: (found.near, found.duplicates, found.issues))
     _timed("cluster", lambda: found.clusters)
     _timed("map", lambda: found.map)
-    rows = _timed("write", lambda: results.write(found))
+    rows = _timed("write", lambda: _write(found))
     _tell(found)
     print(f"\n{found.count:,} images in {duration(time.monotonic() - start)}")
-    print(
-        f"wrote {directory.path / 'images.parquet'}, {rows.num_columns} columns"
+    print(f"look through them: {directory.page}")
+    if config.serve:
+        files = images.path[: found.count]
+        serving.serve(
+            serving.PageServer(directory.path, files, rows, port=config.port)
+        )
+
+
+def _write(found: Exploration) -> pa.Table:
+    """Writes the tables and the page; returns the table of images."""
+    rows = results.write(found)
+    directory = found.directory
+    layout = sprites.write(
+        found.images.thumbnails[: found.count], directory.sprites
     )
+    root = os.path.relpath(found.config.images, directory.path)
+    page.write(
+        directory.path,
+        rows,
+        layout,
+        os.path.basename(os.path.abspath(found.config.images)),
+        results.notes(found),
+        utf8(root.replace(os.sep, "/")),
+    )
+    return rows
 
 
 def _timed(what: str, compute: Callable[[], Result]) -> Result:

@@ -6,6 +6,7 @@ import collections
 import csv
 import datetime
 import io
+import itertools
 import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from and_tf.data import walking
-from and_tf.exploring import clusters, map_points, table
+from and_tf.exploring import clusters, duplicates, map_points, table
 from and_tf.exploring.experiment import Exploration
 from and_tf.exploring.measured import REFERENCE
 from and_tf.utils import atomic_files
@@ -191,24 +192,24 @@ def _write_duplicates(found: Exploration) -> None:
 def _leaks(
     found: Exploration, groups: Iterable[Sequence[int]]
 ) -> Iterable[tuple[str, ...]]:
-    """Yields the pairs of duplicates that lie in different splits."""
-    images, group = found.images, found.duplicates
+    """Yields duplicates in different splits, then those in the reference."""
+    images, relations = found.images, found.duplicates.relations
     for rows in groups:
-        for place, one in enumerate(rows):
-            for other in rows[place + 1 :]:
-                splits = _split(found, one), _split(found, other)
-                if splits[0] != splits[1]:
-                    yield (
-                        images.file[one],
-                        splits[0],
-                        images.file[other],
-                        splits[1],
-                        group.kind[one] or group.kind[other],
-                    )
-
-
-def _split(found: Exploration, row: int) -> str:
-    return found.places[row].split if row < found.count else REFERENCE
+        for one, other in itertools.combinations(rows, 2):
+            if max(one, other) >= found.count:
+                continue
+            splits = [found.places[row].split for row in (one, other)]
+            if splits[0] != splits[1]:
+                kind = relations.kind(other, one)
+                yield (
+                    images.file[one], splits[0],
+                    images.file[other], splits[1], kind,
+                )  # fmt: skip
+    for row, other, kind in duplicates.leaks(images, found.duplicates):
+        yield (
+            images.file[row], found.places[row].split,
+            images.file[other], REFERENCE, kind,
+        )  # fmt: skip
 
 
 def summary(found: Exploration) -> dict[str, Any]:
@@ -240,6 +241,25 @@ def summary(found: Exploration) -> dict[str, Any]:
             "T", "seconds"
         ),
     }
+
+
+def notes(found: Exploration) -> list[str]:
+    """Returns sentences that say how the images were compared."""
+    encoder, told = found.encoder, summary(found)
+    sentences = [
+        f"Images are compared by {encoder.name}."
+        if encoder.whitens
+        else f"Images are compared by {encoder.name}, whose weights have seen "
+        f"{encoder.labels}.",
+        f"The map is a {told['map']} of {told['dimensions']} numbers an image; "
+        "near points are alike, far distances say little.",
+    ]
+    if told["cluster_sizes_tried"]:
+        sentences.append(
+            f"{told['clusters']} clusters have the highest silhouette of the "
+            "numbers that were tried; --clusters takes another one."
+        )
+    return sentences
 
 
 def _write_csv(
