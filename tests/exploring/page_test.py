@@ -135,6 +135,10 @@ def test_every_view_fits_and_can_be_read(many, tab, size, dark):
             ".map(e => getComputedStyle(e).color)"
         )
         assert min(map(functools.partial(contrast, paper), colours)) >= 4.5
+    tab.evaluate(f"{tile(1)}.click()")
+    tab.evaluate("document.querySelector('.fold').click()")
+    tab.until("document.querySelector('.unfolded') && " + FILE)
+    assert tab.evaluate("document.documentElement.scrollWidth") == size[0]
     assert_quiet(tab)
 
 
