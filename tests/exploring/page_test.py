@@ -135,6 +135,10 @@ def test_every_view_fits_and_can_be_read(many, tab, size, dark):
             ".map(e => getComputedStyle(e).color)"
         )
         assert min(map(functools.partial(contrast, paper), colours)) >= 4.5
+    tab.evaluate(f"{tile(1)}.click()")
+    tab.evaluate("document.querySelector('.fold').click()")
+    tab.until("document.querySelector('.unfolded') && " + FILE)
+    assert tab.evaluate("document.documentElement.scrollWidth") == size[0]
     assert_quiet(tab)
 
 
@@ -458,7 +462,7 @@ def test_duplicates_are_dropped_or_kept_apart(many, tab, tmp_path):
     assert tab.evaluate(SELECTED) == f"{(~kept).sum() - 1} selected"
     content = tab.download(button("Save 1 pair"), tmp_path)
     assert content.decode().splitlines() == [
-        "file,other", "folder/000001.png,folder/000000.png",
+        "file,other_file", "folder/000001.png,folder/000000.png",
     ]  # fmt: skip
     tab.open(path.resolve().as_uri() + "?again#duplicates", *DESKTOP)
     tab.until("document.querySelector('.group .member')")

@@ -55,7 +55,7 @@ TYPES = {
 class Sheets:
     """The layout of sheets of `SIDE` × `SIDE` tiles."""
 
-    sheets: Sequence[str]
+    files: Sequence[str]
     tile: int = TILE
     columns: int = SIDE
     rows: int = SIDE
@@ -88,8 +88,8 @@ def sheets(folder: pathlib.Path, count: int) -> Sheets:
         for i in range(min(SIDE**2, count - start)):
             tile = Image.new("RGB", (TILE, TILE), colour(start + i))
             sheet.paste(tile, (i % SIDE * TILE, i // SIDE * TILE))
-        names.append(f"{folder.name}/{len(names)}.png")
-        sheet.save(folder / f"{len(names) - 1}.png")
+        names.append(f"{len(names)}.png")
+        sheet.save(folder / names[-1])
     return Sheets(names)
 
 
@@ -169,8 +169,8 @@ def write(
     output: pathlib.Path, shown: pa.Table, root: pathlib.Path | None = None
 ) -> pathlib.Path:
     """Writes a page with sheets, and returns the path of index.html."""
-    layout = sheets(output / "page" / "sprites", min(shown.num_rows, 256))
-    repeated = layout.sheets * (1 + shown.num_rows // 256)
+    layout = sheets(output / page.SPRITES, min(shown.num_rows, 256))
+    repeated = layout.files * (1 + shown.num_rows // 256)
     relative = os.path.relpath(root or output, output)
     return page.write(
         output,

@@ -20,7 +20,7 @@ def test_it_is_what_the_sources_build(tmp_path):
     shutil.copytree(
         WEB, tmp_path / "web", ignore=shutil.ignore_patterns("node_modules")
     )
-    command = ["npm", "ci", "--prefer-offline"]
+    command = ["npm", "ci", "--prefer-offline", "--fetch-retries=0"]
     installed = subprocess.run(
         command, cwd=tmp_path / "web", capture_output=True, text=True
     )

@@ -27,51 +27,56 @@ export function Details() {
         <button type="button" aria-pressed={selected} title="Space" onClick={() => toggle(row)}>
           {selected ? "Selected" : "Select"}
         </button>
-        {data.numbers("x") && <a class="button" href={href("map")}>On the map</a>}
+        {data.numbers("x") && <a class="button" href={href("map")}>Map</a>}
         {data.imageUrl(row) && (
           <a class="button" href={data.imageUrl(row)!} target="_blank" rel="noreferrer">Open file</a>
         )}
       </div>
-      <Facts row={row} />
       <Nearest row={row} />
+      <Facts row={row} />
     </aside>
   );
 }
 
-const SHARES = [
-  "cluster_probability", "predicted_probability",
-  "neighbour_label_probability", "label_score",
-];
 const SCORES = [
-  "outlier_score",
-  "entropy", "neighbour_distance", "brightness", "contrast", "sharpness",
+  "label_score", "outlier_score", "entropy", "neighbour_distance",
+  "brightness", "contrast", "sharpness",
 ];
 
+/** All that is known of a row, as names and values. */
 function facts(row: number): [string, ComponentChildren][] {
   const value = (name: string) => data.numbers(name)?.[row] ?? NaN;
   const word = (name: string) => data.text(name)?.at(row) ?? "";
+  const sure = (name: string) =>
+    Number.isNaN(value(name)) ? "" : ` (${percent(value(name))})`;
   const found: [string, ComponentChildren][] = [["File", data.fileOf(row)]];
-  const add = (name: string, content: ComponentChildren) => content && found.push([name, content]);
+  const add = (name: string, content: ComponentChildren) => {
+    if (content) found.push([name, content]);
+  };
+  const addWord = (name: string, column: string, probability: string) =>
+    add(name, word(column) && `${word(column)}${sure(probability)}`);
+
   if (value("width")) add("Pixels", `${value("width")} × ${value("height")}`);
   if (value("bytes") >= 0) add("Size", bytes(value("bytes")));
   add("Taken", word("taken").replace("T", " "));
   add("Place", data.flags("has_place")?.[row] ? "has GPS coordinates" : "");
   add("Split", word("split"));
   if (value("cluster") >= 0) {
-    const id = value("cluster");
-    add("Cluster", <a href={href("clusters", id)} dir="auto">{clusterName(id)}</a>);
+    add("Cluster", (
+      <>
+        <a href={href("clusters", value("cluster"))}>{clusterName(value("cluster"))}</a>
+        {sure("cluster_probability")}
+      </>
+    ));
   }
   add("Label", word("label"));
-  add("Predicted label", word("predicted_label"));
-  add("Neighbours’ label", word("neighbour_label"));
+  addWord("Predicted label", "predicted_label", "predicted_probability");
+  addWord("Neighbours’ label", "neighbour_label", "neighbour_label_probability");
   add("Issues", data.tagsOf("issues", row).join(", ").replaceAll("_", " "));
   if (value("duplicate_group") >= 0) {
     const kind = data.flags("keep")?.[row] ? "the one to keep" : word("duplicate_kind");
     const id = value("duplicate_group");
     add("Duplicates", <a href={href("duplicates", id)}>{`${kind || "yes"}, of ${groups.get(id)!.length}`}</a>);
-  }
-  for (const name of SHARES) {
-    if (!Number.isNaN(value(name))) add(sentence(name), percent(value(name)));
   }
   for (const name of SCORES) {
     if (!Number.isNaN(value(name))) add(sentence(name), decimal(value(name)));

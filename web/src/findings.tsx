@@ -1,7 +1,7 @@
 // What may be wrong: images with issues, and labels that neighbours doubt.
 
 import * as data from "./data";
-import { number, percent } from "./format";
+import { number } from "./format";
 import { Grid } from "./grid";
 import { go, passing, route, sentence, usual, type View } from "./state";
 
@@ -72,7 +72,8 @@ export function Issues() {
   );
 }
 
-const PAIRS = 12;
+// So many confusions have a button of their own, if they are of two or more.
+const PAIRS = 10;
 const pairOf = (row: number) => {
   const [given, near] = [data.text("label"), data.text("neighbour_label")];
   return `${given?.at(row) || "no label"} → ${near?.at(row) || "unknown"}`;
@@ -92,16 +93,12 @@ export function labelIssues(mask: Uint8Array): Chip[] {
   }
   const most = [...pairs.values()].sort((a, b) => b.rows.length - a.rows.length);
   const wanted = most.find(({ key }) => key === route.value.part);
-  const first = most.slice(0, PAIRS);
+  const first = most.slice(0, PAIRS).filter(({ rows }) => rows.length > 1);
   if (wanted && !first.includes(wanted)) first.push(wanted);
   return [all, ...first];
 }
 
-const labelCaption = (row: number) => {
-  const sure = data.numbers("neighbour_label_probability");
-  const pair = pairOf(row).replace(" → ", "\n→ ");
-  return `${pair}${sure ? ` ${percent(sure[row])}` : ""}`;
-};
+const labelCaption = (row: number) => pairOf(row).replace(" → ", "\n→ ");
 
 export function Labels() {
   const chips = labelIssues(passing.value);

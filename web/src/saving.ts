@@ -59,7 +59,7 @@ export function savePairs(pairs: [number, number][]): void {
   const lines = pairs.map((pair) =>
     pair.map((row) => cellOfText(data.fileOf(row))).join(","),
   );
-  const text = ["file,other", ...lines, ""].join("\n");
+  const text = ["file,other_file", ...lines, ""].join("\n");
   save("not_duplicates.csv", [text], "text/csv;charset=utf-8");
 }
 

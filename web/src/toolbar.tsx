@@ -74,7 +74,7 @@ export function Filters() {
   let count = 0;
   for (const passes of passing.value) count += passes;
   return (
-    <div class={more ? "toolbar more" : "toolbar"} role="search">
+    <div class={more ? "toolbar unfolded" : "toolbar"} role="search">
       <input
         id="query"
         type="search"

@@ -16,6 +16,7 @@ from and_tf.reporting.page import environment
 from and_tf.utils import atomic_files
 
 INDEX, FOLDER = "index.html", "page"
+SPRITES = f"{FOLDER}/sprites"  # Where the sheets of small pictures are.
 REMEDY = "Make room or change --output, then run the same command again."
 # Rows whose neighbours are in one file. The page loads such a file when it
 # shows an image of it, so that it opens as quickly with many images.
@@ -32,8 +33,7 @@ class Sprites(Protocol):
             sheet is as wide as the others.
         rows: The number of tiles one below the other; the last sheet may have
             fewer.
-        sheets: The sheets' paths below the folder `page` of the output, with
-            slashes, such as "sprites/0.jpg".
+        files: The names of the sheets in the folder `SPRITES` of the output.
     """
 
     @property
@@ -43,7 +43,7 @@ class Sprites(Protocol):
     @property
     def rows(self) -> int: ...
     @property
-    def sheets(self) -> Sequence[str]: ...
+    def files(self) -> Sequence[str]: ...
 
 
 def write(
@@ -132,7 +132,7 @@ def _layout(sprites: Sprites) -> dict[str, Any]:
         "tile": sprites.tile,
         "columns": sprites.columns,
         "rows": sprites.rows,
-        "sheets": [_url(sheet) for sheet in sprites.sheets],
+        "sheets": [_url(f"sprites/{name}") for name in sprites.files],
     }
 
 
