@@ -12,6 +12,9 @@ from and_tf.utils.flag_config import FlagConfig, Group, option
 FOLDERS = "folders"
 KMEANS, HDBSCAN = "kmeans", "hdbscan"
 KNN, LINEAR = "knn", "linear"
+FIFTYONE, LABEL_STUDIO = "fiftyone", "label_studio"
+TENSORBOARD, LINKS = "tensorboard", "links"
+FORMATS = (FIFTYONE, LABEL_STUDIO, TENSORBOARD, LINKS)
 DEFAULT_ENCODER = "efficientnet_lite0"
 
 
@@ -40,6 +43,14 @@ class ExploreConfig(FlagConfig):
         "only images that are new or have changed are embedded.",
         required="a directory",
         path=True,
+    )
+    formats: str = option(
+        Group.OUTPUT,
+        "",
+        "What to write for other tools beside the tables, with commas between: "
+        "fiftyone, label_studio, tensorboard (its projector), and links, "
+        "folders of links to the images by cluster and by group of "
+        "duplicates. No image is copied.",
     )
     run_dir: str = option(
         Group.MODEL,
@@ -196,12 +207,26 @@ class ExploreConfig(FlagConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _ = self.export_formats  # Raises an error for unknown ones.
         checkpoint_names.round_of(self.checkpoint)  # Refuses bad names.
         if self.run_dir and self.encoder:
             raise InputError(
                 "Expected --run_dir or --encoder. Received both: "
                 f"{self.run_dir} and {self.encoder}. Leave one out."
             )
+
+    @property
+    def export_formats(self) -> tuple[str, ...]:
+        """The names in `formats`, in order, without duplicates."""
+        names = [name.strip() for name in self.formats.split(",")]
+        names = [name for name in names if name]
+        unknown = [name for name in names if name not in FORMATS]
+        if unknown:
+            raise InputError(
+                f"Expected --formats to be some of {', '.join(FORMATS)}, with "
+                f"commas between. Received: {unknown[0]!r}."
+            )
+        return tuple(dict.fromkeys(names))
 
     @property
     def output_directory(self) -> pathlib.Path:

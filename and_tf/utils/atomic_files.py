@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from and_tf.utils import temporary_files
 from and_tf.utils.errors import InputError
 
-_REMEDY = (
+REMEDY = (
     "Make room or name another directory, then run again with --resume; what "
     "was written before is complete."
 )
@@ -21,7 +21,7 @@ _REMEDY = (
 def write(
     path: pathlib.Path,
     fill: Callable[[BinaryIO], object],
-    remedy: str = _REMEDY,
+    remedy: str = REMEDY,
 ) -> None:
     """Writes a file under a temporary name, then renames it.
 
@@ -63,13 +63,13 @@ def _complete(file: BinaryIO, fill: Callable[[BinaryIO], object]) -> None:
 
 
 def unwritable(
-    path: pathlib.Path, why: str, remedy: str = _REMEDY
+    path: pathlib.Path, why: str, remedy: str = REMEDY
 ) -> InputError:
     """Makes the error for a file that cannot be written."""
     return InputError(f"{path} cannot be written: {why}. {remedy}")
 
 
-def write_text(path: pathlib.Path, text: str, remedy: str = _REMEDY) -> None:
+def write_text(path: pathlib.Path, text: str, remedy: str = REMEDY) -> None:
     """Writes UTF-8 text, whole or not at all.
 
     Names of files that are not UTF-8, which Python holds as surrogates, are
@@ -79,7 +79,7 @@ def write_text(path: pathlib.Path, text: str, remedy: str = _REMEDY) -> None:
     write(path, lambda file: file.write(content), remedy)
 
 
-def write_json(path: pathlib.Path, value: Any, remedy: str = _REMEDY) -> None:
+def write_json(path: pathlib.Path, value: Any, remedy: str = REMEDY) -> None:
     """Writes indented JSON, whole or not at all."""
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     write_text(path, text, remedy)

@@ -11,17 +11,16 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import api as hparams
 
 from and_tf import figures
+from and_tf.figures import projector
 from and_tf.figures.tiles import Images, take
 from and_tf.method.discovery import Neighbourhoods
 from and_tf.training.callbacks.event_files import (
     keep_events,
     writing,
 )
-from and_tf.utils import atomic_files
 
 TAGS = {  # TensorBoard's tags by the keys of an epoch's logs.
     "loss": "loss",
@@ -165,32 +164,13 @@ class TensorBoardWriter(keras.callbacks.Callback):
             labels: int64 [N], −1 where unlabelled, or None.
             class_names: The names of the labels, or None.
         """
-        sheet = figures.sprite(take(images, numbers), THUMBNAIL)
-        with writing(self._directory):
-            self._write_points(
-                embeddings, sheet, _metadata(numbers, labels, class_names)
-            )
-
-    def _write_points(
-        self, embeddings: np.ndarray, sheet: np.ndarray, metadata: str
-    ) -> None:
-        """Writes the projector's files: embeddings, sprites and metadata."""
-        figures.save_png(sheet, self._directory / "sprite.png")
-        np.savetxt(
-            self._directory / "embeddings.tsv",
+        projector.write(
+            self._directory,
             embeddings,
-            fmt="%.5g",
-            delimiter="\t",
+            figures.sprite(take(images, numbers), THUMBNAIL),
+            THUMBNAIL,
+            _metadata(numbers, labels, class_names),
         )
-        atomic_files.write_text(self._directory / "metadata.tsv", metadata)
-        config = projector.ProjectorConfig()
-        points = config.embeddings.add()
-        points.tensor_name = "embeddings"
-        points.tensor_path = "embeddings.tsv"
-        points.metadata_path = "metadata.tsv"
-        points.sprite.image_path = "sprite.png"
-        points.sprite.single_image_dim.extend([THUMBNAIL, THUMBNAIL])
-        projector.visualize_embeddings(str(self._directory), config)
 
     def close(self) -> None:
         """Closes the file; nothing can be written afterwards."""
@@ -242,10 +222,10 @@ def _metadata(
 ) -> str:
     """Returns the projector's table, with a header if it has two columns."""
     if labels is None:
-        return "".join(f"{number}\n" for number in numbers)
-    lines = ["class\tnumber\n"]
+        return projector.table(["number"], [[n] for n in numbers])
+    rows = []
     for number in numbers:
         label = labels[number]
         name = class_names[label] if class_names and label >= 0 else label
-        lines.append(f"{' '.join(str(name).split())}\t{number}\n")
-    return "".join(lines)
+        rows.append([name, number])
+    return projector.table(["class", "number"], rows)

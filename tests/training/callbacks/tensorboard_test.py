@@ -182,7 +182,7 @@ def test_the_projector_gets_points_names_and_thumbnails(tmp_path) -> None:
     assert lines[:5] == [
         "class\tnumber",
         "cat\t0",
-        "tab by\t1",
+        "tab\\tby\t1",
         "ü\t2",
         "-1\t3",
     ]

@@ -1,0 +1,61 @@
+"""Writes embeddings with thumbnails for TensorBoard's projector."""
+
+from __future__ import annotations
+
+import io
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from and_tf.exploring.outgoing import REMEDY, Outgoing
+from and_tf.figures import projector, tiles
+
+DIRECTORY = "tensorboard"
+# The projector moves so many points smoothly; more are drawn evenly.
+MOST_POINTS = 20_000
+SIDE = 32  # Of a point's image, in pixels.
+_COLUMNS = (
+    "file", "cluster_name", "label", "predicted_label", "neighbour_label",
+    "split", "duplicate_group", "duplicate_kind", "is_prototype", "is_outlier",
+    "outlier_score", "is_label_issue", "label_score",
+)  # fmt: skip
+
+
+def write(images: Outgoing, directory: pathlib.Path) -> pathlib.Path:
+    """Writes tensorboard/, which `tensorboard --logdir` shows.
+
+    Args:
+        images: The images. Of more than `MOST_POINTS` some are left out, at
+            equal distances in the table.
+        directory: The directory to write to.
+
+    Returns:
+        The directory of the projector's files.
+    """
+    count = len(images.table)
+    shown = min(count, MOST_POINTS)
+    rows = np.arange(shown) * count // shown
+    # With a second column the table has a header; the projector needs one.
+    columns = ["file", *images.known(_COLUMNS[1:])]
+    sheet = tiles.sprite([_decoded(images.thumbnails[r]) for r in rows], SIDE)
+    cells = [
+        [row.get(column, "") for column in columns]
+        for _, row in images.rows(columns, rows)
+    ]
+    projector.write(
+        directory / DIRECTORY,
+        images.embeddings[rows],
+        sheet,
+        SIDE,
+        projector.table(columns, cells),
+        REMEDY,
+    )
+    return directory / DIRECTORY
+
+
+def _decoded(thumbnail: bytes) -> np.ndarray:
+    """Decodes a JPEG at the smallest size that is not below a tile's."""
+    with Image.open(io.BytesIO(thumbnail)) as image:
+        image.draft("RGB", (SIDE, SIDE))
+        return np.asarray(image.convert("RGB"))
