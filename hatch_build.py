@@ -10,7 +10,7 @@ from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
-_EXTRAS = ("gpu", "hub", "onnx", "bench", "dev", "docs", "weights")
+_EXTRAS = ("gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore")
 
 
 class RequirementsHook(MetadataHookInterface):

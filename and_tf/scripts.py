@@ -50,3 +50,8 @@ def finetune() -> None:
 def sweep() -> None:
     """Runs `and-sweep`."""
     run_as_main("and_tf.sweep")
+
+
+def explore() -> None:
+    """Runs `and-explore`."""
+    run_as_main("and_tf.explore")

@@ -20,9 +20,11 @@ from export.serving import warmup
 from tests.build_test import FILES, targets_of
 
 ROOT = pathlib.Path(__file__).parents[1]
-EXTRAS = ("gpu", "hub", "onnx", "bench", "dev", "docs", "weights")
-# Used where they are installed; the last three are the extra onnx.
-OPTIONAL = {"pillow-heif", "onnx", "onnxruntime", "tf2onnx"}
+EXTRAS = (
+    "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore",
+)  # fmt: skip
+# Used where they are installed; three are the extra onnx, one is explore.
+OPTIONAL = {"pillow-heif", "umap-learn", "onnx", "onnxruntime", "tf2onnx"}
 
 # Calls installed commands, given as JSON, each in a fork of its own that
 # writes to a file of its own; prints their exit codes.

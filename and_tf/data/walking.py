@@ -24,9 +24,13 @@ _WHY = {
     _NOTHING: "that are links to nothing",
     _SPECIAL: "that are no ordinary files",
 }
-_RESULTS = "that are directories of runs or sweeps, whose pictures are no data"
+_RESULTS = "that are directories of results, whose pictures are no data"
 # The names of files by which directories of runs and of sweeps are recognised.
-_MARKS = {"flags.cfg", "checkpoints"}, {"table.md", "table.csv", "plot.png"}
+_MARKS = (
+    {"flags.cfg", "checkpoints"},
+    {"table.md", "table.csv", "plot.png"},
+    {"images.parquet", "explore.json"},
+)
 _TWICE = "that are links to folders that are read already"
 # Hidden files, and the folder that macOS adds to its archives.
 _HIDDEN = (".", "__MACOSX")

@@ -159,7 +159,7 @@ class Exploration:
         if not path.exists():
             return None
         row_of = {file: row for row, file in enumerate(self.images.file)}
-        columns = "file", "other"
+        columns = "file", "other_file"
         pairs = [
             (row_of.get(one), row_of.get(other))
             for _, one, other in text_tables.read_pairs(path, columns, "output")
