@@ -25,7 +25,7 @@ _WHY = {
     _SPECIAL: "that are no ordinary files",
 }
 _RESULTS = "that are directories of results, whose pictures are no data"
-# The names of files by which directories of runs and of sweeps are recognised.
+# The names of files by which directories of results are recognised.
 _MARKS = (
     {"flags.cfg", "checkpoints"},
     {"table.md", "table.csv", "plot.png"},
