@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+from collections.abc import Collection
 
 from and_tf.utils import bounds, encoder_names
 from and_tf.utils.errors import InputError
@@ -16,6 +17,14 @@ PRETRAINED_RATE = 5e-4
 # The gradient of a cosine lacks the factor 1 / τ that a softmax with the
 # authors' temperature of 0.1 has.
 COSINE_FACTOR = 10
+# Flags of what is learnt from a teacher, which its neighbours do not need.
+OF_LESSON = (
+    "teacher_neighbours",
+    "distillation_loss",
+    "distillation_keys",
+    "teacher_temperature",
+)
+_LESSON = "--pretext=distillation or --distillation_weight above 0"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,7 +207,8 @@ class TrainConfig(LoopConfig):
         "method; rotation, telling the four quarter turns of each view apart "
         "(RotNet), which encodes four times the images in each step; "
         "supervised, the labels, as an upper bound; or distillation, the "
-        "embeddings of a trained encoder, --teacher. All but and need "
+        "embeddings of a trained encoder, --teacher, which "
+        "--distillation_weight learns beside and. All but and need "
         "--rounds=0, and ignore the flags of the memory bank and of "
         "neighbours.",
         choices=("and", "rotation", "supervised", "distillation"),
@@ -399,13 +409,25 @@ class TrainConfig(LoopConfig):
         most=bounds.CLUSTERS,
         of_rounds=True,
     )
+    discover_in: str = option(
+        Group.METHOD,
+        "bank",
+        "Where neighbours and their entropies are searched: bank, the memory "
+        "bank, in which both improve with the encoder; or teacher, the "
+        "embeddings of --teacher, whose neighbours are the same in every "
+        "round.",
+        choices=("bank", "teacher"),
+        of_rounds=True,
+    )
 
     teacher: str = option(
         Group.TEACHER,
         "",
-        "Encoder whose embeddings of the training images are learnt: anything "
-        "that --encoder may be, at its full width. It needs trained weights. "
-        "Of an earlier run it is the encoder without its head.",
+        "Encoder whose embeddings of the training images are learnt, with "
+        "--pretext=distillation or --distillation_weight, or searched for "
+        "neighbours, with --discover_in=teacher: anything that --encoder may "
+        "be, at its full width. It needs trained weights. Of an earlier run it "
+        "is the encoder without its head.",
     )
     teacher_weights: str = option(
         Group.TEACHER,
@@ -451,6 +473,15 @@ class TrainConfig(LoopConfig):
         unit="neighbours",
         least=0,
         most=bounds.NEIGHBOURS,
+    )
+    distillation_weight: float = option(
+        Group.TEACHER,
+        0.0,
+        "Weight of the teacher's loss beside that of --pretext=and, whose "
+        "weight is 1. 0 leaves it out.",
+        unit="weight",
+        least=0.0,
+        most=bounds.FACTOR,
     )
     distillation_loss: str = option(
         Group.TEACHER,
@@ -750,22 +781,27 @@ class TrainConfig(LoopConfig):
             )
 
     def _read_teacher(self) -> None:
-        """Checks the flags of the teacher, which only distillation has."""
-        if self.pretext != "distillation":
-            for field in dataclasses.fields(self):
-                value = getattr(self, field.name)
-                of_teacher = field.metadata["group"] is Group.TEACHER
-                if of_teacher and value != field.default:
-                    raise InputError(
-                        f"Expected --{field.name} only with "
-                        f"--pretext=distillation. Received: {value} with "
-                        f"--pretext={self.pretext}."
-                    )
+        """Checks the flags of the teacher, and that it has something to do."""
+        if self.pretext != "and":
+            of_and = ("distillation_weight", "discover_in")
+            self._only_with("--pretext=and", of_and)
+        searched = self.discover_in == "teacher"
+        if not self.is_taught:
+            names = OF_LESSON if searched else _names(Group.TEACHER)
+            also = "" if searched else " or --discover_in=teacher"
+            self._only_with(f"{_LESSON}{also}", names)
+        if searched and not self.rounds:
+            raise InputError(
+                "Expected --rounds above 0 with --discover_in=teacher, as only "
+                "rounds discover neighbours. Received: 0."
+            )
+        if not (self.is_taught or searched):
             return
         if not self.teacher:
             raise InputError(
                 "Expected --teacher, a trained encoder, with "
-                "--pretext=distillation. Received none."
+                f"{_LESSON if self.is_taught else '--discover_in=teacher'}. "
+                "Received none."
             )
         self._read_encoder("teacher")
         if not has_weights(self.teacher, self.teacher_weights):
@@ -775,6 +811,16 @@ class TrainConfig(LoopConfig):
                 f"{self.teacher_weights or 'none'}. Give imagenet, or the path "
                 "of a file."
             )
+
+    def _only_with(self, what: str, names: Collection[str]) -> None:
+        """Raises an `InputError` if one of some flags is not its default."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name in names and value != field.default:
+                raise InputError(
+                    f"Expected --{field.name} only with {what}. Received: "
+                    f"{value} with --pretext={self.pretext}."
+                )
 
     @property
     def pretrained(self) -> bool:
@@ -821,6 +867,11 @@ class TrainConfig(LoopConfig):
         return self.pretext == "and"
 
     @property
+    def is_taught(self) -> bool:
+        """Returns whether the loss is a teacher's, or has its part."""
+        return self.pretext == "distillation" or self.distillation_weight > 0
+
+    @property
     def first_round_epochs(self) -> int:
         """The number of epochs of instance learning, with -1 resolved."""
         if self.initial_epochs < 0:
@@ -835,6 +886,9 @@ class TrainConfig(LoopConfig):
             for name in self.differences(other)
             if not fields[name].metadata.get("of_rounds")
         ]
+        if not (self.is_taught or other.is_taught):
+            # Then only rounds depend on a teacher.
+            names = [n for n in names if n not in _names(Group.TEACHER)]
         if self.first_round_epochs != other.first_round_epochs:
             names.append("initial_epochs")
         return names
@@ -846,8 +900,15 @@ class TrainConfig(LoopConfig):
             "supervised": ", by its labels",
             "rotation": ", by rotations",
             "distillation": f", taught by {self.teacher}",
+            "and": f", with {self.teacher}" if self.teacher else "",
         }
-        return f"{self.encoder} on {self.dataset}{by.get(self.pretext, '')}"
+        return f"{self.encoder} on {self.dataset}{by[self.pretext]}"
+
+
+def _names(group: Group) -> list[str]:
+    """Returns the names of a group's flags."""
+    fields = dataclasses.fields(TrainConfig)
+    return [f.name for f in fields if f.metadata["group"] is group]
 
 
 def has_weights(encoder: str, weights: str) -> bool:
