@@ -227,7 +227,13 @@ def test_a_run_says_what_and_has_from_a_teacher(beside, capsys):
     assert f"\ncosine: {cosine:.3f} with the teacher" in printed
     run_page.write(Run(directory.path), directory.path / "report.html")
     page = (directory.path / "report.html").read_text("utf-8")
-    for text in ("AND's own", "the teacher's", "Cosine with the teacher"):
+    for text in (
+        "--pretext=and, with the embeddings of a teacher",
+        "AND's + 2.0 × the teacher's, cosine",
+        "discovered in the teacher's embeddings",
+        "AND's own",
+        "Cosine with the teacher",
+    ):
         assert text in html.unescape(page)
 
 
