@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from and_tf.augmentation import ViewConfig
@@ -34,6 +35,8 @@ class Training:
             `restore.first_metadata`.
         processes: The processes that train together.
         on_device: Whether the devices hold the training images.
+        searched: float32 [N, D], the rows in which rounds discover; None is
+            the memory bank.
     """
 
     config: TrainConfig
@@ -45,6 +48,7 @@ class Training:
     metadata: dict[str, Any]
     processes: ProcessGroup
     on_device: bool = False
+    searched: np.ndarray | None = None
 
     @property
     def image_size(self) -> int:
