@@ -6,6 +6,7 @@ import dataclasses
 import os
 import pathlib
 
+from and_tf.training import view_flags
 from and_tf.utils import bounds, encoder_names
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import Group, RunConfig, option
@@ -537,23 +538,8 @@ class TrainConfig(LoopConfig):
         least=0.0,
         most=bounds.FACTOR,
     )
-    crop_area: float = option(
-        Group.VIEWS,
-        0.2,
-        "Smallest share of an image's area that a random crop shows.",
-        unit="share",
-        above=0.0,
-        most=1.0,
-    )
-    colour_jitter: float = option(
-        Group.VIEWS,
-        0.4,
-        "Strength of the random changes of brightness, contrast, saturation "
-        "and hue; 0 changes nothing.",
-        unit="strength",
-        least=0.0,
-        most=1.0,
-    )
+    crop_area: float = view_flags.crop_area(0.2)
+    colour_jitter: float = view_flags.colour_jitter(0.4)
     greyscale: float = option(
         Group.VIEWS,
         0.2,
@@ -562,15 +548,7 @@ class TrainConfig(LoopConfig):
         least=0.0,
         most=1.0,
     )
-    flip: float = option(
-        Group.VIEWS,
-        0.0,
-        "Probability that a view is mirrored left to right. It is 0 because "
-        "the paper does not mirror.",
-        unit="probability",
-        least=0.0,
-        most=1.0,
-    )
+    flip: float = view_flags.flip("It is 0 because the paper does not mirror.")
     augment_on_device: bool | None = option(
         Group.DEVICES,
         None,
