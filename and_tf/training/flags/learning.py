@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from and_tf.training.flags import views
 from and_tf.utils import bounds
 from and_tf.utils.flag_config import Group, option
 
@@ -67,23 +68,8 @@ class LearningFlags:
         least=0.0,
         most=bounds.FACTOR,
     )
-    crop_area: float = option(
-        Group.VIEWS,
-        0.2,
-        "Smallest share of an image's area that a random crop shows.",
-        unit="share",
-        above=0.0,
-        most=1.0,
-    )
-    colour_jitter: float = option(
-        Group.VIEWS,
-        0.4,
-        "Strength of the random changes of brightness, contrast, saturation "
-        "and hue; 0 changes nothing.",
-        unit="strength",
-        least=0.0,
-        most=1.0,
-    )
+    crop_area: float = views.crop_area(0.2)
+    colour_jitter: float = views.colour_jitter(0.4)
     greyscale: float = option(
         Group.VIEWS,
         0.2,
@@ -92,12 +78,4 @@ class LearningFlags:
         least=0.0,
         most=1.0,
     )
-    flip: float = option(
-        Group.VIEWS,
-        0.0,
-        "Probability that a view is mirrored left to right. It is 0 because "
-        "the paper does not mirror.",
-        unit="probability",
-        least=0.0,
-        most=1.0,
-    )
+    flip: float = views.flip("It is 0 because the paper does not mirror.")
