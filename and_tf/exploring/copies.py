@@ -28,7 +28,7 @@ _MOST_BITS = 72
 # pair in ten thousand more than 0.45; and 0.49 as parts, of which the least
 # true one had 0.80.
 _SAME = 0.6
-_SAME_PART = 0.65
+_SAME_PART = 0.7
 # A picture that is there more often is paired with its first copies alone, so
 # that N copies do not take N² pairs. The first one is paired with all.
 _MOST_PAIRS = 32
