@@ -23,6 +23,7 @@ FLOORS = (
     ("export.tflite",),
     ("export.embeddings",),
     ("export.serving",),
+    ("and_tf.exploring",),
     ("and_tf",),
     ("export mains",),
 )

@@ -106,9 +106,10 @@ def _agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     first_mean, first_var = _windows(first)
     second_mean, second_var = _windows(second)
     covariance = _mean(first * second) - first_mean * second_mean
-    spread = np.sqrt(first_var * second_var)
     noise = _NOISE**2
-    structure = (covariance + noise) / (spread + noise)
+    # With noise in each factor, a flat window is unlike one with details.
+    spread = np.sqrt((first_var + noise) * (second_var + noise))
+    structure = (covariance + noise) / spread
     detailed = np.maximum(first_var, second_var) > _DETAIL**2
     count = detailed.sum(axis=(1, 2))
     same = (detailed & (structure > _SAME)).sum(axis=(1, 2))
