@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import os
-import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from and_tf.data.split import ImageData, Split, take
 from and_tf.data.walking import utf8
 from and_tf.finetuning.config import FinetuneConfig
+from and_tf.utils import text_tables
 from and_tf.utils.errors import InputError
 
 COLUMNS = ("file", "label")
@@ -150,56 +149,22 @@ def hold_out(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
     return held
 
 
-def read_table(path: pathlib.Path) -> dict[str, str]:
-    """Reads a CSV file of labels.
+def read_labels(path: str, flag: str = "labels") -> dict[str, str]:
+    """Reads a CSV file with the columns file and label.
 
     Args:
-        path: The file. Its first line names its columns, among them `file` and
-            `label`.
+        path: The file.
+        flag: The name of the flag that names it, for errors.
 
     Returns:
-        The label of each file.
+        The label of each file, by its normalised path.
 
     Raises:
         InputError: If the file cannot be read, a row lacks one of the two, or
             two rows contradict each other.
     """
-    found: dict[str, str] = {}
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            for line, name, label in _rows(csv.DictReader(file, strict=True)):
-                before = found.setdefault(name, label)
-                if before != label:
-                    raise ValueError(
-                        f"{name!r} has the label {before!r} and, in line "
-                        f"{line}, {label!r}"
-                    )
-    except (OSError, ValueError, csv.Error) as error:
-        words = getattr(error, "strerror", None) or str(error)
-        raise InputError(
-            "Expected a table of labels for --labels, a CSV file with the "
-            f"columns file and label. Received: {path}: {words}."
-        ) from error
-    return found
-
-
-def _rows(reader: csv.DictReader) -> Iterator[tuple[int, str, str]]:
-    """Yields the line, the file and the label of each row.
-
-    Raises:
-        ValueError: If a column is missing, or a row has no file or label.
-    """
-    columns = [column or "" for column in reader.fieldnames or ()]
-    for name in COLUMNS:
-        if name not in columns:
-            there = ", ".join(columns) or "none"
-            raise ValueError(f"it has no column {name!r}, only {there}")
-    for row in reader:
-        cells = [(row[name] or "").strip() for name in COLUMNS]
-        for name, cell in zip(COLUMNS, cells, strict=True):
-            if not cell:
-                raise ValueError(f"line {reader.line_num} has no {name}")
-        yield reader.line_num, os.path.normpath(cells[0]), cells[1]
+    found = text_tables.read_mapping(path, COLUMNS, flag)
+    return {os.path.normpath(name): label for name, label in found.items()}
 
 
 def _names(images: ImageData, path: str) -> tuple[Names, Names, str]:
@@ -211,7 +176,7 @@ def _names(images: ImageData, path: str) -> tuple[Names, Names, str]:
     own = [] if test is None else _own_names(test)
     if not path:
         return _own_names(train), own, f"{train.name}"
-    table = read_table(pathlib.Path(path))
+    table = read_labels(path)
     ids = _ids(train)
     of_test = []
     if test is not None and test.file_names is not None:

@@ -82,7 +82,7 @@ class Start:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """The flags that describe an encoder or a teacher.
 
     Attributes:
@@ -93,12 +93,12 @@ class _Wanted:
     """
 
     encoder: str
-    weights: str
-    pixels: str
-    image_size: int
-    width: float
-    dataset: str
-    keeper: pathlib.Path | None
+    weights: str = ""
+    pixels: str = ""
+    image_size: int = 0
+    width: float = 1.0
+    dataset: str = ""
+    keeper: pathlib.Path | None = None
 
     @property
     def trained(self) -> bool:
@@ -113,8 +113,8 @@ def find(config: TrainConfig) -> Start:
         InputError: If there is no such encoder, or its weights are missing.
     """
     config = config.resolved
-    return _find(
-        _Wanted(
+    return find_wanted(
+        Wanted(
             config.encoder,
             config.weights,
             config.pixels,
@@ -136,15 +136,13 @@ def find_teacher(config: TrainConfig) -> Start:
     """
     config = config.resolved
     with flags_of_teacher():
-        return _find(
-            _Wanted(
+        return find_wanted(
+            Wanted(
                 config.teacher,
                 config.teacher_weights,
                 config.teacher_pixels,
                 config.teacher_image_size,
-                1.0,
-                config.dataset,
-                None,
+                dataset=config.dataset,
             )
         )
 
@@ -164,7 +162,12 @@ def flags_of_teacher() -> Iterator[None]:
         raise InputError(told) from error
 
 
-def _find(wanted: _Wanted) -> Start:
+def find_wanted(wanted: Wanted) -> Start:
+    """Finds an encoder and its weights.
+
+    Raises:
+        InputError: If there is no such encoder, or its weights are missing.
+    """
     name = encoder_names.parse(wanted.encoder)
     if name.kind == "own":
         return _own(wanted)
@@ -173,12 +176,45 @@ def _find(wanted: _Wanted) -> Start:
     return _elsewhere(wanted, name)
 
 
+def open_trunk(start: Start, image_size: int) -> keras.Model:
+    """Builds an encoder without its head, in float32, with trained weights.
+
+    Args:
+        start: The encoder, with trained weights.
+        image_size: The side of the images that it will see, in pixels.
+
+    Returns:
+        A model from pixel values 0..255, [B, S, S, 3], to features [B, F].
+    """
+    assert start.load is not None  # As the caller refuses random weights.
+    with full_precision():
+        encoder = encoders.build(
+            name=start.name, image_size=image_size, **start.arguments
+        )
+        start.load(encoder)
+        return encoders.for_views(heads.split(encoder)[0], image_size)
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """Makes networks that compute in float32 in a block.
+
+    What passes the images once has errors that would stay in all rows.
+    """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
 def is_run(path: str) -> bool:
     """Returns whether a path is the directory of a run."""
     return RunDirectory(pathlib.Path(path)).flagfile.is_file()
 
 
-def _own(wanted: _Wanted) -> Start:
+def _own(wanted: Wanted) -> Start:
     """Finds one of the networks that `encoders.build` makes."""
     name = wanted.encoder
     arguments: dict[str, Any] = {"width": wanted.width}
@@ -203,7 +239,7 @@ def _load_file(name: str, file: pathlib.Path, encoder: keras.Model) -> None:
     weights.load(trunk, name, file)
 
 
-def _elsewhere(wanted: _Wanted, name: EncoderName) -> Start:
+def _elsewhere(wanted: Wanted, name: EncoderName) -> Start:
     """Finds a network of a package, a file or a function."""
     is_architecture = name.kind == "applications"
     if not is_architecture and wanted.weights not in ("", "none"):
@@ -273,7 +309,7 @@ def _copy(trunk: keras.Model, encoder: keras.Model) -> None:
     own.set_weights(trunk.get_weights())
 
 
-def _of_run(wanted: _Wanted, name: EncoderName) -> Start:
+def _of_run(wanted: Wanted, name: EncoderName) -> Start:
     """Finds the encoder of an earlier run, whose head is left behind."""
     directory = RunDirectory(pathlib.Path(name.value))
     before = directory.config()
@@ -318,7 +354,7 @@ def _of_run(wanted: _Wanted, name: EncoderName) -> Start:
     return dataclasses.replace(start, pretrained=None, load=None)
 
 
-def _taken_over(wanted: _Wanted, built: dict[str, Any]) -> dict[str, Any]:
+def _taken_over(wanted: Wanted, built: dict[str, Any]) -> dict[str, Any]:
     """Returns the arguments of an earlier run's trunk, for another run.
 
     Args:

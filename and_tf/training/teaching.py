@@ -14,10 +14,8 @@ from typing import Any
 
 import keras
 
-from and_tf import encoders
 from and_tf.data.split import ImageData
 from and_tf.distribution.process_group import ProcessGroup
-from and_tf.encoders import heads
 from and_tf.training import results, sources
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training
@@ -32,7 +30,7 @@ BASELINE = "teacher"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Lesson:
-    """The targets that a run learns from its teacher.
+    """What a run has from its teacher.
 
     Attributes:
         teacher: The teacher.
@@ -48,7 +46,7 @@ class Lesson:
 def of_run(
     config: TrainConfig, metadata: dict[str, Any], processes: ProcessGroup
 ) -> Teacher | None:
-    """Returns the teacher of a run; None if it learns from none.
+    """Returns the teacher of a run; None if it has none.
 
     Args:
         config: The flags of the run.
@@ -60,7 +58,7 @@ def of_run(
     Raises:
         InputError: If there is no such teacher, or its weights are missing.
     """
-    if config.pretext != "distillation":
+    if not config.teacher:
         return None
     find = functools.cache(functools.partial(_find, config))
     known, note = metadata.get("teacher"), ""
@@ -166,7 +164,7 @@ def evaluate(training: Training, lesson: Lesson) -> None:
 
 
 def _find(config: TrainConfig) -> Start:
-    with _full_precision():
+    with sources.full_precision():
         return sources.find_teacher(config)
 
 
@@ -174,35 +172,8 @@ def _open(
     start: Start, image_size: int, processes: ProcessGroup
 ) -> keras.Model:
     """Builds a teacher's trunk under the strategy, with its weights."""
-    arguments = {
-        "name": start.name,
-        "image_size": image_size,
-        **start.arguments,
-    }
-    assert start.load is not None  # As the config refuses random weights.
-    with (
-        _full_precision(),
-        processes.strategy.scope(),
-        sources.flags_of_teacher(),
-    ):
-        encoder = encoders.build(**arguments)
-        start.load(encoder)
-        trunk, _ = heads.split(encoder)
-        return encoders.for_views(trunk, image_size)
-
-
-class _full_precision:
-    """Makes networks that compute in float32 in a block.
-
-    The teacher passes the images once, and its errors would stay in all rows.
-    """
-
-    def __enter__(self) -> None:
-        self._policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy("float32")
-
-    def __exit__(self, *exception: object) -> None:
-        keras.config.set_dtype_policy(self._policy)
+    with processes.strategy.scope(), sources.flags_of_teacher():
+        return sources.open_trunk(start, image_size)
 
 
 def _seen(

@@ -158,7 +158,7 @@ def test_a_table_that_cannot_be_read_is_told(digits, tmp_path, content):
     path = tmp_path / "labels.csv"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match="Expected a table of labels"):
+    with pytest.raises(InputError, match="Expected a table for --labels"):
         labelling.choose(digits, made(labels=str(path)))
 
 
