@@ -53,7 +53,7 @@ def group(
     """Groups rows that are duplicates of each other.
 
     The result depends neither on the order of the pairs nor on the order of
-    the rows within a pair. It needs about 400 bytes of memory for each pair.
+    the rows within a pair. It needs about 700 bytes of memory for each pair.
 
     Args:
         pairs: int64 [P, 2], pairs of rows that are duplicates. A row may be
