@@ -2,10 +2,10 @@
 
 The thresholds were chosen on photographs of Imagenette. On 3,500 others of
 Imagenette and CUB-200, enlarged to 256 pixels, of which 500 had ten edits each,
-all PPP pairs that were found were true. Of the edits 100 % were found if they
+all 24,403 pairs that were found were true. Of the edits 100 % were found if they
 were resized, recompressed (JPEG of quality 15 to 70), mirrored, rotated or
-filtered (grey, sepia, gamma, blur, …), TTT % with a bar of text over a sixth
-or an eighth of the image, WWW % with watermarks in large letters, and CCC % of
+filtered (grey, sepia, gamma, blur, …), 99.4 % with a bar of text over a sixth
+or an eighth of the image, 94.0 % with watermarks in large letters, and 95.6 % of
 the crops to 60–93 % of each side, with the ten nearest neighbours by an
 EfficientNet-Lite0.
 """
@@ -99,10 +99,9 @@ def test_pairs_that_the_user_marked_stay_apart(edited, tmp_path):
     for name in ("00.png", "00_copy.jpg", "11.png", "11_copy.png"):
         assert found.group[measured.file.index(name)] == -1
     assert found.group.max() + 1 == 9
-    for text, words in (("a,b,c\n", "3 cells in line 1"), ('"a', "CSV file")):
-        path.write_text(text)
-        with pytest.raises(InputError, match=words):
-            marked.read_apart(path, measured)
+    path.write_text("file,second\n00.png,00_copy.jpg\n")
+    with pytest.raises(InputError, match="no column 'other_file'"):
+        marked.read_apart(path, measured)
 
 
 def test_leaks_name_the_image_of_the_reference(edited, tmp_path):
