@@ -5,7 +5,7 @@ Examples:
     The page of a run, runs/cifar100/report.html:
         python -m and_tf.report --run_dir=runs/cifar100
 
-    The page of a clustering, in a place of your choice:
+    The page of a clustering, likewise of a fine-tuning, in another place:
         python -m and_tf.report --run_dir=runs/cifar100/scan \\
             --output=pages/scan.html
 
@@ -15,7 +15,7 @@ Examples:
 The page is one file that opens without a network. Figures that it shows and
 that the run does not have yet are evaluated first, and kept beside the run as
 and_tf.evaluate keeps them. --run_dir may name a run that is finished or has a
-checkpoint, or a finished clustering.
+checkpoint, or a finished clustering or fine-tuning.
 """
 
 from __future__ import annotations
@@ -54,12 +54,15 @@ class ReportConfig(RunFlags):
 
 
 def main(config: ReportConfig) -> None:
-    """Writes the page of a run or of a clustering."""
+    """Writes the page of a run, a clustering or a fine-tuning."""
     _check_output(config.page)
     cli.import_tensorflow()
+    from and_tf.finetuning.finetuned import is_finetuning
     from and_tf.scan.clustering import is_clustering
 
-    if is_clustering(config.run_directory):
+    if is_finetuning(config.run_directory):
+        _write_finetuning(config)
+    elif is_clustering(config.run_directory):
         _write_clustering(config)
     else:
         _write_run(config)
@@ -110,15 +113,31 @@ def _write_clustering(config: ReportConfig) -> None:
     from and_tf.reporting import cluster_page
     from and_tf.scan.clustering import Clustering
 
-    if config.checkpoint != checkpoint_names.LAST:
-        raise InputError(
-            f"Expected --checkpoint=last, as {config.run_dir} is a clustering "
-            f"and keeps its last only. Received: {config.checkpoint}."
-        )
+    _check_last(config, "clustering")
     found = Clustering(config.run_directory, config.data_dir, config.evaluate)
     if found.missing:
         print(f"The page has no images: {found.missing}")
     cluster_page.write(found, config.page)
+
+
+def _write_finetuning(config: ReportConfig) -> None:
+    from and_tf.finetuning.finetuned import Finetuned
+    from and_tf.reporting import finetune_page
+
+    _check_last(config, "fine-tuning")
+    found = Finetuned(config.run_directory, config.data_dir, config.evaluate)
+    if found.missing:
+        print(f"The page has no images: {found.missing}")
+    finetune_page.write(found, config.page)
+
+
+def _check_last(config: ReportConfig, kind: str) -> None:
+    """Refuses other checkpoints than the last of what keeps that alone."""
+    if config.checkpoint != checkpoint_names.LAST:
+        raise InputError(
+            f"Expected --checkpoint=last, as {config.run_dir} is a {kind} and "
+            f"keeps its last only. Received: {config.checkpoint}."
+        )
 
 
 if __name__ == "__main__":

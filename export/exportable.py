@@ -6,7 +6,7 @@ import pathlib
 
 import keras
 
-from and_tf.finetuning.classifier_file import Finetuned, is_finetuning
+from and_tf.finetuning.finetuned import Finetuned, is_finetuning
 from and_tf.scan.clustering import Clustering, is_clustering
 from and_tf.scan.scan_model import trunk_of
 from and_tf.training.run import Run

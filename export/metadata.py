@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from and_tf.finetuning.classifier_file import Finetuned
+from and_tf.finetuning.finetuned import Finetuned
 from and_tf.scan.clustering import Clustering
 from and_tf.training.run import Run
 from and_tf.training.run_directory import versions
@@ -84,6 +84,7 @@ def _describe_finetuned(run: Finetuned) -> dict[str, Any]:
         "run_dir": str(run.directory.path),
         "dataset": result["dataset"],
         "pretrained": result["pretrained"],
+        "run": result["run"],
         "labels": result["labels"],
         "seed": result["seed"],
         "test_top1": result["fine_tuned"]["test_top1"],

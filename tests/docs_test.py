@@ -113,7 +113,7 @@ def test_python_learns_from_an_array_of_images(tmp_path, monkeypatch):
 def test_notebooks_run_without_a_network(tmp_path, monkeypatch):
     """All in one kernel, as each start of one imports TensorFlow again."""
     paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    assert len(paths) == 3
+    assert len(paths) == 5
     together = nbformat.v4.new_notebook()
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
@@ -135,6 +135,14 @@ def test_notebooks_run_without_a_network(tmp_path, monkeypatch):
     assert float(accuracy) > 50  # A tenth by chance.
     assert "the same embeddings: True" in printed
     assert any("image/png" in o.get("data", {}) for o in outputs)
+    (cosine,) = re.findall(r"cosine with the encoder: ([\d.]+)", printed)
+    assert float(cosine) > 0.95
+    ((teacher, student),) = re.findall(
+        r"^teacher: ([\d.]+)%, student: ([\d.]+)%$", printed, re.M
+    )
+    assert min(float(teacher), float(student)) > 80
+    (tuned,) = re.findall(r"^fine_tuned +([\d.]+)%$", printed, re.M)
+    assert float(tuned) > 70
     # Of what is found, the query itself is first.
     assert re.search(r"^0/000\.png +cosine 1\.000$", printed, re.M)
     assert re.search(r"^china/000\.png +0\.9\d$", printed, re.M)

@@ -6,7 +6,8 @@ times of change, including the ctime, which no program can set. So files that
 have changed are decoded again. Each entry has a checksum, and a damaged entry
 is ignored. The least recently used entries are removed to make room for new
 ones. The cache is optional: if it cannot be written, is full or has no valid
-entry, images are decoded.
+entry, images are decoded. Other modules keep here, too, what takes long to
+compute from images.
 """
 
 from __future__ import annotations

@@ -154,6 +154,14 @@ def _places(package: str) -> list[pathlib.Path]:
     return [pathlib.Path(place) for place in places or ()]
 
 
+def digest(model: keras.Model) -> str:
+    """Computes the SHA-256 of a model's present weights, in hexadecimal."""
+    found = hashlib.sha256()
+    for array in model.get_weights():
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
+
+
 def _check_digest(path: pathlib.Path, distribution: str) -> None:
     """Checks a file against the digest at the end of its name."""
     expected = re.search(r"-([0-9a-f]{8,})\.pth$", path.name)

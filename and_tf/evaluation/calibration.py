@@ -12,6 +12,9 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
@@ -20,6 +23,29 @@ BINS = 15  # As in the paper.
 # Temperatures that are tried. Beyond them, probabilities are all but 0 and 1,
 # or all but uniform.
 COLDEST, HOTTEST = 0.05, 100.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Reliability:
+    """How often answers are right, by the probability that they are given.
+
+    Attributes:
+        count: int64 [bins], the number of images in each bin.
+        confidence: float64 [bins], the mean probability of their answers; NaN
+            in a bin without an image.
+        accuracy: float64 [bins], the share of their answers that is right.
+    """
+
+    count: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+    def figures(self) -> dict[str, list[Any]]:
+        """Returns JSON values by name, with None in empty bins."""
+        return {
+            name: [None if np.isnan(v) else v for v in array.tolist()]
+            for name, array in vars(self).items()
+        }
 
 
 def cross_entropy(
@@ -64,14 +90,10 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(np.exp(found.x))
 
 
-def expected_calibration_error(
+def reliability(
     probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS
-) -> float:
-    """Computes how far confidence and accuracy are apart, from 0 to 1.
-
-    The images are put into bins of equal width by the probability of their
-    answer. The error is the mean over the images of the distance between
-    accuracy and mean probability in their bin.
+) -> Reliability:
+    """Puts images into bins of equal width by the probability of their answer.
 
     Args:
         probabilities: float [n, C], n > 0.
@@ -82,5 +104,26 @@ def expected_calibration_error(
     right = (probabilities.argmax(1) == labels).astype(np.float64)
     # A bin is open below and closed above, so that 1 is in the last.
     places = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
-    excess = np.bincount(places, sure - right, minlength=bins)
-    return float(np.abs(excess).sum() / len(labels))
+    count = np.bincount(places, minlength=bins)
+    with np.errstate(invalid="ignore"):  # 0 / 0 in an empty bin.
+        means = [
+            np.bincount(places, values, minlength=bins) / count
+            for values in (sure, right)
+        ]
+    return Reliability(count, *means)
+
+
+def expected_calibration_error(
+    probabilities: np.ndarray, labels: np.ndarray, bins: int = BINS
+) -> float:
+    """Computes how far confidence and accuracy are apart, from 0 to 1.
+
+    The error is the mean over the images of the distance between accuracy and
+    mean probability in their bin.
+
+    Args:
+        probabilities, labels, bins: See `reliability`.
+    """
+    found = reliability(probabilities, labels, bins)
+    apart = np.abs(found.accuracy - found.confidence)
+    return float(np.nansum(found.count * apart) / len(labels))

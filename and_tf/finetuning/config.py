@@ -6,6 +6,7 @@ import dataclasses
 import pathlib
 from typing import ClassVar
 
+from and_tf.training.flags import views
 from and_tf.training.run_flags import OnRunConfig
 from and_tf.utils import bounds
 from and_tf.utils.flag_config import Group, option
@@ -161,31 +162,10 @@ class FinetuneConfig(OnRunConfig):
         least=0.0,
         most=bounds.FACTOR,
     )
-    crop_area: float = option(
-        Group.VIEWS,
-        0.5,
-        "Smallest share of an image's area that a random crop shows.",
-        unit="share",
-        above=0.0,
-        most=1.0,
-    )
-    colour_jitter: float = option(
-        Group.VIEWS,
-        0.1,
-        "Strength of the random changes of brightness, contrast, saturation "
-        "and hue; 0 changes nothing.",
-        unit="strength",
-        least=0.0,
-        most=1.0,
-    )
-    flip: float = option(
-        Group.VIEWS,
-        0.0,
-        "Probability that a view is mirrored left to right. It is 0, as in "
-        "training; 0.5 helps where left and right do not matter.",
-        unit="probability",
-        least=0.0,
-        most=1.0,
+    crop_area: float = views.crop_area(0.5)
+    colour_jitter: float = views.colour_jitter(0.1)
+    flip: float = views.flip(
+        "It is 0, as in training; 0.5 helps where left and right do not matter."
     )
     precision: str = option(
         Group.DEVICES,

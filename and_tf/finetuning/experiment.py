@@ -57,6 +57,20 @@ class FinetuneDirectory(OutputDirectory[FinetuneConfig]):
         self.classifier = path / "classifier.keras"
         self.confusion = path / "confusion.png"
 
+    def read_result(self) -> dict[str, Any] | None:
+        """Reads result.json; returns None if the fine-tuning is not finished.
+
+        Older files have under "pretrained" what is under "run" now.
+        """
+        result = super().read_result()
+        if result is None or "run" in result:
+            return result
+        told = result.get("pretrained") or {}
+        seen = str(told.get("labels_seen"))
+        before, found, _ = seen.partition(", before the run")
+        begun = {"source": str(told.get("run_dir")), "labels": before}
+        return {**result, "pretrained": begun if found else None, "run": told}
+
     @property
     def scratch(self) -> FinetuneDirectory:
         """The directory of the training from scratch, within this one."""

@@ -1,8 +1,7 @@
-"""Defines the model that is fine-tuned, and the optimiser of its two rates."""
+"""Defines the model that is fine-tuned, and compiles it with two rates."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from and_tf.encoders import heads
+from and_tf.method.optimizers import FactoredAdamW
 from and_tf.pretexts.supervised import Supervised
 
 
@@ -78,48 +78,6 @@ class FineTuner(Supervised):
         return {**config, "freeze_statistics": self.freeze_statistics}
 
 
-@keras.saving.register_keras_serializable(package="and_tf")
-class TwoRates(keras.optimizers.AdamW):
-    """AdamW with a learning rate of its own for some variables.
-
-    Encoders trained on normalised embeddings differ widely in the scale of
-    their features, and so do the gradients that a head sends into them. Adam's
-    steps do not depend on it, so one rate suits them all.
-
-    Args:
-        learning_rate: The rate of the others, a number or a schedule.
-        factor: The rate of these variables, as a multiple of it.
-        faster: The positions of these variables among the trained ones.
-        **kwargs: Further arguments of `keras.optimizers.AdamW`.
-    """
-
-    def __init__(
-        self,
-        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
-        factor: float = 1.0,
-        faster: Sequence[int] = (),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(learning_rate, **{"name": "two_rates", **kwargs})
-        self.factor, self.faster = factor, tuple(faster)
-
-    def update_step(
-        self,
-        gradient: tf.Tensor,
-        variable: keras.Variable,
-        learning_rate: tf.Tensor,
-    ) -> None:
-        """Updates one variable in place."""
-        if self._get_variable_index(variable) in self.faster:
-            learning_rate = learning_rate * self.factor
-        super().update_step(gradient, variable, learning_rate)
-
-    def get_config(self) -> dict:
-        """Returns the constructor's arguments."""
-        config = super().get_config()
-        return {**config, "factor": self.factor, "faster": list(self.faster)}
-
-
 def compiled(
     model: FineTuner,
     *,
@@ -138,16 +96,18 @@ def compiled(
         steps: The number of steps after which the rates are 0.
     """
     of_head = {id(variable) for variable in model.classifier.variables}
+    faster = head_learning_rate / learning_rate
     model.compile(
-        TwoRates(
+        # Encoders trained on normalised embeddings differ widely in the scale
+        # of their features, and so do the gradients that a head sends into
+        # them. Adam's steps do not depend on it, so one rate suits them all.
+        FactoredAdamW(
             schedule(learning_rate, steps),
-            head_learning_rate / learning_rate,
-            [
-                place
-                for place, variable in enumerate(model.trainable_variables)
-                if id(variable) in of_head
-            ],
             weight_decay=weight_decay,
+            rate_factors=[
+                faster if id(variable) in of_head else 1.0
+                for variable in model.trainable_variables
+            ],
         )
     )
     model.optimizer.build(model.trainable_variables)

@@ -1,46 +1,25 @@
-"""Evaluates the classifiers of a fine-tuning, and writes and prints it all."""
+"""Collects and writes the results of a fine-tuning."""
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from and_tf import figures
-from and_tf.data.split import Split
-from and_tf.distribution.process_group import ProcessGroup
 from and_tf.evaluation import calibration
-from and_tf.finetuning import classifier_file
-from and_tf.finetuning.config import FinetuneConfig
-from and_tf.finetuning.experiment import (
-    FinetuneDirectory,
-    Finetuning,
-    best_epoch,
-)
-from and_tf.finetuning.labelling import Labelled
-from and_tf.training import result_file
-from and_tf.training import results as training_summary
+from and_tf.finetuning import classifier_file, console
+from and_tf.finetuning.experiment import Finetuning, best_epoch
+from and_tf.finetuning.scoring import LINEAR, NAMES, TABLES, TUNED, evaluate
 from and_tf.training.callbacks.checkpointing import Recorder
+from and_tf.training.results import machine
 from and_tf.training.run import Run
 from and_tf.training.run_directory import versions
 from and_tf.utils import checkpoint_names
-from and_tf.utils.averages import percent
 
-# The classifiers that are compared, by their keys in result.json.
-LINEAR, TUNED, SCRATCH = "linear_head", "fine_tuned", "scratch"
-NAMES = {
-    LINEAR: "linear head",
-    TUNED: "fine-tuned",
-    SCRATCH: "from scratch",
-}
-_MOST_CLASSES = 20  # Of more, only the worst are printed.
 Head = tuple[np.ndarray, np.ndarray]
-# The numbers of an evaluation that belong to the table of classes.
-_TABLES = ("per_class", "confusion")
 
 
 def finish(
@@ -85,63 +64,8 @@ def finish(
     draw_confusion(tuned, result)
     # This comes last, as result.json marks a fine-tuning as finished.
     tuned.directory.write_result(result)
-    show(tuned.directory, result)
+    console.show(tuned.directory, result)
     return result
-
-
-def evaluate(training: Finetuning) -> dict[str, Any]:
-    """Evaluates the present weights on the held-out and the test images.
-
-    Without test images, the figures of the test split are None.
-    """
-    held, test = training.labelled.held_out, training.labelled.test
-    logits = training.logits(held)
-    temperature = calibration.fit_temperature(logits, held.labels)
-    found: dict[str, Any] = {
-        "held_out_top1": _top1(logits, held),
-        "held_out_loss": calibration.cross_entropy(logits, held.labels),
-        "temperature": temperature,
-        **dict.fromkeys(
-            ("test_top1", "test_loss", "test_loss_uncalibrated", "ece",
-             "ece_uncalibrated", *_TABLES)
-        ),
-    }  # fmt: skip
-    if test is None:
-        return found
-    logits, labels = training.logits(test), test.labels
-    error = calibration.expected_calibration_error
-    confusion = confusion_table(logits.argmax(1), labels, logits.shape[1])
-    return found | {
-        "test_top1": _top1(logits, test),
-        "test_loss": calibration.cross_entropy(logits, labels, temperature),
-        "test_loss_uncalibrated": calibration.cross_entropy(logits, labels),
-        "ece": error(softmax(logits / temperature, axis=1), labels),
-        "ece_uncalibrated": error(softmax(logits, axis=1), labels),
-        "per_class": [
-            float(row[number] / row.sum()) if row.any() else None
-            for number, row in enumerate(confusion)
-        ],
-        "confusion": confusion.tolist(),
-    }
-
-
-def _top1(logits: np.ndarray, split: Split) -> float:
-    return float((logits.argmax(1) == split.labels).mean())
-
-
-def confusion_table(
-    answers: np.ndarray, labels: np.ndarray, classes: int
-) -> np.ndarray:
-    """Counts images by class and answer, int64 [classes, classes].
-
-    Args:
-        answers: int64 [n], the answer to each image.
-        labels: int64 [n], its class.
-        classes: The number of classes.
-    """
-    places = labels * classes + answers
-    counts = np.bincount(places, minlength=classes**2)
-    return counts.reshape(classes, classes)
 
 
 def make_result(
@@ -153,7 +77,7 @@ def make_result(
     config, source, labelled = tuned.config, tuned.source, tuned.labelled
     rates = [row["images_per_second"] for row in recorders[TUNED].history]
     compared = {
-        name: {k: v for k, v in found[name].items() if k not in _TABLES}
+        name: {k: v for k, v in found[name].items() if k not in TABLES}
         if name in found
         else None
         for name in NAMES
@@ -168,7 +92,7 @@ def make_result(
         **compared,
         "class_names": list(labelled.class_names),
         "dataset_labels": labelled.dataset_labels,
-        **{name: found[TUNED][name] for name in _TABLES},
+        **{name: found[TUNED][name] for name in TABLES},
         "labels": {
             "from": labelled.source,
             "available": labelled.available,
@@ -179,7 +103,10 @@ def make_result(
             "test": labelled.test.size if labelled.test else 0,
             "test_of_other_classes": labelled.left_out,
         },
-        "pretrained": {
+        # As in the result of a training.
+        "pretrained": source.pretrained,
+        "teacher": source.teacher,
+        "run": {
             "run_dir": str(source.directory.path),
             "checkpoint": source.checkpoint.path.name,
             "pretext": source.config.pretext,
@@ -192,7 +119,7 @@ def make_result(
         "seconds": round(sum(r.seconds for r in recorders.values()), 1),
         "train_images_per_second": round(float(np.median(rates)), 1),
         "seed": config.seed,
-        "machine": training_summary.machine(),
+        "machine": machine(),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(
             timespec="seconds"
         ),
@@ -279,113 +206,3 @@ def draw_confusion(tuned: Finetuning, result: dict[str, Any]) -> None:
         f"{100 * result[TUNED]['test_top1']:.1f} %",
     )
     figures.save_png(picture, tuned.directory.confusion)
-
-
-def print_start(
-    config: FinetuneConfig,
-    source: Run,
-    labelled: Labelled,
-    processes: ProcessGroup,
-) -> None:
-    """Prints the run, the devices, and which labels are used."""
-    described = dataclasses.replace(source.config, precision=config.precision)
-    training_summary.print_start(source.images, described, {}, processes)
-    print(f"encoder of {source.directory.path} after {source.epochs} epochs")
-    print(
-        f"{labelled.used:,} of {labelled.available:,} labels of "
-        f"{labelled.source}, {len(labelled.class_names)} classes: "
-        f"{labelled.learn.size:,} to learn from, {labelled.held_out.size:,} "
-        "held out to choose by"
-    )
-    if labelled.left_out:
-        print(f"{labelled.left_out:,} test images of other classes left out")
-    if labelled.test is None:
-        print("no labelled test images, so only held-out images are counted")
-    print(end="", flush=True)
-
-
-def print_head(training: Finetuning, head: Head) -> None:
-    """Prints the accuracy of the linear head on the held-out images."""
-    split = training.labelled.held_out
-    kernel, bias = head
-    logits = training.features(split) @ kernel + bias
-    print(
-        f"linear head: held-out {100 * _top1(logits, split):.1f} %", flush=True
-    )
-
-
-def show(directory: FinetuneDirectory, result: dict[str, Any]) -> None:
-    """Prints the results of a finished fine-tuning and the files it wrote."""
-    with result_file.using(directory.result):
-        print_table(result)
-        print_files(directory, result)
-
-
-def print_table(result: dict[str, Any]) -> None:
-    """Prints a line for each classifier, its calibration, and the classes."""
-    print(f"\n{'':14}{'test top-1':>11}{'held-out':>11}   epoch")
-    for key, name in NAMES.items():
-        row = result[key]
-        if row is None:
-            continue
-        top1 = "" if row["test_top1"] is None else percent(row["test_top1"])
-        epoch = "weights as they were"
-        if "epochs" in row:
-            epoch = f"{row['best_epoch']} of {row['epochs']}"
-        held = percent(row["held_out_top1"])
-        print(f"{name:14}{top1:>11}{held:>11}   {epoch}")
-    row, labels = result[TUNED], result["labels"]
-    print(
-        f"{labels['used']:,} labels; the {labels['held_out']:,} held-out "
-        "images chose epoch and temperature, test images nothing"
-    )
-    text = f"temperature {row['temperature']:.2f}"
-    if row["ece"] is not None:
-        text += (
-            ", expected calibration error "
-            f"{percent(row['ece_uncalibrated'])} before, "
-            f"{percent(row['ece'])} after"
-        )
-    print(text)
-    if result["per_class"] is not None:
-        _print_classes(result)
-
-
-def _print_classes(result: dict[str, Any]) -> None:
-    """Prints the accuracy of each class and its most frequent mistake."""
-    names, shares = result["class_names"], result["per_class"]
-    shown = [n for n, share in enumerate(shares) if share is not None]
-    if len(shown) > _MOST_CLASSES:
-        shown = sorted(shown, key=lambda n: shares[n])[:_MOST_CLASSES]
-        print(f"\nthe {_MOST_CLASSES} classes with the lowest figures")
-    else:
-        print()
-    width = max(len("class"), *(len(names[n]) for n in shown))
-    print(f"{'class':{width}}{'images':>9}{'top-1':>9}   most often taken for")
-    for number in shown:
-        row = np.array(result["confusion"][number])
-        total, row[number] = row.sum(), 0
-        wrong = int(row.argmax())
-        taken = f"{names[wrong]} ({row[wrong]})" if row[wrong] else ""
-        print(
-            f"{names[number]:{width}}{total:>9,}"
-            f"{percent(shares[number]):>9}   {taken}".rstrip()
-        )
-
-
-def print_files(directory: FinetuneDirectory, result: dict[str, Any]) -> None:
-    """Prints the names of the files that the fine-tuning wrote."""
-    confusion = f"{directory.confusion.name}: classes by answers"
-    scratch = "scratch/: the training from scratch"
-    print(f"\nwrote {directory.path}/")
-    for text in (
-        f"{directory.classifier.name}: the classifier, for Keras alone",
-        *([confusion] if result["confusion"] is not None else []),
-        f"{directory.curves.name}: the curves of the fine-tuning",
-        "result.json: the figures, with their protocol",
-        "metrics.csv: one row for each epoch",
-        *([scratch] if result[SCRATCH] is not None else []),
-        "checkpoints/, linear_head.npz, flags.cfg",
-        f"tensorboard/: tensorboard --logdir {directory.path}",
-    ):
-        print(f"  {text}")

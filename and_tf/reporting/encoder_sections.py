@@ -178,15 +178,15 @@ def confusion(run: Run) -> Values:
     values = {
         "votes": found,
         "queries": (run.images.test or train).name,
-        "pairs": list(_pairs(counts, names)),
+        "pairs": list(pairs(counts, names)),
         "names": names,
     }
     if classes <= MOST_CLASSES:
         return values | {"counts": counts.tolist()}
-    return values | {"counts": None} | _extremes(counts, names)
+    return values | {"counts": None} | extremes(counts, names)
 
 
-def _extremes(counts: np.ndarray, names: list[str]) -> Values:
+def extremes(counts: np.ndarray, names: list[str]) -> Values:
     """Returns the classes with the highest and the lowest accuracy."""
     whole = counts.sum(1)
     asked = np.flatnonzero(whole)
@@ -199,7 +199,7 @@ def _extremes(counts: np.ndarray, names: list[str]) -> Values:
     return {"best": rows[:EXTREMES], "worst": rows[::-1][:EXTREMES]}
 
 
-def _pairs(counts: np.ndarray, names: list[str]) -> Iterator[tuple]:
+def pairs(counts: np.ndarray, names: list[str]) -> Iterator[tuple]:
     """Yields the most frequent confusions of a class with another."""
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)

@@ -2,7 +2,8 @@
 
 If the encoder does not change and images are not augmented, every epoch would
 compute the same features again. One pass over the images, which mining needs
-in any case, computes the features and, from them, the embeddings.
+in any case, computes the features and, from them, the embeddings. Clusterings
+of one run share the pass, see `kept_features`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,10 @@ from and_tf.data.split import Split
 from and_tf.data.zero_copy import shareable
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.encoders import heads
-from and_tf.evaluation.embeddings import embed
+from and_tf.evaluation.kept_features import features_of
 from and_tf.training.run import Run
 from and_tf.training.start_encoder import Embedded, embedded
 from and_tf.utils import archives, atomic_files
-from and_tf.utils.progress import Counted
 
 _ARRAYS = {"train": ("f", 2), "evaluation": ("f", 2)}
 _BLOCK = 4096  # Rows.
@@ -108,9 +108,7 @@ def compute(
 
 def _embedded(source: Run, split: Split) -> Embedded:
     trunk, head = heads.split(source.encoder)
-    with Counted(f"features of {split.name}", split.size) as progress:
-        found = embed(trunk, split, source.image_size, progress.advance)
-    features = found.astype(np.float32, copy=False)
+    features = features_of(trunk, split, source.image_size, source.built_from)
     return Embedded(features, embedded(head, features))
 
 

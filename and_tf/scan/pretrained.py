@@ -8,7 +8,6 @@ for the statistics of an untrained encoder.
 
 from __future__ import annotations
 
-import hashlib
 import pathlib
 from typing import Any
 
@@ -16,7 +15,7 @@ import keras
 import numpy as np
 
 from and_tf.distribution.process_group import ProcessGroup
-from and_tf.encoders import heads
+from and_tf.encoders import heads, weights
 from and_tf.scan.config import ClusterConfig
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.run import Run
@@ -56,7 +55,7 @@ def identity(run: Run) -> dict[str, Any]:
         "backbone": run.config.encoder,
         "rounds": run.config.rounds,
         "epochs": run.checkpoint.epochs,
-        "encoder_sha256": fingerprint(run.encoder),
+        "encoder_sha256": weights.digest(run.encoder),
     }
 
 
@@ -91,14 +90,6 @@ def check_trained(
             "encoder finds mean nothing: train it with python -m and_tf.train "
             "first."
         )
-
-
-def fingerprint(encoder: keras.Model) -> str:
-    """Computes the SHA-256 of an encoder's weights, in hexadecimal."""
-    digest = hashlib.sha256()
-    for array in encoder.get_weights():
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def _same(encoder: keras.Model, checkpoint: Checkpoint) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from and_tf.augmentation import ViewConfig
@@ -16,6 +17,7 @@ from and_tf.method.encoder_model import Pretext
 from and_tf.method.rounds import Rounds
 from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.config import TrainConfig
+from and_tf.training.flags.views import ViewFlags
 from and_tf.training.run_directory import RunDirectory
 
 
@@ -34,6 +36,8 @@ class Training:
             `restore.first_metadata`.
         processes: The processes that train together.
         on_device: Whether the devices hold the training images.
+        searched: float32 [N, D], the rows in which rounds discover; None is
+            the memory bank.
     """
 
     config: TrainConfig
@@ -45,6 +49,7 @@ class Training:
     metadata: dict[str, Any]
     processes: ProcessGroup
     on_device: bool = False
+    searched: np.ndarray | None = None
 
     @property
     def image_size(self) -> int:
@@ -79,6 +84,19 @@ def rounds_of(config: TrainConfig) -> Rounds:
 
 def view_config(config: TrainConfig, image_size: int) -> ViewConfig:
     """Returns the augmentation of a run, for views of side `image_size`."""
+    return views(config, image_size, config.greyscale)
+
+
+def views(
+    config: ViewFlags, image_size: int, greyscale: float = 0.0
+) -> ViewConfig:
+    """Returns the recipe of views that a config's flags describe.
+
+    Args:
+        config: The config.
+        image_size: The side of a view in pixels.
+        greyscale: The probability that a view has no colours.
+    """
     return ViewConfig(
         image_size=image_size,
         crop_area=(config.crop_area, 1.0),
@@ -86,6 +104,6 @@ def view_config(config: TrainConfig, image_size: int) -> ViewConfig:
         contrast=config.colour_jitter,
         saturation=config.colour_jitter,
         hue=min(config.colour_jitter, 0.5),
-        greyscale=config.greyscale,
+        greyscale=greyscale,
         flip=config.flip,
     )

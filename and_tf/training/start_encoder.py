@@ -15,11 +15,10 @@ import numpy as np
 from and_tf.data.split import Split, subset
 from and_tf.encoders import heads
 from and_tf.encoders.whitening import FIT_IMAGES, fit_whitening
-from and_tf.evaluation.embeddings import embed
+from and_tf.evaluation.kept_features import features_of
 from and_tf.evaluation.knn import Knn
 from and_tf.training import results
 from and_tf.training.experiment import Training
-from and_tf.utils.progress import Counted
 
 _BLOCK = 4096  # Rows.
 FROZEN = "frozen features"
@@ -88,9 +87,9 @@ def whiten(encoder: keras.Model, features: np.ndarray, power: float) -> None:
 def _features(
     training: Training, trunk: keras.Model, split: Split
 ) -> np.ndarray:
-    with Counted(f"features of {split.name}", split.size) as progress:
-        found = embed(trunk, split, training.image_size, progress.advance)
-    return found.astype(np.float32, copy=False)
+    return features_of(
+        trunk, split, training.image_size, training.metadata["encoder"]
+    )
 
 
 def embedded(head: keras.Model, features: np.ndarray) -> np.ndarray:

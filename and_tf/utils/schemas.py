@@ -100,6 +100,8 @@ class TrainingResult(Finished, kw_only=True):
     classifier_top1: float | None = None
     train_accuracy: float | None = None
     train_cosine: float | None = None
+    distillation_weight: float | None = None
+    discovered_in: str | None = None
     pretrained: Pretrained | None = None
     teacher: Teacher | None = None
     neighbours: Neighbours | None = None
@@ -176,6 +178,14 @@ class Classified(Struct):
     ece_uncalibrated: float | None = None
 
 
+class Reliability(Struct):
+    """How often answers are right, by how sure they are, in result.json."""
+
+    count: list[Count]
+    confidence: list[float | None]
+    accuracy: list[float | None]
+
+
 class FinetuningResult(Finished, kw_only=True):
     """The result.json of a fine-tuning."""
 
@@ -184,6 +194,11 @@ class FinetuningResult(Finished, kw_only=True):
     scratch: Classified | None
     class_names: list[str]
     labels: dict[str, Any]
+    run: dict[str, Any] | None = None  # The run that was fine-tuned.
+    # Older files have here what is in `run` now.
+    pretrained: dict[str, Any] | None = None
+    teacher: Teacher | None = None
+    reliability: dict[str, Reliability] | None = None
     dataset_labels: list[int] | None = None
     per_class: list[float | None] | None = None
     confusion: list[list[int]] | None = None

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from and_tf.data.preprocessing import centre_square
-from and_tf.finetuning.classifier_file import Finetuned
+from and_tf.finetuning.finetuned import Finetuned
 from and_tf.scan.clustering import Clustering
 from and_tf.utils.errors import InputError
 from export.embeddings.gallery import Gallery

@@ -36,7 +36,7 @@ from export.tensor_names import MODES, SIGNATURE
 
 if TYPE_CHECKING:
     from and_tf.data.split import ImageData
-    from and_tf.finetuning.classifier_file import Finetuned
+    from and_tf.finetuning.finetuned import Finetuned
     from and_tf.scan.clustering import Clustering
     from and_tf.training.run import Run
     from export.exportable import Exportable

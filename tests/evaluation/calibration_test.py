@@ -12,6 +12,7 @@ from and_tf.evaluation.calibration import (
     cross_entropy,
     expected_calibration_error,
     fit_temperature,
+    reliability,
 )
 
 
@@ -72,3 +73,12 @@ def test_a_calibrated_classifier_has_no_error():
     probabilities = np.tile([[0.75, 0.25]], (8, 1))
     labels = np.array([0, 0, 0, 1] * 2)
     assert expected_calibration_error(probabilities, labels) == 0
+
+
+def test_bins_without_an_image_have_no_figures():
+    probabilities = np.array([[0.9, 0.1], [0.3, 0.7], [0.8, 0.2]])
+    found = reliability(probabilities, np.array([0, 1, 1]), bins=4)
+    assert found.count.tolist() == [0, 0, 1, 2]
+    np.testing.assert_allclose(found.confidence[2:], [0.7, 0.85])
+    np.testing.assert_allclose(found.accuracy[2:], [1, 0.5])
+    assert found.figures()["accuracy"][:2] == [None, None]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import pathlib
+import zipfile
 
+import keras
 import numpy as np
+import onnxruntime
 import pytest
 
 from and_tf.finetuning import trainer
-from and_tf.finetuning.classifier_file import Finetuned, is_finetuning
 from and_tf.finetuning.config import FinetuneConfig
+from and_tf.finetuning.finetuned import Finetuned, is_finetuning
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from export import exportable
@@ -19,6 +22,8 @@ from export.serving.servable import Options
 from export.tflite.encoder import TFLiteEncoder
 from tests import mains
 from tests.export import exports
+
+CLASSES = list("012456789")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +57,7 @@ def test_saved_model_gives_classes_and_probabilities(
     np.testing.assert_allclose(found["probabilities"], expected, atol=1e-5)
     labels = expected.argmax(1)
     np.testing.assert_array_equal(found["label"], labels)
-    names = np.array([b"0", b"1", b"2", *b"4 5 6 7 8 9".split()])
+    names = np.array([name.encode() for name in CLASSES])
     np.testing.assert_array_equal(found["class_name"], names[labels])
     files = exports.files(images)
     encoded = signatures["classify_bytes"](image_bytes=files)
@@ -62,7 +67,7 @@ def test_saved_model_gives_classes_and_probabilities(
     text = (version / saved_model_writer.EXTRA / "encoder.json").read_text()
     described = json.loads(text)
     assert described["kind"] == "finetuning"
-    assert described["class_names"] == [name.decode() for name in names]
+    assert described["class_names"] == CLASSES
 
 
 def test_tflite_gives_probabilities_and_is_compared(
@@ -76,12 +81,56 @@ def test_tflite_gives_probabilities_and_is_compared(
     found = TFLiteEncoder(path).outputs(images)["probabilities"]
     expected = Finetuned(finetuned).classifier.predict(images, verbose=0)
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    measured = json.loads(path.with_suffix(".json").read_text())["measured"]
+    described = json.loads(path.with_suffix(".json").read_text())
+    assert described["class_names"] == CLASSES
+    measured = described["measured"]
     assert measured["agreement"] == 1
     # Of a class that was not learnt, no image can be right.
     numbers = np.array([0, 1, 2, 4, 5, 6, 7, 8, 9])
     right = numbers[expected.argmax(1)] == Run(digits_run).images.test.labels
     assert measured["acc"] == pytest.approx(right.mean())
+
+
+def test_keras_gives_both_outputs_and_names_the_classes(
+    finetuned, images, tmp_path
+):
+    path = tmp_path / "classifier.keras"
+    arguments = [f"--run_dir={finetuned}", f"--output={path}"]
+    mains.run("export.keras_model", arguments)
+    found = keras.models.load_model(path).predict(images, verbose=0)
+    _assert_outputs(found, finetuned, images)
+    with zipfile.ZipFile(path) as file:
+        inside = json.loads(file.read("encoder.json"))
+    assert inside["class_names"] == CLASSES
+    assert inside["kind"] == "finetuning"
+    assert inside["run"]["labels_seen"] == "none"
+
+
+def test_onnx_gives_both_outputs_and_names_the_classes(
+    finetuned, images, tmp_path
+):
+    path = tmp_path / "classifier.onnx"
+    arguments = [f"--run_dir={finetuned}", f"--output={path}"]
+    mains.run("export.onnx", arguments)
+    session = onnxruntime.InferenceSession(path)
+    names = [node.name for node in session.get_outputs()]
+    found = dict(
+        zip(names, session.run(names, {"images": images}), strict=True)
+    )
+    _assert_outputs(found, finetuned, images)
+    told = session.get_modelmeta().custom_metadata_map["encoder"]
+    assert json.loads(told)["class_names"] == CLASSES
+
+
+def _assert_outputs(found, finetuned, images) -> None:
+    opened = Finetuned(finetuned)
+    assert set(found) == {"embedding", "probabilities"}
+    for name, model in (
+        ("embedding", opened.encoder),
+        ("probabilities", opened.classifier),
+    ):
+        expected = model.predict(images, verbose=0)
+        np.testing.assert_allclose(found[name], expected, atol=1e-5)
 
 
 def test_what_cannot_be_exported_is_told(finetuned, digits_run, tmp_path):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from and_tf.finetuning.results import confusion_table, labels_seen
+from and_tf.finetuning.results import labels_seen
+from and_tf.finetuning.scoring import confusion_table
 
 
 def test_confusion_is_that_of_scikit_learn(rng):

@@ -55,7 +55,7 @@ def test_directory_has_what_is_promised(finished):
     assert labels["used"] == labels["available"] == 450
     assert labels["learnt_from"] + labels["held_out"] == 450
     assert labels["test"] == 150
-    assert result["pretrained"]["labels_seen"] == "none"
+    assert result["run"]["labels_seen"] == "none"
     assert "nothing" in result["protocol"]["chosen_by_test"]
     for path in (
         directory.confusion, directory.curves, directory.scratch.curves,

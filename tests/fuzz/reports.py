@@ -6,10 +6,9 @@ import pathlib
 
 from hypothesis import strategies as st
 
-from and_tf.reporting import (
-    cluster_page,
-    run_page,
-)
+from and_tf.finetuning.config import FinetuneConfig
+from and_tf.finetuning.finetuned import Finetuned
+from and_tf.reporting import cluster_page, finetune_page, run_page
 from and_tf.scan.clustering import Clustering
 from and_tf.scan.config import ClusterConfig
 from and_tf.training.config import TrainConfig
@@ -17,7 +16,7 @@ from and_tf.training.run import Run
 from tests.fuzz.json_edits import Edited, edited
 from tests.fuzz.mutations import Damaged, damaged
 from tests.fuzz.target import Target, answer
-from tests.fuzz.valid_results import METRICS, RESULTS
+from tests.fuzz.valid_results import METRICS, PAGES
 
 
 def make(directory: pathlib.Path) -> Target:
@@ -27,16 +26,19 @@ def make(directory: pathlib.Path) -> Target:
     flags = {
         "training": run.to_flagfile(),
         "clustering": ClusterConfig(run_dir=nowhere).to_flagfile(),
+        "finetuning": FinetuneConfig(run_dir=nowhere).to_flagfile(),
     }
-    results = {name: RESULTS[name] for name in flags}
+    results = {name: PAGES[name] for name in flags}
     metrics = {"metrics": METRICS.encode()}
     page = directory / "report.html"
 
     def write(name: str) -> None:
         if name == "training":
             run_page.write(Run(directory), page)
-        else:
+        elif name == "clustering":
             cluster_page.write(Clustering(directory), page)
+        else:
+            finetune_page.write(Finetuned(directory), page)
 
     def check(value: tuple[Edited, Damaged]) -> None:
         result, rows = value

@@ -107,11 +107,40 @@ CLUSTERING = _BOTH | {
                        "confident_acc": 0.75, "skipped": 0.0,
                        "threshold": 0.99, "balance": True, "ema": 0.0},
 }  # fmt: skip
+_TOLD = {"count": [0, 150], "confidence": [None, 0.75], "accuracy": [None, 0.5]}
+_CLASSIFIED = {
+    "held_out_top1": 0.5,
+    "held_out_loss": 1.5,
+    "temperature": 1.25,
+    "test_top1": 0.5,
+    "ece": 0.125,
+    "ece_uncalibrated": 0.25,
+}
+FINETUNING = _BOTH | {
+    "kind": "finetuning",
+    "linear_head": _CLASSIFIED,
+    "fine_tuned": _CLASSIFIED | {"epochs": 2, "best_epoch": 1},
+    "scratch": None,
+    "class_names": ["a", "b"],
+    "dataset_labels": [0, 1],
+    "per_class": [0.1, 0.8],
+    "confusion": [[10, 90], [10, 40]],
+    "reliability": {"before": _TOLD, "after": _TOLD},
+    "labels": {"from": "digits/train", "available": 450, "fraction": 1.0,
+               "used": 450, "learnt_from": 360, "held_out": 90, "test": 150,
+               "test_of_other_classes": 0},
+    "run": CLUSTERING["pretext"] | {"labels_seen": "none"},
+    "protocol": {"labels_drawn": "at random", "chosen_by_held_out": "epoch",
+                 "chosen_by_test": "nothing", "test": "digits/test",
+                 "linear_head": "softmax", "fine_tuned": "with that head",
+                 "scratch": "the same", "batch_size": 64},
+}  # fmt: skip
 RESULTS: dict[str, dict[str, Any]] = {
     "training": TRAINING,
     "clustering": CLUSTERING,
     "evaluated": {"evaluation": _BOTH["evaluation"]},
 }
+PAGES = RESULTS | {"finetuning": FINETUNING}
 METRICS = (
     "epoch,round,loss,accuracy,learning_rate,images_per_second,seconds,"
     "anchors,consistency,consistency_all,knn_bank,knn_clean,knn_clean_top5\n"

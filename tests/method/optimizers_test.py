@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from and_tf.method.optimizers import CoupledAdam, CoupledSGD
+from and_tf.method.optimizers import CoupledAdam, CoupledSGD, FactoredAdamW
 from tests.on_replicas import on_replicas
 
 
@@ -75,6 +75,30 @@ def test_factors_give_variables_rates_of_their_own():
     for step in range(4):
         sgd.apply(_gradients(step), variables)
     for found, expected in zip(variables, _two_rates(4), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_factors_of_adamw_are_rates_of_their_own():
+    """Each variable moves as under Keras' AdamW with its rate alone."""
+    factors = [0.1, 1.0]
+    variables, alone = _variables(), _variables()
+    adamw = FactoredAdamW(0.2, weight_decay=0.0, rate_factors=factors)
+    again = FactoredAdamW.from_config(adamw.get_config())
+    assert again.rate_factors == factors
+    again.build(variables)
+    others = [
+        keras.optimizers.AdamW(0.2 * f, weight_decay=0.0) for f in factors
+    ]
+    for other, variable in zip(others, alone, strict=True):
+        other.build([variable])
+    for step in range(4):
+        gradients = _gradients(step)
+        again.apply(gradients, variables)
+        for other, gradient, variable in zip(
+            others, gradients, alone, strict=True
+        ):
+            other.apply([gradient], [variable])
+    for found, expected in zip(variables, alone, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 

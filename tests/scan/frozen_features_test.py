@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from and_tf.encoders import heads
-from and_tf.evaluation import cluster_metrics
+from and_tf.evaluation import cluster_metrics, kept_features
 from and_tf.scan import (
     console,
     frozen_features,
@@ -21,10 +21,11 @@ from and_tf.scan import (
 from and_tf.scan.clustering import Clustering
 from and_tf.scan.directory import ClusterDirectory
 from and_tf.scan.frozen_features import FrozenFeatures
+from and_tf.training import trainer as training
 from and_tf.training.run import Run
 from tests.same_run import rows_of
 from tests.scan.same_clustering import assert_same
-from tests.small_run import Stop
+from tests.small_run import Stop, digits
 
 FAST = {"freeze": True, "augmentation": "none", "loss": "temi"}
 
@@ -87,6 +88,34 @@ def test_resumed_run_is_the_same_run(fast, tmp_path, monkeypatch, kept):
         parts.features.write_bytes(parts.features.read_bytes()[:-100])
     trainer.cluster(dataclasses.replace(config, resume=True))
     assert_same(fast[2], parts)
+
+
+def test_a_second_clustering_makes_no_pass(fast, tmp_path, monkeypatch):
+    """And ends as one that makes a pass of its own, to the bit."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(kept_features, "LEAST_BYTES", 0)
+    first = dataclasses.replace(
+        fast[0], output_dir=str(tmp_path / "first"), seed=1, epochs=1
+    )
+    trainer.cluster(first)
+    monkeypatch.setattr(kept_features, "embed", None)
+    second = dataclasses.replace(fast[0], output_dir=str(tmp_path / "second"))
+    trainer.cluster(second)
+    assert_same(fast[2], ClusterDirectory(second.output_directory))
+
+
+def test_a_run_without_epochs_leaves_its_pass(fast, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(kept_features, "LEAST_BYTES", 0)
+    run = digits(tmp_path, encoder=fast[0].run_dir, rounds=0, initial_epochs=0)
+    training.train(run)
+    monkeypatch.setattr(kept_features, "embed", None)
+    made = dataclasses.replace(
+        fast[0],
+        run_dir=str(run.run_directory),
+        output_dir=str(tmp_path / "scan"),
+    )
+    assert sum(trainer.cluster(made)["cluster_sizes"]) == 150
 
 
 def test_pairs_are_those_of_images(rng):
