@@ -4,7 +4,7 @@ While there are few labels, typical rows of regions without a label tell more
 than uncertain ones: nothing is certain yet, and uncertain rows are odd ones.
 This is TypiClust [1]: k-means divides the rows into as many regions as there
 will be labels, and of each region without a label, the largest first, the row
-in the densest place is chosen. Regions of fewer than five rows are left out.
+in the densest place is chosen. Regions of fewer than five rows come last.
 
 Once every region has a label, the rows with the lowest margin between their
 two most probable classes are chosen, one of each region before a second of
