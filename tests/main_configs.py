@@ -14,9 +14,9 @@ from and_tf.utils.flag_config import define_flags
 
 MAINS = (
     "and_tf.train", "and_tf.cluster", "and_tf.evaluate", "and_tf.finetune",
-    "and_tf.sweep", "and_tf.report", "and_tf.explore", "export.client", "export.embed",
-    "export.keras_model", "export.onnx", "export.saved_model", "export.search",
-    "export.tflite.__main__",
+    "and_tf.sweep", "and_tf.report", "and_tf.explore",
+    "export.client", "export.embed", "export.keras_model", "export.onnx",
+    "export.saved_model", "export.search", "export.tflite.__main__",
 )  # fmt: skip
 
 

@@ -259,7 +259,7 @@ def _order(count: int, same: Mapping[int, int]) -> np.ndarray:
         if then < count:
             order[now] = then
     free = iter(sorted({*range(count)} - {*order.tolist()}))
-    for now in np.flatnonzero(order < 0):
+    for now in np.flatnonzero(order < 0).tolist():
         order[now] = next(free)
     return order
 

@@ -132,25 +132,14 @@ class Exploration:
     def near(self) -> Nearest:
         """The nearest images of each image, and its entropy."""
         wanted = max(self.config.neighbours, _VOTERS)
-        return nearest(
-            self.rows,
-            self.rows,
-            min(wanted, self.count - 1),
-            temperature=_TEMPERATURE,
-            exclude_self=True,
-        )
+        return _nearest(self.rows, wanted, _TEMPERATURE)
 
     @functools.cached_property
     def duplicates(self) -> Duplicates:
         """The duplicates among all images."""
         near = self.near
         if self.count < len(self.all_rows):
-            near = nearest(
-                self.all_rows,
-                self.all_rows,
-                min(self.config.neighbours, len(self.all_rows) - 1),
-                exclude_self=True,
-            )
+            near = _nearest(self.all_rows, self.config.neighbours)
         apart = marked.read_apart(self.directory.not_duplicates, self.images)
         return duplicates.find(self.images, near.index, apart)
 
@@ -170,9 +159,11 @@ class Exploration:
     @functools.cached_property
     def outlier_scores(self) -> np.ndarray:
         """The higher of the scores by distance and by entropy, [N]."""
+        entropy = self.near.entropy
+        assert entropy is not None  # As there is a temperature.
         return np.fmax(
             outliers.scores(self.isolation),
-            outliers.scores(outliers.isolation_by_entropy(self.near.entropy)),
+            outliers.scores(outliers.isolation_by_entropy(entropy)),
         )
 
     @functools.cached_property
@@ -270,6 +261,19 @@ class Exploration:
         return map_points.points(
             self.rows, self.near.index, self.near.similarity, self.config.seed
         )
+
+
+def _nearest(
+    rows: np.ndarray, wanted: int, temperature: float | None = None
+) -> Nearest:
+    """Finds the nearest of the other rows, as many as wanted or there are."""
+    if len(rows) == 1:
+        none = np.zeros((1, 0), np.float32)
+        return Nearest(none, none.astype(np.int32), np.zeros(1, np.float32))
+    count = min(wanted, len(rows) - 1)
+    return nearest(
+        rows, rows, count, temperature=temperature, exclude_self=True
+    )
 
 
 def measure(

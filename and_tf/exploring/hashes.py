@@ -118,7 +118,7 @@ def similar(signs: np.ndarray, most: int) -> Iterator[Candidates]:
 def _by_class(signs: np.ndarray) -> np.ndarray:
     """Returns the signs by the oddness of row and column, f32 [4, N, 64]."""
     classes = [
-        signs[:, row::2, column::2].reshape(len(signs), -1)
+        signs[:, row::2, column::2].reshape(len(signs), 64)
         for row in (0, 1)
         for column in (0, 1)
     ]

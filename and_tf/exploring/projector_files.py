@@ -38,7 +38,9 @@ def write(images: Outgoing, directory: pathlib.Path) -> pathlib.Path:
     rows = np.arange(shown) * count // shown
     # With a second column the table has a header; the projector needs one.
     columns = ["file", *images.known(_COLUMNS[1:])]
-    sheet = tiles.sprite([_decoded(images.thumbnails[r]) for r in rows], SIDE)
+    sheet = tiles.sprite(
+        [_decoded(images.thumbnails[r]) for r in rows.tolist()], SIDE
+    )
     cells = [
         [row.get(column, "") for column in columns]
         for _, row in images.rows(columns, rows)

@@ -2,11 +2,11 @@
 
 The thresholds were chosen on photographs of Imagenette. On 3,500 others of
 Imagenette and CUB-200, enlarged to 256 pixels, of which 500 had ten edits each,
-all 24,403 pairs that were found were true. Of the edits 100 % were found if they
-were resized, recompressed (JPEG of quality 15 to 70), mirrored, rotated or
+all 24,403 pairs that were found were true. Of the edits 100 % were found if
+they were resized, recompressed (JPEG of quality 15 to 70), mirrored, rotated or
 filtered (grey, sepia, gamma, blur, …), 99.4 % with a bar of text over a sixth
-or an eighth of the image, 94.0 % with watermarks in large letters, and 95.6 % of
-the crops to 60–93 % of each side, with the ten nearest neighbours by an
+or an eighth of the image, 94.0 % with watermarks in large letters, and 95.6 %
+of the crops to 60–93 % of each side, with the ten nearest neighbours by an
 EfficientNet-Lite0.
 """
 
