@@ -190,8 +190,9 @@ def _run(command: Command) -> None:
     if any(a.startswith(begins) for a in arguments):
         short = _PRETRAINED
     arguments = [*arguments, *short.split()]
-    if any("distil" in argument for argument in command.arguments):
-        arguments += ["--rounds=0"] * (command.module == "and_tf.train")
+    begins = ("--flagfile=configs/distil_", "--pretext=distillation")
+    if any(argument.startswith(begins) for argument in command.arguments):
+        arguments += ["--rounds=0"]
     if command.module == "and_tf.train" and "--dataset=folder" not in arguments:
         arguments += _DIGITS.split()
     for argument in arguments:

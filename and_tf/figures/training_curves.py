@@ -141,6 +141,8 @@ PANELS = (
             "loss": ("", canvas.INK),
             "validation_loss": ("evaluation split", canvas.BLUE),
             "held_out_loss": ("held-out images", canvas.BLUE),
+            "and_loss": ("AND's own", canvas.BLUE),
+            "teacher_loss": ("the teacher's", canvas.GREEN),
         },
         "{:.3f}", scale=1,
     ),

@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 from typing import ClassVar
 
-from and_tf.training import view_flags
+from and_tf.training.flags import views
 from and_tf.training.run_flags import OnRunConfig
 from and_tf.utils import bounds
 from and_tf.utils.flag_config import Group, option
@@ -162,9 +162,9 @@ class FinetuneConfig(OnRunConfig):
         least=0.0,
         most=bounds.FACTOR,
     )
-    crop_area: float = view_flags.crop_area(0.5)
-    colour_jitter: float = view_flags.colour_jitter(0.1)
-    flip: float = view_flags.flip(
+    crop_area: float = views.crop_area(0.5)
+    colour_jitter: float = views.colour_jitter(0.1)
+    flip: float = views.flip(
         "It is 0, as in training; 0.5 helps where left and right do not matter."
     )
     precision: str = option(

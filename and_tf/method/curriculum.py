@@ -46,7 +46,12 @@ class Curriculum(keras.callbacks.Callback):
             number that suits N.
         seed: Random seed of selection "clusters".
         images: A finite `tf.data` set of (images, sample_ids) with every sample
-            once, which `initial_epochs=0` needs.
+            once, whose embeddings fill the memory bank where `initial_epochs`
+            is 0. Discovery needs them there, unless it has `rows`.
+        rows: float32 [N, D], of unit norm, in which neighbours, entropies and
+            clusters are searched in place of the memory bank; D may differ
+            from the bank's. As they do not change, neither do the neighbours,
+            and each round only selects more anchors. None is the bank.
         labels: [N], −1 where unknown, used only to log consistency: any array
             or list of whole numbers or strings.
         on_discovery: A function that is called with the `Neighbourhoods` of
@@ -82,6 +87,7 @@ class Curriculum(keras.callbacks.Callback):
         clusters: int = 0,
         seed: int = 0,
         images: tf.data.Dataset | None = None,
+        rows: ArrayLike | None = None,
         labels: ArrayLike | None = None,
         on_discovery: Callable[[Neighbourhoods], None] | None = None,
         first_step: int = 0,
@@ -90,16 +96,17 @@ class Curriculum(keras.callbacks.Callback):
         if initial_epochs is None:
             initial_epochs = epochs_per_round
         self.plan = Rounds(rounds, epochs_per_round, initial_epochs)
-        if rounds and not initial_epochs and images is None:
+        if rounds and not initial_epochs and images is None and rows is None:
             raise InputError(
-                "Expected `images` where initial_epochs is 0: the first "
-                "neighbourhoods are searched in the untrained encoder's "
-                "features of them. Received: None."
+                "Expected `images` where initial_epochs is 0, or `rows`: the "
+                "first neighbourhoods are searched in the untrained encoder's "
+                "features of the images, or in the rows. Received: None."
             )
         self.selection = selection
         self.clusters = clusters
         self.seed = seed
         self._images = images
+        self._rows = None if rows is None else _as_rows(rows)
         self._labels = None if labels is None else as_labels(labels)
         self._on_discovery = on_discovery
         self._begun = first_step > 0
@@ -110,7 +117,8 @@ class Curriculum(keras.callbacks.Callback):
 
         Raises:
             InputError: If the model has no memory bank, if the number of
-                labels is not N, or if there are more clusters than samples.
+                labels or of rows is not N, or if there are more clusters than
+                samples.
         """
         if getattr(self.model, "bank", None) is None:
             raise InputError(
@@ -118,9 +126,15 @@ class Curriculum(keras.callbacks.Callback):
                 f"rounds of neighbourhoods. Received: {self.model.name!r}. "
                 "Leave the Curriculum out."
             )
+        count = self.model.neighbours.shape[0]
         if self._labels is not None:
-            check_count(self._labels, self.model.neighbours.shape[0])
-        clustering.check(self.clusters, self.model.neighbours.shape[0])
+            check_count(self._labels, count)
+        if self._rows is not None and len(self._rows) != count:
+            raise InputError(
+                f"Expected one of the `rows` for each of the {count} samples. "
+                f"Received: {len(self._rows)}."
+            )
+        clustering.check(self.clusters, count)
         self._describe()
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -140,10 +154,13 @@ class Curriculum(keras.callbacks.Callback):
     def _begin(self, round_number: int) -> None:
         if round_number > 1 and self.selection == "one_off":
             return
-        if self.plan.first_epoch(round_number) == 0:
+        if self.plan.first_epoch(round_number) == 0 and (
+            self._images is not None
+        ):
             self.model.fill_bank(self._images)
+        rows = self._rows
         found = discover(
-            self.model.bank.rows.value,
+            self.model.bank.rows.value if rows is None else rows,
             round_number=round_number,
             rounds=self.plan.rounds,
             neighbourhood_size=self.model.neighbours.shape[1],
@@ -169,3 +186,22 @@ class Curriculum(keras.callbacks.Callback):
         if not np.isnan(agree[is_anchor]).all():
             self._logs["consistency"] = float(np.nanmean(agree[is_anchor]))
             self._logs["consistency_all"] = float(np.nanmean(agree))
+
+
+def _as_rows(rows: ArrayLike) -> np.ndarray:
+    """Returns the rows as float32 [N, D].
+
+    Raises:
+        InputError: If they are no matrix of finite numbers.
+    """
+    found = np.asarray(rows)
+    if (
+        found.ndim != 2
+        or found.dtype.kind not in "fiu"
+        or not np.isfinite(found).all()
+    ):
+        raise InputError(
+            "Expected `rows` as an array [N, D] of finite numbers. Received: "
+            f"{found.dtype} {list(found.shape)}."
+        )
+    return found.astype(np.float32, copy=False)

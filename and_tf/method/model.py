@@ -136,18 +136,19 @@ class AND(Pretext):
         """Runs one step of Algorithm 1 on a batch (images, sample_ids [b])."""
         images, sample_ids = self.samples(data)
         count = collectives.count_of_all(sample_ids)
-        losses, gradients, embeddings, heard = self.differentiated(
+        terms, gradients, embeddings, heard = self.differentiated(
             images, sample_ids, count
         )
 
         # Besides this, replicas exchange only gradients and statistics. A
         # sharded bank has already gathered the embeddings and ids for its loss.
         if heard:
-            losses = collectives.gather(losses)  # [B]
+            terms = collectives.gather_together(*terms)  # [B] each
         else:
-            *heard, losses = collectives.gather_together(
-                embeddings, sample_ids, losses
-            )  # [B, D], [B], [B]
+            gathered = collectives.gather_together(
+                embeddings, sample_ids, *terms
+            )  # [B, D], [B], [B] each
+            heard, terms = gathered[:2], gathered[2:]
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
@@ -156,15 +157,14 @@ class AND(Pretext):
         # The update comes after the loss, which reads the rows before equation
         # 8 moves them. Every replica applies that of the whole global batch.
         self.bank.update(*heard)
-        self._loss.update_state(losses)
-        return self.get_metrics_result()
+        return self._logs(terms)
 
     def differentiate(
         self,
         images: tf.Tensor,
         sample_ids: tf.Tensor,
         count: tf.Tensor | None,
-    ) -> tuple[tf.Tensor, list[tf.Tensor], tf.Tensor, tuple[tf.Tensor, ...]]:
+    ) -> tuple[tuple[tf.Tensor, ...], list[tf.Tensor], tf.Tensor, tuple]:
         """Computes the losses and gradients of this replica's samples.
 
         Args:
@@ -173,26 +173,47 @@ class AND(Pretext):
                 `collectives.count_of_all`.
 
         Returns:
-            Losses float32 [b], the gradients of the trainable variables,
-            embeddings float32 [b, D], and the tensors that the bank gathered
-            from all replicas; see `MemoryBank.losses`.
+            The first result of `terms`, the gradients of the trainable
+            variables, embeddings float32 [b, D], and the tensors that the bank
+            gathered from all replicas; see `MemoryBank.losses`.
         """
         images = self.views(images)
         with tf.GradientTape() as tape:
             embeddings = self(images, training=True)  # [b, D]
-            losses, heard = self.bank.losses(
-                embeddings,
-                sample_ids,
-                self.neighbours.value,
-                self.is_anchor.value,
-                self.temperature,
-                self.block_rows,
-            )  # [b]
-            loss = collectives.share_of_mean(losses, count)
+            terms, heard = self.terms(embeddings, sample_ids, training=True)
+            loss = collectives.share_of_mean(terms[0], count)
             loss += collectives.share(self.losses)
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_variables)
-        return losses, gradients, embeddings, heard
+        return terms, gradients, embeddings, heard
+
+    def terms(
+        self, embeddings: tf.Tensor, sample_ids: tf.Tensor, *, training: bool
+    ) -> tuple[tuple[tf.Tensor, ...], tuple[tf.Tensor, ...]]:
+        """Computes the loss of each sample of this replica.
+
+        A subclass may add a term to it.
+
+        Args:
+            embeddings: float32 [b, D], of unit norm.
+            sample_ids: integer [b].
+            training: Whether anchors have neighbourhoods (equation 7). Else
+                each sample is told from all others (equation 2).
+
+        Returns:
+            A value float32 [b] for each of `metrics`, the loss first, and the
+            tensors that the bank gathered; see `MemoryBank.losses`.
+        """
+        is_anchor = self.is_anchor.value
+        losses, heard = self.bank.losses(
+            embeddings,
+            sample_ids,
+            self.neighbours.value,
+            is_anchor if training else tf.zeros_like(is_anchor),
+            self.temperature,
+            self.block_rows,
+        )  # [b]
+        return (losses,), heard
 
     def test_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
@@ -204,16 +225,9 @@ class AND(Pretext):
         leaves neighbours out, so that the losses of all rounds are comparable.
         """
         images, sample_ids = self.samples(data, training=False)
-        losses, _ = self.bank.losses(
-            self(images, training=False),
-            sample_ids,
-            self.neighbours.value,
-            tf.zeros_like(self.is_anchor.value),
-            self.temperature,
-            self.block_rows,
-        )  # [b]
-        self._loss.update_state(collectives.gather(losses))
-        return self.get_metrics_result()
+        embeddings = self(images, training=False)
+        terms, _ = self.terms(embeddings, sample_ids, training=False)
+        return self._logs(collectives.gather_together(*terms))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments; see `KerasInterface`."""
@@ -252,6 +266,12 @@ class AND(Pretext):
                 f"that fill the memory bank. Received none of {missing}."
             )
         self.bank.fill(rows)
+
+    def _logs(self, terms: tuple[tf.Tensor, ...]) -> dict[str, tf.Tensor]:
+        """Updates the metrics with terms [B] each, and returns them."""
+        for metric, values in zip(self.metrics, terms, strict=True):
+            metric.update_state(values)
+        return self.get_metrics_result()
 
 
 def _check(num_examples: int, neighbourhood_size: int) -> None:

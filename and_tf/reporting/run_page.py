@@ -145,7 +145,12 @@ def curves(run: Run) -> Values | None:
         "consistency": ("of anchors", "green"),
         "consistency_all": ("of all images", "sky"),
     }
-    loss, rate = {"loss": ("", "ink")}, {"learning_rate": ("", "purple")}
+    loss = {
+        "loss": ("", "ink"),
+        "and_loss": ("AND's own", "blue"),
+        "teacher_loss": ("the teacher's", "green"),
+    }
+    rate = {"learning_rate": ("", "purple")}
     cosine = {"cosine": ("", "green")}
     shares = {"in_percent": True}
     steps = {"steps": True}

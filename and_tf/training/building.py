@@ -13,6 +13,8 @@ from and_tf.method.model import AND
 from and_tf.pretexts.distillation import Distillation
 from and_tf.pretexts.rotation import Rotation
 from and_tf.pretexts.supervised import Supervised
+from and_tf.pretexts.taught import TaughtAND
+from and_tf.pretexts.teacher_loss import TeacherLoss
 from and_tf.training.config import TrainConfig
 from and_tf.utils.errors import InputError
 
@@ -33,9 +35,8 @@ def build(
         encoder: The encoder, with fresh weights.
         augmenter: The layer that augments on the device, or None; see
             `Pretext`.
-        targets: float32 [N, D], the teacher's rows, for
-            --pretext=distillation. None gives a model that embeds and does
-            not train.
+        targets: float32 [N, D], the teacher's rows, of a run that is taught.
+            None gives a model that embeds and does not train.
 
     Raises:
         InputError: If the config or the images do not suit the pretext.
@@ -61,23 +62,31 @@ def build(
             dim = encoder.output_shape[-1]
             targets = np.zeros((train.size, dim), np.float32)
         return Distillation(
-            encoder,
-            targets,
-            loss=config.distillation_loss,
-            keys=config.distillation_keys,
-            teacher_temperature=config.teacher_temperature,
-            block_rows=config.loss_block_rows,
-            **shared,
+            encoder, targets, **_of_loss(config), augmenter=augmenter
         )
-    return AND(
-        encoder,
-        train.size,
-        neighbourhood_size=config.neighbourhood_size,
-        memory_momentum=config.memory_momentum,
-        bank_initialiser="uniform"
+    shared |= {
+        "neighbourhood_size": config.neighbourhood_size,
+        "memory_momentum": config.memory_momentum,
+        "bank_initialiser": "uniform"
         if config.bank_initialiser == "uniform"
         else "unit",
-        shard_bank=config.shard_bank,
-        block_rows=config.loss_block_rows,
-        **shared,
-    )
+        "shard_bank": config.shard_bank,
+        "block_rows": config.loss_block_rows,
+    }
+    if config.is_taught and targets is not None:
+        teacher = TeacherLoss(targets, **_of_loss(config))
+        weight = config.distillation_weight
+        return TaughtAND(encoder, teacher, weight=weight, **shared)
+    return AND(encoder, train.size, **shared)
+
+
+def _of_loss(config: TrainConfig) -> dict[str, Any]:
+    """Returns the arguments of `TeacherLoss` beside the rows."""
+    return {
+        "loss": config.distillation_loss,
+        "keys": config.distillation_keys,
+        "teacher_temperature": config.teacher_temperature,
+        "temperature": config.temperature,
+        "block_rows": config.loss_block_rows,
+        "seed": config.seed,
+    }

@@ -13,7 +13,7 @@ from and_tf.distribution.strategy import accelerated
 from and_tf.training import fit_loop
 from and_tf.training.callbacks.checkpointing import Recorder
 from and_tf.training.checkpoint import best_epochs
-from and_tf.training.config import LoopConfig
+from and_tf.training.flags.loop import LoopConfig
 from and_tf.training.run_directory import OutputDirectory
 from and_tf.utils.signals import Interruption
 

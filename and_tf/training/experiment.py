@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from and_tf.augmentation import ViewConfig
@@ -16,8 +17,8 @@ from and_tf.method.encoder_model import Pretext
 from and_tf.method.rounds import Rounds
 from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.config import TrainConfig
+from and_tf.training.flags.views import ViewFlags
 from and_tf.training.run_directory import RunDirectory
-from and_tf.training.view_flags import ViewFlags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Training:
             `restore.first_metadata`.
         processes: The processes that train together.
         on_device: Whether the devices hold the training images.
+        searched: float32 [N, D], the rows in which rounds discover; None is
+            the memory bank.
     """
 
     config: TrainConfig
@@ -46,6 +49,7 @@ class Training:
     metadata: dict[str, Any]
     processes: ProcessGroup
     on_device: bool = False
+    searched: np.ndarray | None = None
 
     @property
     def image_size(self) -> int:

@@ -65,6 +65,8 @@ def print_start(
         print(ABOUT[config.pretext])
     if metadata.get("teacher"):
         print(describe_teacher(metadata["teacher"]))
+        for line in describe_lesson(config):
+            print(line)
     for split in (images.train, images.test):
         if split is None:
             continue
@@ -109,6 +111,19 @@ def describe_teacher(teacher: dict[str, Any]) -> str:
         f"teacher: {encoder}{weights}, which has seen {labels}; images of "
         f"{side} pixels"
     )
+
+
+def describe_lesson(config: TrainConfig) -> list[str]:
+    """Returns lines about what AND has from its teacher, if anything."""
+    lines = []
+    if config.has_bank and config.is_taught:
+        lines.append(
+            f"loss: AND's + {config.distillation_weight:g} × the teacher's, "
+            f"{config.distillation_loss}"
+        )
+    if config.discover_in == "teacher":
+        lines.append("neighbours: discovered in the teacher's embeddings")
+    return lines
 
 
 def describe_classes(names: Sequence[str]) -> str:
@@ -207,6 +222,8 @@ def make_result(
         "backbone": config.encoder,
         "pretrained": training.metadata.get("pretrained"),
         "teacher": training.metadata.get("teacher"),
+        "distillation_weight": config.distillation_weight or None,
+        "discovered_in": config.discover_in if config.rounds else None,
         "num_examples": training.images.train.size,
         "image_size": training.image_size,
         "rounds": config.rounds,
@@ -346,7 +363,12 @@ def print_table(result: dict[str, Any]) -> None:
             f"queries {protocol['queries']}, gallery "
             f"{protocol['gallery_last']}"
         )
-    if cosine is not None:
+    if cosine is not None and rounds:
+        print(
+            f"cosine: {cosine:.3f} with the teacher, on train views in the "
+            "last epoch"
+        )
+    elif cosine is not None:
         print("cosine: with the teacher, on train views in the last epoch")
     elif not rounds and result["epochs"]:
         print("classifier: its own top-1 on test images, and on train views")

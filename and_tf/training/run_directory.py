@@ -39,6 +39,8 @@ COLUMNS = (
     "loss",
     "accuracy",
     "cosine",
+    "and_loss",
+    "teacher_loss",
     "learning_rate",
     "images_per_second",
     "seconds",

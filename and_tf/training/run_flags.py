@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
-from and_tf.training.config import LoopConfig
+from and_tf.training.flags.loop import LoopConfig
 from and_tf.utils import checkpoint_names
 from and_tf.utils.flag_config import FlagConfig, Group, option
 

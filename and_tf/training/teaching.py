@@ -30,7 +30,7 @@ BASELINE = "teacher"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Lesson:
-    """The targets that a run learns from its teacher.
+    """What a run has from its teacher.
 
     Attributes:
         teacher: The teacher.
@@ -46,7 +46,7 @@ class Lesson:
 def of_run(
     config: TrainConfig, metadata: dict[str, Any], processes: ProcessGroup
 ) -> Teacher | None:
-    """Returns the teacher of a run; None if it learns from none.
+    """Returns the teacher of a run; None if it has none.
 
     Args:
         config: The flags of the run.
@@ -58,7 +58,7 @@ def of_run(
     Raises:
         InputError: If there is no such teacher, or its weights are missing.
     """
-    if config.pretext != "distillation":
+    if not config.teacher:
         return None
     find = functools.cache(functools.partial(_find, config))
     known, note = metadata.get("teacher"), ""

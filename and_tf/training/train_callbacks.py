@@ -125,6 +125,7 @@ def curriculum(
         clusters=config.clusters,
         seed=config.seed,
         images=training.clean_views(),
+        rows=training.searched,
         labels=train_split.labels,
         on_discovery=functools.partial(keep, training.board)
         if training.board

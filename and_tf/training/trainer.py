@@ -154,7 +154,7 @@ def prepare(
             config,
             images,
             located(metadata["encoder"], directory),
-            lesson.rows.targets if lesson else None,
+            lesson.rows.targets if lesson and config.is_taught else None,
         )
     if checkpoint:
         restore(model, checkpoint, images)
@@ -174,11 +174,14 @@ def prepare(
         metadata,
         processes,
         on_device,
+        lesson.rows.rows
+        if lesson and config.discover_in == "teacher"
+        else None,
     )
     if start:
         begin(training, start)
-        if lesson:
-            teaching.evaluate(training, lesson)
+    if lesson and teaching.BASELINE not in metadata["baselines"]:
+        teaching.evaluate(training, lesson)
     # Weights that do not fit end a run before it writes more than its flags.
     return with_board(training)
 

@@ -14,6 +14,7 @@ from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import rounds_of
 from and_tf.training.run_directory import RunDirectory
+from and_tf.training.teaching import BASELINE
 from and_tf.utils.errors import InputError
 
 
@@ -53,6 +54,11 @@ def find(config: TrainConfig) -> Checkpoint:
         # number of them.
         shape = checkpoint.metadata["num_examples"], config.neighbourhood_size
         checkpoint.replace("method", "neighbours", np.zeros(shape, np.int32))
+    if not config.is_taught:
+        # A teacher in whose embeddings rounds search is that of this run.
+        for name in ("teacher", "teacher_rows"):
+            checkpoint.metadata.pop(name, None)
+        checkpoint.metadata["baselines"].pop(BASELINE, None)
     return checkpoint
 
 

@@ -40,7 +40,7 @@ class Group(enum.Enum):
     DATA = "Data"
     MODEL = "Encoder"
     METHOD = "Method"
-    TEACHER = "Teacher, with --pretext=distillation"
+    TEACHER = "Teacher"
     SCHEDULE = "Schedule and optimiser"
     VIEWS = "Augmentation"
     SELF_LABELLING = "Self-labelling"

@@ -21,6 +21,8 @@ from and_tf.data.split import ImageData, in_memory
 from and_tf.method.optimizers import CoupledSGD
 from and_tf.pretexts.distillation import Distillation
 from and_tf.pretexts.supervised import Supervised
+from and_tf.pretexts.taught import TaughtAND
+from and_tf.pretexts.teacher_loss import TeacherLoss
 from and_tf.scan import stages
 from and_tf.scan.config import ClusterConfig
 from and_tf.scan.scan_model import SCAN
@@ -203,6 +205,12 @@ KINDS = {
     "distillation": (
         lambda: Distillation(
             mlp(5, 6, 4), np.eye(N, 4), loss="similarity", keys=2
+        ),
+        "rows",
+    ),
+    "taught": (
+        lambda: TaughtAND(
+            mlp(5, 6, 4), TeacherLoss(np.eye(N, 4), loss="similarity", keys=2)
         ),
         "rows",
     ),

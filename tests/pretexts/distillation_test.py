@@ -12,8 +12,9 @@ from scipy.special import log_softmax, softmax
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from and_tf.pretexts.distillation import LOSSES, Distillation
+from and_tf.pretexts.distillation import Distillation
 from and_tf.pretexts.similarity import draw_keys
+from and_tf.pretexts.teacher_loss import LOSSES
 from and_tf.pretexts.teacher_rows import averaged
 from and_tf.utils.errors import InputError
 from tests.conftest import unit
@@ -117,7 +118,7 @@ def test_a_step_is_that_of_numpy(loss):
         kernel - after, views.T @ by_raw / len(ids), atol=2e-5
     )
     # What the teacher says has not moved.
-    np.testing.assert_array_equal(model.teacher_rows, rows())
+    np.testing.assert_array_equal(model.teacher.rows, rows())
     assert [v.path for v in model.trainable_variables] == [
         v.path for v in model.encoder.trainable_variables
     ]
@@ -126,8 +127,8 @@ def test_a_step_is_that_of_numpy(loss):
 def test_similarity_to_all_rows_is_least_where_both_agree():
     """At the teacher's own rows and temperature; its entropy is left."""
     model = make("similarity", keys=NUM, temperature=TEACHER_TAU)
-    at_rows, _ = model._compared(
-        tf.constant(rows()), tf.range(NUM, dtype=tf.int64), tf.constant(0)
+    at_rows, _ = model.teacher.losses(
+        tf.constant(rows()), tf.range(NUM, dtype=tf.int64)
     )
     p = softmax(rows().astype(np.float64) @ rows().T / TEACHER_TAU, axis=1)
     np.testing.assert_allclose(at_rows, -(p * np.log(p)).sum(1), atol=1e-5)
@@ -183,7 +184,7 @@ def test_goes_on_from_a_file_to_the_same_bits(loss, tmp_path):
     first.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     again.fit(images(), ids, shuffle=False, verbose=0)
-    np.testing.assert_array_equal(again.teacher_rows, rows())
+    np.testing.assert_array_equal(again.teacher.rows, rows())
     for one, other in zip(whole.variables, again.variables, strict=True):
         np.testing.assert_array_equal(one, other)
     configs = [m.get_config() | {"encoder": None} for m in (whole, again)]
@@ -202,7 +203,7 @@ def test_rows_stay_float32_where_the_network_is_half():
     finally:
         keras.config.set_dtype_policy("float32")
     assert np.isfinite(logs["loss"])
-    np.testing.assert_array_equal(model.teacher_rows, rows())
+    np.testing.assert_array_equal(model.teacher.rows, rows())
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ def fit(loss: str, strategy: tf.distribute.Strategy) -> dict[str, np.ndarray]:
         f"{loss} loss": np.array(history["loss"]),
         f"{loss} cosine": np.array(history["cosine"]),
         f"{loss} kernel": np.asarray(model.encoder.variables[0]),
-        f"{loss} rows": np.asarray(model.teacher_rows),
+        f"{loss} rows": np.asarray(model.teacher.rows),
     }
 
 

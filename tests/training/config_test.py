@@ -20,6 +20,7 @@ TAUGHT = {
     "teacher_weights": "imagenet",
     "rounds": 0,
 }
+BESIDE = {**TAUGHT, "pretext": "and", "rounds": 4}
 
 
 def test_flagfile_makes_the_config_again(tmp_path):
@@ -79,6 +80,26 @@ def test_differences_leave_out_what_a_resumed_run_may_change():
         ),
         ({"teacher_power": 0.5}, "--teacher_power only with"),
         ({"distillation_loss": "instance"}, "--distillation_loss only with"),
+        (BESIDE, "--teacher only with .* or --discover_in=teacher.*lite0 with"),
+        ({"distillation_weight": 1.0}, "--teacher, .* --distillation_weight"),
+        ({"discover_in": "teacher"}, "--teacher, .* with --discover_in=teache"),
+        ({"distillation_weight": -1.0}, "--distillation_weight of at least 0"),
+        (
+            {**TAUGHT, "distillation_weight": 1.0},
+            "--distillation_weight only with --pretext=and",
+        ),
+        (
+            {"pretext": "rotation", "rounds": 0, "discover_in": "teacher"},
+            "--discover_in only with --pretext=and.*teacher with .*rotation",
+        ),
+        (
+            {**BESIDE, "discover_in": "teacher", "teacher_neighbours": 2},
+            "--teacher_neighbours only with --pretext=distillation or --dist",
+        ),
+        (
+            {**BESIDE, "discover_in": "teacher", "rounds": 0},
+            "--rounds above 0 with --discover_in=teacher",
+        ),
         ({"clusters": 9}, "only with --selection=clusters.*--clusters=9"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import html
 import pathlib
 
 import keras
@@ -166,6 +167,117 @@ def test_resumed_run_is_the_same_run(teacher, tmp_path, monkeypatch):
         trainer.train(dataclasses.replace(config, resume=True))
         directories.append(RunDirectory(config.run_directory))
     assert_same_run(*directories)
+
+
+BESIDE = {
+    "pretext": "and",
+    "rounds": 2,
+    "epochs_per_round": 1,
+    "initial_epochs": 1,
+    "learning_rate": 0.03,
+    "distillation_weight": 2.0,
+    "discover_in": "teacher",
+}
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory, teacher):
+    """A run of AND with a teacher's loss and neighbours, and its config."""
+    config = distil(tmp_path_factory.mktemp("beside"), teacher, **BESIDE)
+    mains.run("and_tf.train", config.to_flags())
+    return config, RunDirectory(config.run_directory)
+
+
+def test_and_beside_a_teacher(beside, teacher):
+    config, directory = beside
+    result = directory.read_result()
+    assert result["distillation_weight"] == 2.0
+    assert result["discovered_in"] == "teacher"
+    assert result["teacher"]["labels"] == "unknown"
+    assert "teacher" in result["knn_baselines"]
+    with open(directory.metrics, newline="") as file:
+        history = list(csv.DictReader(file))
+    for row in history:
+        own, taught = float(row["and_loss"]), float(row["teacher_loss"])
+        assert float(row["loss"]) == pytest.approx(own + 2 * taught, rel=1e-5)
+        assert float(row["cosine"]) == pytest.approx(1 - taught, abs=1e-5)
+    assert [row["anchors"] for row in history] == ["0", "225", "450"]
+
+    images = Run(directory.path).images
+    pca = PCA(12, whiten=True, svd_solver="full")
+    rows = unit(pca.fit_transform(features(teacher, images.train.images)))
+    similarity = rows @ rows.T
+    np.fill_diagonal(similarity, -np.inf)
+    for number in (1, 2):
+        found = directory.read_neighbourhoods(number).neighbours[:, 0]
+        # A rounding error may swap two that are as similar.
+        np.testing.assert_allclose(
+            similarity[np.arange(450), found], similarity.max(1), atol=1e-4
+        )
+
+
+def test_a_run_says_what_and_has_from_a_teacher(beside, capsys):
+    config, directory = beside
+    directory.result.unlink()
+    trainer.train(dataclasses.replace(config, resume=True))
+    printed = capsys.readouterr().out
+    assert "\nloss: AND's + 2 × the teacher's, cosine\n" in printed
+    assert "\nneighbours: discovered in the teacher's embedd" in printed
+    cosine = directory.read_result()["train_cosine"]
+    assert f"\ncosine: {cosine:.3f} with the teacher" in printed
+    run_page.write(Run(directory.path), directory.path / "report.html")
+    page = (directory.path / "report.html").read_text("utf-8")
+    for text in (
+        "--pretext=and, with the embeddings of a teacher",
+        "AND's + 2.0 × the teacher's, cosine",
+        "discovered in the teacher's embeddings",
+        "AND's own",
+        "Cosine with the teacher",
+    ):
+        assert text in html.unescape(page)
+
+
+def test_it_is_a_run_of_and(beside):
+    """It has a bank, and opens where the teacher is not known."""
+    again = Run(beside[1].path)
+    assert again.bank_rows().shape == (450, 12)
+    assert evaluate_knn(again)["bank_top1"] > 0.1
+    assert labels_seen(again) == "unknown, by the teacher"
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_and_beside_a_teacher_goes_on(
+    beside, teacher, tmp_path, monkeypatch, step
+):
+    """From the beginning of a round, and from within one."""
+    config = distil(tmp_path, teacher, **{**BESIDE, "checkpoint_steps": 1})
+    interrupted(config, 1, monkeypatch, step)
+    trainer.train(dataclasses.replace(config, resume=True))
+    assert_same_run(beside[1], RunDirectory(config.run_directory))
+
+
+def test_instance_learning_needs_no_teacher(beside, teacher, tmp_path):
+    """Runs that search in different rows share it, if no loss is taught."""
+    changes = {**BESIDE, "distillation_weight": 0.0}
+    alone = distil(tmp_path, teacher, "alone", **changes)
+    without = dataclasses.replace(
+        alone, run_dir=str(tmp_path / "without"), discover_in="bank", teacher=""
+    )
+    for config in (alone, without):
+        trainer.train(config)
+    for before, whole in ((without, alone), (alone, without)):
+        name = f"{whole.run_directory.name}_again"
+        run_dir, start = str(tmp_path / name), str(before.run_directory)
+        again = dataclasses.replace(whole, run_dir=run_dir, start_from=start)
+        trainer.train(again)
+        assert_same_run(
+            *(RunDirectory(c.run_directory) for c in (whole, again))
+        )
+    other = dataclasses.replace(
+        beside[0], run_dir=str(tmp_path / "other"), start_from=start
+    )
+    with pytest.raises(InputError, match="--distillation_weight=0"):
+        trainer.train(other)
 
 
 def test_other_rows_are_refused(teacher, tmp_path, monkeypatch):

@@ -24,11 +24,11 @@ class Progress(keras.callbacks.Callback):
 
     It has to come last, and `fit` needs `verbose=0`. It shows these entries of
     an epoch's logs, as far as Keras and the callbacks before it set them:
-    `loss`, `round`, `learning_rate`, `images_per_second`, `accuracy`,
-    `knn_bank`, `knn_clean` (fractions) and, where a round begins, `anchors` and
-    `consistency`; for a clustering also `validation_loss`, `clusters_used`,
-    `acc`, `confident`, `confident_acc` and `skipped`; for a fine-tuning
-    `held_out_top1`:
+    `loss`, `and_loss`, `teacher_loss`, `cosine`, `round`, `learning_rate`,
+    `images_per_second`, `accuracy`, `knn_bank`, `knn_clean` (fractions) and,
+    where a round begins, `anchors` and `consistency`; for a clustering also
+    `validation_loss`, `clusters_used`, `acc`, `confident`, `confident_acc` and
+    `skipped`; for a fine-tuning `held_out_top1`:
 
         epoch 12/50  round 1/4  loss 5.312  lr 0.030  ...  ETA 12:33
 
@@ -141,6 +141,9 @@ def describe(logs: Mapping[str, float], rounds: int) -> list[str]:
         fields.append(name.ljust(len(f"round {rounds}/{rounds}")))
     if "loss" in logs:
         fields.append(f"loss {logs['loss']:6.3f}")
+    for key, name in (("and_loss", "AND"), ("teacher_loss", "teacher")):
+        if key in logs:
+            fields.append(f"{name} {logs[key]:6.3f}")
     if "accuracy" in logs:
         fields.append(f"accuracy {percent(logs['accuracy']):>7}")
     if "cosine" in logs:

@@ -27,6 +27,8 @@ TAGS = {  # TensorBoard's tags by the keys of an epoch's logs.
     "loss": "loss",
     "accuracy": "accuracy",
     "cosine": "cosine",
+    "and_loss": "and_loss",
+    "teacher_loss": "teacher_loss",
     "learning_rate": "learning_rate",
     "images_per_second": "images_per_second",
     "knn_bank": "knn/bank",
