@@ -174,6 +174,18 @@ def test_without_test_images_the_page_says_so(result, edited):
     assert "samples" not in page.sections
 
 
+def test_what_is_missing_is_said(result, edited):
+    """A fine-tuning without its classifier has all but its samples."""
+    path = edited(result)
+    (path / "classifier.keras").unlink()
+    (path / "metrics.csv").unlink()
+    page = report(path)
+    assert "could not be loaded" in page.sections[""]
+    assert "--data_dir" in page.sections["samples"]
+    assert "no metrics.csv" in page.sections["curves"]
+    assert page.table("Rows: true class")
+
+
 def test_the_page_needs_nothing_beside_itself(finished, page):
     assert not page.unclosed
     text = (finished / "report.html").read_text(encoding="utf-8")
