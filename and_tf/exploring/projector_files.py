@@ -36,9 +36,8 @@ def write(images: Outgoing, directory: pathlib.Path) -> pathlib.Path:
     count = len(images.table)
     shown = min(count, MOST_POINTS)
     rows = np.arange(shown) * count // shown
-    # With a second column the table has a header; the projector needs one.
-    columns = ["file", *images.known(_COLUMNS[1:])]
-    sheet = tiles.sprite([_decoded(images.thumbnails[r]) for r in rows], SIDE)
+    columns = images.known(_COLUMNS)
+    pictures = [_decoded(images.thumbnails[row]) for row in rows.tolist()]
     cells = [
         [row.get(column, "") for column in columns]
         for _, row in images.rows(columns, rows)
@@ -46,7 +45,7 @@ def write(images: Outgoing, directory: pathlib.Path) -> pathlib.Path:
     projector.write(
         directory / DIRECTORY,
         images.embeddings[rows],
-        sheet,
+        tiles.sprite(pictures, SIDE),
         SIDE,
         projector.table(columns, cells),
         REMEDY,
