@@ -5,12 +5,9 @@ Examples:
     The page of a run, runs/cifar100/report.html:
         python -m and_tf.report --run_dir=runs/cifar100
 
-    The page of a clustering, in a place of your choice:
+    The page of a clustering, likewise of a fine-tuning, in another place:
         python -m and_tf.report --run_dir=runs/cifar100/scan \\
             --output=pages/scan.html
-
-    The page of a fine-tuning:
-        python -m and_tf.report --run_dir=runs/cifar100/finetune
 
     Existing figures only, without evaluating anything:
         python -m and_tf.report --run_dir=runs/cifar100 --noevaluate
