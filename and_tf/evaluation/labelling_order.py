@@ -4,11 +4,24 @@ While there are few labels, typical rows of regions without a label tell more
 than uncertain ones: nothing is certain yet, and uncertain rows are odd ones.
 This is TypiClust [1]: k-means divides the rows into as many regions as there
 will be labels, and of each region without a label, the largest first, the row
-in the densest place is chosen. Regions of fewer than five rows are left out.
+in the densest place is chosen. Regions of fewer than five rows come last.
 
 Once every region has a label, the rows with the lowest margin between their
 two most probable classes are chosen, one of each region before a second of
 any, since rows that lie side by side are uncertain for the same reason.
+
+Seen on 10,000 images of CIFAR-10 with features of EfficientNet-Lite0 at 96
+pixels: accuracy in percent of the nearest labelled row (1-NN) on all other
+rows, mean and standard deviation over 5 seeds.
+
+    labels              10           40           100
+    drawn at random     29.9 ± 3.2   45.5 ± 3.2   56.7 ± 1.4
+    selected            45.7 ± 3.2   59.8 ± 2.0   62.4 ± 0.7
+
+On 64 principal components of the same features, with labels that were added in
+steps from 40 to 1,000, over 3 seeds, margins take over after 500 labels: at
+1,000, the ten nearest labelled rows are right on 74.5 % by margins, on 72.4 %
+by typical rows alone and on 72.2 % by chance.
 
 References:
     [1] Hacohen, Dekel and Weinshall, Active Learning on a Budget: Opposite

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.exploring.config import DEFAULT_ENCODER, ExploreConfig
-from and_tf.finetuning.classifier_file import Finetuned
+from and_tf.finetuning.finetuned import Finetuned
 from and_tf.scan.clustering import Clustering
 from and_tf.training import sources
 from and_tf.training.config import has_weights
@@ -77,7 +77,7 @@ def open_encoder(config: ExploreConfig) -> ImageEncoder:
         sources.Wanted(
             name,
             weights,
-            config.pixels,
+            config.pixels or "0..255",
             config.image_size,
         )
     )

@@ -16,6 +16,7 @@ from and_tf.exploring import (
     duplicates,
     labelling,
     map_points,
+    marked,
     measured,
     measuring,
     places,
@@ -31,7 +32,6 @@ from and_tf.exploring.measured import Measured
 from and_tf.exploring.store import Store
 from and_tf.pretexts.teacher_rows import unit_norm
 from and_tf.search.nearest import Nearest, nearest
-from and_tf.utils import text_tables
 from and_tf.utils.errors import InputError
 
 _VOTERS = 50  # Neighbours that vote on labels; more find more wrong ones.
@@ -151,22 +151,8 @@ class Exploration:
                 min(self.config.neighbours, len(self.all_rows) - 1),
                 exclude_self=True,
             )
-        return duplicates.find(self.images, near.index, self._apart())
-
-    def _apart(self) -> np.ndarray | None:
-        """Reads the pairs that a user has marked as no duplicates, [A, 2]."""
-        path = self.directory.not_duplicates
-        if not path.exists():
-            return None
-        row_of = {file: row for row, file in enumerate(self.images.file)}
-        columns = "file", "other_file"
-        pairs = [
-            (row_of.get(one), row_of.get(other))
-            for _, one, other in text_tables.read_pairs(path, columns, "output")
-        ]
-        # Files may have been deleted since.
-        there = [pair for pair in pairs if None not in pair]
-        return np.array(there, np.int64).reshape(-1, 2)
+        apart = marked.read_apart(self.directory.not_duplicates, self.images)
+        return duplicates.find(self.images, near.index, apart)
 
     @functools.cached_property
     def isolation(self) -> np.ndarray:
@@ -264,11 +250,19 @@ class Exploration:
     def selected(self) -> np.ndarray:
         """The rows to label next, the most useful first."""
         known = self.labels.known
-        count = min(self.config.select, int((~known).sum()))
+        count = self.config.select
         found = self.predicted
-        return labelling_order.select(
-            self.rows, known, count, None if found is None else found[1]
+        # Copies lie in the densest places, and one of them is enough.
+        rows = np.flatnonzero(self.duplicates.keep[: self.count])
+        chosen = labelling_order.select(
+            self.rows[rows],
+            known[rows],
+            min(count, int((~known[rows]).sum())),
+            None if found is None else found[1][rows],
+            isolation=self.isolation[rows],
+            seed=self.config.seed,
         )
+        return rows[chosen]
 
     @functools.cached_property
     def map(self) -> np.ndarray:

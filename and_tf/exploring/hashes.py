@@ -99,7 +99,7 @@ def similar(signs: np.ndarray, most: int) -> Iterator[Candidates]:
     Yields:
         The pairs of some rows with later rows, each pair once.
     """
-    least = BITS - 2 * most
+    least = BITS - 2 * most - 1  # A sign of 0 counts as half a bit.
     straight = _by_class(signs)
     swapped = _by_class(signs.swapaxes(1, 2))
     for row in range(0, len(signs), _ROWS):

@@ -25,8 +25,10 @@ WINDOW = 7
 _SAME = 0.9  # The least structure term of windows that are the same.
 _DETAIL = 2.0  # The least standard deviation of a window with details.
 _LEAST_DETAIL = 0.05  # The least share of such windows.
-# A speck on a clear sky fits any other one if it may be moved and scaled.
-_LEAST_DETAIL_OF_PART = 0.2
+# A speck on a clear sky fits any other one if it may be moved and scaled. So
+# parts need more details, and have to correlate as a whole.
+_DETAIL_OF_PART, _LEAST_DETAIL_OF_PART = 4.0, 0.2
+_SAME_WHOLE = 0.97
 # Noise of about this standard deviation, in levels, has no structure.
 _NOISE = 2.0
 # The sides of crops that are looked for, as shares of the largest that fits.
@@ -72,14 +74,13 @@ def has_details(images: np.ndarray, least: float = _LEAST_DETAIL) -> np.ndarray:
 
     Args:
         images: float32 [n, 32, 32], grey values 0..255.
-        least: The least share of windows with details.
     """
     result = np.empty(len(images), bool)
     for start in range(0, len(images), _PIECE):
         part = images[start : start + _PIECE]
         _, variance = _windows(part)
         detailed = (variance > _DETAIL**2).mean(axis=(1, 2))
-        result[start : start + len(part)] = detailed >= least
+        result[start : start + len(part)] = detailed >= _LEAST_DETAIL
     return result
 
 
@@ -105,9 +106,10 @@ def _agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     first_mean, first_var = _windows(first)
     second_mean, second_var = _windows(second)
     covariance = _mean(first * second) - first_mean * second_mean
-    spread = np.sqrt(first_var * second_var)
     noise = _NOISE**2
-    structure = (covariance + noise) / (spread + noise)
+    # With noise in each factor, a flat window is unlike one with details.
+    spread = np.sqrt((first_var + noise) * (second_var + noise))
+    structure = (covariance + noise) / spread
     detailed = np.maximum(first_var, second_var) > _DETAIL**2
     count = detailed.sum(axis=(1, 2))
     same = (detailed & (structure > _SAME)).sum(axis=(1, 2))
@@ -224,10 +226,13 @@ def _closer(
 ) -> Crop | None:
     """Refines a promising place, and returns how well it agrees."""
     box = _refined(image, part, start, ratio)
-    cut = _cut(image, box)[None]
-    if not has_details(np.stack([cut[0], part]), _LEAST_DETAIL_OF_PART).all():
+    cut = _cut(image, box)
+    _, variance = _windows(np.stack([cut, part]))
+    detailed = (variance.min(axis=0) > _DETAIL_OF_PART**2).mean()
+    alike = _correlation(cut, part) > _SAME_WHOLE
+    if detailed < _LEAST_DETAIL_OF_PART or not alike:
         return None
-    return Crop(float(agreement(cut, part[None])[0]), *box)
+    return Crop(float(agreement(cut[None], part[None])[0]), *box)
 
 
 def _refined(

@@ -33,7 +33,7 @@ def make_table(found: Exploration) -> pa.Table:
     columns = {
         "file": list(found.files),
         "split": [place.split for place in found.places],
-        "bytes": images.bytes[:count],
+        "bytes": images.file_bytes[:count],
         "sha256": images.sha256[:count],
         "pixels_sha256": images.pixels_sha256[:count],
         "width": images.width[:count],

@@ -94,7 +94,7 @@ class Wanted:
 
     encoder: str
     weights: str = ""
-    pixels: str = ""
+    pixels: str = "0..255"
     image_size: int = 0
     width: float = 1.0
     dataset: str = ""
