@@ -12,7 +12,8 @@ from and_tf.exploring.outgoing import REMEDY, Outgoing
 from and_tf.figures import projector, tiles
 
 DIRECTORY = "tensorboard"
-# The projector moves so many points smoothly; more are drawn evenly.
+# The projector loads all points as text, which for so many of 256 numbers is
+# 40 MB, and their pictures as one sheet of at most 8,192 pixels a side.
 MOST_POINTS = 20_000
 SIDE = 32  # Of a point's image, in pixels.
 _COLUMNS = (

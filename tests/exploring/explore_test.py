@@ -126,7 +126,7 @@ def test_a_folder_is_looked_through(photos, explore, tmp_path, capsys):
     assert points.shape == (len(row), 16)
     samples = json.loads((output / "fiftyone.json").read_text())["samples"]
     assert [s["filepath"] for s in samples] == [str(photos / f) for f in row]
-    assert samples[other]["tags"] == ["duplicate"]
+    assert "duplicate" in samples[other]["tags"]
     links = [*(output / "links" / "clusters").rglob("*.*")]
     assert {str(link.resolve()) for link in links} == {
         str(photos / file) for file in row
