@@ -14,7 +14,8 @@ KMEANS, HDBSCAN = "kmeans", "hdbscan"
 KNN, LINEAR = "knn", "linear"
 FIFTYONE, LABEL_STUDIO = "fiftyone", "label_studio"
 TENSORBOARD, LINKS = "tensorboard", "links"
-FORMATS = (FIFTYONE, LABEL_STUDIO, TENSORBOARD, LINKS)
+THUMBNAILS = "thumbnails"
+FORMATS = (FIFTYONE, LABEL_STUDIO, TENSORBOARD, THUMBNAILS, LINKS)
 DEFAULT_ENCODER = "efficientnet_lite0"
 
 
@@ -48,8 +49,9 @@ class ExploreConfig(FlagConfig):
         Group.OUTPUT,
         "",
         "What to write for other tools beside the tables, with commas between: "
-        "fiftyone, label_studio, tensorboard (its projector), and links, "
-        "folders of links to the images by cluster and by group of "
+        "fiftyone; label_studio; tensorboard, for its projector; thumbnails, "
+        "the table with a small picture in each row, for Embedding Atlas; and "
+        "links, folders of links to the images by cluster and by group of "
         "duplicates. No image is copied.",
     )
     run_dir: str = option(

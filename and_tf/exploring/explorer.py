@@ -18,10 +18,12 @@ from and_tf.exploring import (
     results,
     serving,
     sprites,
+    ways_out,
 )
 from and_tf.exploring.config import ExploreConfig
 from and_tf.exploring.directory import ExploreDirectory
 from and_tf.exploring.experiment import Exploration
+from and_tf.exploring.outgoing import Outgoing
 from and_tf.utils import paths
 from and_tf.utils.averages import percent
 from and_tf.utils.progress import duration
@@ -55,6 +57,7 @@ def explore(config: ExploreConfig) -> None:
     _timed("map", lambda: found.map)
     rows = _timed("write", lambda: _write(found))
     _tell(found)
+    _write_ways_out(found, rows)
     print(f"\n{found.count:,} images in {duration(time.monotonic() - start)}")
     print(f"look through them: {directory.page}")
     if config.serve:
@@ -81,6 +84,24 @@ def _write(found: Exploration) -> pa.Table:
         utf8(root.replace(os.sep, "/")),
     )
     return rows
+
+
+def _write_ways_out(found: Exploration, rows: pa.Table) -> None:
+    """Writes what --formats names, and prints how to open it."""
+    count, config = found.count, found.config
+    images = Outgoing(
+        rows,
+        config.images,
+        found.images.path[:count],
+        found.rows,
+        found.images.thumbnails[:count],
+    )
+    for way in ways_out.write(
+        images, found.directory.path, config.export_formats
+    ):
+        print(utf8(f"wrote {way.path}: {way.how}"))
+        if way.remark:
+            print(way.remark)
 
 
 def _timed(what: str, compute: Callable[[], Result]) -> Result:

@@ -3,6 +3,11 @@
 Images stay where they are: a task names the URL under which Label Studio serves
 a file of the folder above --images (its "local files"), and the project needs
 a storage of that kind, whose path is --images.
+
+Label Studio is not installed with this project, as it needs an older NumPy.
+Label Studio 1.23.2 (`label-studio start`) took the configuration, imported the
+tasks with their predictions and annotations, served each image, and exported
+a CSV file that --labels reads.
 """
 
 from __future__ import annotations

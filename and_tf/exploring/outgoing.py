@@ -25,7 +25,7 @@ class WayOut(NamedTuple):
     Attributes:
         path: The file or directory.
         how: What opens it: a command, or a few words.
-        remark: What it leaves out, a sentence; "" if that is nothing.
+        remark: What it leaves out, a few words; "" if that is nothing.
     """
 
     path: pathlib.Path

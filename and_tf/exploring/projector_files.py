@@ -12,7 +12,8 @@ from and_tf.exploring.outgoing import REMEDY, Outgoing
 from and_tf.figures import projector, tiles
 
 DIRECTORY = "tensorboard"
-# The projector moves so many points smoothly; more are drawn evenly.
+# The projector loads all points as text, which for so many of 256 numbers is
+# 40 MB, and their pictures as one sheet of at most 8,192 pixels a side.
 MOST_POINTS = 20_000
 SIDE = 32  # Of a point's image, in pixels.
 _COLUMNS = (
@@ -36,11 +37,8 @@ def write(images: Outgoing, directory: pathlib.Path) -> pathlib.Path:
     count = len(images.table)
     shown = min(count, MOST_POINTS)
     rows = np.arange(shown) * count // shown
-    # With a second column the table has a header; the projector needs one.
-    columns = ["file", *images.known(_COLUMNS[1:])]
-    sheet = tiles.sprite(
-        [_decoded(images.thumbnails[r]) for r in rows.tolist()], SIDE
-    )
+    columns = images.known(_COLUMNS)
+    pictures = [_decoded(images.thumbnails[row]) for row in rows.tolist()]
     cells = [
         [row.get(column, "") for column in columns]
         for _, row in images.rows(columns, rows)
@@ -48,7 +46,7 @@ def write(images: Outgoing, directory: pathlib.Path) -> pathlib.Path:
     projector.write(
         directory / DIRECTORY,
         images.embeddings[rows],
-        sheet,
+        tiles.sprite(pictures, SIDE),
         SIDE,
         projector.table(columns, cells),
         REMEDY,

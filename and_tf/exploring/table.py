@@ -1,4 +1,9 @@
-"""Writes the table of an exploration: one row for each image."""
+"""Writes the table of an exploration: one row for each image.
+
+Embedding Atlas 0.26.0 and Renumics Spotlight 1.8.2 opened images.parquet as it
+is, and Spotlight showed the images; docs/exploring.md has the commands. Neither
+is installed with this project, as they bring PyTorch or change versions.
+"""
 
 from __future__ import annotations
 

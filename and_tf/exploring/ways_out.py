@@ -12,6 +12,7 @@ from and_tf.exploring import (
     label_studio_files,
     links,
     projector_files,
+    thumbnail_table,
 )
 from and_tf.exploring.outgoing import Outgoing, WayOut
 
@@ -19,13 +20,16 @@ _WRITE = {
     config.FIFTYONE: fiftyone_file.write,
     config.LABEL_STUDIO: label_studio_files.write,
     config.TENSORBOARD: projector_files.write,
+    config.THUMBNAILS: thumbnail_table.write,
     config.LINKS: links.write,
 }
 _HOW = {
     config.FIFTYONE: "fiftyone app view --json-path {}",
     config.LABEL_STUDIO: "docs/exploring.md says how to import it",
     config.TENSORBOARD: "tensorboard --logdir {}",
-    config.LINKS: "for any file manager",
+    config.THUMBNAILS: "embedding-atlas {} --x x --y y --neighbors neighbors "
+    "--image image",
+    config.LINKS: "folders for any file manager",
 }
 
 
@@ -59,8 +63,8 @@ def _remark(images: Outgoing, name: str) -> str:
     """Says what a format leaves out."""
     count, unwritable = len(images.table), int((~images.writable).sum())
     if name in (config.FIFTYONE, config.LABEL_STUDIO) and unwritable:
-        return f"{unwritable:,} images are left out: no UTF-8 name."
+        return f"left out {unwritable:,} whose names are not UTF-8"
     most = projector_files.MOST_POINTS
     if name == config.TENSORBOARD and count > most:
-        return f"{most:,} of {count:,} images are in it."
+        return f"left out {count - most:,} of {count:,}, evenly"
     return ""

@@ -84,7 +84,8 @@ def test_a_folder_is_looked_through(photos, explore, tmp_path, capsys):
     (photos / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     shutil.move(photos / "flower" / "05.png", photos / "china" / "wrong.png")
 
-    table = explore(labels="folders", select=3)
+    formats = "fiftyone,label_studio,tensorboard,thumbnails,links"
+    table = explore(labels="folders", select=3, formats=formats)
 
     output = tmp_path / "explored"
     row = {file: number for number, file in enumerate(table["file"])}
@@ -117,7 +118,19 @@ def test_a_folder_is_looked_through(photos, explore, tmp_path, capsys):
     told = json.loads((output / "explore.json").read_text())
     assert told["count"] == len(row) and told["left_out"] == 1
     assert told["labels_seen"] == "unknown labels"
-    assert "left out 1 that cannot be read" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "left out 1 that cannot be read" in printed
+    # Other tools get the same rows.
+    assert f"tensorboard --logdir {output / 'tensorboard'}" in printed
+    points = np.loadtxt(output / "tensorboard" / "embeddings.tsv")
+    assert points.shape == (len(row), 16)
+    samples = json.loads((output / "fiftyone.json").read_text())["samples"]
+    assert [s["filepath"] for s in samples] == [str(photos / f) for f in row]
+    assert "duplicate" in samples[other]["tags"]
+    links = [*(output / "links" / "clusters").rglob("*.*")]
+    assert {str(link.resolve()) for link in links} == {
+        str(photos / file) for file in row
+    }
 
 
 def test_neighbours_are_the_nearest_in_the_whitened_space(photos, explore):

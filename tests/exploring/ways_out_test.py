@@ -13,9 +13,11 @@ import os
 import pathlib
 import types
 import urllib.parse
+import wsgiref.util
 import xml.etree.ElementTree as ET
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing import (
@@ -24,10 +26,15 @@ from tensorboard.backend.event_processing import (
 )
 from tensorboard.plugins import base_plugin
 from tensorboard.plugins.projector import projector_plugin
-from werkzeug.test import Client
 
 from and_tf.data import walking
-from and_tf.exploring import links, projector_files, table, ways_out
+from and_tf.exploring import (
+    links,
+    projector_files,
+    table,
+    thumbnail_table,
+    ways_out,
+)
 from and_tf.exploring.config import FORMATS, ExploreConfig
 from and_tf.exploring.outgoing import Outgoing
 from and_tf.utils.errors import InputError
@@ -115,14 +122,18 @@ def test_formats_are_chosen_by_name(images, tmp_path):
     out = tmp_path / "out put"
     written = ways_out.write(images, out, FORMATS)
     assert [way.path.name for way in written] == [
-        "fiftyone.json", "label_studio", "tensorboard", "links"
-    ]  # fmt: skip
+        "fiftyone.json",
+        "label_studio",
+        "tensorboard",
+        "images_with_thumbnails.parquet",
+        "links",
+    ]
     assert {way.path for way in written} == {*out.iterdir()}
     assert written[0].how == (
         f"fiftyone app view --json-path '{out}/fiftyone.json'"
     )
-    assert "1 images" in written[0].remark
-    assert not written[3].remark
+    assert written[0].remark == "left out 1 whose names are not UTF-8"
+    assert [way.remark for way in written[2:]] == [""] * 3
 
 
 def test_fiftyone_reads_labels_clusters_and_tags(images, tmp_path):
@@ -254,10 +265,13 @@ class TensorBoard:
         self._plugin = projector_plugin.ProjectorPlugin(context)
 
     def get(self, route: str, **query: str) -> bytes:
-        client = Client(self._plugin.get_plugin_apps()[f"/{route}"])
-        answer = client.get("/", query_string=query)
-        assert answer.status_code == 200, answer.data
-        return answer.data
+        app = self._plugin.get_plugin_apps()[f"/{route}"]
+        asked = {"QUERY_STRING": urllib.parse.urlencode(query)}
+        wsgiref.util.setup_testing_defaults(asked)
+        told: list[str] = []
+        body = b"".join(app(asked, lambda status, _: told.append(status)))
+        assert told == ["200 OK"], body
+        return body
 
 
 def test_tensorboard_shows_points_names_and_thumbnails(images, tmp_path):
@@ -302,13 +316,40 @@ def test_tensorboard_shows_points_names_and_thumbnails(images, tmp_path):
 def test_tensorboard_gets_a_spread_of_many(images, tmp_path, monkeypatch):
     monkeypatch.setattr(projector_files, "MOST_POINTS", 3)
     (way,) = ways_out.write(images, tmp_path, ["tensorboard"])
-    assert way.remark == f"3 of {COUNT} images are in it."
+    assert way.remark == f"left out {COUNT - 3} of {COUNT}, evenly"
     points = np.loadtxt(way.path / "embeddings.tsv")
     np.testing.assert_allclose(points, images.embeddings[[0, 4, 8]], rtol=1e-4)
     lines = (way.path / "metadata.tsv").read_text("utf-8").splitlines()
     assert [line.split("\t")[0] for line in lines[1:]] == [
         NAMES[0], r"line\nend.png", NAMES[8]
     ]  # fmt: skip
+
+
+def test_each_row_of_the_table_has_its_thumbnail(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(thumbnail_table, "_ROWS", 5)
+    (way,) = ways_out.write(images, tmp_path, ["thumbnails"])
+    found = pq.read_table(way.path)
+    assert found.column_names == [*images.table.column_names, "image"]
+    # As texts, since one cell is NaN, which equals nothing.
+    assert str(found.drop_columns("image").to_pylist()) == str(
+        images.table.to_pylist()
+    )
+    for row, file, path in zip(
+        found["image"].to_pylist(),
+        images.table["file"].to_pylist(),
+        images.paths,
+        strict=True,
+    ):
+        # Hugging Face's `datasets` calls them so, and both are read by it.
+        assert {*row} == {"bytes", "path"}
+        assert row["path"] == file
+        with (
+            Image.open(path) as image,
+            Image.open(io.BytesIO(row["bytes"])) as thumbnail,
+        ):
+            np.testing.assert_allclose(
+                thumbnail.getpixel((9, 9)), image.getpixel((9, 9)), atol=6
+            )
 
 
 def found_links(place: pathlib.Path) -> dict[str, str]:
