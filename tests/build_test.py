@@ -31,6 +31,7 @@ DISTRIBUTIONS = {
     "grpc": "grpcio",
     "sklearn": "scikit_learn",
     "tensorflow_serving": "tensorflow_serving_api",
+    "umap": "umap_learn",
 }
 FILES = sorted(path for top in TOPS for path in (ROOT / top).rglob("BUILD")) + [
     ROOT / "BUILD"

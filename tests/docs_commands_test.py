@@ -46,6 +46,8 @@ _SHORT = {
     "and_tf.finetune": "--epochs=1 --head_epochs=1 --nocompare "
     "--labelled_fraction=0.2",
     "and_tf.sweep": "--list",
+    "and_tf.explore": "--encoder=efficientnet_lite0 --weights=imagenet "
+    "--image_size=32 --embedding_dim=8 --clusters=2",
     "export.saved_model": "",
     "export.tflite": "--calibration_images=8",
     "export.keras_model": "",
@@ -177,6 +179,7 @@ def test_they_run_one_after_another(place, monkeypatch, capsys):
         "exported/quick.onnx",
         "embeddings.npz",
         "photos.npz",
+        "explored/index.html",
         "dog_neighbours.png",
     ):
         assert (place / name).is_file(), name

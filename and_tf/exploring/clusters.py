@@ -20,6 +20,7 @@ from and_tf.evaluation import cluster_metrics
 from and_tf.search import kmeans
 from and_tf.utils import archives, atomic_files, text_tables
 from and_tf.utils.errors import InputError
+from and_tf.utils.escaping import from_csv
 from and_tf.utils.progress import Counted
 
 NONE = -1  # The cluster of an image that is in none.
@@ -318,7 +319,9 @@ def read_names(path: str) -> dict[int, str]:
         if not number.isdecimal():
             error = ValueError(f"{number!r} is no number of a cluster")
             raise text_tables.refused(path, columns, "names", error)
-    return {int(number): name for number, name in told.items()}
+    found = {int(number): from_csv(name) for number, name in told.items()}
+    # What clusters.csv says of a cluster without a name is no name.
+    return {n: name for n, name in found.items() if name != f"cluster {n}"}
 
 
 def write(path: pathlib.Path, kept: Kept) -> None:

@@ -99,7 +99,7 @@ def open_encoder(config: ExploreConfig) -> ImageEncoder:
         True,
         (),
         (),
-        f"{name} at {size} pixels, {provenance.describe(origin)}",
+        f"{name} at {size} pixels with weights {provenance.describe(origin)}",
         provenance.labels(origin),
         _mark(size, trunk),
     )
