@@ -62,6 +62,7 @@ class TrainConfig(
         super().__post_init__()
         self._read_encoder()
         self._read_teacher()
+        self._read_head()
         if self.dataset == "folder" and not self.data_dir:
             raise InputError(
                 "Expected --data_dir, a directory of images, with "
@@ -157,6 +158,14 @@ class TrainConfig(
                 "of a file."
             )
 
+    def _read_head(self) -> None:
+        """Checks that a head that is to be whitened again is whitened."""
+        if self.rewhiten and self._head != "whitened":
+            raise InputError(
+                "Expected --rewhiten only with --head=whitened. Received: "
+                f"--head={self._head}."
+            )
+
     def _only_with(self, what: str, names: Collection[str]) -> None:
         """Raises an `InputError` if one of some flags is not its default."""
         for field in dataclasses.fields(self):
@@ -183,9 +192,13 @@ class TrainConfig(
             usual *= COSINE_FACTOR
         rate = self.learning_rate or usual
         frozen = self.freeze_batch_norm
+        again = self.rewhiten
+        if again is None:
+            again = self._head == "whitened" and self._improves_features
         return dataclasses.replace(
             self,
-            head=self.head or ("whitened" if begins else "linear"),
+            head=self._head,
+            rewhiten=again,
             pixels=self.pixels or "0..255",
             teacher_pixels=self.teacher_pixels
             or ("0..255" if self.teacher else ""),
@@ -195,6 +208,17 @@ class TrainConfig(
             learning_rate=rate,
             trunk_learning_rate=self.trunk_learning_rate or rate,
         )
+
+    @property
+    def _head(self) -> str:
+        """The head, also where it is not given."""
+        return self.head or ("whitened" if self.pretrained else "linear")
+
+    @property
+    def _improves_features(self) -> bool:
+        """Returns whether AND alone trains the layers before the head."""
+        alone = self.has_bank and not self.is_taught
+        return alone and self.train != "head"
 
     def differences(self, other: RunConfig) -> list[str]:
         """Returns the names of fields in which two configs' runs differ."""
@@ -236,6 +260,9 @@ class TrainConfig(
             names = [n for n in names if n not in _OF_TEACHER]
         if self.first_round_epochs != other.first_round_epochs:
             names.append("initial_epochs")
+        if self.resolved.rewhiten and bool(self.rounds) != bool(other.rounds):
+            # Only after the last epoch of one of them the head is whitened.
+            names.append("rounds")
         return names
 
     @property

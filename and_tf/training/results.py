@@ -99,6 +99,8 @@ def describe_start(config: TrainConfig, metadata: dict[str, Any]) -> str:
             f"layers that learn: {config.train}, batch norms {norms}; rate "
             f"{config.learning_rate:g}, trunk {config.trunk_learning_rate:g}"
         )
+        if config.rewhiten:
+            lines.append("the head is whitened again after the last epoch")
     return "\n".join(lines)
 
 

@@ -45,9 +45,25 @@ def begin(training: Training) -> None:
     all of them are not kept.
     """
     start = time.monotonic()
+    fills = training.config.bank_initialiser == "encoder"
+    gallery = set_head(training, fills=fills)
+    if training.knn.possible:
+        _evaluate(training, gallery)
+    training.metadata["seconds"] += time.monotonic() - start
+
+
+def set_head(training: Training, *, fills: bool = True) -> Embedded | None:
+    """Whitens the head of a run with --head=whitened, and fills the bank.
+
+    Args:
+        training: The run.
+        fills: Whether the bank gets the embeddings of the encoder.
+
+    Returns:
+        The training images, or None if there are more than `FIT_IMAGES`.
+    """
     config, model, images = training.config, training.model, training.images
-    with training.processes.strategy.scope():
-        trunk, head = heads.split(model.encoder)
+    trunk, head = _split(training)
     train = subset(images.train, FIT_IMAGES, config.seed)
     features = _features(training, trunk, train)
     if config.head == "whitened":
@@ -55,16 +71,17 @@ def begin(training: Training) -> None:
     rows = None
     if train.size == images.train.size:
         rows = embedded(head, features)
-    bank = model.bank
-    if bank is not None and config.bank_initialiser == "encoder":
+    if model.bank is not None and fills:
         if rows is None:
             model.fill_bank(training.clean_views())
         else:
-            bank.fill(rows)
-    if training.knn.possible:
-        gallery = Embedded(features, rows) if rows is not None else None
-        _evaluate(training, trunk, head, gallery)
-    training.metadata["seconds"] += time.monotonic() - start
+            model.bank.fill(rows)
+    return None if rows is None else Embedded(features, rows)
+
+
+def _split(training: Training) -> tuple[keras.Model, keras.Model]:
+    with training.processes.strategy.scope():
+        return heads.split(training.model.encoder)
 
 
 def whiten(encoder: keras.Model, features: np.ndarray, power: float) -> None:
@@ -98,15 +115,11 @@ def embedded(head: keras.Model, features: np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(head(block)) for block in blocks])
 
 
-def _evaluate(
-    training: Training,
-    trunk: keras.Model,
-    head: keras.Model,
-    gallery: Embedded | None,
-) -> None:
+def _evaluate(training: Training, gallery: Embedded | None) -> None:
     """Adds the kNN figures of the encoder as it is to the metadata."""
     config, test = training.config, training.images.test
     knn = training.knn
+    trunk, head = _split(training)
     if gallery is None:
         found = knn.clean(training.model)
     else:

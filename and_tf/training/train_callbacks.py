@@ -17,6 +17,7 @@ from and_tf.training.callbacks.checkpointing import Recorder
 from and_tf.training.callbacks.evaluation import Evaluation
 from and_tf.training.callbacks.finite_loss import FiniteLoss
 from and_tf.training.callbacks.progress import Progress
+from and_tf.training.callbacks.rewhitening import Rewhitening
 from and_tf.training.callbacks.speed import Speed
 from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.experiment import Training, rounds_of, view_config
@@ -81,13 +82,15 @@ def callbacks(
     # 1. The rounds, before the clock of the epoch starts.
     # 2. The clock, before anything that is not training.
     # 3. The check of the loss, before anything is done with a broken model.
-    # 4. The evaluation, so that its figures are recorded.
-    # 5. The recorder, so that nothing is shown that is not recorded.
-    # 6. TensorBoard and the console, which people watch.
+    # 4. The last change of the head, so that it is evaluated and recorded.
+    # 5. The evaluation, so that its figures are recorded.
+    # 6. The recorder, so that nothing is shown that is not recorded.
+    # 7. TensorBoard and the console, which people watch.
     return [
         *rounds,
         Speed(train_split.size, steps, first_step),
         FiniteLoss(training.directory.checkpoints),
+        *([Rewhitening(training, plan.epochs)] if config.rewhiten else []),
         Evaluation(training.knn, plan, config.evaluate_every, config.has_bank),
         recorder,
         *([training.board] if training.board else []),

@@ -20,6 +20,7 @@ from and_tf.evaluation.knn import weighted_knn
 from and_tf.protocols import embedding
 from and_tf.protocols.config import Options
 from and_tf.training import sources, trainer
+from and_tf.training.config import TrainConfig
 from and_tf.training.run import Run
 from and_tf.training.run_directory import RunDirectory
 from and_tf.utils.errors import InputError
@@ -221,6 +222,64 @@ def test_an_epoch_from_a_file_that_is_gone_then(place, monkeypatch, capsys):
     moved = {v.path for v, w in pairs if np.abs(v - w).max() > 0}
     layers_moved = {path.split("/")[0] for path in moved}
     assert layers_moved == {"conv", "last"}
+
+
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_the_head_is_whitened_again_after_the_last_epoch(
+    place, monkeypatch, rounds
+):
+    flags = config(
+        place,
+        f"again{rounds}",
+        encoder=f"{place}/mine.keras",
+        rounds=rounds,
+        epochs_per_round=1,
+        learning_rate=0.05,
+        checkpoint_steps=1,
+    )
+    result = trainer.train(flags)
+    run = Run(flags.run_directory)
+    trunk, _ = heads.split(run.encoder)
+    train, test = (
+        np.asarray(trunk(split.images))
+        for split in (run.images.train, run.images.test)
+    )
+    # The features have learnt.
+    assert np.abs(train - features(run.images.train.images)).max() > 0.01
+    rows, asked = whitened(train, train), whitened(train, test)
+    bank = run.bank_rows()
+    np.testing.assert_allclose(bank @ bank.T, rows @ rows.T, atol=1e-3)
+    labels = run.images.test.labels, run.images.train.labels
+    found = weighted_knn(asked, labels[0], rows, labels[1])
+    assert result["knn_top1_last"] == found.top1
+    # A run that is interrupted in its last epoch ends alike.
+    other = dataclasses.replace(
+        flags, run_dir=f"{flags.run_dir}_resumed", resume=True
+    )
+    interrupted(other, rounds, monkeypatch, step=1)
+    trainer.train(other)
+    assert_same_run(run.directory, RunDirectory(other.run_directory))
+
+
+def test_the_head_stays_as_it_was_learnt_where_it_was_taught():
+    made = TrainConfig(encoder="mine.keras")
+    assert made.resolved.rewhiten
+    for changes in (
+        {"train": "head"},
+        {"head": "linear"},
+        {"rewhiten": False},
+        {
+            "teacher": "efficientnet_lite0",
+            "teacher_weights": "imagenet",
+            "distillation_weight": 1.0,
+        },
+    ):
+        assert not dataclasses.replace(made, **changes).resolved.rewhiten
+    assert not TrainConfig().resolved.rewhiten
+    with pytest.raises(InputError, match="--rewhiten only with --head=whiten"):
+        TrainConfig(rewhiten=True)
+    longer = dataclasses.replace(made, rounds=0, initial_epochs=200)
+    assert made.instance_differences(longer) == ["rounds"]
 
 
 def test_a_layer_of_the_heads_name_has_the_trunks_rate(place):

@@ -62,6 +62,16 @@ class EncoderFlags:
         least=0.0,
         most=1.0,
     )
+    rewhiten: bool | None = option(
+        Group.MODEL,
+        None,
+        "Whiten the head again after the last epoch, by the features that the "
+        "layers before it have then. If it is not given, it is done with "
+        "--head=whitened and --pretext=and without a teacher, unless the head "
+        "alone learns: instance learning improves the features, and undoes "
+        "the whitening that compares images best.",
+        type=bool,
+    )
     train: str = option(
         Group.MODEL,
         "all",
