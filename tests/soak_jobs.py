@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from PIL import Image
 
 from and_tf.scan.directory import ClusterDirectory
 from and_tf.sweeping import claims
@@ -39,6 +40,7 @@ _TRAINING = (
     "--bank_initialiser=encoder",
 )
 _IMAGES = 30_000  # Embedding these takes some seconds.
+_PHOTOS = 2_000  # Likewise, as files that are read.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,6 +240,50 @@ def _sweep(inputs: pathlib.Path, output: pathlib.Path) -> list[str]:
     ]
 
 
+def _run_and_photos(inputs: pathlib.Path) -> None:
+    _train(inputs)
+    rng = np.random.default_rng(0)
+    (inputs / "photos").mkdir()
+    for number in range(_PHOTOS):
+        pixels = rng.integers(0, 256, (64, 64, 3), np.uint8)
+        Image.fromarray(pixels).save(inputs / "photos" / f"{number:04}.png")
+
+
+def _explore(inputs: pathlib.Path, output: pathlib.Path) -> list[str]:
+    return [
+        "-m",
+        "and_tf.explore",
+        f"--images={inputs / 'photos'}",
+        f"--run_dir={inputs / 'run'}",
+        f"--output={output}",
+        "--clusters=4",
+    ]
+
+
+def _same_exploration(whole: pathlib.Path, parts: pathlib.Path) -> None:
+    """Asserts that tables and pages are equal, and that nothing is left."""
+    names, contents = zip(
+        *(
+            zip(*sorted(_contents(place).items()), strict=True)
+            for place in (whole, parts)
+        ),
+        strict=True,
+    )
+    assert names[0] == names[1]
+    assert contents[0] == contents[1]
+
+
+def _contents(output: pathlib.Path) -> dict[str, bytes]:
+    """Returns all files but what was measured, and the time of the end."""
+    found = {
+        str(path.relative_to(output)): path.read_bytes()
+        for path in output.rglob("*")
+        if path.is_file() and "measured" not in path.parts
+    }
+    del found["explore.json"]
+    return found
+
+
 def _same_export(whole: pathlib.Path, parts: pathlib.Path) -> None:
     """Asserts that there is one version with the same files and embeddings."""
     from export.embeddings import encoders
@@ -305,5 +351,6 @@ JOBS = {
         prepare=_export_and_images,
         is_done=lambda output: output.with_suffix(".npz").exists(),
     ),
+    "explore": Job(_explore, _same_exploration, prepare=_run_and_photos),
     "sweep": Job(_sweep, _same_sweep, settle=_until_unclaimed),
 }

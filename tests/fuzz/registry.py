@@ -25,6 +25,7 @@ TARGETS = (
     "grpc_answers",
     "decode_cache",
     "torch_weights",
+    "explorations",
 )
 PLANTED = "planted"  # Faulty on purpose, and only tried if it is named.
 
