@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import pathlib
+import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from and_tf.exploring.measured import Measured
 from and_tf.exploring.store import Store
 from and_tf.pretexts.teacher_rows import unit_norm
 from and_tf.search.nearest import Nearest, nearest
+from and_tf.utils import paths
 from and_tf.utils.errors import InputError
 
 _VOTERS = 50  # Neighbours that vote on labels; more find more wrong ones.
@@ -49,6 +51,7 @@ class Exploration:
         directory: The directory of the exploration.
         encoder: What embeds the images.
         images: What was measured of them.
+        kept: The clusters of an earlier exploration; None for none.
     """
 
     def __init__(
@@ -57,11 +60,13 @@ class Exploration:
         directory: ExploreDirectory,
         encoder: ImageEncoder,
         images: Measured,
+        kept: Kept | None = None,
     ) -> None:
         self.config = config
         self.directory = directory
         self.encoder = encoder
         self.images = images
+        self.kept = kept
         # The number of rows that are not of the reference.
         self.count = int((~images.is_reference).sum())
 
@@ -74,20 +79,6 @@ class Exploration:
     def places(self) -> list[places.Place]:
         """The split and the folder of each image."""
         return places.of_files(self.files)
-
-    @functools.cached_property
-    def kept(self) -> Kept | None:
-        """The clusters of an earlier exploration with the same encoder."""
-        found = clusters.read(self.directory.clusters)
-        same = found is not None and str(found.mark) == self.encoder.mark
-        if self.config.assign and not same:
-            raise InputError(
-                "Expected the clusters of an exploration with the same encoder "
-                f"in {self.directory.path}, for --assign. Received "
-                f"{'those of another encoder' if found else 'none'}. Leave "
-                "--assign out to find clusters."
-            )
-        return found if same else None
 
     @functools.cached_property
     def whitening(self) -> tuple[np.ndarray, np.ndarray]:
@@ -211,7 +202,8 @@ class Exploration:
     def labels(self) -> Labels:
         """The labels of the images."""
         folders = [place.folder for place in self.places]
-        return labelling.read(self.config.labels, self.files, folders)
+        unread = [name for name, _ in self.images.skipped]
+        return labelling.read(self.config.labels, self.files, folders, unread)
 
     @functools.cached_property
     def predicted(self) -> tuple[tuple[str, ...], np.ndarray] | None:
@@ -276,54 +268,119 @@ def _nearest(
     )
 
 
-def measure(
-    config: ExploreConfig, directory: ExploreDirectory, encoder: ImageEncoder
-) -> Measured:
-    """Measures and embeds the images, and those of the reference.
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """A folder of images that was found to be readable.
+
+    Attributes:
+        root: Its path.
+        split: The split of its images, "" or `measured.REFERENCE`.
+        found: The files below it.
+    """
+
+    root: str
+    split: str
+    found: walking.Found
+
+    @property
+    def names(self) -> list[str]:
+        """The printable paths of the images below the folder."""
+        return [walking.utf8(os.path.join(*p)) for p in self.found.images]
+
+
+def check(config: ExploreConfig, directory: ExploreDirectory) -> list[Folder]:
+    """Checks the inputs before any work, and lists the images.
+
+    Returns:
+        The folder of the images, and that of the reference if there is one.
 
     Raises:
-        InputError: If a folder cannot be read or holds no readable image.
+        InputError: If a folder or a table cannot be read, there are no images,
+            or the output cannot be written.
     """
-    with Store(directory.measured, encoder.mark) as store:
-        found = [
-            _measure(config, store, encoder, root, split)
-            for root, split in (
-                (config.images, ""),
-                (config.reference, measured.REFERENCE),
-            )
-            if root
-        ]
-    return measured.joined(*found) if config.reference else found[0]
+    if directory.path.exists() and not directory.path.is_dir():
+        raise InputError(
+            "Expected a directory for --output. Received: "
+            f"{walking.utf8(str(directory.path))}, which is a file."
+        )
+    paths.check_output("output", directory.path)
+    folders = [_folder("images", config.images, "")]
+    if config.reference:
+        folders.append(
+            _folder("reference", config.reference, measured.REFERENCE)
+        )
+    names = folders[0].names
+    labelling.read(
+        config.labels, names, [p.folder for p in places.of_files(names)]
+    )
+    if config.names:
+        clusters.read_names(config.names)
+    return folders
 
 
-def _measure(
-    config: ExploreConfig,
-    store: Store,
-    encoder: ImageEncoder,
-    root: str,
-    split: str,
-) -> Measured:
-    flag = "reference" if split else "images"
-    if not pathlib.Path(root).is_dir():
+def _folder(flag: str, root: str, split: str) -> Folder:
+    if not os.path.isdir(root):
         raise InputError(
             f"Expected a folder of images for --{flag}. Received: "
             f"{walking.utf8(root)}, which is no folder."
         )
-    listed = walking.walk(root)
-    if not listed.images:
-        told = "; ".join(walking.summaries(listed.skipped)) or "none"
+    found = walking.walk(root)
+    if not found.images:
+        told = "; ".join(walking.summaries(found.skipped)) or "none"
         raise InputError(
             f"Expected images below --{flag}={walking.utf8(root)}. Received: "
             f"{told}."
         )
+    return Folder(root, split, found)
+
+
+def kept_clusters(
+    config: ExploreConfig, directory: ExploreDirectory, encoder: ImageEncoder
+) -> Kept | None:
+    """Reads the clusters of an earlier exploration with the same encoder.
+
+    Raises:
+        InputError: If the file is damaged, or --assign needs what is not there.
+    """
+    found = clusters.read(directory.clusters)
+    same = found is not None and str(found.mark) == encoder.mark
+    if config.assign and not same:
+        raise InputError(
+            "Expected the clusters of an exploration with the same encoder in "
+            f"{directory.path}, for --assign. Received "
+            f"{'those of another encoder' if found else 'none'}. Leave "
+            "--assign out to find clusters."
+        )
+    return found if same else None
+
+
+def measure(
+    config: ExploreConfig,
+    directory: ExploreDirectory,
+    encoder: ImageEncoder,
+    folders: Sequence[Folder],
+) -> Measured:
+    """Measures and embeds the images, and those of the reference.
+
+    Raises:
+        InputError: If a folder holds no readable image.
+    """
+    with Store(directory.measured, encoder.mark) as store:
+        found = [_measure(config, store, encoder, f) for f in folders]
+    return measured.joined(*found) if found[1:] else found[0]
+
+
+def _measure(
+    config: ExploreConfig, store: Store, encoder: ImageEncoder, folder: Folder
+) -> Measured:
     found = measuring.measure(
-        listed.images,
-        root,
+        folder.found.images,
+        folder.root,
         encoder.encode,
         store,
         image_size=encoder.image_size,
-        split=split,
+        split=folder.split,
         batch_size=config.batch_size,
     )
-    skipped = (*listed.skipped, *found.skipped)
+    skipped = (*folder.found.skipped, *found.skipped)
     return dataclasses.replace(found, skipped=skipped)

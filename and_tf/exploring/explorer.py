@@ -24,7 +24,6 @@ from and_tf.exploring.config import ExploreConfig
 from and_tf.exploring.directory import ExploreDirectory
 from and_tf.exploring.experiment import Exploration
 from and_tf.exploring.outgoing import Outgoing
-from and_tf.utils import paths
 from and_tf.utils.averages import percent
 from and_tf.utils.progress import duration
 
@@ -39,12 +38,15 @@ def explore(config: ExploreConfig) -> None:
             the output cannot be written.
     """
     directory = ExploreDirectory(config.output_directory)
-    paths.check_output("output", directory.path)
     start = time.monotonic()
+    folders = experiment.check(config, directory)
+    for folder in folders:
+        print(f"{len(folder.names):,} files in {utf8(folder.root)}")
     opened = encoder.open_encoder(config)
     print(f"encoder: {opened.name}")
-    images = experiment.measure(config, directory, opened)
-    found = Exploration(config, directory, opened, images)
+    kept = experiment.kept_clusters(config, directory, opened)
+    images = experiment.measure(config, directory, opened, folders)
+    found = Exploration(config, directory, opened, images, kept)
     for told in summaries(images.skipped):
         print(f"left out {told}; all are in {directory.unreadable}")
     if not map_points.has_umap():

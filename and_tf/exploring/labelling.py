@@ -45,13 +45,20 @@ class Labels:
         return self.numbers >= 0
 
 
-def read(source: str, files: Sequence[str], folders: Sequence[str]) -> Labels:
+def read(
+    source: str,
+    files: Sequence[str],
+    folders: Sequence[str],
+    unread: Sequence[str] = (),
+) -> Labels:
     """Reads the labels of images.
 
     Args:
         source: "folders", the path of a CSV file, or "" for no labels.
         files: The N paths of the images below their folder.
         folders: The name of the folder that each of them lies in; "" for none.
+        unread: The paths of files that cannot be read, whose labels are passed
+            over.
 
     Raises:
         InputError: If the table cannot be read or names other images, or no
@@ -68,7 +75,7 @@ def read(source: str, files: Sequence[str], folders: Sequence[str]) -> Labels:
             )
     elif source:
         table = read_labels(source)
-        unknown = sorted({*table} - {*files})
+        unknown = sorted({*table} - {*files} - {*unread})
         if unknown:
             raise InputError(
                 f"Expected paths below --images in {source}, such as "

@@ -220,6 +220,7 @@ def test_images_of_the_reference_and_of_splits_are_leaks(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"output": __file__}, "Expected a directory for --output"),
         ({"images": "/nowhere"}, "folder of images for --images"),
         ({"encoder": "small"}, "Expected --weights with --encoder=small"),
         ({"clusters": 1000}, "--clusters of at most 48"),
@@ -228,9 +229,11 @@ def test_images_of_the_reference_and_of_splits_are_leaks(
         ({"labels": "/nowhere.csv"}, "Expected a table for --labels"),
     ],
 )
-def test_what_does_not_fit_is_told(explore, changes, words):
+def test_what_does_not_fit_is_told(explore, tmp_path, changes, words):
     with pytest.raises(InputError, match=words):
         explore(**changes)
+    # Before anything was measured, but for what depends on the images.
+    assert "clusters" in changes or not (tmp_path / "explored").exists()
 
 
 def test_a_folder_without_images_is_told(explore, tmp_path):

@@ -32,6 +32,13 @@ def test_labels_of_a_table(tmp_path):
         labelling.read(str(path), FILES, [""] * 4)
 
 
+def test_labels_of_files_that_cannot_be_read_are_passed_over(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("file,label\nbroken.png,x\na.png,y\n")
+    found = labelling.read(str(path), FILES, [""] * 4, ["broken.png"])
+    assert found.texts == ["y", None, None, None]
+
+
 def test_no_labels():
     found = labelling.read("", FILES, [""] * 4)
     assert not found.names
