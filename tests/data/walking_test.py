@@ -61,12 +61,16 @@ def test_links_pipes_and_circles_are_left_out_and_named(tmp_path):
 
 @pytest.mark.parametrize(
     "marks",
-    [("flags.cfg", "checkpoints/x"), ("table.md", "table.csv", "plot.png")],
+    [
+        ("flags.cfg", "checkpoints/x"),
+        ("table.md", "table.csv", "plot.png"),
+        ("images.parquet", "explore.json", "page/sprites/0.jpg"),
+    ],
 )
-def test_what_runs_and_sweeps_leave_behind_is_no_data(tmp_path, marks):
+def test_what_commands_leave_behind_is_no_data(tmp_path, marks):
     _touch(tmp_path, "cat/1.png", *(f"runs/x/{mark}" for mark in marks))
     _touch(tmp_path, "runs/x/curves.png", "runs/y/2.png")
     images, skipped = _found(tmp_path)
     assert images == ["cat/1.png", "runs/y/2.png"]
     assert list(skipped) == ["runs/x"]
-    assert "runs or sweeps" in skipped["runs/x"]
+    assert "directories of results" in skipped["runs/x"]

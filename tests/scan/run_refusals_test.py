@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from and_tf.scan import pretrained as sources
+from and_tf.encoders import weights
 from and_tf.scan import trainer
 from and_tf.utils.errors import InputError
 
@@ -41,10 +41,8 @@ def test_refuses_to_go_on_with_another_encoder(finished, tmp_path, monkeypatch):
     config = dataclasses.replace(finished[0], resume=True)
     shutil.copytree(finished[2].path, tmp_path / "scan")
     (tmp_path / "scan" / "result.json").unlink()
-    fingerprint = sources.fingerprint
-    monkeypatch.setattr(
-        sources, "fingerprint", lambda encoder: fingerprint(encoder)[::-1]
-    )
+    digest = weights.digest
+    monkeypatch.setattr(weights, "digest", lambda model: digest(model)[::-1])
     config = dataclasses.replace(config, output_dir=str(tmp_path / "scan"))
     with pytest.raises(InputError, match="began with the encoder of epoch"):
         trainer.cluster(config)

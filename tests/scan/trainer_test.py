@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from and_tf.data.split import ImageData
+from and_tf.encoders import weights
 from and_tf.evaluation import cluster_metrics
 from and_tf.evaluation.embeddings import embed
 from and_tf.scan import mining, train_callbacks, trainer, validation
-from and_tf.scan import pretrained as sources
 from and_tf.scan.clustering import Clustering, is_clustering
 from and_tf.scan.config import ClusterConfig
 from and_tf.scan.directory import ClusterDirectory
@@ -158,7 +158,7 @@ def test_folders(tmp_path, capsys, labelled, test):
     assert result["protocol"]["matched_on"] == f"folder/{where}"
     assert len(result["prototypes"]) == 6
     frozen = Clustering(made.output_directory).scan.encoder
-    digest = sources.fingerprint(frozen)
+    digest = weights.digest(frozen)
     assert digest == result["pretext"]["encoder_sha256"]
     assert ("ACC" in capsys.readouterr().out) == labelled
     if not labelled:
