@@ -117,7 +117,7 @@ def _timed(what: str, compute: Callable[[], Result]) -> Result:
 def _tell(found: Exploration) -> None:
     """Prints what was found, and where it is listed."""
     told = results.summary(found)
-    directory, count = found.directory, max(found.count, 1)
+    directory = found.directory
     print()
     _line("clusters", f"{told['clusters']}", directory.cluster_table)
     _line(
@@ -132,7 +132,7 @@ def _tell(found: Exploration) -> None:
     issues = ", ".join(f"{n:,} {issue}" for issue, n in told["issues"].items())
     _line("quality", issues or "nothing noticed", "column issues")
     if told["label_issues"] is not None:
-        share = percent(told["label_issues"] / count)
+        share = percent(told["label_issues"] / max(told["labelled"], 1))
         _line(
             "labels",
             f"{told['labelled']:,}, of which {told['label_issues']:,} "

@@ -74,7 +74,8 @@ def read(
                 "--images. Give a CSV file with the columns file and label."
             )
     elif source:
-        table = read_labels(source)
+        # Of images that were proposed for labelling, some may have none yet.
+        table = read_labels(source, blanks=True)
         unknown = sorted({*table} - {*files} - {*unread})
         if unknown:
             raise InputError(

@@ -125,6 +125,8 @@ def write(found: Exploration) -> pa.Table:
             ("file", "label"),
             ((found.files[row], "") for row in found.selected.tolist()),
         )
+    else:
+        directory.selected.unlink(missing_ok=True)
     if found.images.skipped:
         _write_csv(directory.unreadable, ("file", "why"), found.images.skipped)
     else:
@@ -145,7 +147,12 @@ def _write_clusters(found: Exploration) -> None:
         found.directory.cluster_table,
         ("cluster", "name", "images", "examples"),
         (
-            (number, name or f"cluster {number}", size, "|".join(some[:3]))
+            (
+                number,
+                name or f"cluster {number}",
+                size,
+                "|".join(some[:_EXAMPLES]),
+            )
             for number, (name, size, some) in enumerate(
                 zip(these.names, sizes.tolist(), examples, strict=True)
             )

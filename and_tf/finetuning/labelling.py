@@ -149,12 +149,12 @@ def hold_out(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
     return held
 
 
-def read_labels(path: str, flag: str = "labels") -> dict[str, str]:
+def read_labels(path: str, *, blanks: bool = False) -> dict[str, str]:
     """Reads a CSV file with the columns file and label.
 
     Args:
         path: The file.
-        flag: The name of the flag that names it, for errors.
+        blanks: Whether files without a label are passed over.
 
     Returns:
         The label of each file, by its normalised path.
@@ -163,7 +163,7 @@ def read_labels(path: str, flag: str = "labels") -> dict[str, str]:
         InputError: If the file cannot be read, a row lacks one of the two, or
             two rows contradict each other.
     """
-    found = text_tables.read_mapping(path, COLUMNS, flag)
+    found = text_tables.read_mapping(path, COLUMNS, "labels", blanks=blanks)
     return {os.path.normpath(name): label for name, label in found.items()}
 
 

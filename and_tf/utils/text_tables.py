@@ -12,7 +12,11 @@ Columns = tuple[str, str]
 
 
 def read_pairs(
-    path: str | pathlib.Path, columns: Columns, flag: str
+    path: str | pathlib.Path,
+    columns: Columns,
+    flag: str,
+    *,
+    blanks: bool = False,
 ) -> list[tuple[int, str, str]]:
     """Reads two columns of a CSV file whose first line names its columns.
 
@@ -20,6 +24,8 @@ def read_pairs(
         path: The file. It may have more columns.
         columns: The names of the two columns.
         flag: The name of the flag that names the file, for errors.
+        blanks: Whether rows without a second cell are passed over, in place of
+            being an error.
 
     Returns:
         The line and the two cells of each row, none empty.
@@ -29,13 +35,18 @@ def read_pairs(
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            return list(_rows(csv.DictReader(file, strict=True), columns))
+            reader = csv.DictReader(file, strict=True)
+            return list(_rows(reader, columns, blanks))
     except (OSError, ValueError, csv.Error) as error:
         raise refused(path, columns, flag, error) from error
 
 
 def read_mapping(
-    path: str | pathlib.Path, columns: Columns, flag: str
+    path: str | pathlib.Path,
+    columns: Columns,
+    flag: str,
+    *,
+    blanks: bool = False,
 ) -> dict[str, str]:
     """Reads a table that gives each key one value.
 
@@ -43,13 +54,14 @@ def read_mapping(
         path: The file, as for `read_pairs`.
         columns: The column of keys and that of values.
         flag: The name of the flag that names the file, for errors.
+        blanks: Whether keys without a value are passed over.
 
     Raises:
         InputError: If the file cannot be read, a row lacks one of the two, or
             two rows contradict each other.
     """
     found: dict[str, str] = {}
-    for line, key, value in read_pairs(path, columns, flag):
+    for line, key, value in read_pairs(path, columns, flag, blanks=blanks):
         before = found.setdefault(key, value)
         if before != value:
             told = ValueError(
@@ -72,7 +84,7 @@ def refused(
 
 
 def _rows(
-    reader: csv.DictReader, columns: Columns
+    reader: csv.DictReader, columns: Columns, blanks: bool
 ) -> Iterator[tuple[int, str, str]]:
     """Yields the line and the two cells of each row.
 
@@ -86,6 +98,8 @@ def _rows(
             raise ValueError(f"it has no column {name!r}, only {told}")
     for row in reader:
         first, second = ((row[name] or "").strip() for name in columns)
+        if first and not second and blanks:
+            continue
         for name, cell in zip(columns, (first, second), strict=True):
             if not cell:
                 raise ValueError(f"line {reader.line_num} has no {name}")

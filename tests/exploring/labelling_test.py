@@ -34,7 +34,7 @@ def test_labels_of_a_table(tmp_path):
 
 def test_labels_of_files_that_cannot_be_read_are_passed_over(tmp_path):
     path = tmp_path / "labels.csv"
-    path.write_text("file,label\nbroken.png,x\na.png,y\n")
+    path.write_text("file,label\nbroken.png,x\na.png,y\ncat/b.png,\n")
     found = labelling.read(str(path), FILES, [""] * 4, ["broken.png"])
     assert found.texts == ["y", None, None, None]
 
