@@ -27,7 +27,7 @@ COLDEST, HOTTEST = 0.05, 100.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reliability:
-    """How often answers are right, by the probability that they are given.
+    """A table of how often answers are right, by their probability.
 
     Attributes:
         count: int64 [bins], the number of images in each bin.

@@ -42,7 +42,7 @@ TOLERANCE = 1e-6
 
 @dataclasses.dataclass(frozen=True)
 class LabelErrors:
-    """What the neighbours of N rows say of their labels.
+    """The judgement of the neighbours of N rows on their labels.
 
     Attributes:
         neighbour_label: int64 [N], the class with the most votes, the lower

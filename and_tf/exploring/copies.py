@@ -35,7 +35,7 @@ _PIECE = 1024  # Candidates that are verified at a time.
 
 
 class Copy(NamedTuple):
-    """How two images show the same picture.
+    """The way in which two images show the same picture.
 
     Attributes:
         agreement: 0..1, see `matching.agreement`.

@@ -58,7 +58,7 @@ class ExploreDirectory:
 
     @property
     def summary(self) -> pathlib.Path:
-        """How the exploration was made, and its figures."""
+        """The settings and figures of the exploration."""
         return self.path / "explore.json"
 
     @property

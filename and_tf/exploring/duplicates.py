@@ -17,14 +17,14 @@ _EQUAL = Copy(2.0)  # Rows of equal pixels are surer than any others.
 
 
 class Duplicates(NamedTuple):
-    """Which images show the same picture.
+    """The groups of images that show the same picture.
 
     Attributes:
         group: int64 [N], the group of each row, or −1.
         kind: What each row is to the one to keep of its group, a word of
             `kinds`; "" for that one itself and for rows without a group.
         keep: bool [N], False for the rows to drop.
-        relations: How rows are copies of each other.
+        relations: The relations between rows that are copies of each other.
     """
 
     group: np.ndarray

@@ -41,7 +41,7 @@ _TEMPERATURE = 0.1  # Of cosines, as in training.
 
 
 class Exploration:
-    """What is known of a folder's images; each part is computed once.
+    """The findings about a folder's images, each computed once.
 
     Rows are the images of --images, sorted by path, and behind them those of
     --reference, which take part in the search for duplicates alone.
@@ -116,7 +116,7 @@ class Exploration:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """What the encoder tells of clusters or classes, float32 [N, C]."""
+        """The probabilities of clusters or classes, float32 [N, C]."""
         return self.images.embeddings[: self.count, self.encoder.dim :]
 
     @functools.cached_property
@@ -159,12 +159,12 @@ class Exploration:
 
     @functools.cached_property
     def is_outlier(self) -> np.ndarray:
-        """Whether each image is far from all others, bool [N]."""
+        """The mask of images that are far from all others, bool [N]."""
         return outliers.is_outlier(self.outlier_scores)
 
     @functools.cached_property
     def issues(self) -> list[list[str]]:
-        """What is wrong with the quality of each image."""
+        """The faults in the quality of each image."""
         return quality.issues(self.images.take(range(self.count)))
 
     @functools.cached_property
@@ -217,7 +217,7 @@ class Exploration:
 
     @functools.cached_property
     def label_errors(self) -> label_errors.LabelErrors | None:
-        """What neighbours say of the labels; None without labels."""
+        """The judgement of neighbours on the labels; None without labels."""
         if not self.labels.names:
             return None
         return label_errors.assess(

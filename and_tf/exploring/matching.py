@@ -45,7 +45,7 @@ _mean = functools.partial(
 
 
 class Crop(NamedTuple):
-    """Where an image lies in another one, all as shares of its sides.
+    """The place of an image in another one, as shares of its sides.
 
     Attributes:
         agreement: See `agreement`.

@@ -18,7 +18,7 @@ REFERENCE = "reference"  # The split of images to compare others with.
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Measured:
-    """What was measured of N files that can be read, a row for each.
+    """The measures of N files that can be read, a row for each.
 
     A row takes about 10 kB and its embedding. Texts are in tuples.
 
@@ -81,7 +81,7 @@ class Measured:
 
     @functools.cached_property
     def is_reference(self) -> np.ndarray:
-        """Whether each row is in the split `REFERENCE`, bool [N]."""
+        """The mask of rows in the split `REFERENCE`, bool [N]."""
         return np.array([name == REFERENCE for name in self.split], bool)
 
     def take(self, rows: Sequence[int]) -> Measured:

@@ -58,7 +58,7 @@ class _File(NamedTuple):
 
 
 class _Looked(NamedTuple):
-    """What a thread found out about a file.
+    """The result of a thread that looked at a file.
 
     Attributes:
         file: The file.

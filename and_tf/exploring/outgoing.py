@@ -20,7 +20,7 @@ _ROWS = 4096  # As Python's objects, a row takes some kilobytes.
 
 
 class WayOut(NamedTuple):
-    """What was written for another tool.
+    """A file or directory that was written for another tool.
 
     Attributes:
         path: The file or directory.
@@ -35,7 +35,7 @@ class WayOut(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outgoing:
-    """What other tools are given of N images.
+    """The data of N images that other tools are given.
 
     Attributes:
         table: The table of `table.SCHEMA`, N rows.
@@ -87,7 +87,7 @@ class Outgoing:
 
     @functools.cached_property
     def writable(self) -> np.ndarray:
-        """Whether each path is UTF-8, as URLs and databases want it, [N]."""
+        """The mask of paths in UTF-8, as URLs and databases want it, [N]."""
         return np.array([_is_utf8(path) for path in self.paths], bool)
 
 

@@ -11,7 +11,7 @@ from and_tf.data.walking import composed
 
 
 class Place(NamedTuple):
-    """Where an image lies.
+    """The split and the folder of an image.
 
     Attributes:
         split: "train", "test" or "validation", if its first folder is named

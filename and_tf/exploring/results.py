@@ -18,10 +18,10 @@ from and_tf.data import walking
 from and_tf.exploring import clusters, duplicates, map_points, table
 from and_tf.exploring.experiment import Exploration
 from and_tf.exploring.measured import REFERENCE
+from and_tf.exploring.outgoing import REMEDY
 from and_tf.utils import atomic_files
 from and_tf.utils.escaping import for_csv
 
-_REMEDY = "Make room or change --output, then run the same command again."
 _EXAMPLES = 3  # Prototypes that clusters.csv names for each cluster.
 
 
@@ -131,7 +131,7 @@ def write(found: Exploration) -> pa.Table:
         _write_csv(directory.unreadable, ("file", "why"), found.images.skipped)
     else:
         directory.unreadable.unlink(missing_ok=True)
-    atomic_files.write_json(directory.summary, summary(found), _REMEDY)
+    atomic_files.write_json(directory.summary, summary(found), REMEDY)
     return rows
 
 
@@ -279,4 +279,4 @@ def _write_csv(
         [for_csv(cell) if isinstance(cell, str) else cell for cell in row]
         for row in rows
     )
-    atomic_files.write_text(path, text.getvalue(), _REMEDY)
+    atomic_files.write_text(path, text.getvalue(), REMEDY)

@@ -60,7 +60,7 @@ _IDLE = 30  # Seconds after which a silent connection is closed.
 
 
 class _Content(NamedTuple):
-    """What is sent: bytes, their media type and a name for this version."""
+    """An answer: bytes, their media type and a name for this version."""
 
     data: bytes
     kind: str

@@ -23,7 +23,7 @@ _REMEDY = (
 
 
 class Layout(NamedTuple):
-    """Where each thumbnail lies.
+    """The place of each thumbnail in the sheets.
 
     Thumbnail i is tile i % (columns · rows) of sheet i // (columns · rows), and
     tiles go row by row. The last sheet has only the rows that it needs.

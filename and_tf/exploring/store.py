@@ -35,7 +35,7 @@ _STEM = "part-"
 
 
 class State(NamedTuple):
-    """What tells whether a file has changed.
+    """The size and time by which a changed file is known.
 
     Attributes:
         size: Bytes.
@@ -48,7 +48,7 @@ class State(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What was measured of a file.
+    """The measures of a file.
 
     Attributes:
         sha256: Of the file's bytes, in hexadecimal digits.

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from and_tf.exploring.outgoing import REMEDY
 from and_tf.utils import atomic_files, escaping
 
 PARQUET, CSV = "images.parquet", "images.csv"
-_REMEDY = "Make room or change --output, then run the same command again."
 _TEXTS, _NUMBERS = pa.list_(pa.string()), pa.list_(pa.int64())
 _NEIGHBOURS = pa.struct(
     [("ids", _NUMBERS), ("distances", pa.list_(pa.float32()))]
@@ -102,11 +102,11 @@ def write(table: pa.Table, directory: pathlib.Path) -> None:
     atomic_files.write(
         directory / PARQUET,
         lambda file: pa.parquet.write_table(table, file),
-        _REMEDY,
+        REMEDY,
     )
     flat = _flat(table)
     atomic_files.write(
-        directory / CSV, lambda file: pa.csv.write_csv(flat, file), _REMEDY
+        directory / CSV, lambda file: pa.csv.write_csv(flat, file), REMEDY
     )
 
 

@@ -30,7 +30,7 @@ BASELINE = "teacher"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Lesson:
-    """What a run has from its teacher.
+    """A teacher, the images that it sees, and its rows of them.
 
     Attributes:
         teacher: The teacher.

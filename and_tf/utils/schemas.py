@@ -179,7 +179,7 @@ class Classified(Struct):
 
 
 class Reliability(Struct):
-    """How often answers are right, by how sure they are, in result.json."""
+    """A calibration curve in result.json: how often answers are right."""
 
     count: list[Count]
     confidence: list[float | None]

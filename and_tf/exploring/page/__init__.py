@@ -25,7 +25,7 @@ _HERE = pathlib.Path(__file__).parent
 
 
 class Sprites(Protocol):
-    """Where the small pictures are: tiles of sheets, row by row.
+    """The places of the small pictures: tiles of sheets, row by row.
 
     Attributes:
         tile: The side of a tile in pixels.

@@ -10,7 +10,7 @@ from and_tf.utils.flag_config import Group, option
 
 @dataclasses.dataclass(frozen=True)
 class DataFlags:
-    """What a run learns from, where it writes, and what it goes on with."""
+    """The flags of data, of output, and of runs to go on with."""
 
     dataset: str = option(
         Group.DATA,
