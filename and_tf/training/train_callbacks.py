@@ -91,7 +91,13 @@ def callbacks(
         Speed(train_split.size, steps, first_step),
         FiniteLoss(training.directory.checkpoints),
         *([Rewhitening(training, plan.epochs)] if config.rewhiten else []),
-        Evaluation(training.knn, plan, config.evaluate_every, config.has_bank),
+        Evaluation(
+            training.knn,
+            plan,
+            config.evaluate_every,
+            config.has_bank,
+            ends_clean=config.rewhiten and config.has_bank,
+        ),
         recorder,
         *([training.board] if training.board else []),
         Progress(
