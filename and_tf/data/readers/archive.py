@@ -141,6 +141,7 @@ def load(request: Request) -> ImageData:
     walked = [walk(place, tree) for place in places]
     classes = folder.classes_of(p for one in walked for p in one.images)
     readers = {}
+    roots = ["" if root == "." else root for root in roots]
     for root, place, found in zip(roots, places, walked, strict=True):
         readers[root] = functools.partial(
             _Reader,

@@ -38,7 +38,7 @@ def numbered(
     Raises:
         InputError: If a label is neither a whole number nor a text.
     """
-    plain = [
+    plain: list[list[str | int | None] | None] = [
         None if column is None else [_plain(value, name) for value in column]
         for column in columns
     ]
@@ -51,7 +51,7 @@ def numbered(
         number_of |= {v: number_of[str(v)] for v in values}
         return [_array(c, number_of) for c in plain], tuple(map(utf8, names))
     whole = {value: int(str(value).partition(".")[0]) for value in values}
-    number_of = {value: max(-1, number) for value, number in whole.items()}
+    number_of = {value: max(-1, int(n)) for value, n in whole.items()}
     return [_array(column, number_of) for column in plain], None
 
 
@@ -69,7 +69,7 @@ def _plain(value: Any, name: str) -> str | int | None:
     elif isinstance(value, (float, np.floating)):
         if math.isnan(value):
             return None
-        if float(value).is_integer() and abs(value) < _LARGEST:
+        if float(value).is_integer() and abs(float(value)) < _LARGEST:
             return int(value)
     raise _refusal(value, name)
 

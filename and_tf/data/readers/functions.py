@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,8 +44,15 @@ def load(request: Request) -> ImageData:
         _check(name, split, reader)
     return image_data(
         request,
-        {split: lambda one=reader: one for split, reader in found.items()},
+        {
+            split: functools.partial(_itself, reader)
+            for split, reader in found.items()
+        },
     )
+
+
+def _itself(reader: Reader) -> Reader:
+    return reader
 
 
 def _check(name: str, split: object, reader: object) -> None:

@@ -99,7 +99,7 @@ def _open(request: Request, datasets: Any) -> Mapping[str, Any]:
     Raises:
         InputError: If it cannot be opened.
     """
-    name, place = request.dataset, request.data_dir
+    name, place = request.dataset, request.data_dir or ""
     try:
         if name.startswith(HUB):
             path, _, config = name.removeprefix(HUB).partition(":")
@@ -148,7 +148,11 @@ def _rows(name: str, found: Mapping[str, Any], request: Request) -> _Reader:
          if part.to is None else part.to)
         for part in parts
     ]  # fmt: skip
-    names = [f"{s}/{row}" for s, first, end in ranges for row in range(first, end)]  # fmt: skip
+    names = [
+        f"{split}/{row}"
+        for split, first, end in ranges
+        for row in range(first, end)
+    ]
     selected = [found[s].select(range(first, end)) for s, first, end in ranges]
     whole = datasets.concatenate_datasets(selected)
     return _Reader(whole, names, request)
@@ -165,7 +169,7 @@ def _image_column(rows: Any, request: Request) -> str:
     names = list(rows.features)
     if request.image_key:
         return _there("image_key", request.image_key, names)
-    typed = [k for k, f in rows.features.items() if isinstance(f, datasets.Image)]  # fmt: skip
+    typed = _of_type(rows, datasets.Image)
     column = manifest.find(typed or names, _IMAGES)
     column = column or (typed[0] if len(typed) == 1 else "")
     if not column:
@@ -187,9 +191,13 @@ def _label_column(rows: Any, image: str, request: Request) -> str:
     names = [name for name in rows.features if name != image]
     if request.label_key:
         return _there("label_key", request.label_key, names)
-    typed = [n for n in names if isinstance(rows.features[n], datasets.ClassLabel)]  # fmt: skip
+    typed = _of_type(rows, datasets.ClassLabel)
     found = manifest.find(names, _LABELS)
     return found or (typed[0] if len(typed) == 1 else "")
+
+
+def _of_type(rows: Any, kind: type) -> list[str]:
+    return [name for name, f in rows.features.items() if isinstance(f, kind)]
 
 
 def _there(flag: str, key: str, names: list[str]) -> str:

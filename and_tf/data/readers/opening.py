@@ -12,6 +12,7 @@ import glob
 import os
 import re
 import stat
+from collections.abc import Iterable
 from typing import BinaryIO
 
 from and_tf.data.image_file import MOST_PIXELS, Refused
@@ -23,8 +24,7 @@ from and_tf.utils.errors import InputError
 MOST_BYTES = 4 * MOST_PIXELS
 MOST_ROWS = 100_000_000  # A claim of more is taken for damage.
 _MOST_FILES = 1_000_000  # That the braces of a pattern may stand for.
-_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
-_CHOICE = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_BRACES = re.compile(r"\{(?:(\d{1,12})\.\.(\d{1,12})|([^{}]*,[^{}]*))\}")
 _COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",
@@ -161,19 +161,19 @@ def braces(pattern: str) -> list[str]:
     Raises:
         InputError: If they stand for too many files.
     """
-    found = _RANGE.search(pattern)
-    if found:
-        first, last = map(int, found.groups())
-        width = len(found[1])
-        count = max(0, last - first + 1)
-        parts = (f"{number:0{width}}" for number in range(first, last + 1))
-    else:
-        found = _CHOICE.search(pattern)
-        if not found:
-            return [pattern]
-        count = found[1].count(",") + 1
-        parts = (part for part in found[1].split(","))
+    found = _BRACES.search(pattern)
+    if not found:
+        return [pattern]
+    first, last, choice = found.groups()
     rest = braces(pattern[found.end() :])
+    parts: Iterable[str]
+    if choice is None:
+        numbers = range(int(first), int(last) + 1)
+        count = len(numbers)
+        parts = (f"{number:0{len(first)}}" for number in numbers)
+    else:
+        parts = choice.split(",")
+        count = len(parts)
     if count * len(rest) > _MOST_FILES:
         raise InputError(
             f"Expected a pattern of at most {_MOST_FILES:,} files. Received: "

@@ -47,7 +47,7 @@ class Reader:
     """
 
     names: Sequence[str] = ()
-    labels: Sequence[int | str | None] | np.ndarray | None = None
+    labels: Sequence[int | float | str | None] | np.ndarray | None = None
     class_names: Sequence[str] | None = None
     image_shape: tuple[int, int] | None = None
     skipped: tuple[Skipped, ...] = ()

@@ -145,10 +145,10 @@ def load(request: Request) -> ImageData:
             without images.
     """
     found = shards.find(request, record_files.ENDINGS[request.dataset])
-    return image_data(
-        request,
-        {name: functools.partial(_Reader, found, name, request) for name in found},
-    )  # fmt: skip
+    readers = {
+        name: functools.partial(_Reader, found, name, request) for name in found
+    }
+    return image_data(request, readers)
 
 
 def _values(feature: Any) -> Sequence[Any]:

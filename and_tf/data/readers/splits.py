@@ -124,16 +124,15 @@ def _labels(
     Raises:
         InputError: If they cannot be labels, or are not one for each image.
     """
-    for reader in readers:
-        labels = reader.labels
+    columns = [reader.labels for reader in readers]
+    for reader, labels in zip(readers, columns, strict=True):
         if labels is not None and len(labels) != len(reader.names):
             raise InputError(
                 f"Expected a label for each of {len(reader.names):,} images "
                 f"of {name}, None where there is none. Received: "
                 f"{len(labels):,} labels."
             )
-    labels = [reader.labels for reader in readers]
-    found, names = classes.numbered(labels, name)
+    found, names = classes.numbered(columns, name)
     named = [tuple(r.class_names) for r in readers if r.class_names]
     if not named:
         return found, names

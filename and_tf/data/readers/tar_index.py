@@ -54,7 +54,7 @@ def read(path: str) -> list[Member]:
                     if info.size < 0 or info.offset <= last:
                         raise ValueError("a member of a negative size")
                     last = info.offset
-                    archive.members = []  # Else all of them are kept.
+                    vars(archive)["members"].clear()  # It would keep all.
                     if not info.isdir():
                         members.append(_member(info, size))
             # tarfile takes damage, and the end of the file, for its end mark.

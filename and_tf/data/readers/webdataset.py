@@ -84,7 +84,7 @@ class _Reader(Reader):
         return decode_cache.identity(paths, *self._what)
 
     def _samples(self, request: Request) -> Iterator[list[Sample]]:
-        """Yields the samples of each shard, from the cache if they are there."""
+        """Yields the samples of each shard, from the cache if possible."""
         with Counted("index shards", len(self._paths)) as progress:
             for path in self._paths:
                 compute = functools.partial(index, path, request)
@@ -101,10 +101,10 @@ def load(request: Request) -> ImageData:
             without images.
     """
     found = shards.find(request, (".tar",))
-    return image_data(
-        request,
-        {name: functools.partial(_Reader, found, name, request) for name in found},
-    )  # fmt: skip
+    readers = {
+        name: functools.partial(_Reader, found, name, request) for name in found
+    }
+    return image_data(request, readers)
 
 
 def index(path: str, request: Request) -> list[Sample]:
@@ -151,8 +151,9 @@ def _sample(
     images = [
         member
         for ending, member in members.items()
-        if (ending == wanted if wanted else image_endings.is_readable(member.name))
-    ]  # fmt: skip
+        if ending == wanted
+        or (not wanted and image_endings.is_readable(member.name))
+    ]
     place = (images[0].offset, images[0].size) if images else (0, -1)
     usual = (
         (request.label_key.lower(), "json") if request.label_key else _LABELS
