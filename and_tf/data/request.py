@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from and_tf.utils.dataset_names import Kind
+from and_tf.utils.dataset_names import Kind, check_data_dir
 from and_tf.utils.errors import InputError
 
 
@@ -39,19 +39,15 @@ class Request:
             InputError: If a flag is given that it does not read, or
                 --data_dir is missing.
         """
-        if kind.data_dir and not self.data_dir:
-            raise InputError(
-                f"Expected --data_dir, {kind.data_dir}, with --dataset="
-                f"{self.dataset}. Received none."
-            )
         given = dataclasses.asdict(self)
-        for flag in set(given) - {"dataset", "data_dir"} - kind.flags:
+        for flag in sorted(set(given) - {"dataset", "data_dir"} - kind.flags):
             if given[flag]:
                 raise InputError(
                     f"Expected --dataset={self.dataset} without --{flag}"
                     f"{kind.hint}. Received: --{flag}={given[flag]}. Leave it "
                     "out."
                 )
+        check_data_dir(self.dataset, self.data_dir or "")
 
     @property
     def place(self) -> str:

@@ -63,12 +63,7 @@ class TrainConfig(
         self._read_encoder()
         self._read_teacher()
         self._read_head()
-        kind = dataset_names.kind_of(self.dataset)
-        if kind.data_dir and not self.data_dir:
-            raise InputError(
-                f"Expected --data_dir, {kind.data_dir}, with --dataset="
-                f"{self.dataset}. Received none."
-            )
+        dataset_names.check_data_dir(self.dataset, self.data_dir)
         if self.view_size and self.encoder == "alexnet":
             raise InputError(
                 "Expected no --view_size with --encoder=alexnet, whose dense "

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from and_tf.utils.errors import InputError
+
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _SPLITS = frozenset({"train_split", "test_split"})
 _KEYS = frozenset({"label_key", "image_key"})
@@ -78,6 +80,24 @@ WHAT_CAN_BE_GIVEN = (
     "a data set of the Hugging Face hub; or module:function for a function "
     "that returns a reader"
 )
+
+
+def check_data_dir(dataset: str, data_dir: str) -> None:
+    """Checks that --data_dir is given if a kind of data needs it.
+
+    Args:
+        dataset: The value of --dataset.
+        data_dir: The value of --data_dir, "" for none.
+
+    Raises:
+        InputError: If it is missing.
+    """
+    wanted = kind_of(dataset).data_dir
+    if wanted and not data_dir:
+        raise InputError(
+            f"Expected --data_dir, {wanted}, with --dataset={dataset}. "
+            "Received none."
+        )
 
 
 def kind_of(dataset: str) -> Kind:

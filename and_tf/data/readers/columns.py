@@ -68,7 +68,8 @@ def _csv(path: str, choose: Choose) -> Iterator[Row]:
         marks = "\t,;" if path.lower().endswith(".tsv") else ",;\t"
         mark = max(marks, key=head.count)
         reader = csv.DictReader(file, strict=True, delimiter=mark)
-        names = choose([name or "" for name in reader.fieldnames or ()])
+        reader.fieldnames = [n.strip() for n in reader.fieldnames or ()]
+        names = choose(list(reader.fieldnames))
         for number, row in enumerate(reader, 1):
             cells = [row[name] or "" for name in names]
             # As and_tf.explore and export.embed write them.

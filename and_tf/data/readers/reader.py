@@ -211,6 +211,8 @@ def _shared_shape(reader: Reader, size: int) -> tuple[int, int] | None:
         sizes = set(pool.map(lambda n: _size(reader, int(n)), sample)) - {None}
         if len(sizes) != 1:
             return None
+        if len(sample) == size:
+            return sizes.pop()
         identity = reader.identity() if size >= LEAST else None
         name = None
         if identity is not None:

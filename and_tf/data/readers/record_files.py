@@ -18,7 +18,6 @@ import numpy as np
 
 from and_tf.data.readers import opening
 from and_tf.data.readers.keeping import kept
-from and_tf.utils import archives
 from and_tf.utils.errors import InputError
 
 TFRECORD, ARRAY_RECORD = "tfrecord", "array_record"
@@ -93,8 +92,10 @@ class _ArrayRecords:
         reader: Any = array_record_module.ArrayRecordReader
         try:
             self._reader = reader(path, options)
+            if not self._reader.ok():  # Reading raises the reason.
+                self._reader.read([0])
             self.size = self._reader.num_records()
-        except (*archives.DAMAGE, Exception) as error:
+        except Exception as error:  # Of several kinds, by its version.
             wanted = _WANTED[ARRAY_RECORD]
             raise opening.refused(path, wanted, error, _ADVICE) from error
         # Its documentation does not say that threads may share it.

@@ -75,7 +75,10 @@ def find(request: Request, endings: Sequence[str]) -> Shards:
             relative = os.path.relpath(path, root or ".")
             folder, name = os.path.split(relative)
             kind = kind_of(name) or kind_of(os.path.basename(folder))
-            if kind not in (request.train_split, request.test_split):
+            if not kind or kind not in (
+                request.train_split,
+                request.test_split,
+            ):
                 found.setdefault(kind, []).append(path)
     return found
 

@@ -12,6 +12,9 @@ import pytest
 import tensorflow as tf
 
 from and_tf import data
+from and_tf.data import decode_cache
+from and_tf.data.in_memory import hold
+from and_tf.data.readers import opening
 from and_tf.data.split import Split
 from tests.data.readers import twelve
 
@@ -51,28 +54,58 @@ def epochs(split: Split) -> np.ndarray:
     )
 
 
+@pytest.fixture(scope="module")
+def order(tmp_path_factory) -> np.ndarray:
+    """The order of a folder's epochs."""
+    place = twelve.folder(tmp_path_factory.mktemp("folder")).place
+    request = data.Request("folder", str(place))
+    return epochs(data.find(request).train)
+
+
 @pytest.mark.parametrize("write", twelve.WRITERS, ids=lambda w: w.__name__)
-@pytest.mark.parametrize("memory_limit", [0, 10**9])
-def test_all_kinds_read_the_same(write, memory_limit, place):
+def test_all_kinds_read_the_same(write, place, order):
     written = write(place)
+    request = data.Request(written.dataset, str(written.place))
     for _ in range(2):  # The second time, what was kept is used.
-        loaded = data.load(
-            written.dataset, str(written.place), memory_limit=memory_limit
-        )
+        loaded = data.find(request)
         assert not loaded.train.skipped and not loaded.remarks
         for name, split in (("train", loaded.train), ("test", loaded.test)):
             images, labels = expected(name, list(split.file_names), written)
             assert split.name == f"{written.dataset}/{name}"
-            assert split.image_shape == (5, 6) if not memory_limit else (5, 5)
+            assert split.image_shape == (5, 6)
             assert split.labels.tolist() == labels.tolist()
             names = twelve.CLASSES if written.named else None
             assert split.class_names == names
-            for image, number in split.stream(None):
-                pixels = images[number]
-                if memory_limit:
-                    pixels = pixels[:, :5]  # The centre square.
-                np.testing.assert_array_equal(image, pixels)
-    reference = data.find(
-        data.Request("folder", str(twelve.folder(place / "f").place))
-    )
-    np.testing.assert_array_equal(epochs(loaded.train), epochs(reference.train))
+    for image, number in split.stream(None):
+        np.testing.assert_array_equal(image, images[number])
+    np.testing.assert_array_equal(epochs(loaded.train), order)
+
+
+def test_what_is_held_is_kept_until_a_file_changes(place, monkeypatch):
+    monkeypatch.setattr(decode_cache, "LEAST_BYTES", 0)
+    request = data.Request("webdataset", str(twelve.wds(place).place))
+    decoded = count_reads(monkeypatch)
+    images = twelve.IMAGES[:8, :, :5]  # The centre squares.
+    for _ in range(2):
+        held = hold(data.find(request).train, 5)
+        np.testing.assert_array_equal(held.images, images)
+    # Each time, the sizes are looked at, of the test split as well.
+    assert len(decoded) == 2 * (8 + 4) + 8
+    monkeypatch.setattr(twelve, "IMAGES", 255 - twelve.IMAGES)
+    twelve.wds(place)
+    held = hold(data.find(request).train, 5)
+    np.testing.assert_array_equal(held.images, 255 - images)
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Returns a list to which each read of an image adds its offset."""
+    calls: list[int] = []
+    read = opening.read_part
+
+    def noting(path: str, offset: int, size: int) -> bytes:
+        if size > 100:  # No label.
+            calls.append(offset)
+        return read(path, offset, size)
+
+    monkeypatch.setattr(opening, "read_part", noting)
+    return calls
