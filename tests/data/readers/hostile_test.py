@@ -191,7 +191,7 @@ def test_members_of_a_zip_that_lead_elsewhere_are_left_out(place):
     np.testing.assert_array_equal(image, twelve.IMAGES[1])
     assert reasons(split) == {
         "../b.png": tar_index.OUTSIDE,
-        "C:/c.png": tar_index.OUTSIDE,
+        "C:\\c.png": tar_index.OUTSIDE,
         "cat/d.bmp": "of too few bytes for their size",
         "cat/e.png": tar_index.LINKS,
         "cat/f.png": "that cannot be read",

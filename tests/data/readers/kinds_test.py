@@ -6,17 +6,24 @@ What is read is compared with the arrays that were given to the writers.
 from __future__ import annotations
 
 import pathlib
+import re
+import sqlite3
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import and_tf
 from and_tf import data
 from and_tf.data import decode_cache
 from and_tf.data.in_memory import hold
 from and_tf.data.readers import opening
 from and_tf.data.split import Split
+from and_tf.utils.errors import InputError
+from export.embeddings import sources
 from tests.data.readers import twelve
+
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -109,3 +116,62 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(opening, "read_part", noting)
     return calls
+
+
+def test_the_page_shows_a_reader_that_works(place):
+    page = (ROOT / "docs" / "data.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(code.splitlines()) <= 40
+    (place / "reader_of_the_page.py").write_text(code)
+    with sqlite3.connect("photos.sqlite") as photos:
+        photos.execute("CREATE TABLE photos (name, species, split, jpeg)")
+        for split in twelve.SIZES:
+            for number, image, label in twelve.samples(split):
+                row = twelve.path_of(split, number), twelve.CLASSES[label]
+                row = *row, split, twelve.png(image)
+                photos.execute("INSERT INTO photos VALUES (?, ?, ?, ?)", row)
+    request = data.Request("reader_of_the_page:read", "photos.sqlite")
+    written = twelve.Written("folder", place, twelve.in_folder)
+    train = data.find(request).train
+    images, labels = expected("train", list(train.file_names), written)
+    assert train.labels.tolist() == labels.tolist()
+    for image, number in train.stream(None):
+        np.testing.assert_array_equal(image, images[number])
+    assert train.encoded_stream.identity()
+
+
+def test_embeddings_and_runs_name_images_as_their_reader_does(place):
+    written = twelve.manifest_csv(place)
+    place_of = str(written.place)
+    source = sources.open_source("data:manifest/test", place_of, "label")
+    names = [source.name(number) for number in range(source.split.size)]
+    assert names == [twelve.path_of("test", number) for number in range(4)]
+    before = source.listing()
+    found = sources.pictures(
+        "data:manifest/test", "", source.data_dir, [names[2], "gone.png"]
+    )
+    np.testing.assert_array_equal(found[0], twelve.IMAGES[10])
+    assert found[1] is None
+    (place / names[0]).write_bytes(twelve.png(twelve.IMAGES[0]))
+    again = sources.open_source("data:manifest/test", place_of)
+    assert again.listing() != before
+    for images in ("data:manifest", "data:digits/train", "data:manifest/dev"):
+        with pytest.raises(InputError):
+            sources.open_source(images, place_of)
+
+
+def test_a_run_on_a_reader(place, monkeypatch):
+    """Trained, and loaded again with the flags that the run has kept."""
+    written = twelve.manifest_jsonl(place)
+    config = and_tf.TrainConfig(
+        dataset="manifest", data_dir=str(written.place), label_key="label",
+        encoder="small", embedding_dim=4, width=0.25, image_size=8,
+        batch_size=4, initial_epochs=1, rounds=0, evaluate_every=0,
+        knn_neighbours=3, run_dir=str(place / "run"), memory_gib=0,
+    )  # fmt: skip
+    and_tf.train_run(config)
+    run = and_tf.Run(place / "run")
+    assert run.images.train.file_names[0] == twelve.path_of("train", 0)
+    assert run.config.label_key == "label"
+    with pytest.raises(InputError, match="--data_dir, .tar files"):
+        and_tf.TrainConfig(dataset="webdataset")
