@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import threading
 import zipfile
 from collections.abc import Mapping, Sequence
 
@@ -97,15 +98,22 @@ class _Reader(Reader):
         self.class_names = class_names or None
         self.skipped = skipped
         self._path, self._members, self._packed = path, members, packed
+        self._lock = threading.Lock()
 
     def read(self, number: int) -> bytes:
         member = self._members[number]
         if self._packed is None:
             return opening.read_part(self._path, member.offset, member.size)
-        # Its offset is the member's place in the list of the archive.
+        # Its offset is the member's place in the list of the archive, whose
+        # count of open members is not made for threads.
         info = self._packed.infolist()[member.offset]
-        with self._packed.open(info) as file:
+        with self._lock:
+            file = self._packed.open(info)
+        try:
             content = file.read(opening.MOST_BYTES + 1)
+        finally:
+            with self._lock:
+                file.close()
         if len(content) != member.size:
             raise Refused("of another size than their archive says")
         return content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -62,7 +63,10 @@ def rows(path: str, choose: Choose) -> Iterator[Row]:
 def _csv(path: str, choose: Choose) -> Iterator[Row]:
     # Only UTF-8 has no other meaning in each of its bytes, so that a file of
     # another encoding is noticed.
-    with open(path, newline="", encoding="utf-8-sig") as file:
+    with (
+        opening.opened(path) as content,
+        io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as file,
+    ):
         head = file.readline()
         file.seek(0)
         marks = "\t,;" if path.lower().endswith(".tsv") else ",;\t"

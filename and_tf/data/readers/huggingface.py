@@ -43,7 +43,7 @@ class _Reader(Reader):
             self.labels = list(rows.with_format(None)[label])
             feature = rows.features[label]
             self.class_names = getattr(feature, "names", None)
-        self._image, self._state = image, rows._fingerprint
+        self._image = image
         rows = rows.select_columns([image])
         if isinstance(rows.features[image], datasets.Image):
             rows = rows.cast_column(image, datasets.Image(decode=False))
@@ -62,8 +62,7 @@ class _Reader(Reader):
         if not self._files:
             return None
         files = map(os.fsencode, self._files)
-        what = self._image, self._state, self.names[0], len(self.names)
-        return decode_cache.identity(files, *what)
+        return decode_cache.identity(files, self._image, self.names)
 
 
 def load(request: Request) -> ImageData:

@@ -1,7 +1,8 @@
 """Opens the files of readers: the one place in which they do.
 
 What a reader asks of a file is that it is there, how large it is, and some of
-its bytes. Each read opens the file anew, which takes a thirtieth of a
+its bytes. Only ArrayRecord's library opens files itself, and NumPy maps arrays
+into memory. Each read opens the file anew, which takes a thirtieth of a
 millisecond, so that any number of threads read any number of files, and no
 limit of open files is met.
 """
@@ -16,7 +17,7 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from and_tf.data.image_file import MOST_PIXELS, Refused
-from and_tf.data.walking import utf8
+from and_tf.data.walking import hidden, utf8
 from and_tf.utils import archives
 from and_tf.utils.errors import InputError
 
@@ -148,6 +149,19 @@ def expand(pattern: str) -> list[str]:
     for path in braces(pattern):
         found += glob.glob(path, recursive=True)
     return sorted(path for path in set(found) if is_file(path))
+
+
+def below(root: str) -> list[str]:
+    """Returns all files below a directory that are not hidden, sorted."""
+    found = []
+    for place, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not hidden(name)]
+        found += [os.path.join(place, name) for name in names]
+    return sorted(
+        path
+        for path in found
+        if not hidden(os.path.basename(path)) and is_file(path)
+    )
 
 
 def has_magic(pattern: str) -> bool:

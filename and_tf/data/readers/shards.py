@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from and_tf.data.readers import opening
 from and_tf.data.readers.splits import kind_of
 from and_tf.data.request import Request
-from and_tf.data.walking import hidden, utf8
+from and_tf.data.walking import utf8
 from and_tf.utils.dataset_names import KINDS
 from and_tf.utils.errors import InputError
 
@@ -52,7 +52,11 @@ def find(request: Request, endings: Sequence[str]) -> Shards:
     place, root = request.place, ""
     if os.path.isdir(place):
         root = place
-        files = _below(place, endings)
+        files = [
+            path
+            for path in opening.below(place)
+            if any(e in os.path.basename(path).lower() for e in endings)
+        ]
     elif opening.is_file(place):
         root, files = os.path.dirname(place), [place]
     else:
@@ -81,19 +85,6 @@ def find(request: Request, endings: Sequence[str]) -> Shards:
             ):
                 found.setdefault(kind, []).append(path)
     return found
-
-
-def _below(root: str, endings: Sequence[str]) -> list[str]:
-    """Returns all files below a directory whose names have an ending."""
-    found = []
-    for place, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not hidden(name))
-        for name in sorted(names):
-            named = any(ending in name.lower() for ending in endings)
-            path = os.path.join(place, name)
-            if named and not hidden(name) and opening.is_file(path):
-                found.append(path)
-    return sorted(found)
 
 
 def _matching(files: Sequence[str], wanted: str, root: str) -> list[str]:
