@@ -33,8 +33,9 @@ import tensorflow as tf
 
 HEALTH = os.environ.get("AIP_HEALTH_ROUTE", "/health")
 PREDICT = os.environ.get("AIP_PREDICT_ROUTE", "/predict")
-MOST_BYTES = 16 * 2**20  # Of a request; longer ones are refused unread.
+MOST_BYTES = 16 * 2**20  # Of a request; longer ones never get into memory.
 MOST_IMAGES = 64  # Of a request. The model itself refuses too many pixels.
+
 Application = Callable[..., Iterable[bytes]]
 Answer = tuple[int, dict[str, Any]]  # The status, and what becomes JSON.
 
