@@ -94,10 +94,12 @@ class RunKnn:
             model: The model in training.
             queries: `queries(model)`, if it is computed already.
         """
-        if self._data.test is None or model.bank is None:
+        if model.bank is None:
             return None
         if queries is None:
             queries = self.queries(model)
+        if queries is None:
+            return None
         return self.classify(queries, np.asarray(model.bank.rows))
 
     def clean(

@@ -96,15 +96,16 @@ def discover(
     count = share_of_anchors(rows.shape[0], round_number, rounds, selection)
     recall = None
     if search_probes:
-        draw = {"seed": (seed, round_number), "processes": processes}
+        draw = (seed, round_number)
         found = cells.nearest_in_cells(
             rows,
             neighbourhood_size,
             search_probes,
             temperature=temperature,
-            **draw,
+            seed=draw,
+            processes=processes,
         )
-        recall = cells.recall(rows, found.index, **draw)
+        recall = cells.recall(rows, found.index, seed=draw, processes=processes)
     else:
         found = nearest(
             rows,

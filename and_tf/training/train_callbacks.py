@@ -97,7 +97,7 @@ def callbacks(
             plan,
             config.evaluate_every,
             config.has_bank,
-            ends_clean=config.rewhiten and config.has_bank,
+            ends_clean=bool(config.rewhiten) and config.has_bank,
         ),
         recorder,
         *([training.board] if training.board else []),
