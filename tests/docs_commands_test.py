@@ -137,6 +137,8 @@ def test_other_commands_name_what_is_there():
         elif program == "docker":
             for name in re.findall(r"=/serving/(\S+)", line):
                 assert (ROOT / "export" / "serving" / name).is_file(), line
+            for name in re.findall(r" -f (\S+)", line):
+                assert (ROOT / name).is_file(), line
         else:
             assert program in ("tensorboard", "source"), line
 
