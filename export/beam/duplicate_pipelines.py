@@ -27,7 +27,7 @@ from export.beam.shards import Shard
 Pair = tuple[int, int]  # Numbers of rows, the lower one first.
 Tile = tuple[int, int]  # The places of two files, the lower one first.
 
-_LISTED, _MEASURES = f"_{images.UNREADABLE}", "_measures"
+_MEASURES = "_measures"  # Behind --output in the names of that table.
 _HASH, _NEAR = "hash", "near"
 _SCHEMA = pa.schema([
     ("group", pa.int64()),
@@ -58,30 +58,25 @@ def run(config: Config, beam_flags: Sequence[str]) -> None:
             or a pipeline fails.
     """
     options = pipelines.read_options(beam_flags)
-    pipelines.check_output(config.output, "", _LISTED, _MEASURES)
+    pipelines.check_output(config.output, "", images.LISTED, _MEASURES)
     near: list[Shard] = []
     if config.neighbours:
         near = shards.find(config.neighbours, "neighbours", [NAME, FILES])
     found = images.find(config.images)
     pipelines.make_directory(config.output)
-    counts = pipelines.run(
-        options, lambda pipeline: _measure(pipeline, config, found)
-    )
-    unread = counts.get(images.UNREADABLE, 0)
-    if unread:
-        print(
-            f"left out {unread:,} that cannot be read: they are in "
-            f"{config.output}{_LISTED}-00000-of-00001.jsonl"
-        )
-    files = shards.find(config.output + _MEASURES, "output", [NAME])
+    pipelines.run(options, lambda pipeline: _measure(pipeline, config, found))
+    for line in found.left_out:
+        print(f"left out {line}")
+    files = shards.written(config.output + _MEASURES)
+    count = shards.total(files)
+    images.tell_of_unreadable(config.images, config.output, count)
     pipelines.run(
         options, lambda pipeline: _compare(pipeline, config, files, near)
     )
-    groups = shards.find(config.output, "output", [NAME])
+    grouped = shards.total(shards.written(config.output))
     print(
-        f"wrote {shards.total(groups):,} of {shards.total(files):,} images, "
-        f"which are in groups, in {config.shards} files, "
-        f"{config.output}-*-of-*{shards.SUFFIX}"
+        f"wrote {grouped:,} of {count:,} images, which are in groups, in "
+        f"{config.shards} files, {config.output}-*-of-*{shards.SUFFIX}"
     )
 
 
@@ -98,7 +93,7 @@ def _measure(
         measures_table.ROW_BYTES,
     )
     _ = measured[images.UNREADABLE] | "List" >> shards.write_lines(
-        config.output + _LISTED
+        config.output + images.LISTED
     )
 
 

@@ -15,16 +15,16 @@ import apache_beam as beam
 import pyarrow.parquet as pq
 from apache_beam.io import fileio
 from apache_beam.io.filesystems import CompressionTypes, FileSystems
-from apache_beam.metrics import Metrics
 
 from and_tf.data import image_endings, image_file
-from and_tf.data.walking import utf8
+from and_tf.data.walking import summaries, utf8
 from and_tf.utils.errors import InputError
-from export.beam import pipelines
+from export.beam import pipelines, shards
 from export.beam.pipeline_flags import is_url
 from export.embeddings import sources
 
-UNREADABLE = "unreadable"  # The tag, the counter and the files' ending.
+UNREADABLE = "unreadable"  # A tag.
+LISTED = "_unreadable"  # Behind --output in the name of the list.
 _LISTS = (".csv", ".jsonl", ".parquet")
 _COLUMNS = ("path", "file_name")  # In the order they are looked for.
 
@@ -76,8 +76,6 @@ def find(images: str) -> Found:
             f"{images}. Embed it with python -m export.embed."
         )
     source = sources.open_source(images)
-    from and_tf.data.walking import summaries
-
     files = [
         ImageFile(source.name(number), os.fsencode(path))
         for number, path in enumerate(source.files)
@@ -146,13 +144,36 @@ class Unreadable(NamedTuple):
 
 
 def unreadable(name: str, error: Exception) -> beam.pvalue.TaggedOutput:
-    """Makes the output for an image that cannot be read, and counts it."""
-    Metrics.counter(pipelines.COUNTS, UNREADABLE).inc()
+    """Makes the output for an image that cannot be read."""
     said = (str(error).strip().splitlines() or [type(error).__name__])[0]
     why = image_file.why_not_read(error)
     return beam.pvalue.TaggedOutput(
         UNREADABLE, Unreadable(name, why, utf8(said[:500])).line()
     )
+
+
+def tell_of_unreadable(images: str, output: str, rows: int) -> None:
+    """Prints how many images could not be read, and where they are listed.
+
+    Args:
+        images: The value of --images.
+        output: The value of --output.
+        rows: The number of images that could be read.
+
+    Raises:
+        InputError: If none could be read.
+    """
+    count = shards.count_lines(output + LISTED)
+    if not rows:
+        raise InputError(
+            f"Expected images that can be read in {images}. Received {count:,} "
+            f"files, none of which can be read; {output}{LISTED}-* lists them."
+        )
+    if count:
+        print(
+            f"left out {count:,} that cannot be read: they are in "
+            f"{output}{LISTED}-00000-of-00001.jsonl"
+        )
 
 
 class Decode(beam.DoFn):

@@ -7,17 +7,12 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 
-from and_tf.utils.errors import InputError
 from export.beam import images, pipelines, shards
 from export.beam.inference import ExportedModel
 from export.beam.pipeline_flags import ModelFlags
 from export.embeddings import encoders
-
-_ROWS = "rows"  # The counter of images that were read.
-_LISTED = f"_{images.UNREADABLE}"
 
 
 def embed(config: ModelFlags, beam_flags: Sequence[str]) -> None:
@@ -89,7 +84,7 @@ def _run(
 ) -> None:
     """Runs a pipeline from images to the rows of a table."""
     options = pipelines.read_options(beam_flags)
-    pipelines.check_output(config.output, "", _LISTED)
+    pipelines.check_output(config.output, "", images.LISTED)
     found = images.find(config.images)
     pipelines.make_directory(config.output)
 
@@ -102,42 +97,27 @@ def _run(
             decoded["read"]
             | "Infer" >> RunInference(KeyedModelHandler(handler))
             | "Row" >> beam.Map(to_row)
-            | "Count" >> beam.Map(_counted)
             | "Write"
             >> shards.write(config.output, schema, config.shards, row_bytes)
         )
         _ = decoded[images.UNREADABLE] | "List" >> shards.write_lines(
-            config.output + _LISTED
+            config.output + images.LISTED
         )
 
-    counts = pipelines.run(options, build)
-    for line in found.left_out:
-        print(f"left out {line}")
-    _tell(config, counts)
+    pipelines.run(options, build)
+    _tell(config, found.left_out)
 
 
-def _counted(row: Any) -> Any:
-    Metrics.counter(pipelines.COUNTS, _ROWS).inc()
-    return row
-
-
-def _tell(config: ModelFlags, counts: Any) -> None:
+def _tell(config: ModelFlags, left_out: Sequence[str]) -> None:
     """Prints what was done.
 
     Raises:
         InputError: If no image could be read.
     """
-    unread, rows = counts.get(images.UNREADABLE, 0), counts.get(_ROWS, 0)
-    if unread:
-        print(
-            f"left out {unread:,} that cannot be read: they are in "
-            f"{config.output}{_LISTED}-00000-of-00001.jsonl"
-        )
-    if counts and not rows:
-        raise InputError(
-            f"Expected images that can be read in {config.images}. Received "
-            f"{unread:,} files, none of which can be read."
-        )
+    for line in left_out:
+        print(f"left out {line}")
+    rows = shards.total(shards.written(config.output))
+    images.tell_of_unreadable(config.images, config.output, rows)
     print(
         f"wrote {rows:,} rows in {config.shards} files, "
         f"{config.output}-*-of-*{shards.SUFFIX}"

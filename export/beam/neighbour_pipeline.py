@@ -70,6 +70,7 @@ def run(config: Config, beam_flags: Sequence[str]) -> None:
         )
     pipelines.make_directory(config.output)
     pipelines.run(options, lambda pipeline: _build(pipeline, config, files))
+    count = shards.total(shards.written(config.output))
     print(
         f"wrote {config.neighbours} neighbours of {count:,} images in "
         f"{config.shards} files, {config.output}-*-of-*{shards.SUFFIX}"

@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from absl import flags
+from absl import flags, logging
 
 from and_tf.utils import bounds, cli, flag_files
 from and_tf.utils.errors import InputError
@@ -114,6 +114,8 @@ def run(main: Callable[..., None], config: type[PipelineFlags]) -> None:
     @functools.wraps(main)
     def with_options(given: PipelineFlags) -> None:
         check_packages()
+        # Beam warns of packages that no pipeline here needs.
+        logging.set_verbosity(logging.ERROR)
         main(given, others)
 
     cli.run(with_options, config)

@@ -7,11 +7,11 @@ import io
 import os
 import pathlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import apache_beam as beam
+from absl import logging
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.metrics import MetricsFilter
 from apache_beam.options.pipeline_options import (
     PipelineOptions,
     StandardOptions,
@@ -22,7 +22,6 @@ from and_tf.utils import paths
 from and_tf.utils.errors import InputError
 from export.beam.pipeline_flags import is_url
 
-COUNTS = "and_tf"  # The namespace of the counters.
 # Beam's DirectRunner first tries a runner, Prism, that it downloads as a
 # program. This is the one that it falls back to.
 _DIRECT, _WITHOUT_DOWNLOAD = "DirectRunner", "FnApiRunner"
@@ -56,6 +55,8 @@ def read_options(flags: Sequence[str]) -> PipelineOptions:
         ) from error
     if standard.runner == _DIRECT:
         standard.runner = _WITHOUT_DOWNLOAD
+    if standard.runner not in _LOCAL:
+        logging.set_verbosity(logging.INFO)  # What a cluster is doing.
     unknown = sorted(set(given) - set(known))
     stray = [flag for flag in flags[:1] if not flag.startswith("-")]
     if stray or unknown and standard.runner in _LOCAL:
@@ -109,16 +110,12 @@ def matching(pattern: str, flag: str) -> list[str]:
 
 def run(
     options: PipelineOptions, build: Callable[[beam.Pipeline], None]
-) -> Mapping[str, int]:
+) -> None:
     """Runs a pipeline to its end.
 
     Args:
         options: The options of `read_options`.
         build: A function that adds the transforms to the pipeline.
-
-    Returns:
-        The counters of the namespace `COUNTS` by name; empty if the runner
-        does not tell.
 
     Raises:
         InputError: If the runner gives up, or cannot be reached.
@@ -126,20 +123,13 @@ def run(
     try:
         pipeline = beam.Pipeline(options=options)
         build(pipeline)
-        result = pipeline.run()
-        state = result.wait_until_finish()
+        state = pipeline.run().wait_until_finish()
     except InputError:
         raise
     except Exception as error:  # Whatever a worker or a service has raised.
         raise _failed(options, str(error) or type(error).__name__) from error
     if state not in (None, PipelineState.DONE):
         raise _failed(options, f"the state {state}")
-    try:
-        query = MetricsFilter().with_namespace(COUNTS)
-        counters = result.metrics().query(query)["counters"]
-    except Exception:  # Some runners keep none.
-        return {}
-    return {found.key.metric.name: found.result for found in counters}
 
 
 def make_directory(prefix: str) -> None:
@@ -155,9 +145,9 @@ def _failed(options: PipelineOptions, text: str) -> InputError:
     if own:
         return InputError(own[-1])
     runner = options.view_as(StandardOptions).runner
-    lines = [line for line in text.strip().splitlines() if line.strip()]
+    lines = [line.strip(" .") for line in text.splitlines() if line.strip()]
     return InputError(
         f"Expected {runner} to carry out the pipeline. Received: "
-        f"{lines[-1].strip()[:600]}. No table was written; mend this and give "
-        "the command again. --debug shows more."
+        f"{lines[-1][:600]}. No table was written; mend this and give the "
+        "command again. --debug shows more."
     )

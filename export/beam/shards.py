@@ -74,6 +74,30 @@ def find(prefix: str, flag: str, columns: Sequence[str]) -> list[Shard]:
     return [_shard(path, flag, columns) for path in found]
 
 
+def written(prefix: str) -> list[Shard]:
+    """Finds the files that a pipeline has just written.
+
+    Raises:
+        InputError: If there are none. Some runners leave out what they do not
+            know, and say nothing.
+    """
+    if not pipelines.matching(f"{prefix}-*-of-*{SUFFIX}", "output"):
+        raise InputError(
+            f"Expected the runner to write {prefix}-*-of-*{SUFFIX}. Received "
+            "none, and no error. Choose another --runner."
+        )
+    return find(prefix, "output", [])
+
+
+def count_lines(prefix: str) -> int:
+    """Returns the number of lines of `write_lines`."""
+    count = 0
+    for path in pipelines.matching(f"{prefix}-*-of-*.jsonl", "output"):
+        with _opened(path) as file:
+            count += sum(1 for line in file if line.strip())
+    return count
+
+
 def read_group(
     shard: Shard, group: int, columns: Sequence[str] | None = None
 ) -> pa.Table:
