@@ -67,9 +67,10 @@ def run(config: Config, beam_flags: Sequence[str]) -> None:
     pipelines.run(options, lambda pipeline: _measure(pipeline, config, found))
     for line in found.left_out:
         print(f"left out {line}")
-    files = shards.written(config.output + _MEASURES)
+    table = config.output + _MEASURES
+    images.tell_of_unreadable(config.images, config.output, table)
+    files = shards.written(table)
     count = shards.total(files)
-    images.tell_of_unreadable(config.images, config.output, count)
     pipelines.run(
         options, lambda pipeline: _compare(pipeline, config, files, near)
     )

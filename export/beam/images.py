@@ -20,7 +20,7 @@ from and_tf.data import image_endings, image_file
 from and_tf.data.walking import summaries, utf8
 from and_tf.utils.errors import InputError
 from export.beam import pipelines, shards
-from export.beam.pipeline_flags import is_url
+from export.beam.pipeline_flags import absolute, is_url
 from export.embeddings import sources
 
 UNREADABLE = "unreadable"  # A tag.
@@ -69,7 +69,7 @@ def find(images: str) -> Found:
                 "Expected --images to name images or lists of paths. Received: "
                 f"{images}, which matches no file."
             )
-        return Found(None, images)
+        return Found(None, absolute(images))
     if images.startswith(sources.TFDS) or images.endswith(".npz"):
         raise InputError(
             "Expected --images of a pipeline to be files. Received: "
@@ -152,26 +152,30 @@ def unreadable(name: str, error: Exception) -> beam.pvalue.TaggedOutput:
     )
 
 
-def tell_of_unreadable(images: str, output: str, rows: int) -> None:
+def tell_of_unreadable(images: str, output: str, *tables: str) -> None:
     """Prints how many images could not be read, and where they are listed.
 
     Args:
         images: The value of --images.
         output: The value of --output.
-        rows: The number of images that could be read.
+        *tables: The beginnings of the names of the files that were written.
 
     Raises:
-        InputError: If none could be read.
+        InputError: If none could be read. The files are removed then.
     """
-    count = shards.count_lines(output + LISTED)
-    if not rows:
+    unread = shards.read_lines(output + LISTED)
+    rows = [shards.total(shards.written(table)) for table in tables]
+    if not any(rows):
+        for prefix in (*tables, output + LISTED):
+            pipelines.remove(prefix)
+        why = f", such as {unread[0]}" if unread else ""
         raise InputError(
-            f"Expected images that can be read in {images}. Received {count:,} "
-            f"files, none of which can be read; {output}{LISTED}-* lists them."
+            f"Expected images that can be read in {images}. Received "
+            f"{len(unread):,} files, none of which can be read{why}."
         )
-    if count:
+    if unread:
         print(
-            f"left out {count:,} that cannot be read: they are in "
+            f"left out {len(unread):,} that cannot be read: they are in "
             f"{output}{LISTED}-00000-of-00001.jsonl"
         )
 

@@ -116,8 +116,8 @@ def _tell(config: ModelFlags, left_out: Sequence[str]) -> None:
     """
     for line in left_out:
         print(f"left out {line}")
+    images.tell_of_unreadable(config.images, config.output, config.output)
     rows = shards.total(shards.written(config.output))
-    images.tell_of_unreadable(config.images, config.output, rows)
     print(
         f"wrote {rows:,} rows in {config.shards} files, "
         f"{config.output}-*-of-*{shards.SUFFIX}"

@@ -20,6 +20,9 @@ from and_tf.utils import bounds, cli, flag_files
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import FlagConfig, Group, option
 
+# So absl attributes flags to the main for which they are defined.
+flags.disclaim_key_flags()
+
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -45,7 +48,8 @@ class PipelineFlags(FlagConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "output", expanded(self.output))
+        # Workers may be in another directory.
+        object.__setattr__(self, "output", absolute(self.output))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +102,11 @@ def is_url(place: str) -> bool:
 def expanded(place: str) -> str:
     """Returns a path with the home directory instead of a tilde."""
     return place if is_url(place) else os.path.expanduser(place)
+
+
+def absolute(place: str) -> str:
+    """Returns an absolute path; a URL stays as it is."""
+    return place if is_url(place) else os.path.abspath(expanded(place))
 
 
 def run(main: Callable[..., None], config: type[PipelineFlags]) -> None:

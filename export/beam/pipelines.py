@@ -20,7 +20,7 @@ from apache_beam.runners.runner import PipelineState
 
 from and_tf.utils import paths
 from and_tf.utils.errors import InputError
-from export.beam.pipeline_flags import is_url
+from export.beam.pipeline_flags import absolute, is_url
 
 # Beam's DirectRunner first tries a runner, Prism, that it downloads as a
 # program. This is the one that it falls back to.
@@ -97,6 +97,7 @@ def matching(pattern: str, flag: str) -> list[str]:
         InputError: If no file system of Beam knows such URLs, or it cannot be
             asked.
     """
+    pattern = absolute(pattern)
     try:
         found = FileSystems.match([pattern])[0].metadata_list
     except Exception as error:  # Each file system raises its own types.
@@ -130,6 +131,11 @@ def run(
         raise _failed(options, str(error) or type(error).__name__) from error
     if state not in (None, PipelineState.DONE):
         raise _failed(options, f"the state {state}")
+
+
+def remove(prefix: str) -> None:
+    """Removes the files with a prefix and a number of a shard."""
+    FileSystems.delete(matching(f"{prefix}-*-of-*", "output"))
 
 
 def make_directory(prefix: str) -> None:

@@ -89,13 +89,13 @@ def written(prefix: str) -> list[Shard]:
     return find(prefix, "output", [])
 
 
-def count_lines(prefix: str) -> int:
-    """Returns the number of lines of `write_lines`."""
-    count = 0
+def read_lines(prefix: str) -> list[str]:
+    """Returns the lines of `write_lines`."""
+    lines = []
     for path in pipelines.matching(f"{prefix}-*-of-*.jsonl", "output"):
         with _opened(path) as file:
-            count += sum(1 for line in file if line.strip())
-    return count
+            lines += file.read().decode().splitlines()
+    return lines
 
 
 def read_group(
