@@ -21,7 +21,6 @@ that are not shown here go to Apache Beam.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from and_tf.utils import cli
@@ -29,12 +28,7 @@ from export.beam import pipeline_flags
 from export.beam.pipeline_flags import ModelFlags
 
 
-@dataclasses.dataclass(frozen=True)
-class BeamAssignConfig(ModelFlags):
-    """Flags that name the images, the model and the output."""
-
-
-def main(config: BeamAssignConfig, beam_flags: Sequence[str]) -> None:
+def main(config: ModelFlags, beam_flags: Sequence[str]) -> None:
     """Finds the cluster or class of each image and writes the table."""
     cli.import_tensorflow()
     from export.beam import model_pipelines
@@ -43,4 +37,4 @@ def main(config: BeamAssignConfig, beam_flags: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    pipeline_flags.run(main, BeamAssignConfig)
+    pipeline_flags.run(main, ModelFlags)

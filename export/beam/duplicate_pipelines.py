@@ -11,7 +11,7 @@ bytes for each pair of copies.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -21,6 +21,7 @@ from and_tf.exploring import copies, duplicates
 from and_tf.exploring.copies import Copies, Copy
 from export.beam import images, measures_table, pipelines, shards
 from export.beam.neighbour_pipeline import FILES
+from export.beam.pipeline_flags import DuplicatesFlags
 from export.beam.row_numbers import NAME, SharedNumbers
 from export.beam.shards import Shard
 
@@ -37,16 +38,7 @@ _SCHEMA = pa.schema([
 ])  # fmt: skip
 
 
-class Config(Protocol):
-    """The flags of `export.beam.duplicates`."""
-
-    images: str
-    neighbours: str
-    output: str
-    shards: int
-
-
-def run(config: Config, beam_flags: Sequence[str]) -> None:
+def run(config: DuplicatesFlags, beam_flags: Sequence[str]) -> None:
     """Writes the groups of images that show the same picture.
 
     Args:
@@ -82,7 +74,7 @@ def run(config: Config, beam_flags: Sequence[str]) -> None:
 
 
 def _measure(
-    pipeline: beam.Pipeline, config: Config, found: images.Found
+    pipeline: beam.Pipeline, config: DuplicatesFlags, found: images.Found
 ) -> None:
     measured = images.read(pipeline, found) | "Measure" >> beam.ParDo(
         measures_table.Measure()
@@ -100,7 +92,7 @@ def _measure(
 
 def _compare(
     pipeline: beam.Pipeline,
-    config: Config,
+    config: DuplicatesFlags,
     files: Sequence[Shard],
     near: Sequence[Shard],
 ) -> None:

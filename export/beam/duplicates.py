@@ -19,32 +19,14 @@ here go to Apache Beam.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from and_tf.utils import cli
-from and_tf.utils.flag_config import Group, option
 from export.beam import pipeline_flags
-from export.beam.pipeline_flags import ImagesFlags, expanded
+from export.beam.pipeline_flags import DuplicatesFlags
 
 
-@dataclasses.dataclass(frozen=True)
-class BeamDuplicatesConfig(ImagesFlags):
-    """Flags that name the images, their neighbours and the output."""
-
-    neighbours: str = option(
-        Group.DATA,
-        "",
-        "Neighbours of the images: the --output of export.beam.neighbours, "
-        "with 8 neighbours each or more. If empty, crops are not found.",
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "neighbours", expanded(self.neighbours))
-
-
-def main(config: BeamDuplicatesConfig, beam_flags: Sequence[str]) -> None:
+def main(config: DuplicatesFlags, beam_flags: Sequence[str]) -> None:
     """Measures the images, compares them and writes the tables."""
     cli.import_tensorflow()
     from export.beam import duplicate_pipelines
@@ -53,4 +35,4 @@ def main(config: BeamDuplicatesConfig, beam_flags: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    pipeline_flags.run(main, BeamDuplicatesConfig)
+    pipeline_flags.run(main, DuplicatesFlags)

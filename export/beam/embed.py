@@ -24,7 +24,6 @@ to Apache Beam; without --runner, the pipeline runs on this machine.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from and_tf.utils import cli
@@ -32,12 +31,7 @@ from export.beam import pipeline_flags
 from export.beam.pipeline_flags import ModelFlags
 
 
-@dataclasses.dataclass(frozen=True)
-class BeamEmbedConfig(ModelFlags):
-    """Flags that name the images, the model and the output."""
-
-
-def main(config: BeamEmbedConfig, beam_flags: Sequence[str]) -> None:
+def main(config: ModelFlags, beam_flags: Sequence[str]) -> None:
     """Embeds the images and writes the table."""
     cli.import_tensorflow()
     from export.beam import model_pipelines
@@ -46,4 +40,4 @@ def main(config: BeamEmbedConfig, beam_flags: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    pipeline_flags.run(main, BeamEmbedConfig)
+    pipeline_flags.run(main, ModelFlags)

@@ -25,7 +25,7 @@ class Best(NamedTuple):
     """
 
     similarity: np.ndarray
-    number: np.ndarray  # type: ignore[assignment]
+    number: np.ndarray
 
 
 class Rows(NamedTuple):
@@ -36,7 +36,7 @@ class Rows(NamedTuple):
         embedding: float32 [n, D].
     """
 
-    number: np.ndarray  # type: ignore[assignment]
+    number: np.ndarray
     embedding: np.ndarray
 
 

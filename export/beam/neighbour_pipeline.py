@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow as pa
 from and_tf.utils.errors import InputError
 from export.beam import nearest_rows, pipelines, shards
 from export.beam.nearest_rows import Best, Rows
+from export.beam.pipeline_flags import NeighboursFlags
 from export.beam.row_numbers import NAME, SharedNumbers
 from export.beam.shards import Shard
 
@@ -23,15 +24,6 @@ _SCHEMA = pa.schema([
 ])  # fmt: skip
 _BLOCK = shards.ROWS  # Rows and queries in a block of 64 MB of products.
 _ENTRY_BYTES = 40  # Of a neighbour's name and similarity, about.
-
-
-class Config(Protocol):
-    """The flags of `export.beam.neighbours`."""
-
-    index: str
-    output: str
-    neighbours: int
-    shards: int
 
 
 class Queries(NamedTuple):
@@ -48,7 +40,7 @@ class Queries(NamedTuple):
     start: int
 
 
-def run(config: Config, beam_flags: Sequence[str]) -> None:
+def run(config: NeighboursFlags, beam_flags: Sequence[str]) -> None:
     """Writes the neighbours of all rows of a table.
 
     Args:
@@ -78,7 +70,7 @@ def run(config: Config, beam_flags: Sequence[str]) -> None:
 
 
 def _build(
-    pipeline: beam.Pipeline, config: Config, files: Sequence[Shard]
+    pipeline: beam.Pipeline, config: NeighboursFlags, files: Sequence[Shard]
 ) -> None:
     numbers = SharedNumbers(files)
     # A step compares a block with a whole file, which it reads in blocks too.

@@ -20,41 +20,13 @@ go to Apache Beam.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
-from and_tf.utils import bounds
-from and_tf.utils.flag_config import Group, option
 from export.beam import pipeline_flags
-from export.beam.pipeline_flags import PipelineFlags, expanded
+from export.beam.pipeline_flags import NeighboursFlags
 
 
-@dataclasses.dataclass(frozen=True)
-class BeamNeighboursConfig(PipelineFlags):
-    """Flags that name the embeddings and the output."""
-
-    index: str = option(
-        Group.DATA,
-        "",
-        "Embeddings: the --output of export.beam.embed, a .parquet file of "
-        "export.embed, or a quoted pattern of such files.",
-        required="the --output of python -m export.beam.embed",
-    )
-    neighbours: int = option(
-        Group.METHOD,
-        10,
-        "Number of neighbours of each image.",
-        unit="images",
-        least=1,
-        most=bounds.NEIGHBOURS,
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "index", expanded(self.index))
-
-
-def main(config: BeamNeighboursConfig, beam_flags: Sequence[str]) -> None:
+def main(config: NeighboursFlags, beam_flags: Sequence[str]) -> None:
     """Finds the neighbours and writes the table."""
     from export.beam import neighbour_pipeline
 
@@ -62,4 +34,4 @@ def main(config: BeamNeighboursConfig, beam_flags: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    pipeline_flags.run(main, BeamNeighboursConfig)
+    pipeline_flags.run(main, NeighboursFlags)

@@ -94,6 +94,47 @@ class ModelFlags(ImagesFlags):
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class NeighboursFlags(PipelineFlags):
+    """Flags that name the embeddings and the output."""
+
+    index: str = option(
+        Group.DATA,
+        "",
+        "Embeddings: the --output of export.beam.embed, a .parquet file of "
+        "export.embed, or a quoted pattern of such files.",
+        required="the --output of python -m export.beam.embed",
+    )
+    neighbours: int = option(
+        Group.METHOD,
+        10,
+        "Number of neighbours of each image.",
+        unit="images",
+        least=1,
+        most=bounds.NEIGHBOURS,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "index", expanded(self.index))
+
+
+@dataclasses.dataclass(frozen=True)
+class DuplicatesFlags(ImagesFlags):
+    """Flags that name the images, their neighbours and the output."""
+
+    neighbours: str = option(
+        Group.DATA,
+        "",
+        "Neighbours of the images: the --output of export.beam.neighbours, "
+        "with 8 neighbours each or more. If empty, crops are not found.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "neighbours", expanded(self.neighbours))
+
+
 def is_url(place: str) -> bool:
     """Returns whether a place is a URL, such as gs://bucket/photos."""
     return _URL.match(place) is not None

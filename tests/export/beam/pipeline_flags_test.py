@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from export.beam import pipeline_flags
-from export.beam.embed import BeamEmbedConfig
+from export.beam.pipeline_flags import ModelFlags
 from tests import mains
 
 
@@ -21,7 +21,7 @@ def test_flags_that_a_command_does_not_have_are_passed_on(tmp_path):
             f"--flagfile={tmp_path}/both.flags",
             "--debug",
         ],
-        BeamEmbedConfig,
+        ModelFlags,
     )
     assert own == ["--model=m", "--images", "photos", "--shards=3", "--debug"]
     assert others == ["--flink_master", "host:8081", "--runner=FlinkRunner"]
