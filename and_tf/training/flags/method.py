@@ -113,3 +113,15 @@ class MethodFlags:
         choices=("bank", "teacher"),
         of_rounds=True,
     )
+    search_probes: int = option(
+        Group.METHOD,
+        0,
+        "Number of cells of the memory bank in which the neighbours of a "
+        "sample are searched, out of about 4 √N. 0, the default, searches "
+        "exactly, whose time grows with N². Cells are for a million images and "
+        "more, where 16 find most neighbours; each round prints how many.",
+        unit="cells",
+        least=0,
+        most=bounds.CLUSTERS,
+        of_rounds=True,
+    )
