@@ -23,6 +23,8 @@ from and_tf.utils.flag_config import FlagConfig, Group, option
 # So absl attributes flags to the main for which they are defined.
 flags.disclaim_key_flags()
 
+# Flags of every command, of which absl makes some only as it starts.
+_OF_ABSL = ("help", "helpshort", "helpfull", "helpxml", "?", "undefok")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -198,7 +200,7 @@ def _divided(
     except (InputError, flags.Error):
         return list(arguments), []  # Which `cli.run` reports.
     names = {field.name for field in dataclasses.fields(config)}
-    names |= {*flags.FLAGS}
+    names |= {*flags.FLAGS, *_OF_ABSL}
     own: list[str] = []
     others: list[str] = []
     chosen = own

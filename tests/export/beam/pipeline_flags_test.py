@@ -27,6 +27,12 @@ def test_flags_that_a_command_does_not_have_are_passed_on(tmp_path):
     assert others == ["--flink_master", "host:8081", "--runner=FlinkRunner"]
 
 
+def test_help_is_the_commands_own(capsys):
+    mains.run("export.beam.neighbours", ["--help"])
+    text = capsys.readouterr().out
+    assert "  --index=" in text and "  --neighbours=" in text
+
+
 def test_without_beam_a_sentence_says_what_to_install(monkeypatch, capsys):
     find = pipeline_flags.importlib.util.find_spec
     monkeypatch.setattr(
