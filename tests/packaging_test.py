@@ -22,6 +22,7 @@ from tests.build_test import FILES, targets_of
 ROOT = pathlib.Path(__file__).parents[1]
 EXTRAS = (
     "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore", "data",
+    "beam",
 )  # fmt: skip
 # Used where they are installed: of the extras onnx, explore and data.
 OPTIONAL = {
