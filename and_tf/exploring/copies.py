@@ -30,6 +30,9 @@ _SAME_PART = 0.7
 # A picture that is there more often is paired with its first copies alone, so
 # that N copies do not take N² pairs. The first one is paired with all.
 _MOST_PAIRS = 32
+# An image that looks like so many earlier ones and is a copy of none, such as
+# a form or a frame of a fixed camera, is left to its neighbours.
+_MOST_IN_VAIN = 512
 _NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
 _PIECE = 1024  # Candidates that are verified at a time.
 
@@ -71,13 +74,13 @@ def find(
     Returns:
         The pairs and how they were found to be the same.
     """
-    small = matching.small(measured.grey)
-    copies = _by_hash(small, measured, rows)
+    small = _small(measured.grey)
+    copies = _by_hash(small, measured, rows, stream)
     near = _near(rows, nearest[:, :_NEIGHBOURS])
     near = [pair for pair in near if pair not in copies]
     copies |= _upright(small, near)
     parts = [pair for pair in near if pair not in copies]
-    with Counted("compare", len(parts), stream=stream) as progress:
+    with Counted("compare parts", len(parts), stream=stream) as progress:
         for start in range(0, len(parts), _PIECE):
             piece = parts[start : start + _PIECE]
             copies |= _parts(measured, piece)
@@ -89,10 +92,10 @@ def compare(measured: Measured, first: int, second: int) -> Copy | None:
     """Returns how the first of two images becomes the second, or None."""
     both = measured.grey[[first, second]]
     small, signs = matching.small(both), hashes.hashes(both)
-    for found in hashes.similar(signs, hashes.BITS):
-        copies = _verified(small, found)
-        if (0, 1) in copies:
-            return copies[0, 1]
+    found = hashes.best_turned(signs, np.array([0]), np.array([1]))
+    copies = _verified(small, found)
+    if (0, 1) in copies:
+        return copies[0, 1]
     pair = (min(first, second), max(first, second))
     return _parts(measured, [pair]).get(pair)
 
@@ -117,41 +120,57 @@ def _parts(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
     return copies
 
 
-def _by_hash(small: np.ndarray, measured: Measured, rows: np.ndarray) -> Copies:
+def _small(grey: np.ndarray) -> np.ndarray:
+    """Halves grey thumbnails, float16 [N, 32, 32], which holds them exactly."""
+    small = np.empty((len(grey), matching.SIDE, matching.SIDE), np.float16)
+    for start in range(0, len(grey), _PIECE):
+        part = slice(start, start + _PIECE)
+        small[part] = matching.small(grey[part])
+    return small
+
+
+def _by_hash(
+    small: np.ndarray,
+    measured: Measured,
+    rows: np.ndarray,
+    stream: TextIO | None,
+) -> Copies:
     """Finds copies by hashes, among the images with any details.
 
     Those without are left out, as they may look like each other by the
-    thousand: white pages, night, fog.
+    thousand: white pages, night, fog. What is paired, or compared in vain,
+    often enough is compared with no further images, so that the work does not
+    grow with the square of a number of images that are all alike.
     """
-    rows = rows[matching.has_details(small[rows])]
-    signs = hashes.hashes(measured.grey[rows])
-    earlier = np.zeros(len(rows), np.int64)  # Copies in earlier rows.
+    rows = rows[matching.has_details(small)[rows]]
+    signs = hashes.hashes(measured.grey)[rows]
+    wanted = np.ones(len(rows), bool)
+    # The comparisons of each image with earlier ones.
+    paired, in_vain = np.zeros((2, len(measured)), np.int64)
     copies: Copies = {}
-    for found in hashes.similar(signs, _MOST_BITS):
-        for piece in _pieces(found):
-            wanted = earlier[piece.second] < _MOST_PAIRS
-            piece = Candidates(*(each[wanted] for each in piece))
-            for pair, copy in _verified(small[rows], piece).items():
-                if earlier[pair[1]] < _MOST_PAIRS:
-                    earlier[pair[1]] += 1
-                    first, second = rows[list(pair)].tolist()
-                    copies[first, second] = copy
+    with Counted("compare hashes", len(rows), stream=stream) as progress:
+        for found in hashes.similar(
+            signs, _MOST_BITS, wanted, progress.advance
+        ):
+            first, second = rows[found.first], rows[found.second]
+            these = found._replace(first=first, second=second)
+            np.add.at(in_vain, second, 1)
+            for pair, copy in _verified(small, these).items():
+                in_vain[pair[1]] -= 1
+                if paired[pair[1]] < _MOST_PAIRS:
+                    paired[pair[1]] += 1
+                    copies[pair] = copy
+            wanted[found.second] = (paired[second] < _MOST_PAIRS) & (
+                in_vain[second] < _MOST_IN_VAIN
+            )
     return copies
-
-
-def _pieces(found: Candidates) -> Iterator[Candidates]:
-    """Yields candidates in pieces, in the order of their first rows."""
-    order = np.lexsort([found.second, found.first])
-    for start in range(0, len(order), _PIECE):
-        piece = order[start : start + _PIECE]
-        yield Candidates(*(each[piece] for each in found))
 
 
 def _verified(small: np.ndarray, found: Candidates) -> Copies:
     """Returns the candidates whose windows agree.
 
     Args:
-        small: float32 [n, 32, 32].
+        small: [n, 32, 32].
         found: Pairs of these n, and their best orientations.
     """
     pairs = list(zip(found.first.tolist(), found.second.tolist(), strict=True))
@@ -175,8 +194,9 @@ def _upright(
     for start in range(0, len(pairs), _PIECE):
         piece = pairs[start : start + _PIECE]
         first, second = (np.array(rows) for rows in zip(*piece, strict=True))
+        turned = hashes.turned(small[first], orientation)
         agreement = matching.agreement(
-            hashes.turned(small[first], orientation), small[second]
+            turned.astype(np.float32), small[second].astype(np.float32)
         )
         for pair, found in zip(piece, agreement.tolist(), strict=True):
             if found >= _SAME:

@@ -73,11 +73,11 @@ def has_details(images: np.ndarray, least: float = _LEAST_DETAIL) -> np.ndarray:
     """Returns whether images have details to compare, bool [n].
 
     Args:
-        images: float32 [n, 32, 32], grey values 0..255.
+        images: [n, 32, 32], grey values 0..255.
     """
     result = np.empty(len(images), bool)
     for start in range(0, len(images), _PIECE):
-        part = images[start : start + _PIECE]
+        part = images[start : start + _PIECE].astype(np.float32)
         _, variance = _windows(part)
         detailed = (variance > _DETAIL**2).mean(axis=(1, 2))
         result[start : start + len(part)] = detailed >= _LEAST_DETAIL

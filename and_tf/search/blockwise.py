@@ -141,7 +141,7 @@ class _Workers:
         self._pending = self._threads.map(lambda call: call(), calls)
 
 
-def _ahead(calls: Iterable[functools.partial]) -> Iterator:
+def ahead(calls: Iterable[functools.partial]) -> Iterator:
     """Yields the results of calls in order, running two calls at a time.
 
     With one call at a time, XLA would leave cores idle.
@@ -198,13 +198,13 @@ def search_rows(
     with _Workers() as workers:
         sides = [
             _Side(bounds, kept, workers.count)
-            for bounds in _ahead(
+            for bounds in ahead(
                 functools.partial(_bounds, part, sample, kept, count)
                 for part in parts
             )
         ]
         pairs = [(i, j) for i in range(len(parts)) for j in range(i + 1)]
-        visits = _ahead(
+        visits = ahead(
             functools.partial(visit, parts[i], parts[j], *exponent, i != j)
             for i, j in pairs
         )
@@ -267,11 +267,11 @@ def search(
         short.append(first + side.short())
 
     with _Workers() as workers:
-        bounds = _ahead(
+        bounds = ahead(
             functools.partial(_bounds, part, sample, kept, rows.shape[0])
             for part in parts
         )
-        visits = _ahead(
+        visits = ahead(
             functools.partial(_visit, part, block, temperature, maxima)
             for part in parts
             for block in blocks
