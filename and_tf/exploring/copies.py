@@ -10,8 +10,10 @@ they give on photographs that did not choose them.
 
 from __future__ import annotations
 
+import concurrent.futures
+import functools
+import os
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import NamedTuple, TextIO
 
 import numpy as np
@@ -80,12 +82,8 @@ def find(
     near = [pair for pair in near if pair not in copies]
     copies |= _upright(small, near)
     parts = [pair for pair in near if pair not in copies]
-    with Counted("compare parts", len(parts), stream=stream) as progress:
-        for start in range(0, len(parts), _PIECE):
-            piece = parts[start : start + _PIECE]
-            copies |= _parts(measured, piece)
-            progress.advance(len(piece))
-    return copies | _of_same_picture(measured, small, copies)
+    copies |= _parts(measured, parts, stream)
+    return copies | _of_same_picture(measured, small, copies, stream)
 
 
 def compare(measured: Measured, first: int, second: int) -> Copy | None:
@@ -97,26 +95,49 @@ def compare(measured: Measured, first: int, second: int) -> Copy | None:
     if (0, 1) in copies:
         return copies[0, 1]
     pair = (min(first, second), max(first, second))
-    return _parts(measured, [pair]).get(pair)
+    return _parts_of_piece(measured, np.array([pair])).get(pair)
 
 
-def _parts(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
+def _parts(
+    measured: Measured,
+    pairs: list[tuple[int, int]],
+    stream: TextIO | None = None,
+) -> Copies:
     """Returns the pairs of which one image is a part of the other."""
+    # Pairs of about the same shapes are compared together.
+    both = np.array(pairs, np.int64).reshape(-1, 2)
+    ratios = measured.aspect[both[:, 0]] / measured.aspect[both[:, 1]]
+    both = both[np.argsort(ratios, kind="stable")]
+    pieces = [
+        both[start : start + _PIECE] for start in range(0, len(both), _PIECE)
+    ]
     copies: Copies = {}
-    for start in range(0, len(pairs), _PIECE):
-        piece = np.array(pairs[start : start + _PIECE])
-        for whole, part in (piece.T, piece.T[::-1]):
-            ratios = measured.aspect[whole] / measured.aspect[part]
-            crops = matching.find_crops(
-                measured.grey[whole], measured.grey[part], ratios
-            )
-            for pair, crop in zip(
-                map(tuple, piece.tolist()), crops, strict=True
-            ):
-                found = crop.agreement if crop else 0.0
-                known = copies[pair].agreement if pair in copies else 0.0
-                if found >= max(_SAME_PART, known):
-                    copies[pair] = Copy(found, is_part=True)
+    with (
+        Counted("compare parts", len(both), stream=stream) as progress,
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        for piece, found in zip(
+            pieces,
+            pool.map(functools.partial(_parts_of_piece, measured), pieces),
+            strict=True,
+        ):
+            copies |= found
+            progress.advance(len(piece))
+    return copies
+
+
+def _parts_of_piece(measured: Measured, piece: np.ndarray) -> Copies:
+    copies: Copies = {}
+    for whole, part in (piece.T, piece.T[::-1]):
+        ratios = measured.aspect[whole] / measured.aspect[part]
+        crops = matching.find_crops(
+            measured.grey[whole], measured.grey[part], ratios
+        )
+        for pair, crop in zip(map(tuple, piece.tolist()), crops, strict=True):
+            found = crop.agreement if crop else 0.0
+            known = copies[pair].agreement if pair in copies else 0.0
+            if found >= max(_SAME_PART, known):
+                copies[pair] = Copy(found, is_part=True)
     return copies
 
 
@@ -217,25 +238,35 @@ def _near(rows: np.ndarray, nearest: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _of_same_picture(
-    measured: Measured, small: np.ndarray, copies: Copies
+    measured: Measured,
+    small: np.ndarray,
+    copies: Copies,
+    stream: TextIO | None,
 ) -> Copies:
-    """Compares parts with all upright copies of what they are a part of.
+    """Compares parts with upright copies of what they are a part of.
 
     The neighbours of a crop may name one copy of its picture and leave out
-    another, and a group needs an image that is paired with all others.
+    another, and a group needs an image that is paired with all others. The
+    first copies are enough for that, see `_MOST_PAIRS`.
     """
     upright = defaultdict(set)
     for (first, second), copy in copies.items():
         if not copy.is_part and not copy.orientation:
             upright[first].add(second)
             upright[second].add(first)
+    some = {
+        row: sorted(others)[:_MOST_PAIRS] for row, others in upright.items()
+    }
     wanted = set()
     for (first, second), copy in copies.items():
         if copy.is_part:
             for one, other in ((first, second), (second, first)):
                 wanted |= {
-                    (min(one, more), max(one, more)) for more in upright[other]
+                    (min(one, more), max(one, more))
+                    for more in some.get(other, ())
+                    if more != one
                 }
     missing = sorted(wanted - set(copies))
     found = _upright(small, missing)
-    return found | _parts(measured, [p for p in missing if p not in found])
+    rest = [pair for pair in missing if pair not in found]
+    return found | _parts(measured, rest, stream)
