@@ -21,6 +21,7 @@ import numpy as np
 from and_tf.exploring import hashes, matching
 from and_tf.exploring.hashes import Candidates
 from and_tf.exploring.measured import Measured
+from and_tf.exploring.stages import Stages
 from and_tf.utils.progress import Counted
 
 # Of 255 bits. Of the edits but crops, 99 in 100 differ in fewer.
@@ -31,11 +32,12 @@ _SAME = 0.65
 _SAME_PART = 0.7
 # A picture that is there more often is paired with its first copies alone, so
 # that N copies do not take N² pairs. The first one is paired with all.
-_MOST_PAIRS = 32
+MOST_PAIRS = 32
 # An image that looks like so many earlier ones and is a copy of none, such as
 # a form or a frame of a fixed camera, is left to its neighbours.
 _MOST_IN_VAIN = 512
 _NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
+_VERSION = 1  # To be raised when other pairs are found in the same images.
 _PIECE = 1024  # Candidates that are verified at a time.
 
 
@@ -62,6 +64,7 @@ def find(
     rows: np.ndarray,
     nearest: np.ndarray,
     stream: TextIO | None = None,
+    stages: Stages | None = None,
 ) -> Copies:
     """Finds the pairs of rows that are copies of each other.
 
@@ -72,18 +75,62 @@ def find(
         nearest: integer [n, k], the nearest neighbours of each of them, as
             rows of `measured`.
         stream: Where the progress is shown; None is standard error.
+        stages: What keeps the comparisons; None keeps nothing.
 
     Returns:
         The pairs and how they were found to be the same.
     """
+    stages, nearest = stages or Stages(), nearest[:, :_NEIGHBOURS]
     small = _small(measured.grey)
-    copies = _by_hash(small, measured, rows, stream)
-    near = _near(rows, nearest[:, :_NEIGHBOURS])
+    forms = ("i", 2), ("f", 1), ("i", 1), ("b", 1)
+    inputs = _VERSION, measured.grey, rows
+
+    def by_hash() -> tuple[np.ndarray, ...]:
+        return _to_arrays(_by_hash(small, measured, rows, stream))
+
+    def by_both() -> tuple[np.ndarray, ...]:
+        found = _of_arrays(
+            *stages.get("copies_by_hash", inputs, forms, by_hash)
+        )
+        return _to_arrays(
+            _by_neighbours(small, measured, rows, nearest, found, stream)
+        )
+
+    more = *inputs, measured.aspect, nearest
+    return _of_arrays(*stages.get("copies", more, forms, by_both))
+
+
+def _by_neighbours(
+    small: np.ndarray,
+    measured: Measured,
+    rows: np.ndarray,
+    nearest: np.ndarray,
+    copies: Copies,
+    stream: TextIO | None,
+) -> Copies:
+    """Adds copies among the nearest neighbours to those by hashes."""
+    near = _near(rows, nearest)
     near = [pair for pair in near if pair not in copies]
-    copies |= _upright(small, near)
+    copies = copies | _upright(small, near)
     parts = [pair for pair in near if pair not in copies]
     copies |= _parts(measured, parts, stream)
     return copies | _of_same_picture(measured, small, copies, stream)
+
+
+def _to_arrays(copies: Copies) -> tuple[np.ndarray, ...]:
+    """Returns the pairs, agreements, orientations and which are parts."""
+    values = list(copies.values())
+    return (
+        np.array(list(copies), np.int64).reshape(-1, 2),
+        np.array([copy.agreement for copy in values], np.float64),
+        np.array([copy.orientation for copy in values], np.int64),
+        np.array([copy.is_part for copy in values], bool),
+    )
+
+
+def _of_arrays(pairs: np.ndarray, *columns: np.ndarray) -> Copies:
+    copies = map(Copy, *[column.tolist() for column in columns])
+    return dict(zip(map(tuple, pairs.tolist()), copies, strict=True))
 
 
 def compare(measured: Measured, first: int, second: int) -> Copy | None:
@@ -178,10 +225,10 @@ def _by_hash(
             np.add.at(in_vain, second, 1)
             for pair, copy in _verified(small, these).items():
                 in_vain[pair[1]] -= 1
-                if paired[pair[1]] < _MOST_PAIRS:
+                if paired[pair[1]] < MOST_PAIRS:
                     paired[pair[1]] += 1
                     copies[pair] = copy
-            wanted[found.second] = (paired[second] < _MOST_PAIRS) & (
+            wanted[found.second] = (paired[second] < MOST_PAIRS) & (
                 in_vain[second] < _MOST_IN_VAIN
             )
     return copies
@@ -247,16 +294,14 @@ def _of_same_picture(
 
     The neighbours of a crop may name one copy of its picture and leave out
     another, and a group needs an image that is paired with all others. The
-    first copies are enough for that, see `_MOST_PAIRS`.
+    first copies are enough for that, see `MOST_PAIRS`.
     """
     upright = defaultdict(set)
     for (first, second), copy in copies.items():
         if not copy.is_part and not copy.orientation:
             upright[first].add(second)
             upright[second].add(first)
-    some = {
-        row: sorted(others)[:_MOST_PAIRS] for row, others in upright.items()
-    }
+    some = {row: sorted(others)[:MOST_PAIRS] for row, others in upright.items()}
     wanted = set()
     for (first, second), copy in copies.items():
         if copy.is_part:

@@ -85,6 +85,7 @@ def measure(
     split: str = "",
     batch_size: int = 64,
     threads: int | None = None,
+    release: bool = False,
     stream: TextIO | None = None,
 ) -> Measured:
     """Measures the images below a folder.
@@ -104,6 +105,8 @@ def measure(
         split: The split of all rows.
         batch_size: B.
         threads: The number of threads; None is one for each core.
+        release: Whether the store has to hold these files no longer, which
+            halves the memory.
         stream: Where the progress is shown; None is standard error.
 
     Returns:
@@ -126,7 +129,7 @@ def measure(
         # Only now, as Pillow decodes parts of images for all threads or none.
         with _parts_of_images():
             failed = job.run([bad.file for bad in failed], progress, last=True)
-    return _result(entries, store, failed, root, split)
+    return _result(entries, store, failed, root, split, release)
 
 
 def _known(store: Store, file: _File) -> Row | None:
@@ -146,6 +149,7 @@ def _result(
     failed: Sequence[_Looked],
     root: str,
     split: str,
+    release: bool,
 ) -> Measured:
     """Collects the rows of all files but those that failed.
 
@@ -165,12 +169,16 @@ def _result(
             f"Expected images that can be read in {walking.utf8(root)}. "
             f"Received: {received}."
         )
-    kept = [store.latest(file.key) for file in good]
+    sizes = [store.latest(file.key)[0].size for file in good]
+    rows = (
+        store.release(file.key) if release else store.latest(file.key)[1]
+        for file in good
+    )
     return measured.of_rows(
         [file.path for file in good],
         [file.name for file in good],
-        [state.size for state, _ in kept],
-        [row for _, row in kept],
+        sizes,
+        rows,
         split,
         skipped,
     )

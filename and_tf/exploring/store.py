@@ -140,6 +140,10 @@ class Store:
         """Returns what was last measured of a file that is in the store."""
         return self._rows[path]
 
+    def release(self, path: str) -> Row:
+        """Returns the row of a file, which is no longer held in memory."""
+        return self._rows.pop(path)[1]
+
     def add(self, files: Sequence[tuple[str, State, Row]]) -> None:
         """Writes a part.
 

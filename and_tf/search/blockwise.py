@@ -14,7 +14,7 @@ import collections
 import concurrent.futures
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -141,7 +141,7 @@ class _Workers:
         self._pending = self._threads.map(lambda call: call(), calls)
 
 
-def ahead(calls: Iterable[functools.partial]) -> Iterator:
+def ahead(calls: Iterable[Callable[[], Any]]) -> Iterator:
     """Yields the results of calls in order, running two calls at a time.
 
     With one call at a time, XLA would leave cores idle.
@@ -172,7 +172,11 @@ def serve_both(rows: tf.Tensor, k: int, temperature: float | None) -> bool:
 
 
 def search_rows(
-    rows: tf.Tensor, k: int, temperature: float | None, exclude_self: bool
+    rows: tf.Tensor,
+    k: int,
+    temperature: float | None,
+    exclude_self: bool,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[np.ndarray, ...]:
     """Finds the neighbours of all rows and, with a temperature, entropies.
 
@@ -181,6 +185,8 @@ def search_rows(
         k: The number of neighbours.
         temperature: τ of the entropies; None computes no entropies.
         exclude_self: Whether a row is left out of its own neighbours.
+        progress: Is called with numbers of rows whose sum is N in the end, in
+            proportion to the blocks that are done.
 
     Returns:
         Similarities float32 [N, k], indices int32 [N, k] and, with a
@@ -208,11 +214,16 @@ def search_rows(
             functools.partial(visit, parts[i], parts[j], *exponent, i != j)
             for i, j in pairs
         )
-        for (i, j), (products, *taken) in zip(pairs, visits, strict=True):
+        for done, ((i, j), (products, *taken)) in enumerate(
+            zip(pairs, visits, strict=True)
+        ):
             calls = sides[i].add(products, starts[j], 0, taken[0])
             if i != j:
                 calls += sides[j].add(products, starts[i], 1, taken[1])
             workers.start(calls)
+            if progress is not None:
+                before = done * count // len(pairs)
+                progress((done + 1) * count // len(pairs) - before)
         workers.start(
             [
                 functools.partial(
