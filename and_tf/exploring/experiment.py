@@ -407,9 +407,7 @@ def measure(
         InputError: If a folder holds no readable image.
     """
     with Store(directory.measured, encoder.mark) as store:
-        # The reference may lie in the folder of the images.
-        release = len(folders) == 1
-        found = [_measure(config, store, encoder, f, release) for f in folders]
+        found = [_measure(config, store, encoder, f) for f in folders]
     return measured.joined(*found) if found[1:] else found[0]
 
 
@@ -418,7 +416,6 @@ def _measure(
     store: Store,
     encoder: ImageEncoder,
     folder: Folder,
-    release: bool,
 ) -> Measured:
     found = measuring.measure(
         folder.found.images,
@@ -428,7 +425,6 @@ def _measure(
         image_size=encoder.image_size,
         split=folder.split,
         batch_size=config.batch_size,
-        release=release,
     )
     skipped = (*folder.found.skipped, *found.skipped)
     return dataclasses.replace(found, skipped=skipped)

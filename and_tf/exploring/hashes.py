@@ -101,9 +101,10 @@ def similar(
     """Finds the pairs of images whose hashes differ in few bits.
 
     All pairs are compared, block by block, on the device that TensorFlow uses.
-    No index would spare many of them: in a collection of 100,000 images, each
-    part of a hash that is short enough to be looked up with the bits that it
-    may miss is shared by a large part of all pairs.
+    An index of parts of the hashes would find the same pairs (of 15 parts, one
+    misses at most 4 of 72 bits), but so many bits leave it little to tell: on
+    3,000 images of CIFAR-10 and photographs it looks up 48,210 words for each
+    hash and orientation, and a third of all pairs share one of them.
 
     Args:
         signs: int8 [N, 16, 16] of `hashes`.

@@ -108,26 +108,28 @@ def of_rows(
     paths: Sequence[str],
     files: Sequence[str],
     sizes: Sequence[int],
-    rows: Iterable[Row],
+    rows: Iterable[tuple[int, Row]],
     split: str,
     skipped: Sequence[Skipped],
 ) -> Measured:
     """Makes arrays of the rows of N ≥ 1 files.
 
-    The rows are copied one by one, so that an iterator that lets go of them
-    never holds all of them beside the arrays.
+    The rows are copied one by one, so that all of them are never in memory
+    beside the arrays.
 
     Args:
         paths: The paths of the files.
         files: Their printable paths below their folder.
         sizes: Their sizes in bytes.
-        rows: What was measured of each.
+        rows: The number of each file and what was measured of it, in any order.
         split: The split of all.
         skipped: The files that cannot be read.
     """
     arrays: dict[str, np.ndarray] = {}
-    lists: dict[str, list[Any]] = {name: [] for name in _LISTED}
-    for number, row in enumerate(rows):
+    lists: dict[str, list[Any]] = {
+        name: [None] * len(paths) for name in _LISTED
+    }
+    for number, row in rows:
         for name in _STACKED:
             value = getattr(row, name)
             if name not in arrays:
@@ -135,7 +137,7 @@ def of_rows(
                 arrays[name] = np.empty(shape, value.dtype)
             arrays[name][number] = value
         for name, values in lists.items():
-            values.append(getattr(row, name))
+            values[number] = getattr(row, name)
     brightness, contrast, sharpness, one_colour = arrays["measures"].T.copy()
 
     def numbers(name: str, dtype: type = np.int64) -> np.ndarray:

@@ -85,7 +85,6 @@ def measure(
     split: str = "",
     batch_size: int = 64,
     threads: int | None = None,
-    release: bool = False,
     stream: TextIO | None = None,
 ) -> Measured:
     """Measures the images below a folder.
@@ -105,8 +104,6 @@ def measure(
         split: The split of all rows.
         batch_size: B.
         threads: The number of threads; None is one for each core.
-        release: Whether the store has to hold these files no longer, which
-            halves the memory.
         stream: Where the progress is shown; None is standard error.
 
     Returns:
@@ -121,7 +118,7 @@ def measure(
         _File(os.path.join(root, *parts), walking.utf8(os.path.join(*parts)))
         for parts in named
     ]
-    new = [file for file in entries if _known(store, file) is None]
+    new = [file for file in entries if not _known(store, file)]
     job = _Job(encode, store, image_size, batch_size, threads)
     known = len(entries) - len(new)
     with Counted("measure", len(entries), known, stream) as progress:
@@ -129,14 +126,14 @@ def measure(
         # Only now, as Pillow decodes parts of images for all threads or none.
         with _parts_of_images():
             failed = job.run([bad.file for bad in failed], progress, last=True)
-    return _result(entries, store, failed, root, split, release)
+    return _result(entries, store, failed, root, split)
 
 
-def _known(store: Store, file: _File) -> Row | None:
+def _known(store: Store, file: _File) -> bool:
     try:
-        return store.get(file.key, _state(os.stat(file.path)))
+        return store.knows(file.key, _state(os.stat(file.path)))
     except OSError:
-        return None
+        return False
 
 
 def _state(found: os.stat_result) -> State:
@@ -149,7 +146,6 @@ def _result(
     failed: Sequence[_Looked],
     root: str,
     split: str,
-    release: bool,
 ) -> Measured:
     """Collects the rows of all files but those that failed.
 
@@ -169,16 +165,12 @@ def _result(
             f"Expected images that can be read in {walking.utf8(root)}. "
             f"Received: {received}."
         )
-    sizes = [store.latest(file.key)[0].size for file in good]
-    rows = (
-        store.release(file.key) if release else store.latest(file.key)[1]
-        for file in good
-    )
+    keys = [file.key for file in good]
     return measured.of_rows(
         [file.path for file in good],
         [file.name for file in good],
-        sizes,
-        rows,
+        [store.state(key).size for key in keys],
+        store.rows(keys),
         split,
         skipped,
     )
