@@ -206,8 +206,8 @@ def _leaks(
         for row in rows:
             if row < found.count:
                 by_split.setdefault(found.places[row].split, []).append(row)
-        for one, other in itertools.combinations(by_split, 2):
-            for row, copy in duplicates.crossed(by_split[one], by_split[other]):
+        for here, there in itertools.combinations(by_split.values(), 2):
+            for row, copy in duplicates.crossed(here, there):
                 first, second = sorted((row, copy))
                 yield (
                     images.file[first], found.places[first].split,
