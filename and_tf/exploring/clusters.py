@@ -177,18 +177,28 @@ def by_hdbscan(rows: np.ndarray) -> Clusters:
     )
 
 
-def propose(rows: np.ndarray, seed: int) -> tuple[int, dict[int, float]]:
+def propose(tried: Mapping[int, float]) -> int:
     """Proposes a number of clusters: that with the highest silhouette.
 
     It is a proposal and no truth: the silhouette is highest for the groups
     that are dense in the features.
 
     Args:
+        tried: The silhouette of each number that was tried, see `silhouettes`.
+    """
+    return max(tried, key=tried.__getitem__) if tried else 1
+
+
+def silhouettes(rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Measures the silhouettes of some numbers of clusters.
+
+    Args:
         rows: float32 [N, D] of unit norm.
         seed: Random seed.
 
     Returns:
-        The number, and the silhouette of each number that was tried.
+        The numbers of clusters that were tried, int64 [n], and the silhouette
+        of each, float64 [n].
     """
     places = cluster_metrics.draw(len(rows), _SAMPLE)
     tried: dict[int, float] = {}
@@ -202,7 +212,7 @@ def propose(rows: np.ndarray, seed: int) -> tuple[int, dict[int, float]]:
             if score is not None:
                 tried[count] = score
             progress.advance(1)
-    return (max(tried, key=tried.__getitem__) if tried else 1), tried
+    return np.array([*tried], np.int64), np.array([*tried.values()])
 
 
 def as_before(

@@ -12,6 +12,7 @@ from and_tf.evaluation import duplicate_groups
 from and_tf.exploring import copies, kinds
 from and_tf.exploring.copies import Copies, Copy
 from and_tf.exploring.measured import Measured
+from and_tf.exploring.stages import Stages
 
 _EQUAL = Copy(2.0)  # Rows of equal pixels are surer than any others.
 
@@ -96,12 +97,15 @@ class Relations:
         return None
 
     def pairs(self) -> Iterator[tuple[int, int]]:
-        """Yields all pairs of rows of different pixels that are copies."""
+        """Yields pairs of rows of different pixels that are copies.
+
+        Of many rows of equal pixels, see `crossed`.
+        """
         rows: dict[int, list[int]] = {}
         for row, first in enumerate(self._alike.tolist()):
             rows.setdefault(first, []).append(row)
         for one, two in self._copies:
-            yield from ((a, b) for a in rows[one] for b in rows[two])
+            yield from crossed(rows[one], rows[two])
 
 
 def find(
@@ -109,6 +113,7 @@ def find(
     nearest: np.ndarray,
     apart: np.ndarray | None = None,
     stream: TextIO | None = None,
+    stages: Stages | None = None,
 ) -> Duplicates:
     """Finds the images that show the same picture.
 
@@ -124,10 +129,11 @@ def find(
             similar first.
         apart: int64 [A, 2], pairs of rows that the user knows to be different.
         stream: Where the progress is shown; None is standard error.
+        stages: What keeps the comparisons; None keeps nothing.
     """
     alike = first_of_equal(measured.pixels_sha256, apart)
     rows = np.unique(alike)
-    found = copies.find(measured, rows, alike[nearest[rows]], stream)
+    found = copies.find(measured, rows, alike[nearest[rows]], stream, stages)
     if apart is not None:
         found |= _equal(measured, rows)
     group = grouped(alike, found, apart)
@@ -158,6 +164,22 @@ def grouped(
     return _with_equal_rows(group, node)
 
 
+def crossed(
+    first: Sequence[int], second: Sequence[int]
+) -> Iterator[tuple[int, int]]:
+    """Yields the pairs of rows of two lists, in the order of the first.
+
+    Each row is in a pair. Of the rows behind the first `copies.MOST_PAIRS` of
+    both lists, not all are paired with each other: a picture may be there ten
+    thousand times.
+    """
+    for place, row in enumerate(first):
+        rows = (
+            second if place < copies.MOST_PAIRS else second[: copies.MOST_PAIRS]
+        )
+        yield from ((row, other) for other in rows)
+
+
 def leaks(measured: Measured, found: Duplicates) -> list[Leak]:
     """Finds the images that are in the reference, too.
 
@@ -168,14 +190,11 @@ def leaks(measured: Measured, found: Duplicates) -> list[Leak]:
     Returns:
         For each such image the reference that it agrees with most.
     """
-    pairs = {
-        (row, other)
-        for members in _members(found.group)
-        for row in members
-        if not measured.is_reference[row]
-        for other in members
-        if measured.is_reference[other]
-    }
+    pairs: set[tuple[int, int]] = set()
+    for members in _members(found.group):
+        theirs = [row for row in members if measured.is_reference[row]]
+        own = [row for row in members if not measured.is_reference[row]]
+        pairs |= set(crossed(own, theirs))
     for row, other in found.relations.pairs():
         if measured.is_reference[row] != measured.is_reference[other]:
             both = (other, row) if measured.is_reference[row] else (row, other)

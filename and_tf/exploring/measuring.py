@@ -118,7 +118,7 @@ def measure(
         _File(os.path.join(root, *parts), walking.utf8(os.path.join(*parts)))
         for parts in named
     ]
-    new = [file for file in entries if _known(store, file) is None]
+    new = [file for file in entries if not _known(store, file)]
     job = _Job(encode, store, image_size, batch_size, threads)
     known = len(entries) - len(new)
     with Counted("measure", len(entries), known, stream) as progress:
@@ -129,11 +129,11 @@ def measure(
     return _result(entries, store, failed, root, split)
 
 
-def _known(store: Store, file: _File) -> Row | None:
+def _known(store: Store, file: _File) -> bool:
     try:
-        return store.get(file.key, _state(os.stat(file.path)))
+        return store.knows(file.key, _state(os.stat(file.path)))
     except OSError:
-        return None
+        return False
 
 
 def _state(found: os.stat_result) -> State:
@@ -165,12 +165,12 @@ def _result(
             f"Expected images that can be read in {walking.utf8(root)}. "
             f"Received: {received}."
         )
-    kept = [store.latest(file.key) for file in good]
+    keys = [file.key for file in good]
     return measured.of_rows(
         [file.path for file in good],
         [file.name for file in good],
-        [state.size for state, _ in kept],
-        [row for _, row in kept],
+        [store.state(key).size for key in keys],
+        store.rows(keys),
         split,
         skipped,
     )

@@ -202,15 +202,17 @@ def _leaks(
     """Yields duplicates in different splits, then those in the reference."""
     images, relations = found.images, found.duplicates.relations
     for rows in groups:
-        for one, other in itertools.combinations(rows, 2):
-            if max(one, other) >= found.count:
-                continue
-            splits = [found.places[row].split for row in (one, other)]
-            if splits[0] != splits[1]:
-                kind = relations.kind(other, one)
+        by_split: dict[str, list[int]] = {}
+        for row in rows:
+            if row < found.count:
+                by_split.setdefault(found.places[row].split, []).append(row)
+        for here, there in itertools.combinations(by_split.values(), 2):
+            for row, copy in duplicates.crossed(here, there):
+                first, second = sorted((row, copy))
                 yield (
-                    images.file[one], splits[0],
-                    images.file[other], splits[1], kind,
+                    images.file[first], found.places[first].split,
+                    images.file[second], found.places[second].split,
+                    relations.kind(second, first),
                 )  # fmt: skip
     for row, other, kind in duplicates.leaks(images, found.duplicates):
         yield (

@@ -12,6 +12,7 @@ EfficientNet-Lite0.
 
 from __future__ import annotations
 
+import io
 import os
 
 import numpy as np
@@ -20,6 +21,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 from and_tf.exploring import duplicates, marked
 from and_tf.exploring import measured as measured_module
+from and_tf.exploring.stages import Stages
 from and_tf.utils.errors import InputError
 from tests.exploring import photographs
 
@@ -195,6 +197,52 @@ def test_many_copies_of_one_picture_are_one_group(tmp_path, monkeypatch):
         tile.resize((side, side)).save(tmp_path / f"{number:02}.png")
     found = _find(photographs.measure(tmp_path, tmp_path / "store"))
     assert set(found.group.tolist()) == {0} and found.keep.sum() == 1
+
+
+def test_look_alikes_are_compared_a_bounded_number_of_times(
+    tmp_path, monkeypatch
+):
+    """Hashes that all match are left to the neighbours after two failures."""
+    for number, tile in enumerate(photographs.tiles()):
+        tile.save(tmp_path / f"{number:02}.png")
+        tile.save(tmp_path / f"{number:02}_copy.jpg", quality=50)
+    measured = photographs.measure(tmp_path, tmp_path / "store")
+    expected = _find(measured).group
+    monkeypatch.setattr(duplicates.copies, "_MOST_BITS", 255)
+    monkeypatch.setattr(duplicates.copies, "_MOST_IN_VAIN", 2)
+    compared = []
+    verified = duplicates.copies._verified
+    monkeypatch.setattr(
+        duplicates.copies,
+        "_verified",
+        lambda *block: compared.append(block[1]) or verified(*block),
+    )
+    monkeypatch.setattr(duplicates.copies.hashes, "_NAMED", 4)
+    np.testing.assert_array_equal(_find(measured).group, expected)
+    assert expected.max() > 10
+    assert sum(len(block.first) for block in compared) < 32 * 31 / 4
+
+
+def test_rows_of_two_lists_are_paired_a_bounded_number_of_times(monkeypatch):
+    monkeypatch.setattr(duplicates.copies, "MOST_PAIRS", 3)
+    pairs = list(duplicates.crossed(range(50), range(100, 160)))
+    assert len(pairs) == len({*pairs}) == 3 * 60 + 47 * 3
+    assert {one for one, _ in pairs} == {*range(50)}
+    assert {two for _, two in pairs} == {*range(100, 160)}
+    assert len(list(duplicates.crossed(range(3), range(3, 6)))) == 9
+
+
+def test_kept_comparisons_give_the_same_duplicates(edited, tmp_path):
+    measured, _ = edited
+    expected = _find(measured)
+    for _ in range(2):  # The first one keeps them.
+        found = _find(measured, stages=Stages(tmp_path), stream=io.StringIO())
+        np.testing.assert_array_equal(found.group, expected.group)
+        assert found.kind == expected.kind
+        assert {*found.relations.pairs()} == {*expected.relations.pairs()}
+    assert {path.stem for path in tmp_path.iterdir()} == {
+        "copies", "copies_by_hash"
+    }  # fmt: skip
 
 
 def test_one_image_has_no_duplicates(tmp_path):
