@@ -11,6 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from and_tf.distribution import strategy as strategies
+from and_tf.distribution.predict import shared_embeddings
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.exploring.config import DEFAULT_ENCODER, ExploreConfig
 from and_tf.finetuning.finetuned import Finetuned
 from and_tf.scan.clustering import Clustering
@@ -55,14 +58,26 @@ class ImageEncoder:
     mark: str
 
 
-def open_encoder(config: ExploreConfig) -> ImageEncoder:
+def open_encoder(
+    config: ExploreConfig, strategy: tf.distribute.Strategy | None = None
+) -> ImageEncoder:
     """Opens the encoder that the flags name.
+
+    Args:
+        config: The flags.
+        strategy: The strategy whose devices share each batch of images; None
+            takes all GPUs of this process.
 
     Raises:
         InputError: If it is missing, damaged, or has random weights.
     """
-    if config.run_dir:
-        return _of_run(config)
+    strategy = strategy or strategies.of_this_process()
+    with strategy.scope():
+        return _of_run(config) if config.run_dir else _of_flags(config)
+
+
+def _of_flags(config: ExploreConfig) -> ImageEncoder:
+    """Opens the encoder that --encoder and --weights name."""
     name = config.encoder or DEFAULT_ENCODER
     weights = config.weights
     if not config.encoder:
@@ -93,7 +108,7 @@ def open_encoder(config: ExploreConfig) -> ImageEncoder:
     origin = start.pretrained
     assert origin is not None  # As it has weights.
     return ImageEncoder(
-        _function(size, trunk),
+        _function(trunk),
         size,
         trunk.output_shape[-1],
         True,
@@ -111,7 +126,7 @@ def _of_run(config: ExploreConfig) -> ImageEncoder:
     model = exportable.outputs_of(found)
     origins = provenance.origins(_result(found))
     return ImageEncoder(
-        _function(found.image_size, model),
+        _function(model),
         found.image_size,
         exportable.lengths(found)[OUTPUT],
         False,
@@ -130,21 +145,19 @@ def _result(found: exportable.Exportable) -> Mapping[str, Any]:
     return found.result
 
 
-def _function(
-    size: int, model: keras.Model
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Compiles a model; its outputs by name come side by side."""
+def _function(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Runs a model on all devices; outputs by name come side by side."""
+    if isinstance(model.output, dict):
+        both = [model.output[OUTPUT], model.output[PROBABILITIES]]
+        joined = keras.layers.Concatenate(dtype="float32")(both)
+        model = keras.Model(model.input, joined)
+    processes = ProcessGroup(model.distribute_strategy)
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8)]
-    )
-    def outputs(images: tf.Tensor) -> tf.Tensor:
-        found = model(images, training=False)
-        if isinstance(found, dict):
-            found = tf.concat([found[OUTPUT], found[PROBABILITIES]], axis=-1)
-        return tf.cast(found, tf.float32)
+    def encode(images: np.ndarray) -> np.ndarray:
+        batch = images, np.arange(len(images))
+        return shared_embeddings(model, [batch], processes)[0]
 
-    return lambda images: outputs(images).numpy()
+    return encode
 
 
 def _mark(size: int, model: keras.Model) -> str:

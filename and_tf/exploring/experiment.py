@@ -26,7 +26,7 @@ from and_tf.exploring import (
 from and_tf.exploring.clusters import Clusters, Kept
 from and_tf.exploring.config import HDBSCAN, ExploreConfig
 from and_tf.exploring.directory import ExploreDirectory
-from and_tf.exploring.duplicates import Duplicates
+from and_tf.exploring.duplicates import Duplicates, Leak
 from and_tf.exploring.encoder import ImageEncoder
 from and_tf.exploring.labelling import Labels
 from and_tf.exploring.measured import Measured
@@ -133,6 +133,11 @@ class Exploration:
             near = _nearest(self.all_rows, self.config.neighbours)
         apart = marked.read_apart(self.directory.not_duplicates, self.images)
         return duplicates.find(self.images, near.index, apart)
+
+    @functools.cached_property
+    def leaks(self) -> list[Leak]:
+        """The images that are in the reference, too."""
+        return duplicates.leaks(self.images, self.duplicates)
 
     @functools.cached_property
     def isolation(self) -> np.ndarray:

@@ -8,14 +8,14 @@ import datetime
 import io
 import itertools
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from and_tf.data import walking
-from and_tf.exploring import clusters, duplicates, map_points, table
+from and_tf.exploring import clusters, map_points, table
 from and_tf.exploring.experiment import Exploration
 from and_tf.exploring.measured import REFERENCE
 from and_tf.exploring.outgoing import REMEDY
@@ -48,6 +48,7 @@ def make_table(found: Exploration) -> pa.Table:
         "duplicate_group": group.group[:count],
         "duplicate_kind": [kind or None for kind in group.kind[:count]],
         "keep": group.keep[:count],
+        **_copies_of_reference(found),
         "brightness": images.brightness[:count],
         "contrast": images.contrast[:count],
         "sharpness": images.sharpness[:count],
@@ -59,6 +60,15 @@ def make_table(found: Exploration) -> pa.Table:
         **_neighbours(found),
     }
     return table.make(columns, count)
+
+
+def _copies_of_reference(found: Exploration) -> dict[str, Any]:
+    """Returns the columns that name what the reference has too."""
+    files: list[str | None] = [None] * found.count
+    kinds = files.copy()
+    for row, reference, kind in found.leaks:
+        files[row], kinds[row] = found.images.file[reference], kind
+    return {"reference_file": files, "reference_kind": kinds}
 
 
 def _clusters(found: Exploration) -> dict[str, Any]:
@@ -176,19 +186,16 @@ def _write_clusters(found: Exploration) -> None:
 def _write_duplicates(found: Exploration) -> None:
     """Writes all groups, and those that lie in several splits."""
     group, images = found.duplicates, found.images
-    members = collections.defaultdict(list)
-    for row in np.flatnonzero(group.group >= 0).tolist():
-        members[int(group.group[row])].append(row)
     _write_csv(
         found.directory.duplicates,
         ("group", "file", "kind", "keep"),
         (
             (number, images.file[row], group.kind[row], int(group.keep[row]))
-            for number, rows in sorted(members.items())
+            for number, rows in sorted(_groups(found).items())
             for row in rows
         ),
     )
-    leaks = list(_leaks(found, members.values()))
+    leaks = list(_leaks(found))
     if leaks:
         columns = "file", "split", "other", "other_split", "kind"
         _write_csv(found.directory.leaks, columns, leaks)
@@ -196,23 +203,34 @@ def _write_duplicates(found: Exploration) -> None:
         found.directory.leaks.unlink(missing_ok=True)
 
 
-def _leaks(
-    found: Exploration, groups: Iterable[Sequence[int]]
-) -> Iterable[tuple[str, ...]]:
+def _groups(found: Exploration) -> dict[int, list[int]]:
+    """Returns the rows of each group of duplicates."""
+    members = collections.defaultdict(list)
+    for row, group in enumerate(found.duplicates.group.tolist()):
+        if group >= 0:
+            members[group].append(row)
+    return members
+
+
+def _across_splits(found: Exploration) -> Iterator[tuple[int, int]]:
+    """Yields the pairs of duplicates in different splits of the images."""
+    for rows in _groups(found).values():
+        own = [row for row in rows if row < found.count]
+        for one, other in itertools.combinations(own, 2):
+            if found.places[one].split != found.places[other].split:
+                yield one, other
+
+
+def _leaks(found: Exploration) -> Iterator[tuple[str, ...]]:
     """Yields duplicates in different splits, then those in the reference."""
     images, relations = found.images, found.duplicates.relations
-    for rows in groups:
-        for one, other in itertools.combinations(rows, 2):
-            if max(one, other) >= found.count:
-                continue
-            splits = [found.places[row].split for row in (one, other)]
-            if splits[0] != splits[1]:
-                kind = relations.kind(other, one)
-                yield (
-                    images.file[one], splits[0],
-                    images.file[other], splits[1], kind,
-                )  # fmt: skip
-    for row, other, kind in duplicates.leaks(images, found.duplicates):
+    for one, other in _across_splits(found):
+        yield (
+            images.file[one], found.places[one].split,
+            images.file[other], found.places[other].split,
+            relations.kind(other, one),
+        )  # fmt: skip
+    for row, other, kind in found.leaks:
         yield (
             images.file[row], found.places[row].split,
             images.file[other], REFERENCE, kind,
@@ -238,6 +256,8 @@ def summary(found: Exploration) -> dict[str, Any]:
         "cluster_sizes_tried": {str(c): s for c, s in tried.items()},
         "duplicate_groups": int(group.group.max(initial=-1)) + 1,
         "duplicates_to_drop": int((~group.keep[: found.count]).sum()),
+        "pairs_across_splits": sum(1 for _ in _across_splits(found)),
+        "images_in_reference": len(found.leaks),
         "outliers": int(found.is_outlier.sum()),
         "issues": dict(sorted(issues.items())),
         "labelled": int(found.labels.known.sum()),
