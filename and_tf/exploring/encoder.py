@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -43,7 +42,7 @@ class ImageEncoder:
         class_names: The name of each class whose probability it tells. Of
             clusters and classes, one or both are empty.
         name: What it is, for people.
-        labels: The labels that its weights have seen, or "none".
+        labels: The labels that its weights have seen, for people.
         mark: A hash of all that embeddings depend on.
     """
 
@@ -124,7 +123,6 @@ def _of_run(config: ExploreConfig) -> ImageEncoder:
     """Opens the encoder of a run, a clustering or a fine-tuning."""
     found = exportable.load(pathlib.Path(config.run_dir), config.checkpoint)
     model = exportable.outputs_of(found)
-    origins = provenance.origins(_result(found))
     return ImageEncoder(
         _function(model),
         found.image_size,
@@ -133,16 +131,30 @@ def _of_run(config: ExploreConfig) -> ImageEncoder:
         found.cluster_names if isinstance(found, Clustering) else (),
         found.class_names if isinstance(found, Finetuned) else (),
         f"{config.run_dir} at {found.image_size} pixels",
-        "; ".join(map(provenance.labels, origins)) or "none",
+        _labels_seen(found),
         _mark(found.image_size, model),
     )
 
 
-def _result(found: exportable.Exportable) -> Mapping[str, Any]:
-    """Returns what says which labels the weights have seen."""
+def _labels_seen(found: exportable.Exportable) -> str:
+    """Says which labels the weights have seen, before the run or in it."""
+    if isinstance(found, Finetuned):
+        used, source = found.result["labels"], found.result["run"]
+        told = f"{used['used']:,} labels of {used['from']}"
+        before = source.get("labels_seen", "none")
+        return told if before == "none" else f"{before}; {told}"
     if isinstance(found, Run):
-        return {"pretrained": found.pretrained, "teacher": found.teacher}
-    return found.result
+        begun = {"pretrained": found.pretrained, "teacher": found.teacher}
+        helped = found.config.pretext == "supervised"
+        dataset = found.config.dataset
+    else:
+        begun, dataset = found.result, found.result["dataset"]
+        trained = found.result["pretext"].get("pretext")
+        helped = found.config.uses_labels or trained == "supervised"
+    seen = [provenance.labels(origin) for origin in provenance.origins(begun)]
+    return "; ".join([*seen, f"those of {dataset}"] if helped else seen) or (
+        "no labels"
+    )
 
 
 def _function(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:

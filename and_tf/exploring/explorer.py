@@ -133,7 +133,12 @@ def _tell(found: Exploration) -> None:
     told = results.summary(found)
     directory = found.directory
     print()
-    _line("clusters", f"{told['clusters']}", directory.cluster_table)
+    empty = told["empty_clusters"]
+    _line(
+        "clusters",
+        f"{told['clusters']:,}" + (f", {empty:,} of them empty" * bool(empty)),
+        directory.cluster_table,
+    )
     _line(
         "duplicates",
         f"{told['duplicate_groups']:,} groups, {told['duplicates_to_drop']:,} "
@@ -153,7 +158,8 @@ def _tell(found: Exploration) -> None:
         _line(
             "labels",
             f"{told['labelled']:,}, of which {told['label_issues']:,} "
-            f"({share}) are doubtful",
+            f"({share}) are doubtful; neighbours agree with "
+            f"{percent(told['labels_agreed'])}",
             "column is_label_issue",
         )
     if found.config.select:

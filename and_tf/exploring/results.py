@@ -20,6 +20,7 @@ from and_tf.exploring.experiment import Exploration
 from and_tf.exploring.measured import REFERENCE
 from and_tf.exploring.outgoing import REMEDY
 from and_tf.utils import atomic_files
+from and_tf.utils.averages import percent
 from and_tf.utils.escaping import for_csv
 
 _EXAMPLES = 3  # Prototypes that clusters.csv names for each cluster.
@@ -241,6 +242,7 @@ def summary(found: Exploration) -> dict[str, Any]:
     """Returns how the exploration was made, and its figures."""
     config, group = found.config, found.duplicates
     names, tried = found.clusters.names, {}
+    assigned = found.clusters.assigned.tolist()
     if "proposed" in vars(found):
         tried = found.proposed[1]
     issues = collections.Counter(issue for row in found.issues for issue in row)
@@ -253,6 +255,7 @@ def summary(found: Exploration) -> dict[str, Any]:
         "labels_seen": found.encoder.labels,
         "dimensions": found.rows.shape[1],
         "clusters": len(names),
+        "empty_clusters": len(names) - len({*assigned} - {clusters.NONE}),
         "cluster_sizes_tried": {str(c): s for c, s in tried.items()},
         "duplicate_groups": int(group.group.max(initial=-1)) + 1,
         "duplicates_to_drop": int((~group.keep[: found.count]).sum()),
@@ -261,6 +264,7 @@ def summary(found: Exploration) -> dict[str, Any]:
         "outliers": int(found.is_outlier.sum()),
         "issues": dict(sorted(issues.items())),
         "labelled": int(found.labels.known.sum()),
+        "labels_agreed": _agreed(found),
         "label_issues": None if errors is None else int(errors.is_issue.sum()),
         "map": "UMAP" if map_points.has_umap() else "PCA",
         "seed": config.seed,
@@ -268,6 +272,15 @@ def summary(found: Exploration) -> dict[str, Any]:
             "T", "seconds"
         ),
     }
+
+
+def _agreed(found: Exploration) -> float | None:
+    """Returns the share of labels that neighbours agree with, if any vote."""
+    errors, known = found.label_errors, found.labels.known
+    if errors is None or not known.any():
+        return None
+    same = errors.neighbour_label[known] == found.labels.numbers[known]
+    return float(same.mean())
 
 
 def notes(found: Exploration) -> list[str]:
@@ -285,6 +298,11 @@ def notes(found: Exploration) -> list[str]:
         sentences.append(
             f"{told['clusters']} clusters have the highest silhouette of the "
             "numbers that were tried; --clusters takes another one."
+        )
+    if told["labels_agreed"] is not None:
+        sentences.append(
+            f"Neighbours agree with {percent(told['labels_agreed'])} of the "
+            "labels. The fewer they are, the less their doubts say."
         )
     return sentences
 
