@@ -43,7 +43,9 @@ def explore(config: ExploreConfig) -> None:
     start = time.monotonic()
     folders = experiment.check(config, directory)
     for folder in folders:
-        print(f"{len(folder.names):,} files in {utf8(folder.root)}")
+        count = len(folder.names)
+        files = f"{count:,} file{'s' * (count != 1)}"
+        print(f"{files} in {utf8(folder.root)}")
     opened = encoder.open_encoder(config)
     print(f"encoder: {opened.name}")
     kept = experiment.kept_clusters(config, directory, opened)
