@@ -31,6 +31,9 @@ _SAME_PART = 0.7
 # that N copies do not take N² pairs. The first one is paired with all.
 _MOST_PAIRS = 32
 _NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
+# Of parts. Quarter turns would take four times as long, and the embeddings name
+# few of them as neighbours.
+_TURNED_PARTS = (0, 1)
 _PIECE = 1024  # Candidates that are verified at a time.
 
 
@@ -104,16 +107,18 @@ def _parts(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
         piece = np.array(pairs[start : start + _PIECE])
         for whole, part in (piece.T, piece.T[::-1]):
             ratios = measured.aspect[whole] / measured.aspect[part]
-            crops = matching.find_crops(
-                measured.grey[whole], measured.grey[part], ratios
-            )
-            for pair, crop in zip(
-                map(tuple, piece.tolist()), crops, strict=True
-            ):
-                found = crop.agreement if crop else 0.0
-                known = copies[pair].agreement if pair in copies else 0.0
-                if found >= max(_SAME_PART, known):
-                    copies[pair] = Copy(found, is_part=True)
+            for orientation in _TURNED_PARTS:
+                turned = hashes.turned(measured.grey[part], orientation)
+                crops = matching.find_crops(
+                    measured.grey[whole], turned, ratios
+                )
+                for pair, crop in zip(
+                    map(tuple, piece.tolist()), crops, strict=True
+                ):
+                    found = crop.agreement if crop else 0.0
+                    known = copies[pair].agreement if pair in copies else 0.0
+                    if found >= max(_SAME_PART, known):
+                        copies[pair] = Copy(found, orientation, True)
     return copies
 
 

@@ -275,6 +275,12 @@ def test_images_of_the_reference_and_of_splits_are_leaks(
         ({"clusters": 1000}, "--clusters of at most 48"),
         ({"assign": True}, "for --assign. Received none"),
         ({"run_dir": "x"}, "--run_dir or --encoder"),
+        (
+            {"run_dir": "x", "encoder": "", "image_size": 64},
+            "--image_size with --encoder alone",
+        ),
+        ({"checkpoint": "best"}, "--checkpoint with --run_dir alone"),
+        ({"cluster_by": "hdbscan"}, "--clusters with --cluster_by=kmeans"),
         ({"labels": "/nowhere.csv"}, "Expected a table for --labels"),
     ],
 )
