@@ -234,8 +234,9 @@ class ExploreConfig(FlagConfig):
             )
         if self.clusters and self.cluster_by == HDBSCAN:
             raise InputError(
-                "Expected --clusters with --cluster_by=kmeans alone, as hdbscan "
-                f"finds their number. Received: --clusters={self.clusters}."
+                "Expected --clusters with --cluster_by=kmeans alone, as "
+                "hdbscan finds their number. Received: "
+                f"--clusters={self.clusters}."
             )
 
     @property

@@ -165,7 +165,10 @@ def _tell(found: Exploration) -> None:
             "column is_label_issue",
         )
     if found.config.select:
-        _line("to label", f"{len(found.selected):,}", directory.selected)
+        count = f"{len(found.selected):,}"
+        if not len(found.selected):
+            count += ", as every image that is no copy has a label"
+        _line("to label", count, directory.selected)
 
 
 def _line(what: str, told: str, where: object) -> None:

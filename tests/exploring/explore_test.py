@@ -266,6 +266,13 @@ def test_images_of_the_reference_and_of_splits_are_leaks(
     assert page["roots"] == {"images": "../photos", "reference": "../other"}
 
 
+def test_folders_that_are_one_are_told(photos, explore):
+    with pytest.raises(InputError, match="has all of --images"):
+        explore(images=str(photos / "china"), reference=str(photos))
+    with pytest.raises(InputError, match="than --images"):
+        explore(output=str(photos / "china" / ".."))
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -301,6 +308,8 @@ def test_one_image_is_looked_through(photos, explore):
     shutil.rmtree(photos / "flower")
     for path in sorted((photos / "china").iterdir())[1:]:
         path.unlink()
-    table = explore(clusters=0)
+    # The page is among the images, and none of them.
+    for _ in range(2):
+        table = explore(clusters=0, output=str(photos / "explored"))
     assert table["file"] == ["china/00.png"]
     assert table["neighbour_files"] == [[]]
