@@ -75,13 +75,13 @@ class Command(NamedTuple):
     def too_much(self) -> bool:
         """Whether only its flags are read.
 
-        Benchmarks and the tests' own programs take minutes, and neither a GPU
-        nor several machines are here.
+        Benchmarks and the tests' own programs take minutes, neither a GPU nor
+        several machines are here, and the tests of readers make their data.
         """
         return (
             self.module not in _SHORT
             or bool(self.setting)
-            or self.page == "gpus.md"
+            or self.page in ("gpus.md", "data.md")
         )
 
 

@@ -29,8 +29,8 @@ _SAME = 0.65
 _SAME_PART = 0.7
 # A picture that is there more often is paired with its first copies alone, so
 # that N copies do not take N² pairs. The first one is paired with all.
-_MOST_PAIRS = 32
-_NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
+MOST_PAIRS = 32
+NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
 _PIECE = 1024  # Candidates that are verified at a time.
 
 
@@ -72,8 +72,8 @@ def find(
         The pairs and how they were found to be the same.
     """
     small = matching.small(measured.grey)
-    copies = _by_hash(small, measured, rows)
-    near = _near(rows, nearest[:, :_NEIGHBOURS])
+    copies = by_hash(measured, rows)
+    near = near_pairs(rows, nearest)
     near = [pair for pair in near if pair not in copies]
     copies |= _upright(small, near)
     parts = [pair for pair in near if pair not in copies]
@@ -82,7 +82,13 @@ def find(
             piece = parts[start : start + _PIECE]
             copies |= _parts(measured, piece)
             progress.advance(len(piece))
-    return copies | _of_same_picture(measured, small, copies)
+    return copies | of_pairs(measured, same_picture(copies))
+
+
+def of_pairs(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
+    """Returns the pairs that agree upright, or as parts of each other."""
+    found = _upright(matching.small(measured.grey), pairs)
+    return found | _parts(measured, [p for p in pairs if p not in found])
 
 
 def compare(measured: Measured, first: int, second: int) -> Copy | None:
@@ -117,22 +123,28 @@ def _parts(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
     return copies
 
 
-def _by_hash(small: np.ndarray, measured: Measured, rows: np.ndarray) -> Copies:
+def by_hash(measured: Measured, rows: np.ndarray) -> Copies:
     """Finds copies by hashes, among the images with any details.
 
     Those without are left out, as they may look like each other by the
-    thousand: white pages, night, fog.
+    thousand: white pages, night, fog. Of each row, the pairs with its first
+    `MOST_PAIRS` copies in earlier rows are kept.
+
+    Args:
+        measured: The images.
+        rows: int64 [n], the rows to compare, sorted.
     """
+    small = matching.small(measured.grey)
     rows = rows[matching.has_details(small[rows])]
     signs = hashes.hashes(measured.grey[rows])
     earlier = np.zeros(len(rows), np.int64)  # Copies in earlier rows.
     copies: Copies = {}
     for found in hashes.similar(signs, _MOST_BITS):
         for piece in _pieces(found):
-            wanted = earlier[piece.second] < _MOST_PAIRS
+            wanted = earlier[piece.second] < MOST_PAIRS
             piece = Candidates(*(each[wanted] for each in piece))
-            for pair, copy in _verified(small[rows], piece).items():
-                if earlier[pair[1]] < _MOST_PAIRS:
+            for pair, copy in sorted(_verified(small[rows], piece).items()):
+                if earlier[pair[1]] < MOST_PAIRS:
                     earlier[pair[1]] += 1
                     first, second = rows[list(pair)].tolist()
                     copies[first, second] = copy
@@ -184,8 +196,14 @@ def _upright(
     return copies
 
 
-def _near(rows: np.ndarray, nearest: np.ndarray) -> list[tuple[int, int]]:
-    """Returns the pairs of rows with their neighbours, each pair once."""
+def near_pairs(rows: np.ndarray, nearest: np.ndarray) -> list[tuple[int, int]]:
+    """Returns the pairs of rows with their first neighbours, each pair once.
+
+    Args:
+        rows: int64 [n], the rows to compare.
+        nearest: integer [n, k], see `find`.
+    """
+    nearest = nearest[:, :NEIGHBOURS]
     known = set(rows.tolist())
     pairs = {
         (min(row, other), max(row, other))
@@ -196,13 +214,14 @@ def _near(rows: np.ndarray, nearest: np.ndarray) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def _of_same_picture(
-    measured: Measured, small: np.ndarray, copies: Copies
-) -> Copies:
-    """Compares parts with all upright copies of what they are a part of.
+def same_picture(copies: Copies) -> list[tuple[int, int]]:
+    """Returns pairs of parts and all upright copies of what they are a part of.
 
     The neighbours of a crop may name one copy of its picture and leave out
     another, and a group needs an image that is paired with all others.
+
+    Args:
+        copies: The pairs that are known; none of them is returned.
     """
     upright = defaultdict(set)
     for (first, second), copy in copies.items():
@@ -216,6 +235,4 @@ def _of_same_picture(
                 wanted |= {
                     (min(one, more), max(one, more)) for more in upright[other]
                 }
-    missing = sorted(wanted - set(copies))
-    found = _upright(small, missing)
-    return found | _parts(measured, [p for p in missing if p not in found])
+    return sorted(wanted - set(copies))

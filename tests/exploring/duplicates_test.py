@@ -188,7 +188,7 @@ def test_the_one_to_keep(tmp_path):
 
 def test_many_copies_of_one_picture_are_one_group(tmp_path, monkeypatch):
     """More than the pairs that are kept of a picture."""
-    monkeypatch.setattr(duplicates.copies, "_MOST_PAIRS", 4)
+    monkeypatch.setattr(duplicates.copies, "MOST_PAIRS", 4)
     tile = photographs.tiles()[9]
     for number in range(30):
         side = 100 + number
