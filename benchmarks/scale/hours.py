@@ -20,7 +20,8 @@ from benchmarks.speed import imagenet
 # encoder `small`, 64 pixels, decoded already, on both cores.
 EMBEDDED, EMBEDDED_PAGE = 4768, "docs/deploy.md"
 BATCH = 128  # Images in the steps of growth_step.json.
-PROBES = 16
+PROBES = 16  # Of --search_probes.
+NEGATIVES = 8192  # Rows that a step draws.
 # Prices that are assumed, in dollars. They are magnitudes: put yours in.
 GPU_HOUR, TB_MONTH, MILLION_READS = 3.0, 20.0, 0.4
 
@@ -31,6 +32,7 @@ class Hours(NamedTuple):
     embed: float
     network: float
     loss: float
+    sampled: float
     exact: float
     in_cells: float
 
@@ -39,6 +41,7 @@ TITLES = {
     "embed": "embedding all images once",
     "network": "an epoch, the network alone",
     "loss": "an epoch, the loss over all N rows",
+    "sampled": f"the same with `--negatives={NEGATIVES}`, products alone",
     "exact": "a refresh, exact",
     "in_cells": f"a refresh in {PROBES} cells, its products alone",
 }
@@ -62,6 +65,7 @@ def of_cores(count: int, files: Figures) -> Hours:
         count / EMBEDDED,
         steps * fixed / 1e3,
         steps * each * count / 1e3,
+        steps * each * min(count, NEGATIVES) / 1e3,
         exact,
         products_in_cells(count) / flops,
     )
@@ -77,12 +81,13 @@ def of_gpu(count: int, files: Figures) -> Hours:
     shares = imagenet.efficiencies(list(files.values()))
     assert shares is not None
     network = imagenet.RESNET50 / shares["network"]
-    loss = 4 * count * DIM / shares["loss"]
+    loss = 4 * DIM / shares["loss"]  # Of an image and a row.
     search = 2 * count**2 * DIM / shares["search"]
     flops = (
         count * network / 3,  # Forward alone.
         count * network,
-        count * loss,
+        count * loss * count,
+        count * loss * min(count, NEGATIVES),
         search,
         products_in_cells(count),
     )

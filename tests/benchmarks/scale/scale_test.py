@@ -97,6 +97,9 @@ def test_hours_of_a_gpu_are_those_of_its_products(files):
     assert found.loss * 3600 == pytest.approx(
         4 * n * n * d / shares["loss"] / 1e14
     )
+    assert found.sampled * 3600 == pytest.approx(
+        4 * n * 8192 * d / shares["loss"] / 1e14
+    )
     assert found.exact * 3600 == pytest.approx(
         2 * n * n * d / shares["search"] / 1e14
     )
