@@ -99,7 +99,7 @@ def measured_of(rows: Sequence[dict[str, Any]]) -> Measured:
     ]
     names = [row[NAME] for row in rows]
     sizes = [row["bytes"] for row in rows]
-    found = measured.of_rows(names, names, sizes, made, "", ())
+    found = measured.of_rows(names, names, sizes, enumerate(made), "", ())
     # The files themselves may lie on another machine.
     links = np.array([row["is_link"] for row in rows], bool)
     return dataclasses.replace(found, is_link=links)
