@@ -70,7 +70,9 @@ def find(images: str) -> Found:
                 f"{images}, which matches no file."
             )
         return Found(None, absolute(images))
-    if images.startswith(sources.TFDS) or images.endswith(".npz"):
+    if images.startswith((sources.TFDS, sources.DATA)) or images.endswith(
+        ".npz"
+    ):
         raise InputError(
             "Expected --images of a pipeline to be files. Received: "
             f"{images}. Embed it with python -m export.embed."

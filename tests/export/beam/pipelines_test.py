@@ -252,6 +252,7 @@ def test_duplicates_are_the_groups_of_explore(tmp_path):
         ("embed", {"runner": "NoRunner"}, "NoRunner"),
         ("embed", {"model": "photos"}, "Expected saved_model.pb"),
         ("embed", {"images": "gone"}, "which is not there"),
+        ("embed", {"images": "data:manifest/test"}, "to be files"),
         ("embed", {"images": "s3://bucket/x*"}, "that Apache Beam can read"),
         ("embed", {"images": "only_bad"}, "none of which can be read"),
         ("embed", {"images": "plain.csv"}, "Expected a column path"),
