@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 TOPS = ("and_tf", "benchmarks", "export", "tests")
 MOST_LINES = 60
 # Of tests alone there are many kinds of dependencies.
-MOST_LINES_OF_TESTS = 90
+MOST_LINES_OF_TESTS = 100
 # What is imported under another name than it is installed by.
 DISTRIBUTIONS = {
     "PIL": "pillow",
@@ -29,9 +29,11 @@ DISTRIBUTIONS = {
     "faiss": "faiss_cpu",
     "google": "protobuf",
     "grpc": "grpcio",
+    "mlflow": "mlflow_skinny",
     "sklearn": "scikit_learn",
     "tensorflow_serving": "tensorflow_serving_api",
     "umap": "umap_learn",
+    "yaml": "pyyaml",
 }
 FILES = sorted(path for top in TOPS for path in (ROOT / top).rglob("BUILD")) + [
     ROOT / "BUILD"

@@ -22,9 +22,12 @@ from tests.build_test import FILES, targets_of
 ROOT = pathlib.Path(__file__).parents[1]
 EXTRAS = (
     "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore",
+    "track",
 )  # fmt: skip
-# Used where they are installed; three are the extra onnx, one is explore.
+# Used where they are installed; three are the extra onnx, one is explore, and
+# two are track.
 OPTIONAL = {"pillow-heif", "umap-learn", "onnx", "onnxruntime", "tf2onnx"}
+OPTIONAL |= {"mlflow-skinny", "wandb"}
 
 # Calls installed commands, given as JSON, each in a fork of its own that
 # writes to a file of its own; prints their exit codes.

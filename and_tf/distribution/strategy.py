@@ -140,7 +140,7 @@ def _multi_worker(
             cluster_resolver=resolver,
             communication_options=tf.distribute.experimental.CommunicationOptions(
                 implementation=_implementation(communication)
-            )
+            ),
         )
     except (tf.errors.OpError, RuntimeError) as error:
         raise InputError(

@@ -77,7 +77,7 @@ codes = ray.get([train.remote(command) for command in RUNS])
 failed = [RUNS[place] for place, code in enumerate(codes) if code]
 for command in failed:
     print("failed:", *command)
-raise SystemExit(len(failed) > 0)
+raise SystemExit(1 if failed else 0)
 '''
 
 

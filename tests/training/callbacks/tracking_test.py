@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import pathlib
+import struct
+from collections.abc import Iterator
 
 import mlflow
 import pytest
+import wandb
 from wandb.proto import wandb_internal_pb2
-from wandb.sdk.internal.datastore import DataStore
 
 from and_tf.training import trainer
 from and_tf.training.callbacks import tracking
@@ -18,15 +21,31 @@ from tests.small_run import digits, interrupted
 SHORT = {"rounds": 1, "epochs_per_round": 1, "max_train_examples": 200}
 
 
-def records_of(run) -> list[wandb_internal_pb2.Record]:
+def records_of(run: pathlib.Path) -> Iterator[wandb_internal_pb2.Record]:
     """What W&B keeps of a run until it is sent, in the order of its files."""
-    found = []
     for path in sorted(run.glob("wandb/offline-run-*/*.wandb")):
-        store = DataStore()
-        store.open_for_scan(str(path))
-        while (data := store.scan_data()) is not None:
-            found.append(wandb_internal_pb2.Record.FromString(data))
-    return found
+        for content in logged(path.read_bytes()):
+            yield wandb_internal_pb2.Record.FromString(content)
+
+
+def logged(data: bytes) -> Iterator[bytes]:
+    """Reads LevelDB's log format, in which W&B writes, after its own header."""
+    place, whole = 7, b""
+    while place + 7 <= len(data):
+        left = 32_768 - place % 32_768
+        if left < 7:  # A head does not cross blocks.
+            place += left
+            continue
+        _, length, kind = struct.unpack_from("<IHB", data, place)
+        whole += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # Whole, or its last part.
+            yield whole
+            whole = b""
+
+
+def name_of(item) -> str:
+    return item.key or "/".join(item.nested_key)
 
 
 def test_weights_and_biases_go_on_with_one_run(tmp_path, monkeypatch):
@@ -34,23 +53,24 @@ def test_weights_and_biases_go_on_with_one_run(tmp_path, monkeypatch):
     config = digits(tmp_path, tracker="wandb", resume=True, **SHORT)
     interrupted(config, 1, monkeypatch)
     result = trainer.train(config)
+    wandb.teardown()  # Its own process writes the files.
 
     run = tmp_path / "run"
     (known,) = json.loads((run / "tracker.json").read_text()).values()
-    records = records_of(run)
+    records = list(records_of(run))
     ids = {r.run.run_id for r in records if r.HasField("run")}
     assert ids == {known}
     config_items = [u for r in records for u in r.run.config.update]
     assert {i.key: i.value_json for i in config_items}["encoder"] == '"small"'
     rows = [
-        {item.nested_key[0] if item.nested_key else item.key: item.value_json
-         for item in r.history.item}
-        for r in records if r.HasField("history")
-    ]  # fmt: skip
+        {name_of(item): item.value_json for item in r.history.item}
+        for r in records
+        if r.HasField("history")
+    ]
     assert [row["epoch/epoch"] for row in rows] == ["0", "1"]
     assert all(float(row["epoch/loss"]) > 0 for row in rows)
     final = {
-        item.key or item.nested_key[0]: item.value_json
+        name_of(item): item.value_json
         for r in records
         for item in r.summary.update
     }
