@@ -226,4 +226,6 @@ def test_ray_does_the_runs_of_a_sweep(cluster, tmp_path, monkeypatch):
 
 def _places(run) -> list[str]:
     """Where a stand-in writes; the second has no such directory."""
-    return [f"rounds={run.config.rounds}" if run.config.rounds == 1 else "no/such"]
+    return [
+        f"rounds={run.config.rounds}" if run.config.rounds == 1 else "no/such"
+    ]
