@@ -29,9 +29,11 @@ DISTRIBUTIONS = {
     "faiss": "faiss_cpu",
     "google": "protobuf",
     "grpc": "grpcio",
+    "mlflow": "mlflow_skinny",
     "sklearn": "scikit_learn",
     "tensorflow_serving": "tensorflow_serving_api",
     "umap": "umap_learn",
+    "yaml": "pyyaml",
 }
 # What the lock cannot have: apache-beam wants an older protobuf than it holds.
 BESIDE_THE_LOCK = {"@pip//apache_beam"}

@@ -22,12 +22,12 @@ from tests.build_test import FILES, targets_of
 ROOT = pathlib.Path(__file__).parents[1]
 EXTRAS = (
     "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore", "data",
-    "beam",
+    "beam", "track",
 )  # fmt: skip
-# Used where they are installed: of the extras onnx, explore and data.
+# Used where they are installed: of the extras onnx, explore, data and track.
 OPTIONAL = {
     "pillow-heif", "umap-learn", "onnx", "onnxruntime", "tf2onnx",
-    "array-record", "datasets",
+    "array-record", "datasets", "mlflow-skinny", "wandb",
 }  # fmt: skip
 
 # Calls installed commands, given as JSON, each in a fork of its own that

@@ -273,6 +273,13 @@ class TfConfig(Struct):
     task: Task
 
 
+class Tracked(Struct):
+    """The ids of a run at the trackers that it was sent to."""
+
+    wandb: str = ""
+    mlflow: str = ""
+
+
 class Claim(Struct):
     """A claim on a run of a sweep."""
 

@@ -110,6 +110,15 @@ class DataFlags:
         "if there is none. Without this flag an existing run is never touched.",
         free=True,
     )
+    tracker: str = option(
+        Group.OUTPUT,
+        "",
+        "Where flags and figures are sent beside TensorBoard: wandb, Weights "
+        "& Biases, or mlflow, by their own settings. A resumed run goes on "
+        "with the same run there. If empty, nothing is sent.",
+        choices=("", "wandb", "mlflow"),
+        free=True,
+    )
     start_from: str = option(
         Group.METHOD,
         "",
