@@ -1,4 +1,4 @@
-"""docs/examples/serving: the server asked, stopped at work, and the Dockerfiles."""
+"""docs/examples/serving: the server, stopped at work too, and Dockerfiles."""
 
 from __future__ import annotations
 
