@@ -11,8 +11,8 @@ from typing import Any
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 _EXTRAS = (
-    "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore",
-    "track",
+    "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore", "data",
+    "beam", "track",
 )  # fmt: skip
 
 

@@ -44,6 +44,19 @@ def build(name: str, communication: str = "auto") -> tf.distribute.Strategy:
     return _multi_worker(tf_config.read(), communication)
 
 
+def of_this_process() -> tf.distribute.Strategy:
+    """Makes the strategy of all GPUs of this process.
+
+    It is TensorFlow's default one if there are fewer than two. TF_CONFIG is
+    not read: nobody waits for other processes.
+    """
+    gpus = tf.config.list_logical_devices("GPU")
+    if len(gpus) < 2:
+        return tf.distribute.get_strategy()
+    # Without their names, it would take the devices that TF_CONFIG lists.
+    return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus])
+
+
 def accelerated(strategy: tf.distribute.Strategy) -> bool:
     """Returns whether all devices of a strategy in this process are GPUs."""
     if strategy.num_replicas_in_sync == 1:

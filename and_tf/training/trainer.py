@@ -230,6 +230,8 @@ def load_images(config: TrainConfig, image_size: int = 0) -> ImageData:
         config.data_dir or None,
         image_size=config.image_size or image_size,
         label_key=config.label_key,
+        image_key=config.image_key,
+        split_key=config.split_key,
         train_split=config.train_split,
         test_split=config.test_split,
         max_train_examples=config.max_train_examples,

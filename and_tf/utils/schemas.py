@@ -295,6 +295,7 @@ class Sidecar(Struct):
     images: str = ""
     root: str = ""
     data_dir: str = ""
+    image_key: str = ""
     model: str = ""
     model_fingerprint: str = ""
 

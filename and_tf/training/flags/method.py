@@ -30,6 +30,17 @@ class MethodFlags:
         above=0.0,
         most=1.0,
     )
+    negatives: int = option(
+        Group.METHOD,
+        0,
+        "Number of rows of the memory bank that each step draws to estimate "
+        "the softmax of equation 2. 0, the default, takes all N rows, and a "
+        "step takes time that grows with N. From 4096 on the estimate is good; "
+        "it cannot be used with --shard_bank.",
+        unit="rows",
+        least=0,
+        most=bounds.IMAGES,
+    )
     bank_initialiser: str = option(
         Group.METHOD,
         "",
