@@ -26,6 +26,7 @@ from and_tf.utils.progress import Counted
 NONE = -1  # The cluster of an image that is in none.
 _TRIED = (2, 3, 5, 8, 12, 16, 24, 32, 48, 64, 96)
 _SAMPLE = 3000  # Images of the silhouette, which compares all pairs.
+_LEAST_ON_AVERAGE = 10  # Images of a cluster, where their number is proposed.
 _RESTARTS = 3
 _PROTOTYPES = 10  # For each cluster.
 _LEAST_MEMBERS = 5  # Of a cluster that hdbscan finds.
@@ -202,7 +203,9 @@ def silhouettes(rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """
     places = cluster_metrics.draw(len(rows), _SAMPLE)
     tried: dict[int, float] = {}
-    counts = [c for c in _TRIED if c <= len(rows) // 3]
+    # Smaller clusters are dense, and nothing that one would look through.
+    most = len(rows) // _LEAST_ON_AVERAGE
+    counts = [c for c in _TRIED if c <= max(most, min(3, len(rows) // 3))]
     with Counted("clusters tried", len(counts)) as progress:
         for count in counts:
             found = kmeans.fit(rows, count, seed=seed)

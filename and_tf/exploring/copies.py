@@ -38,8 +38,11 @@ MOST_PAIRS = 32
 # An image that looks like so many earlier ones and is a copy of none, such as
 # a form or a frame of a fixed camera, is left to its neighbours.
 _MOST_IN_VAIN = 512
-_NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
-_VERSION = 1  # To be raised when other pairs are found in the same images.
+NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
+# Of parts. Quarter turns would take four times as long, and the embeddings name
+# few of them as neighbours.
+_TURNED_PARTS = (0, 1)
+_VERSION = 3  # To be raised when other pairs are found in the same images.
 _PIECE = 1024  # Candidates that are verified at a time.
 _KEPT = 2**16  # Pairs of which one may be a part that are kept together.
 _PARTS = "copies_of_parts_"
@@ -85,20 +88,18 @@ def find(
         The pairs and how they were found to be the same.
     """
     kept = _Kept(measured, stages or Stages())
-    nearest = nearest[:, :_NEIGHBOURS]
+    nearest = nearest[:, :NEIGHBOURS]
     small = _small(measured.grey)
 
     def compared() -> Copies:
-        copies = kept.get(
+        found = kept.get(
             "copies_by_hash",
             rows,
-            compute=lambda: _by_hash(small, measured, rows, stream),
+            compute=lambda: by_hash(measured, rows, stream, small),
         )
-        near = [pair for pair in _near(rows, nearest) if pair not in copies]
-        copies |= _upright(small, near)
-        parts = [pair for pair in near if pair not in copies]
-        copies |= _parts(measured, parts, stream, kept)
-        return copies | _of_same_picture(measured, small, copies, stream)
+        near = [pair for pair in near_pairs(rows, nearest) if pair not in found]
+        found |= _of_pairs(measured, small, near, stream, kept)
+        return found | _of_pairs(measured, small, same_picture(found), stream)
 
     copies = kept.get("copies", rows, nearest, compute=compared)
     kept.stages.forget(f"{_PARTS}*")
@@ -131,6 +132,23 @@ class _Kept:
         pairs, *columns = (array.tolist() for array in arrays)
         copies = map(Copy, *columns)
         return dict(zip(map(tuple, pairs), copies, strict=True))
+
+
+def of_pairs(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
+    """Returns the pairs that agree upright, or as parts of each other."""
+    return _of_pairs(measured, _small(measured.grey), pairs)
+
+
+def _of_pairs(
+    measured: Measured,
+    small: np.ndarray,
+    pairs: list[tuple[int, int]],
+    stream: TextIO | None = None,
+    kept: _Kept | None = None,
+) -> Copies:
+    found = _upright(small, pairs)
+    rest = [pair for pair in pairs if pair not in found]
+    return found | _parts(measured, rest, stream, kept)
 
 
 def _to_arrays(copies: Copies) -> tuple[np.ndarray, ...]:
@@ -210,14 +228,16 @@ def _parts_of_piece(measured: Measured, piece: np.ndarray) -> Copies:
     copies: Copies = {}
     for whole, part in (piece.T, piece.T[::-1]):
         ratios = measured.aspect[whole] / measured.aspect[part]
-        crops = matching.find_crops(
-            measured.grey[whole], measured.grey[part], ratios
-        )
-        for pair, crop in zip(map(tuple, piece.tolist()), crops, strict=True):
-            found = crop.agreement if crop else 0.0
-            known = copies[pair].agreement if pair in copies else 0.0
-            if found >= max(_SAME_PART, known):
-                copies[pair] = Copy(found, is_part=True)
+        for orientation in _TURNED_PARTS:
+            turned = hashes.turned(measured.grey[part], orientation)
+            crops = matching.find_crops(measured.grey[whole], turned, ratios)
+            for pair, crop in zip(
+                map(tuple, piece.tolist()), crops, strict=True
+            ):
+                found = crop.agreement if crop else 0.0
+                known = copies[pair].agreement if pair in copies else 0.0
+                if found >= max(_SAME_PART, known):
+                    copies[pair] = Copy(found, orientation, True)
     return copies
 
 
@@ -230,11 +250,11 @@ def _small(grey: np.ndarray) -> np.ndarray:
     return small
 
 
-def _by_hash(
-    small: np.ndarray,
+def by_hash(
     measured: Measured,
     rows: np.ndarray,
-    stream: TextIO | None,
+    stream: TextIO | None = None,
+    small: np.ndarray | None = None,
 ) -> Copies:
     """Finds copies by hashes, among the images with any details.
 
@@ -242,7 +262,14 @@ def _by_hash(
     thousand: white pages, night, fog. What is paired, or compared in vain,
     often enough is compared with no further images, so that the work does not
     grow with the square of a number of images that are all alike.
+
+    Args:
+        measured: The images.
+        rows: int64 [n], the rows to compare, sorted.
+        stream: Where the progress is shown; None is standard error.
+        small: `_small(measured.grey)`, if it is computed already.
     """
+    small = _small(measured.grey) if small is None else small
     rows = rows[matching.has_details(small)[rows]]
     signs = hashes.hashes(measured.grey)[rows]
     wanted = np.ones(len(rows), bool)
@@ -305,7 +332,7 @@ def _upright(
     return copies
 
 
-def _near(rows: np.ndarray, nearest: np.ndarray) -> list[tuple[int, int]]:
+def near_pairs(rows: np.ndarray, nearest: np.ndarray) -> list[tuple[int, int]]:
     """Returns the pairs of rows with their neighbours, each pair once."""
     known = set(rows.tolist())
     pairs = {
@@ -317,17 +344,15 @@ def _near(rows: np.ndarray, nearest: np.ndarray) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def _of_same_picture(
-    measured: Measured,
-    small: np.ndarray,
-    copies: Copies,
-    stream: TextIO | None,
-) -> Copies:
-    """Compares parts with upright copies of what they are a part of.
+def same_picture(copies: Copies) -> list[tuple[int, int]]:
+    """Returns pairs of parts and the upright copies of what they are part of.
 
     The neighbours of a crop may name one copy of its picture and leave out
     another, and a group needs an image that is paired with all others. The
     first copies are enough for that, see `MOST_PAIRS`.
+
+    Args:
+        copies: The pairs that are known; none of them is returned.
     """
     upright = defaultdict(set)
     for (first, second), copy in copies.items():
@@ -344,7 +369,4 @@ def _of_same_picture(
                     for more in some.get(other, ())
                     if more != one
                 }
-    missing = sorted(wanted - set(copies))
-    found = _upright(small, missing)
-    rest = [pair for pair in missing if pair not in found]
-    return found | _parts(measured, rest, stream)
+    return sorted(wanted - set(copies))

@@ -131,19 +131,37 @@ def find(
         stream: Where the progress is shown; None is standard error.
         stages: What keeps the comparisons; None keeps nothing.
     """
-    alike = _alike(measured, apart)
-    rows, node = np.unique(alike, return_inverse=True)
+    alike = first_of_equal(measured.pixels_sha256, apart)
+    rows = np.unique(alike)
     found = copies.find(measured, rows, alike[nearest[rows]], stream, stages)
     if apart is not None:
         found |= _equal(measured, rows)
+    group = grouped(alike, found, apart)
+    return described(measured, group, Relations(measured, alike, found))
+
+
+def grouped(
+    alike: np.ndarray, found: Copies, apart: np.ndarray | None = None
+) -> np.ndarray:
+    """Groups rows by the pairs that are copies of each other.
+
+    Args:
+        alike: int64 [N], see `first_of_equal`.
+        found: The pairs of copies among the first ones of equal pixels.
+        apart: int64 [A, 2], pairs of rows that are no copies.
+
+    Returns:
+        int64 [N], the group of each row, or −1.
+    """
+    rows, node = np.unique(alike, return_inverse=True)
+    if apart is not None:
         apart = node[np.asarray(apart, np.int64).reshape(-1, 2)]
     pairs = np.array(list(found), np.int64).reshape(-1, 2)
     strength = np.array([copy.agreement for copy in found.values()])
     group = duplicate_groups.group(
         np.searchsorted(rows, pairs), apart, len(rows), strength
     )[node]
-    group = _with_equal_rows(group, node)
-    return _described(measured, group, Relations(measured, alike, found))
+    return _with_equal_rows(group, node)
 
 
 def crossed(
@@ -192,16 +210,22 @@ def leaks(measured: Measured, found: Duplicates) -> list[Leak]:
     ]
 
 
-def _alike(measured: Measured, apart: np.ndarray | None) -> np.ndarray:
+def first_of_equal(
+    digests: Sequence[str], apart: np.ndarray | None = None
+) -> np.ndarray:
     """Returns the first row of equal pixels for each row, int64 [N].
 
     Rows that are to be apart from others stand for themselves.
+
+    Args:
+        digests: The hash of each row's pixels.
+        apart: int64 [A, 2], pairs of rows.
     """
     alone = set() if apart is None else set(np.asarray(apart).ravel().tolist())
     first: dict[str, int] = {}
     return np.array([
         row if row in alone else first.setdefault(digest, row)
-        for row, digest in enumerate(measured.pixels_sha256)
+        for row, digest in enumerate(digests)
     ], np.int64)  # fmt: skip
 
 
@@ -240,10 +264,16 @@ def _members(group: np.ndarray) -> list[list[int]]:
     return list(members.values())
 
 
-def _described(
+def described(
     measured: Measured, group: np.ndarray, relations: Relations
 ) -> Duplicates:
-    """Chooses the rows to keep, and says what the others are to them."""
+    """Chooses the rows to keep, and says what the others are to them.
+
+    Args:
+        measured: The N images.
+        group: int64 [N], the group of each row, or −1.
+        relations: How they are copies of each other.
+    """
     keep = np.ones(len(measured), bool)
     kind = [""] * len(measured)
     for members in _members(group):

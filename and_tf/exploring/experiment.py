@@ -26,7 +26,7 @@ from and_tf.exploring import (
 from and_tf.exploring.clusters import Clusters, Kept
 from and_tf.exploring.config import HDBSCAN, ExploreConfig
 from and_tf.exploring.directory import ExploreDirectory
-from and_tf.exploring.duplicates import Duplicates
+from and_tf.exploring.duplicates import Duplicates, Leak
 from and_tf.exploring.encoder import ImageEncoder
 from and_tf.exploring.labelling import Labels
 from and_tf.exploring.measured import Measured
@@ -170,6 +170,11 @@ class Exploration:
         forms = ("f", 2), ("i", 2), ("f", 1)
         inputs = rows, count, _TEMPERATURE
         return Nearest(*self.stages.get(stage, inputs, forms, search))
+
+    @functools.cached_property
+    def leaks(self) -> list[Leak]:
+        """The images that are in the reference, too."""
+        return duplicates.leaks(self.images, self.duplicates)
 
     @functools.cached_property
     def isolation(self) -> np.ndarray:
@@ -345,11 +350,21 @@ def check(config: ExploreConfig, directory: ExploreDirectory) -> list[Folder]:
             f"{walking.utf8(str(directory.path))}, which is a file."
         )
     paths.check_output("output", directory.path)
-    folders = [_folder("images", config.images, "")]
+    folders = [_folder("images", config.images, "", directory.path)]
     if config.reference:
         folders.append(
-            _folder("reference", config.reference, measured.REFERENCE)
+            _folder(
+                "reference",
+                config.reference,
+                measured.REFERENCE,
+                directory.path,
+            )
         )
+        if _below(config.images, config.reference) is not None:
+            raise InputError(
+                "Expected a folder of other images for --reference. Received: "
+                f"{walking.utf8(config.reference)}, which has all of --images."
+            )
     names = folders[0].names
     labelling.read(
         config.labels, names, [p.folder for p in places.of_files(names)]
@@ -359,13 +374,33 @@ def check(config: ExploreConfig, directory: ExploreDirectory) -> list[Folder]:
     return folders
 
 
-def _folder(flag: str, root: str, split: str) -> Folder:
+def _below(path: str | os.PathLike[str], root: str) -> walking.Parts | None:
+    """Returns the parts of a path below a folder; None if it is elsewhere."""
+    path, root = os.path.realpath(path), os.path.realpath(root)
+    if os.path.commonpath([path, root]) != root:
+        return None
+    relative = os.path.relpath(path, root)
+    return () if relative == os.curdir else tuple(relative.split(os.sep))
+
+
+def _folder(
+    flag: str, root: str, split: str, output: os.PathLike[str]
+) -> Folder:
+    """Lists the images of a folder, but those of the page in its output."""
     if not os.path.isdir(root):
         raise InputError(
             f"Expected a folder of images for --{flag}. Received: "
             f"{walking.utf8(root)}, which is no folder."
         )
+    own = _below(output, root)
+    if own == ():
+        raise InputError(
+            f"Expected another directory for --output than --{flag}. Received "
+            f"{walking.utf8(root)} for both. Give one below it, for instance."
+        )
     found = walking.walk(root)
+    if own is not None:
+        found = _without(found, own)
     if not found.images:
         told = "; ".join(walking.summaries(found.skipped)) or "none"
         raise InputError(
@@ -373,6 +408,15 @@ def _folder(flag: str, root: str, split: str) -> Folder:
             f"{told}."
         )
     return Folder(root, split, found)
+
+
+def _without(found: walking.Found, folder: walking.Parts) -> walking.Found:
+    """Leaves out all that lies in a folder."""
+    start = walking.utf8(os.path.join(*folder, ""))
+    return walking.Found(
+        tuple(p for p in found.images if p[: len(folder)] != folder),
+        tuple(bad for bad in found.skipped if not bad[0].startswith(start)),
+    )
 
 
 def kept_clusters(

@@ -86,7 +86,7 @@ def callbacks(
     # 4. The last change of the head, so that it is evaluated and recorded.
     # 5. The evaluation, so that its figures are recorded.
     # 6. The recorder, so that nothing is shown that is not recorded.
-    # 7. TensorBoard and the console, which people watch.
+    # 7. TensorBoard, a tracker and the console, which people watch.
     return [
         *rounds,
         Speed(train_split.size, steps, first_step),
@@ -101,6 +101,7 @@ def callbacks(
         ),
         recorder,
         *([training.board] if training.board else []),
+        *([training.tracker.callback] if training.tracker else []),
         Progress(
             plan.epochs,
             steps,

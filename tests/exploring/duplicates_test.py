@@ -44,7 +44,7 @@ def edited(tmp_path_factory):
     copies = {
         0: ("resized", tiles[0].resize((150, 150)), {}),
         9: ("recompressed", tiles[9], {"quality": 40}),
-        8: ("mirrored", tiles[8].transpose(turn.FLIP_LEFT_RIGHT), {}),
+        8: ("mirrored", _mirrored(tiles[8]), {}),
         3: ("rotated 90", tiles[3].transpose(turn.ROTATE_270), {}),
         4: ("rotated 180", tiles[4].transpose(turn.ROTATE_180), {}),
         12: ("rotated 270", tiles[12].transpose(turn.ROTATE_90), {}),
@@ -54,6 +54,8 @@ def edited(tmp_path_factory):
             {"exif": turned},
         ),
         10: ("cropped", tiles[10].crop((30, 10, 290, 270)), {}),
+        # A part that is mirrored, too.
+        6: ("cropped", _mirrored(tiles[6].crop((40, 20, 310, 290))), {}),
         14: ("edited", ImageEnhance.Color(tiles[14]).enhance(0), {}),
         15: ("edited", _watermarked(tiles[15]), {}),
     }  # fmt: skip
@@ -63,6 +65,10 @@ def edited(tmp_path_factory):
     kinds = {number: kind for number, (kind, _, _) in copies.items()}
     found = photographs.measure(root, root / "store")
     return found, {**kinds, 11: "exact"}
+
+
+def _mirrored(image: Image.Image) -> Image.Image:
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 
 
 def _watermarked(image: Image.Image) -> Image.Image:
@@ -100,7 +106,7 @@ def test_pairs_that_the_user_marked_stay_apart(edited, tmp_path):
     found = _find(measured, apart=apart)
     for name in ("00.png", "00_copy.jpg", "11.png", "11_copy.png"):
         assert found.group[measured.file.index(name)] == -1
-    assert found.group.max() + 1 == 9
+    assert found.group.max() + 1 == 10
     path.write_text("file,second\n00.png,00_copy.jpg\n")
     with pytest.raises(InputError, match="no column 'other_file'"):
         marked.read_apart(path, measured)
