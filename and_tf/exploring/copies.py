@@ -39,8 +39,8 @@ MOST_PAIRS = 32
 # a form or a frame of a fixed camera, is left to its neighbours.
 _MOST_IN_VAIN = 512
 NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
-# Of parts. Quarter turns would take four times as long, and the embeddings name
-# few of them as neighbours.
+# Of parts: as they are, and mirrored. Rotations would take more than twice as
+# long, and of 300 such crops the neighbours name the original of 78 %.
 _TURNED_PARTS = (0, 1)
 _VERSION = 3  # To be raised when other pairs are found in the same images.
 _PIECE = 1024  # Candidates that are verified at a time.
