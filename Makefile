@@ -15,7 +15,7 @@ WORKERS ?= 2
 GPU ?=
 CUDA := $(if $(GPU),$(VENV)/installed-gpu)
 
-.PHONY: demo demo-pretrained test lint bench docs page lock clean
+.PHONY: demo demo-pretrained test test-beam lint bench docs page lock clean
 
 # Trains on CIFAR-10 for about ten minutes on two cores. A second call goes on
 # with an interrupted run, or shows a finished one.
@@ -30,6 +30,13 @@ demo-pretrained: $(VENV)/installed-weights $(CUDA)
 
 test: $(VENV)/installed-dev $(VENV)/installed-docs $(CUDA)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# The tests of export.beam, in an environment of their own: Apache Beam wants
+# older versions of protobuf, Pillow and pyarrow than the other tests run with.
+test-beam:
+	@$(MAKE) --no-print-directory VENV=$(VENV)-beam \
+	  $(VENV)-beam/installed-dev-beam
+	$(VENV)-beam/bin/python -m pytest tests/export/beam
 
 # Style and types, as before each commit where pre-commit is installed.
 lint: $(VENV)/installed-dev
@@ -111,4 +118,4 @@ $(VENV)/installed-%: requirements-%.txt requirements.txt | $(BIN)/python
 	$(install)
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-beam

@@ -10,7 +10,10 @@ from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
-_EXTRAS = ("gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore")
+_EXTRAS = (
+    "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore", "data",
+    "beam", "track",
+)  # fmt: skip
 
 
 class RequirementsHook(MetadataHookInterface):

@@ -20,9 +20,10 @@ __version__ = "0.1.0"
 # hides messages for TensorFlow's own developers; set the variable to 0 to see
 # all of them. When several processes train together, errors are hidden too,
 # since TensorFlow prints pages of them as soon as one process ends.
-os.environ.setdefault(
-    "TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG") else "2"
+_SEVERAL = os.environ.get("TF_CONFIG") or (
+    os.environ.get("SLURM_STEP_NUM_TASKS", "1") != "1"
 )
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if _SEVERAL else "2")
 
 # The module and attribute that define each name; a package has no attribute.
 # Type checkers read the same names from __init__.pyi.

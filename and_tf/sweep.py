@@ -16,6 +16,13 @@ Examples:
         python -m and_tf.sweep --flagfile=configs/small_cifar10.flags \\
             --vary=rounds=1,2,4 --sweep_dir=sweeps/rounds --list
 
+    Write them as a job array of Slurm, and later the table of what it did:
+        python -m and_tf.sweep --flagfile=configs/small_cifar10.flags \\
+            --vary=rounds=1,2,4 --sweep_dir=sweeps/rounds \\
+            --dry_run --format=slurm
+        python -m and_tf.sweep --flagfile=configs/small_cifar10.flags \\
+            --vary=rounds=1,2,4 --sweep_dir=sweeps/rounds --table
+
 Every other flag of and_tf.train holds for all runs; with --command=cluster,
 every flag of and_tf.cluster. Each run has an ordinary run directory,
 <sweep_dir>/<flag=value,…>/seed_<s>/, and a process of its own, which prints to
@@ -43,7 +50,7 @@ from typing import Any
 from and_tf import figures
 from and_tf.distribution import nvidia
 from and_tf.figures.comparison import Series
-from and_tf.sweeping import command, grid, table
+from and_tf.sweeping import command, grid, job_files, table
 from and_tf.sweeping.gpu_slots import GpuSlots
 from and_tf.sweeping.grid import SweepRun
 from and_tf.sweeping.metrics import (
@@ -118,6 +125,39 @@ class SweepConfig(FlagConfig):
         False,
         "Print each run and how far it is, and do nothing.",
     )
+    dry_run: bool = option(
+        Group.SWEEP,
+        False,
+        "Write the runs as jobs into --sweep_dir, by --format, and start none.",
+    )
+    format: str = option(
+        Group.SWEEP,
+        "commands",
+        "What --dry_run writes: commands, a shell script of one line a run; "
+        "slurm, the script of a job array; or ray, a Python program that "
+        "gives the runs to Ray.",
+        choices=tuple(job_files.FORMATS),
+    )
+    table: bool = option(
+        Group.SWEEP,
+        False,
+        "Write the tables and the plot of the runs that are done, whoever did "
+        "them, and start none.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.format != "commands" and not self.dry_run:
+            raise InputError(
+                "Expected --format only with --dry_run. Received: "
+                f"{self.format}."
+            )
+        given = [n for n in ("list", "dry_run", "table") if getattr(self, n)]
+        if len(given) > 1:
+            raise InputError(
+                "Expected one of --list, --dry_run and --table. Received: "
+                f"--{' and --'.join(given)}."
+            )
 
 
 def main(config: SweepConfig) -> None:
@@ -131,6 +171,12 @@ def main(config: SweepConfig) -> None:
     grid.check_directories(runs)
     if config.list:
         _list(runs)
+        return
+    if config.dry_run:
+        _write_jobs(config, directory, runs)
+        return
+    if config.table:
+        _tabulate(directory, runs)
         return
     # Signals are heard until the tables are written, so that a signal never
     # ends this process while a training begins, runs or ends.
@@ -169,6 +215,28 @@ def _slots(config: SweepConfig, runs: Sequence[SweepRun]) -> GpuSlots:
             "spread over. Received none."
         )
     return slots
+
+
+def _write_jobs(
+    config: SweepConfig, directory: pathlib.Path, runs: Sequence[SweepRun]
+) -> None:
+    gpus = (config.gpus_per_run or 1) / config.runs_per_gpu
+    path = job_files.write(config.format, directory, runs, gpus)
+    print(f"wrote {len(runs)} runs to {path}")
+
+
+def _tabulate(directory: pathlib.Path, runs: Sequence[SweepRun]) -> None:
+    outcomes = [outcome_of(run.path) for run in runs]
+    done = sum(bool(outcome.result) for outcome in outcomes)
+    if not done:
+        raise InputError(
+            "Expected at least one run with its result.json with --table. "
+            f"Received: none of {len(runs)} in {directory}. --list says how "
+            "far each is."
+        )
+    _conclude(directory, _write(directory, runs))
+    if done < len(runs):
+        print(f"{len(runs) - done} of {len(runs)} runs are not done.")
 
 
 def _list(runs: Sequence[SweepRun]) -> None:

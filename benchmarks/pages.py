@@ -1,8 +1,9 @@
 """Write the pages of this directory from the files of figures.
 
 RESULTS.md has trained runs beside what was published, SPEED.md this project
-beside others, GPU.md what cards gave. Whatever adds figures writes its pages
-anew; tests hold the committed pages to the committed figures.
+beside others, GPU.md what cards gave, LOAD.md an exported model under load.
+Whatever adds figures writes its pages anew; tests hold the committed pages to
+the committed figures.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from and_tf.utils import atomic_files
 from benchmarks import registry, result_files, results_page
 from benchmarks.gpu import page as gpu_page
 from benchmarks.harness import record
+from benchmarks.load import page as load_page
 from benchmarks.paper import paper_rows
 from benchmarks.speed import page as speed_page
 from benchmarks.speed import plot
@@ -34,11 +36,18 @@ def speed_text(place: pathlib.Path) -> str:
     return speed_page.render(record.read_all(place, registry.BY_NAME))
 
 
+def load_text(place: pathlib.Path) -> str:
+    """Return LOAD.md, from the directory of loads' files."""
+    return load_page.render(record.read_all(place))
+
+
 SPEED = record.RESULTS / "speed"
+LOAD = record.RESULTS / "load"
 PAGES = {
     "RESULTS.md": (results_text, record.RESULTS),
     "GPU.md": (gpu_text, record.RESULTS),
     "SPEED.md": (speed_text, SPEED),
+    "LOAD.md": (load_text, LOAD),
 }
 
 

@@ -4,7 +4,8 @@ Comparisons run in the order in which they stand here and on the page. The
 programs beside this file, such as `benchmarks.inference`, measure comparisons
 whose sizes or whose run their flags name; these have no file and no page. What
 `benchmarks.gpu` measures are whole trainings, which are taken up again after an
-interruption: `benchmarks.gpu.levels` names them.
+interruption: `benchmarks.gpu.levels` names them. `benchmarks.load` compares
+nothing: it measures one model under several loads.
 """
 
 from __future__ import annotations

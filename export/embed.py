@@ -10,6 +10,11 @@ Examples:
         python -m export.embed --model=exported/encoder.tflite \\
             --images='photos/**/*.jpg' --output=photos.csv
 
+    The test images of a table of paths, whose table has their paths:
+        python -m export.embed --model=exported/encoder.tflite \\
+            --images=data:manifest/test --data_dir=photos.csv \\
+            --output=photos.parquet
+
     The test images of CIFAR-10, with a SavedModel:
         python -m export.embed --model=exported/cifar10 \\
             --images=tfds:cifar10/test --output=cifar10.parquet
@@ -49,7 +54,9 @@ class EmbedConfig(FlagConfig):
         Group.DATA,
         "",
         "Images to embed: a folder, an image file, a quoted pattern such as "
-        "'photos/**/*.jpg', an .npz file, or tfds:<data set>/<split>.",
+        "'photos/**/*.jpg', an .npz file, tfds:<data set>/<split>, or "
+        "data:<dataset>/<split> with --data_dir, for a --dataset of "
+        "and_tf.train such as manifest or webdataset.",
         required="a folder, a file, a pattern or tfds:<data set>/<split>",
         path=True,
     )
@@ -71,15 +78,20 @@ class EmbedConfig(FlagConfig):
     data_dir: str = option(
         Group.DATA,
         "",
-        "Directory where TFDS keeps its data sets. If empty, it is TFDS' own "
-        "default.",
+        "Directory where TFDS keeps its data sets, or the file, directory or "
+        "pattern of --images=data:…. If empty, it is TFDS' own default.",
         path=True,
     )
     label_key: str = option(
         Group.DATA,
         "",
-        "Label to write beside the embeddings, where a data set of TFDS has "
-        "several.",
+        "Label to write beside the embeddings, where a data set has several.",
+    )
+    image_key: str = option(
+        Group.DATA,
+        "",
+        "Feature, column or array of images with --images=data:…. If empty, "
+        "it is found by its usual names.",
     )
 
 
@@ -93,7 +105,7 @@ def main(config: EmbedConfig) -> None:
 
     encoder = encoders.load(config.model)
     source = sources.open_source(
-        config.images, config.data_dir, config.label_key
+        config.images, config.data_dir, config.label_key, config.image_key
     )
     result = extraction.extract(
         encoder,

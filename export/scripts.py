@@ -38,3 +38,23 @@ def search() -> None:
 def client() -> None:
     """Runs `and-client`."""
     run_as_main("export.client")
+
+
+def beam_embed() -> None:
+    """Runs `and-beam-embed`."""
+    run_as_main("export.beam.embed")
+
+
+def beam_neighbours() -> None:
+    """Runs `and-beam-neighbours`."""
+    run_as_main("export.beam.neighbours")
+
+
+def beam_duplicates() -> None:
+    """Runs `and-beam-duplicates`."""
+    run_as_main("export.beam.duplicates")
+
+
+def beam_assign() -> None:
+    """Runs `and-beam-assign`."""
+    run_as_main("export.beam.assign")

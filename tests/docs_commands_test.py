@@ -75,13 +75,13 @@ class Command(NamedTuple):
     def too_much(self) -> bool:
         """Whether only its flags are read.
 
-        Benchmarks and the tests' own programs take minutes, and neither a GPU
-        nor several machines are here.
+        Benchmarks and the tests' own programs take minutes, neither a GPU nor
+        several machines are here, and the tests of readers make their data.
         """
         return (
             self.module not in _SHORT
             or bool(self.setting)
-            or self.page == "gpus.md"
+            or self.page in ("gpus.md", "data.md")
         )
 
 
@@ -137,6 +137,11 @@ def test_other_commands_name_what_is_there():
         elif program == "docker":
             for name in re.findall(r"=/serving/(\S+)", line):
                 assert (ROOT / "export" / "serving" / name).is_file(), line
+            for name in re.findall(r" -f (\S+)", line):
+                assert (ROOT / name).is_file(), line
+        elif program in ("kubectl", "python", "sbatch"):
+            (name,) = re.findall(r"docs/examples/\S+", line)
+            assert (ROOT / name).is_file(), line
         else:
             assert program in ("tensorboard", "source"), line
 
@@ -188,7 +193,7 @@ def test_they_run_one_after_another(place, monkeypatch, capsys):
 def _run(command: Command) -> None:
     """Runs a command, cut down."""
     arguments = command.arguments
-    short = _SHORT[command.module]
+    short = "" if "--dry_run" in arguments else _SHORT[command.module]
     begins = ("--weights=", "--encoder=runs/", "--flagfile=configs/pretrained.")
     if any(a.startswith(begins) for a in arguments):
         short = _PRETRAINED

@@ -19,7 +19,7 @@ from sklearn.datasets import load_digits
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
-PLACES = "and_tf|export|benchmarks|configs|docs|notebooks|tests"
+PLACES = "and_tf|export|benchmarks|configs|docs|examples|notebooks|tests"
 
 
 def read(page: pathlib.Path) -> str:

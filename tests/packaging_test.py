@@ -21,10 +21,14 @@ from tests.build_test import FILES, targets_of
 
 ROOT = pathlib.Path(__file__).parents[1]
 EXTRAS = (
-    "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore",
+    "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore", "data",
+    "beam", "track",
 )  # fmt: skip
-# Used where they are installed; three are the extra onnx, one is explore.
-OPTIONAL = {"pillow-heif", "umap-learn", "onnx", "onnxruntime", "tf2onnx"}
+# Used where they are installed: of the extras onnx, explore, data and track.
+OPTIONAL = {
+    "pillow-heif", "umap-learn", "onnx", "onnxruntime", "tf2onnx",
+    "array-record", "datasets", "mlflow-skinny", "wandb",
+}  # fmt: skip
 
 # Calls installed commands, given as JSON, each in a fork of its own that
 # writes to a file of its own; prints their exit codes.

@@ -24,10 +24,15 @@ FLOORS = (
     ("export.embeddings",),
     ("export.serving",),
     ("and_tf.exploring",),
+    ("export.beam",),
     ("and_tf",),
     ("export mains",),
 )
 MAINS = {
+    "export.beam.assign",
+    "export.beam.duplicates",
+    "export.beam.embed",
+    "export.beam.neighbours",
     "export.client",
     "export.embed",
     "export.keras_model",

@@ -82,6 +82,36 @@ def test_spread_over_gpus_needs_a_number_of_them(tmp_path):
     assert "of the 2 there are, that each run is spread over" in err
 
 
+def test_jobs_are_written_and_what_others_did_is_tabulated(tmp_path, capsys):
+    sweep = tmp_path / "s"
+    flags = [*OPTIONS, "--vary=rounds=1,2", f"--sweep_dir={sweep}"]
+    mains.run("and_tf.sweep", [*flags, "--dry_run", "--format=slurm"])
+    assert f"wrote 2 runs to {sweep}/array.slurm" in capsys.readouterr().out
+    assert [path.name for path in sweep.iterdir()] == ["array.slurm"]
+    with pytest.raises(SystemExit):
+        mains.run("and_tf.sweep", [*flags, "--table"])
+    assert "Received: none of 2 in" in capsys.readouterr().err
+
+    (sweep / "rounds=2" / "seed_0").mkdir(parents=True)
+    text = json.dumps(result(0, 0.5, 0.25, []))
+    (sweep / "rounds=2" / "seed_0" / "result.json").write_text(text)
+    mains.run("and_tf.sweep", [*flags, "--table"])
+    assert "1 of 2 runs are not done." in capsys.readouterr().out
+    rows = (sweep / "table.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[:2] for row in rows] == [["1", ""], ["2", "0"]]
+    assert (sweep / "plot.png").is_file()
+
+
+def test_only_one_of_what_starts_no_run_is_taken(tmp_path, capsys):
+    for flags, message in (
+        (["--format=ray"], "only with --dry_run. Received: ray."),
+        (["--list", "--table"], "Received: --list and --table."),
+    ):
+        with pytest.raises(SystemExit):
+            mains.run("and_tf.sweep", [*flags, f"--sweep_dir={tmp_path}"])
+        assert message in capsys.readouterr().err
+
+
 # Stands in for a training; the first three wait to be told to go on.
 TRAINING = """
 import json, os, pathlib, sys, time

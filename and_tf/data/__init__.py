@@ -11,21 +11,25 @@ Examples:
 
 from __future__ import annotations
 
+import importlib
 import math
-from typing import TYPE_CHECKING
 
 from and_tf.data.in_memory import hold
 from and_tf.data.labels import renumbered
+from and_tf.data.named import read_tfds_split
+from and_tf.data.readers.reader import Reader
+from and_tf.data.request import Request
 from and_tf.data.split import ImageData, Split, subset
 from and_tf.data.verifying import verified
+from and_tf.utils.dataset_names import kind_of
 from and_tf.utils.errors import InputError
-
-if TYPE_CHECKING:
-    import tensorflow_datasets as tfds
 
 __all__ = [
     "ImageData",
+    "Reader",
+    "Request",
     "Split",
+    "find",
     "load",
     "read_tfds_split",
     "resolve_image_size",
@@ -33,12 +37,6 @@ __all__ = [
 
 MEMORY_LIMIT = 4 * 2**30  # Bytes.
 
-# The training and the test split of data sets for which they are not "train"
-# and "test", or "train" and "validation" where there is no "test".
-_SPLITS = {
-    "imagenet2012": ("train", "validation"),  # Its test split has no labels.
-    "stl10": ("train+unlabelled", "test"),
-}
 _LARGEST_OWN_SIZE = 96
 _USUAL_SIZE = 224
 
@@ -49,6 +47,8 @@ def load(
     *,
     image_size: int = 0,
     label_key: str = "",
+    image_key: str = "",
+    split_key: str = "",
     train_split: str = "",
     test_split: str = "",
     max_train_examples: int = 0,
@@ -64,15 +64,19 @@ def load(
     for training, or to the size that the images share if that is smaller.
 
     Args:
-        name: The name of a TFDS data set, or "folder" or "digits".
-        data_dir: The folder of images, or the directory in which TFDS keeps
-            its data; None takes the default of TFDS.
+        name: The name of a TFDS data set, a kind of files such as "folder" or
+            "manifest", "huggingface:NAME", or "module:function".
+        data_dir: The file, folder or pattern of images, or the directory in
+            which TFDS or `datasets` keeps its data; None takes its default.
         image_size: Side of the images that the encoder will see, in pixels. 0
             takes the images' own shorter side if they share one of at most 96
             pixels, and 224 otherwise.
-        label_key: The name of the label to use if a TFDS data set has several.
+        label_key: The feature, column or array of labels; "" finds it.
+        image_key: The same for images, or for their paths.
+        split_key: The same for splits, which a table may have as a column.
         train_split: The training split in the notation of TFDS, such as
-            "train[:10%]", or the training folder; "" takes the usual one.
+            "train[:10%]", or the training folder, or the name that its kind
+            has for it; "" takes the usual one.
         test_split: The test split, in the same notation as `train_split`.
         max_train_examples: The size of the random subset of the training
             split to keep; 0 keeps all images.
@@ -89,8 +93,17 @@ def load(
         InputError: If there is no such data set, split or label, or the data
             cannot be found or read.
     """
-    data = _read(name, data_dir, label_key, train_split, test_split)
-    data = renumbered(data)
+    data = find(
+        Request(
+            dataset=name,
+            data_dir=data_dir,
+            label_key=label_key,
+            image_key=image_key,
+            split_key=split_key,
+            train_split=train_split,
+            test_split=test_split,
+        )
+    )
     train = subset(data.train, max_train_examples, seed)
     size = resolve_image_size(image_size, train)
     train = _held(train, size, round(size * 8 / 7), memory_limit)
@@ -115,99 +128,20 @@ def resolve_image_size(image_size: int, train: Split) -> int:
     return own if own <= _LARGEST_OWN_SIZE else _USUAL_SIZE
 
 
-def read_tfds_split(
-    name: str,
-    split: str,
-    data_dir: str | None = None,
-    label_key: str = "",
-    *,
-    prepared: bool = False,
-) -> Split:
-    """Makes a streamed split of a data set of TFDS; nothing is decoded yet.
+def find(request: Request) -> ImageData:
+    """Finds a data set by its kind; nothing is decoded yet.
 
     Args:
-        name: The name of a TFDS data set, with or without a config and a
-            version.
-        split: The split in the notation of TFDS, such as "test[:10%]".
-        data_dir: The directory in which TFDS keeps its data; None takes the
-            default of TFDS.
-        label_key: The name of the feature that holds the labels; "" finds it.
-        prepared: True requires that the data set is prepared already. False
-            prepares it if it is not.
+        request: What the user asks for.
 
     Raises:
-        InputError: If there is no such data set, split or label, or the data
-            cannot be obtained.
+        InputError: If there is no such data set, or a flag is given that its
+            kind does not read.
     """
-    from and_tf.data import from_tfds
-
-    builder = _open_tfds(name, data_dir, prepared)
-    return from_tfds.read(builder, split, label_key)
-
-
-def _read(
-    name: str,
-    data_dir: str | None,
-    label_key: str,
-    train_split: str,
-    test_split: str,
-) -> ImageData:
-    """Finds the data set of this name; nothing is decoded yet."""
-    from and_tf.data import digits, folder
-
-    if name == "folder" and not label_key:
-        return folder.read(data_dir, train_split, test_split)
-    if name == "digits" and not (label_key or train_split or test_split):
-        return digits.read()
-    if name in ("folder", "digits"):
-        raise InputError(
-            f"Expected --dataset={name} without --label_key"
-            f"{', as sub-folders are its labels' if name == 'folder' else ''}"
-            f"{', --train_split, --test_split' if name == 'digits' else ''}. "
-            "Received one of them. Leave it out."
-        )
-    return _read_tfds(name, data_dir, label_key, train_split, test_split)
-
-
-def _read_tfds(
-    name: str,
-    data_dir: str | None,
-    label_key: str,
-    train_split: str,
-    test_split: str,
-) -> ImageData:
-    from and_tf.data import from_tfds
-
-    builder = _open_tfds(name, data_dir)
-    usual_train, usual_test = _SPLITS.get(builder.name, ("train", ""))
-    if not test_split:
-        found = [s for s in ("test", "validation") if s in builder.info.splits]
-        test_split = usual_test or (found[0] if found else "")
-    train = from_tfds.read(builder, train_split or usual_train, label_key)
-    test = None
-    if test_split:
-        test = from_tfds.read(builder, test_split, label_key)
-    return ImageData(name, train, test)
-
-
-def _open_tfds(
-    name: str, data_dir: str | None, prepared: bool = False
-) -> tfds.core.DatasetBuilder:
-    """Opens a data set of TFDS, and prepares it first if necessary."""
-    from and_tf.data import cifar10
-    from and_tf.data.builder import download, open_builder
-
-    prepare = cifar10.prepare if name == "cifar10" else download
-    if prepared:
-        prepare = _refuse
-    return open_builder(name, data_dir, prepare)
-
-
-def _refuse(builder: tfds.core.DatasetBuilder) -> None:
-    raise InputError(
-        f"Expected {builder.name} prepared in {builder.data_dir}. Received: "
-        "nothing there. Name its directory with --data_dir."
-    )
+    kind = kind_of(request.dataset)
+    request.check(kind)
+    loader = importlib.import_module(kind.module)
+    return renumbered(loader.load(request))
 
 
 def _held(

@@ -12,6 +12,7 @@ import urllib.parse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from and_tf.utils.dataset_names import KINDS, WHAT_CAN_BE_GIVEN
 from and_tf.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -140,13 +141,10 @@ def _unknown(name: str, error: Exception) -> str:
             f"which it says: {_brief(error)}."
         )
     close = difflib.get_close_matches(
-        name.lower(), [*known, "folder", "digits"], cutoff=0.5
+        name.lower(), [*known, *KINDS], cutoff=0.5
     )
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    return (
-        "Expected a data set of TFDS, or folder or digits as --dataset. "
-        f"Received: {name!r}.{hint}"
-    )
+    return f"Expected --dataset: {WHAT_CAN_BE_GIVEN}. Received: {name!r}.{hint}"
 
 
 def _brief(error: Exception) -> str:

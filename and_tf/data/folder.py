@@ -17,11 +17,17 @@ from and_tf.data import (
     walking,
 )
 from and_tf.data.image_depth import NARROW
+from and_tf.data.request import Request
 from and_tf.data.split import ImageData, Seed, Split, Stream, shuffled_numbers
 from and_tf.data.walking import Parts, Skipped, composed, summaries, utf8
 from and_tf.utils.errors import InputError
 
 _DEEP_SAMPLE = 16  # The number of 16-bit images whose values are examined.
+
+
+def load(request: Request) -> ImageData:
+    """Makes the splits that a user asks for, see `read`."""
+    return read(request.data_dir, request.train_split, request.test_split)
 
 
 def read(
@@ -51,11 +57,11 @@ def read(
     layout = split_folders.find(data_dir, train_split, test_split)
     roots = [root for root in (layout.train, layout.test) if root]
     checked = [_Checked(data_dir, root) for root in roots]
-    classes = _classes(parts for c in checked for parts in c.paths)
+    classes = classes_of(parts for c in checked for parts in c.paths)
     splits = [one.split(classes) for one in checked]
     remarks = (
         *layout.remarks,
-        *_inner_splits(c.paths for c in checked),
+        *inner_splits(c.paths for c in checked),
         *_narrow([file for c in checked for file in c.deep_files()]),
     )
     test = splits[1] if splits[1:] else None
@@ -77,8 +83,8 @@ def read_all(root: str) -> Split:
     if not os.path.isdir(root):
         raise InputError(f"Expected a folder of images. Received: {root!r}.")
     paths, skipped = walking.walk(root)
-    classes = _classes(paths)
-    labels = _labels(paths, classes)
+    classes = classes_of(paths)
+    labels = labels_of(paths, classes)
     names = [os.path.join(*parts) for parts in paths]
     shown = tuple(map(utf8, classes))
     return read_files(root, names, labels, shown, root=root, skipped=skipped)
@@ -172,7 +178,7 @@ class _Checked:
         Args:
             classes: The names of the classes of all splits together, sorted.
         """
-        labels = _labels(self.paths, classes)
+        labels = labels_of(self.paths, classes)
         labelled = bool((labels >= 0).any())
         shapes = {(header.height, header.width) for header in self._headers}
         return Split(
@@ -214,19 +220,19 @@ def _class(parts: Parts) -> str | None:
     return composed(parts[0]) if len(parts) > 1 else None
 
 
-def _classes(paths: Iterable[Parts]) -> list[str]:
+def classes_of(paths: Iterable[Parts]) -> list[str]:
     """Returns the names of the classes of some images, sorted."""
     return sorted({name for parts in paths if (name := _class(parts))})
 
 
-def _labels(paths: Sequence[Parts], classes: Sequence[str]) -> np.ndarray:
+def labels_of(paths: Sequence[Parts], classes: Sequence[str]) -> np.ndarray:
     """Returns the index of each path's class, int64 `[N]`; -1 for none."""
     label_of = {name: label for label, name in enumerate(classes)}
     labels = [label_of.get(_class(parts) or "", -1) for parts in paths]
     return np.array(labels, np.int64)
 
 
-def _inner_splits(splits: Iterable[Sequence[Parts]]) -> Iterator[str]:
+def inner_splits(splits: Iterable[Sequence[Parts]]) -> Iterator[str]:
     """Warns if folders below the classes are named like splits."""
     inner = sorted({
         name

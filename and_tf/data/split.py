@@ -65,6 +65,8 @@ class Stream:
             record.
         refusal: A function of an error of `encoded`, which no longer returns
             all records, that returns the error to raise instead.
+        shown: A function of one record that returns what an error calls it,
+            string `[]`; by default the record itself.
         renumber: int64 `[N]`: the new number of each image, -1 to leave it
             out. None keeps all images and their numbers.
     """
@@ -76,6 +78,7 @@ class Stream:
     raises: bool = False
     names: Callable[[int], str] = str
     refusal: Callable[[Exception], Exception] = lambda error: error
+    shown: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     renumber: np.ndarray | None = None
 
     def __call__(
@@ -99,7 +102,11 @@ class Stream:
             image = self.decode(self.unpack(encoded))
             message = "Expected an image that can be read. Received:"
             with tf.control_dependencies(
-                [tf.debugging.Assert(tf.size(image) > 0, [message, encoded])]
+                [
+                    tf.debugging.Assert(
+                        tf.size(image) > 0, [message, self.shown(encoded)]
+                    )
+                ]
             ):
                 return tf.identity(image), number
 
@@ -140,9 +147,9 @@ class Split:
             no labels at all. May be set to a function, which is called when
             the labels are first read.
         class_names: The name of each class, or None.
-        file_names: The relative path of each image of a folder, by sample
-            number; None for other data sets. Print a path through
-            `walking.utf8`.
+        file_names: The relative path of each image of a folder, or the name
+            that its reader gives it, by sample number; None for data sets of
+            TFDS and for arrays. Print it through `walking.utf8`.
         images: uint8 `[N, H, W, 3]` if the split is held in memory, or None.
             May be set to a function, which is called when the images are first
             read.

@@ -13,7 +13,13 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from and_tf.data.walking import folders_in, has_loose_image, holds_image, utf8
+from and_tf.data.walking import (
+    DISK,
+    Tree,
+    folders_in,
+    has_loose_image,
+    utf8,
+)
 from and_tf.utils.errors import InputError
 
 TRAIN, TEST, VALIDATION = "train", "test", "validation"
@@ -75,7 +81,12 @@ def split_name(name: str) -> SplitName | None:
     return SplitName(kinds.pop(), frozenset(rest))
 
 
-def find(data_dir: str, train_split: str = "", test_split: str = "") -> Layout:
+def find(
+    data_dir: str,
+    train_split: str = "",
+    test_split: str = "",
+    tree: Tree = DISK,
+) -> Layout:
     """Chooses the folder of each split.
 
     If no name is given, a folder for training is searched, and a folder for
@@ -88,13 +99,14 @@ def find(data_dir: str, train_split: str = "", test_split: str = "") -> Layout:
         data_dir: The data directory.
         train_split: The training folder, relative to `data_dir`; "" finds it.
         test_split: The test folder, relative to `data_dir`; "" finds it.
+        tree: The tree that holds the data directory.
 
     Raises:
         InputError: If a given folder does not exist, or if a test folder is
             given and there is no training folder.
     """
     for name in (train_split, test_split):
-        if name and not os.path.isdir(os.path.join(data_dir, name)):
+        if name and not tree.is_folder(os.path.join(data_dir, name)):
             raise InputError(
                 f"Expected the folder of a split in {data_dir}. Received: "
                 f"{name!r}, which is not there."
@@ -103,18 +115,19 @@ def find(data_dir: str, train_split: str = "", test_split: str = "") -> Layout:
         train = os.path.normpath(train_split)
         parent = os.path.dirname(train)
     else:
-        parent = _parent(data_dir)
-        found = _train(folders_in(os.path.join(data_dir, parent)))
+        parent = _parent(data_dir, tree)
+        found = _train(folders_in(os.path.join(data_dir, parent), tree))
         if found is None:
-            return _without_splits(data_dir, test_split)
+            return _without_splits(data_dir, test_split, tree)
         train = os.path.join(parent, found)
     test = os.path.normpath(test_split) if test_split else None
-    test = test or _test(data_dir, parent, train)
-    remarks = tuple(_unused(data_dir, parent, (train, test or train)))
+    test = test or _test(data_dir, parent, train, tree)
+    taken = train, test or train
+    remarks = tuple(_unused(data_dir, parent, taken, tree))
     if not train_split:
-        train = _innermost(data_dir, train)
+        train = _innermost(data_dir, train, tree)
     if test and not test_split:
-        test = _innermost(data_dir, test)
+        test = _innermost(data_dir, test, tree)
     return Layout(train, test, remarks)
 
 
@@ -124,7 +137,7 @@ def _unjoined(word: str) -> tuple[str, ...]:
     return found.groups() if found else (word,)
 
 
-def _parent(data_dir: str) -> str:
+def _parent(data_dir: str, tree: Tree) -> str:
     """Finds the folder that holds the splits, relative to the data directory.
 
     It is the data directory itself, "", or a folder below it, if each folder
@@ -134,9 +147,9 @@ def _parent(data_dir: str) -> str:
     parent = ""
     while True:
         place = os.path.join(data_dir, parent)
-        if _train(folders_in(place)) is not None:
+        if _train(folders_in(place, tree)) is not None:
             return parent
-        inner = _only_folder(place)
+        inner = _only_folder(place, tree)
         if inner is None:
             return ""
         parent = os.path.join(parent, inner)
@@ -164,11 +177,11 @@ def _train(names: list[str]) -> str | None:
     return min(found, key=lambda n: (n != TRAIN, len(found[n]), len(n), n))
 
 
-def _test(data_dir: str, parent: str, train: str) -> str | None:
+def _test(data_dir: str, parent: str, train: str, tree: Tree) -> str | None:
     """Returns the folder of the test split, or of validation, or None."""
     wanted = split_name(os.path.basename(train))
     rest = wanted.rest if wanted else frozenset()
-    names = folders_in(os.path.join(data_dir, parent))
+    names = folders_in(os.path.join(data_dir, parent), tree)
     read = {os.path.join(parent, name): split_name(name) for name in names}
     for kind in (TEST, VALIDATION):
         found = [p for p, s in read.items() if s == (kind, rest) and p != train]
@@ -177,11 +190,11 @@ def _test(data_dir: str, parent: str, train: str) -> str | None:
     return None
 
 
-def _innermost(data_dir: str, split: str) -> str:
+def _innermost(data_dir: str, split: str, tree: Tree) -> str:
     """Descends while a split only holds a folder of its kind: train/train."""
     while True:
         place = os.path.join(data_dir, split)
-        inner = _only_folder(place) or ""
+        inner = _only_folder(place, tree) or ""
         own = split_name(os.path.basename(split))
         said = split_name(inner)
         if not said or not own or said.kind != own.kind:
@@ -189,18 +202,22 @@ def _innermost(data_dir: str, split: str) -> str:
         split = os.path.join(split, inner)
 
 
-def _only_folder(place: str) -> str | None:
+def _only_folder(place: str, tree: Tree) -> str | None:
     """Returns the only sub-folder with images, or None if there is none.
 
     The result is also None if images lie directly in the folder.
     """
     names = [
-        n for n in folders_in(place) if holds_image(os.path.join(place, n))
+        name
+        for name in folders_in(place, tree)
+        if tree.holds_image(os.path.join(place, name))
     ]
-    return None if len(names) != 1 or has_loose_image(place) else names[0]
+    if len(names) != 1 or has_loose_image(place, tree):
+        return None
+    return names[0]
 
 
-def _without_splits(data_dir: str, test_split: str) -> Layout:
+def _without_splits(data_dir: str, test_split: str, tree: Tree) -> Layout:
     """Takes all images for training, and names folders that look like splits.
 
     Raises:
@@ -211,7 +228,7 @@ def _without_splits(data_dir: str, test_split: str) -> Layout:
             f"Expected a folder train in {data_dir} beside {test_split}. "
             "Received none. Name it with --train_split."
         )
-    alike = [name for name in folders_in(data_dir) if split_name(name)]
+    alike = [name for name in folders_in(data_dir, tree) if split_name(name)]
     if not alike:
         return Layout(".")
     remark = (
@@ -223,25 +240,25 @@ def _without_splits(data_dir: str, test_split: str) -> Layout:
 
 
 def _unused(
-    data_dir: str, parent: str, taken: tuple[str, str]
+    data_dir: str, parent: str, taken: tuple[str, str], tree: Tree
 ) -> Iterator[str]:
     """Yields sentences about images beside the splits that are not read."""
     if "." in taken:
         return
     place = os.path.join(data_dir, parent)
-    paths = [os.path.join(parent, name) for name in folders_in(place)]
+    paths = [os.path.join(parent, name) for name in folders_in(place, tree)]
     unused = [
         path
         for path in paths
         if not any(f"{t}{os.sep}".startswith(path + os.sep) for t in taken)
-        and holds_image(os.path.join(data_dir, path))
+        and tree.holds_image(os.path.join(data_dir, path))
     ]
     if unused:
         yield (
             f"{_listed(unused)}: beside the splits, not read. Name other "
             "splits with --train_split and --test_split."
         )
-    if has_loose_image(place):
+    if has_loose_image(place, tree):
         yield f"images directly in {utf8(place)}: beside the splits, not read."
 
 

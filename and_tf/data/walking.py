@@ -10,14 +10,14 @@ import collections
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from and_tf.data import image_endings
 from and_tf.utils.errors import InputError
 
 Parts = tuple[str, ...]
 
-_FILE, _FOLDER, _NOTHING, _SPECIAL = "file", "folder", "nothing", "special"
+FILE, FOLDER, _NOTHING, _SPECIAL = "file", "folder", "nothing", "special"
 UNREADABLE = "that cannot be read"
 _SHOWN = 3  # The number of names in a line.
 _WHY = {
@@ -63,7 +63,61 @@ class Found(NamedTuple):
     skipped: tuple[Skipped, ...]
 
 
-def walk(root: str) -> Found:
+class Tree(Protocol):
+    """A tree of folders and files, on the disk or in an archive."""
+
+    def is_folder(self, path: str) -> bool:
+        """Returns whether a path is that of a folder."""
+
+    def entries(self, folder: str) -> list[tuple[str, str]]:
+        """Returns the names and kinds of a folder's visible entries, sorted.
+
+        Raises:
+            InputError: If the folder cannot be read.
+        """
+
+    def place(self, folder: str) -> object:
+        """Returns what is the same for all paths of one folder."""
+
+    def holds_image(self, folder: str) -> bool:
+        """Returns whether an image file lies anywhere below a folder."""
+
+
+class _Disk:
+    """The `Tree` of this machine's file system."""
+
+    def is_folder(self, path: str) -> bool:
+        return os.path.isdir(path)
+
+    def entries(self, folder: str) -> list[tuple[str, str]]:
+        try:
+            with os.scandir(folder) as entries:
+                return sorted(
+                    (e.name, _kind(e)) for e in entries if not hidden(e.name)
+                )
+        except OSError as error:
+            raise InputError(
+                "Expected a folder that can be read. Received: "
+                f"{utf8(folder)}: {error.strerror}."
+            ) from error
+
+    def place(self, folder: str) -> object:
+        state = os.stat(folder)
+        return state.st_dev, state.st_ino
+
+    def holds_image(self, folder: str) -> bool:
+        for _, folders, files in os.walk(folder):
+            shown = (name for name in files if not hidden(name))
+            if any(map(image_endings.is_readable, shown)):
+                return True
+            folders[:] = [name for name in folders if not hidden(name)]
+        return False
+
+
+DISK: Tree = _Disk()
+
+
+def walk(root: str, tree: Tree = DISK) -> Found:
     """Finds the image files below a folder, in sorted order.
 
     Each name is a sample: a link to a file is an image of its own, even if the
@@ -74,19 +128,20 @@ def walk(root: str) -> Found:
 
     Args:
         root: The path of the folder.
+        tree: The tree that holds it.
 
     Raises:
         InputError: If a folder cannot be read.
     """
     images: list[Parts] = []
     skipped: list[Skipped] = []
-    entered: set[tuple[int, int]] = set()
-    pending: list[tuple[Parts, str]] = [((), _FOLDER)]  # A stack.
+    entered: set[object] = set()
+    pending: list[tuple[Parts, str]] = [((), FOLDER)]  # A stack.
     while pending:
         parts, kind = pending.pop()
-        if kind == _FOLDER:
+        if kind == FOLDER:
             place = os.path.join(root, *parts)
-            found, why = _inside(place, entered, is_root=not parts)
+            found, why = _inside(place, entered, tree, is_root=not parts)
             pending += [((*parts, name), k) for name, k in reversed(found)]
         elif image_endings.is_readable(parts[-1]):
             why = _WHY.get(kind)
@@ -99,33 +154,24 @@ def walk(root: str) -> Found:
     return Found(tuple(images), tuple(skipped))
 
 
-def holds_image(root: str) -> bool:
-    """Returns whether an image file lies anywhere below a folder."""
-    for _, folders, files in os.walk(root):
-        if any(image_endings.is_readable(n) for n in files if not hidden(n)):
-            return True
-        folders[:] = [name for name in folders if not hidden(name)]
-    return False
-
-
-def folders_in(root: str) -> list[str]:
+def folders_in(root: str, tree: Tree = DISK) -> list[str]:
     """Returns the names of the folders directly in a folder, sorted.
 
     Raises:
         InputError: If the folder cannot be read.
     """
-    return [name for name, kind in _entries(root) if kind == _FOLDER]
+    return [name for name, kind in tree.entries(root) if kind == FOLDER]
 
 
-def has_loose_image(root: str) -> bool:
+def has_loose_image(root: str, tree: Tree = DISK) -> bool:
     """Returns whether an image file lies directly in a folder.
 
     Raises:
         InputError: If the folder cannot be read.
     """
     return any(
-        kind == _FILE and image_endings.is_readable(name)
-        for name, kind in _entries(root)
+        kind == FILE and image_endings.is_readable(name)
+        for name, kind in tree.entries(root)
     )
 
 
@@ -135,23 +181,22 @@ def hidden(name: str) -> bool:
 
 
 def _inside(
-    folder: str, entered: set[tuple[int, int]], is_root: bool
+    folder: str, entered: set[object], tree: Tree, is_root: bool
 ) -> tuple[list[tuple[str, str]], str | None]:
     """Returns the entries of a folder, or why it is not entered.
 
     Args:
         folder: The path of the folder.
-        entered: The device and inode of all folders entered so far; this one
-            is added.
+        entered: The places of all folders entered so far; this one is added.
+        tree: The tree that holds the folder.
         is_root: True for the outermost folder, which is always entered.
 
     Returns:
         The names and kinds of the entries, and None; or no entries and a
         reason for `Skipped`.
     """
-    found = _entries(folder)
-    state = os.stat(folder)
-    place = state.st_dev, state.st_ino
+    found = tree.entries(folder)
+    place = tree.place(folder)
     if place in entered:
         return [], _TWICE
     entered.add(place)
@@ -161,30 +206,12 @@ def _inside(
     return found, None
 
 
-def _entries(folder: str) -> list[tuple[str, str]]:
-    """Returns the names and kinds of a folder's visible entries, sorted.
-
-    Raises:
-        InputError: If the folder cannot be read.
-    """
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(
-                (e.name, _kind(e)) for e in entries if not hidden(e.name)
-            )
-    except OSError as error:
-        raise InputError(
-            f"Expected a folder that can be read. Received: {utf8(folder)}: "
-            f"{error.strerror}."
-        ) from error
-
-
 def _kind(entry: os.DirEntry[str]) -> str:
     try:
         if entry.is_dir():
-            return _FOLDER
+            return FOLDER
         if entry.is_file():
-            return _FILE
+            return FILE
         return _NOTHING if entry.is_symlink() else _SPECIAL
     except OSError:  # The entry is a link to itself.
         return _NOTHING

@@ -182,7 +182,7 @@ class ProcessGroup:
                 if not _of_communication(error):
                     raise
                 raise InputError(
-                    f"At least one of the {self.size} processes of TF_CONFIG "
+                    f"At least one of the {self.size} processes of this run "
                     "ended or cannot be reached; its own output says why, if "
                     "it could. The run is kept up to its newest checkpoint: "
                     "start all processes again with --resume."
@@ -190,7 +190,7 @@ class ProcessGroup:
 
 
 def _spans_processes(strategy: tf.distribute.Strategy) -> bool:
-    """Returns whether a strategy spans the processes that TF_CONFIG names."""
+    """Returns whether a strategy spans several processes."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return False
     return bool(strategy.cluster_resolver.cluster_spec())

@@ -7,7 +7,8 @@ import threading
 
 import tensorflow as tf
 
-from and_tf.distribution import tf_config
+from and_tf.distribution import slurm, tf_config
+from and_tf.distribution.tf_config import Cluster
 from and_tf.utils.errors import InputError
 
 
@@ -26,8 +27,8 @@ def build(name: str, communication: str = "auto") -> tf.distribute.Strategy:
             or ring.
 
     Raises:
-        InputError: If this machine does not allow the strategy, or TF_CONFIG is
-            invalid.
+        InputError: If this machine does not allow the strategy, or TF_CONFIG
+            or the variables of Slurm are invalid.
     """
     if name == "auto":
         name = _best()
@@ -37,7 +38,23 @@ def build(name: str, communication: str = "auto") -> tf.distribute.Strategy:
         return tf.distribute.MirroredStrategy(
             cross_device_ops=_cross_device_ops(communication)
         )
+    if slurm.is_set() and not tf_config.is_set():
+        found = slurm.read()
+        return _multi_worker(found, communication, _resolver(found))
     return _multi_worker(tf_config.read(), communication)
+
+
+def of_this_process() -> tf.distribute.Strategy:
+    """Makes the strategy of all GPUs of this process.
+
+    It is TensorFlow's default one if there are fewer than two. TF_CONFIG is
+    not read: nobody waits for other processes.
+    """
+    gpus = tf.config.list_logical_devices("GPU")
+    if len(gpus) < 2:
+        return tf.distribute.get_strategy()
+    # Without their names, it would take the devices that TF_CONFIG lists.
+    return tf.distribute.MirroredStrategy([gpu.name for gpu in gpus])
 
 
 def accelerated(strategy: tf.distribute.Strategy) -> bool:
@@ -88,19 +105,42 @@ def _check_nccl() -> None:
 
 
 def _best() -> str:
-    """Returns the name of the strategy that suits TF_CONFIG and the GPUs."""
-    # TF_CONFIG comes first, since counting GPUs starts TensorFlow's runtime,
+    """Returns the name of the strategy that suits the processes and GPUs."""
+    # Processes come first, since counting GPUs starts TensorFlow's runtime,
     # which then cannot join other processes.
-    if tf_config.is_set():
+    if tf_config.is_set() or slurm.is_set():
         return "multi_worker"
     gpus = len(tf.config.list_logical_devices("GPU"))
     return "mirrored" if gpus > 1 else "default"
 
 
+def _resolver(
+    processes: Cluster,
+) -> tf.distribute.cluster_resolver.ClusterResolver:
+    """Returns what tells TensorFlow of processes that TF_CONFIG does not name.
+
+    `SlurmClusterResolver` itself would number this process anew at each call.
+    """
+    return tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": processes.addresses}),
+        task_type="worker",
+        task_id=processes.index,
+        rpc_layer="grpc",
+    )
+
+
 def _multi_worker(
-    processes: tf_config.Cluster, communication: str
+    processes: Cluster,
+    communication: str,
+    resolver: tf.distribute.cluster_resolver.ClusterResolver | None = None,
 ) -> tf.distribute.MultiWorkerMirroredStrategy:
-    """Makes the strategy of several processes, and joins the others."""
+    """Makes the strategy of several processes, and joins the others.
+
+    Args:
+        processes: The processes.
+        communication: See `build`.
+        resolver: Tells TensorFlow of them; None has it read TF_CONFIG.
+    """
     address = processes.addresses[processes.index]
     if processes.index == 0:
         print(
@@ -110,13 +150,14 @@ def _multi_worker(
         )
     try:
         joined = tf.distribute.MultiWorkerMirroredStrategy(
+            cluster_resolver=resolver,
             communication_options=tf.distribute.experimental.CommunicationOptions(
                 implementation=_implementation(communication)
-            )
+            ),
         )
     except (tf.errors.OpError, RuntimeError) as error:
         raise InputError(
-            f"Expected to join the processes of TF_CONFIG as {address}. "
+            f"Expected to join the other processes as {address}. "
             f"Received: {str(error).splitlines()[0]}. Is the port free, and "
             "are all processes started?"
         ) from error

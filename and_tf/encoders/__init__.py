@@ -34,9 +34,9 @@ from and_tf.encoders import (
 )
 from and_tf.encoders.descriptions import Description
 from and_tf.encoders.plain_keras import plain
-from and_tf.encoders.reasons import reason
 from and_tf.encoders.trunk import check_runs
 from and_tf.utils.errors import InputError
+from and_tf.utils.reasons import reason
 
 __all__ = [
     "NAMES",

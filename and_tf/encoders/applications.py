@@ -18,9 +18,9 @@ import keras
 from keras import applications, layers
 
 from and_tf.encoders.pixels import CONVENTIONS, Pixels
-from and_tf.encoders.reasons import reason
 from and_tf.encoders.trunk import from_model
 from and_tf.utils.errors import InputError
+from and_tf.utils.reasons import reason
 
 # What each module's networks expect of pixel values.
 _PIXELS = {

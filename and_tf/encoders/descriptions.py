@@ -18,9 +18,9 @@ from typing import Any
 import keras
 
 from and_tf.encoders import applications, files, functions, hub, pixels
-from and_tf.encoders.reasons import reason
 from and_tf.utils.encoder_names import EncoderName
 from and_tf.utils.errors import InputError
+from and_tf.utils.reasons import reason
 
 Description = dict[str, Any]
 

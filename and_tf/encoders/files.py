@@ -13,10 +13,10 @@ import keras
 
 from and_tf.encoders import blocks, pixels, saved_models  # noqa: F401
 from and_tf.encoders.flat import flat, is_functional
-from and_tf.encoders.reasons import reason
 from and_tf.encoders.trunk import from_model
 from and_tf.utils.encoder_names import ENDING
 from and_tf.utils.errors import InputError
+from and_tf.utils.reasons import reason
 
 
 def trunk(

@@ -16,9 +16,9 @@ from typing import Any
 import keras
 
 from and_tf.encoders.pixels import Pixels
-from and_tf.encoders.reasons import reason
 from and_tf.encoders.trunk import from_model, pooled
 from and_tf.utils.errors import InputError
+from and_tf.utils.reasons import reason
 
 PACKAGE = "keras_hub"
 # Backbones whose first token stands for the whole image.

@@ -11,9 +11,9 @@ import keras
 import tensorflow as tf
 
 from and_tf.encoders import pixels as conventions
-from and_tf.encoders.reasons import reason
 from and_tf.encoders.trunk import pooled
 from and_tf.utils.errors import InputError
+from and_tf.utils.reasons import reason
 
 USUAL = ("serving_default", "serve")  # Signatures that are taken first.
 KEPT = "encoder_saved_model"  # Its copy in a run directory.

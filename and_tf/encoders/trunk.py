@@ -18,8 +18,8 @@ from keras import layers
 
 from and_tf.encoders.flat import flat, is_functional
 from and_tf.encoders.pixels import Pixels, normalise
-from and_tf.encoders.reasons import reason
 from and_tf.utils.errors import InputError
+from and_tf.utils.reasons import reason
 
 Pool = Callable[[keras.KerasTensor, str, str], keras.KerasTensor]
 

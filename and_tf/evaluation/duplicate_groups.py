@@ -129,31 +129,42 @@ def _merged(
             numbers = (one.number, two.number)
             if one is two or numbers in refused:
                 continue
-            merged = _merge(latest + 1, one, two, partners, strangers)
-            if merged is None:
+            if len(one.members) < len(two.members):
+                one, two = two, one
+            if not _merge(latest + 1, one, two, partners, strangers):
                 refused.add(numbers)
                 continue
-            latest = merged.number
-            groups.update(dict.fromkeys(merged.members, merged))
+            latest = one.number
+            groups.update(dict.fromkeys(two.members, one))
     return groups
 
 
 def _merge(
     number: int,
-    one: _Group,
-    two: _Group,
+    larger: _Group,
+    smaller: _Group,
     partners: dict[int, set[int]],
     strangers: dict[int, set[int]],
-) -> _Group | None:
-    """Makes one group of two, or None if it would break a rule."""
+) -> bool:
+    """Adds the smaller of two groups to the larger, unless it breaks a rule.
+
+    A row changes to a group twice as large at least, so that a group of n rows
+    takes n · log n steps.
+
+    Returns:
+        Whether they are one group now, with a new number.
+    """
     if any(
-        not two.members.isdisjoint(strangers[row])
-        for row in one.members
+        not larger.members.isdisjoint(strangers[row])
+        for row in smaller.members
         if row in strangers
     ):
-        return None
-    centres = {row for row in one.centres if partners[row] >= two.members}
-    centres |= {row for row in two.centres if partners[row] >= one.members}
+        return False
+    centres = {r for r in larger.centres if partners[r] >= smaller.members}
+    centres |= {r for r in smaller.centres if partners[r] >= larger.members}
     if not centres:
-        return None
-    return _Group(number, one.members | two.members, centres)
+        return False
+    larger.number = number
+    larger.members |= smaller.members
+    larger.centres = centres
+    return True

@@ -80,19 +80,41 @@ class RunKnn:
             "gallery_best": "memory bank, best epoch on the queries",
         }
 
-    def bank(self, model: Pretext) -> Knn | None:
-        """Classifies test images by the bank; None if either is missing."""
-        if self._data.test is None or model.bank is None:
+    def queries(self, model: keras.Model) -> np.ndarray | None:
+        """Embeds the test images, float32 [Q, D]; None if there are none."""
+        test = self._data.test
+        return None if test is None else embed(model, test, self._size)
+
+    def bank(
+        self, model: Pretext, queries: np.ndarray | None = None
+    ) -> Knn | None:
+        """Classifies test images by the bank; None if either is missing.
+
+        Args:
+            model: The model in training.
+            queries: `queries(model)`, if it is computed already.
+        """
+        if model.bank is None:
             return None
-        queries = embed(model, self._data.test, self._size)
+        if queries is None:
+            queries = self.queries(model)
+        if queries is None:
+            return None
         return self.classify(queries, np.asarray(model.bank.rows))
 
-    def clean(self, model: keras.Model) -> Knn:
-        """Classifies by the clean embeddings of the training images."""
+    def clean(
+        self, model: keras.Model, queries: np.ndarray | None = None
+    ) -> Knn:
+        """Classifies by the clean embeddings of the training images.
+
+        Args:
+            model: The model in training.
+            queries: `queries(model)`, if it is computed already.
+        """
         gallery = embed(model, self._data.train, self._size)
-        if self._data.test is None:
-            return self.classify(gallery, gallery)
-        return self.classify(embed(model, self._data.test, self._size), gallery)
+        if queries is None:
+            queries = self.queries(model)
+        return self.classify(gallery if queries is None else queries, gallery)
 
     def raw_pixels(self) -> Knn:
         """Classifies by raw pixels of images shrunk to at most 16×16."""

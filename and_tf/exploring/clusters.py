@@ -26,6 +26,7 @@ from and_tf.utils.progress import Counted
 NONE = -1  # The cluster of an image that is in none.
 _TRIED = (2, 3, 5, 8, 12, 16, 24, 32, 48, 64, 96)
 _SAMPLE = 3000  # Images of the silhouette, which compares all pairs.
+_LEAST_ON_AVERAGE = 10  # Images of a cluster, where their number is proposed.
 _RESTARTS = 3
 _PROTOTYPES = 10  # For each cluster.
 _LEAST_MEMBERS = 5  # Of a cluster that hdbscan finds.
@@ -177,22 +178,34 @@ def by_hdbscan(rows: np.ndarray) -> Clusters:
     )
 
 
-def propose(rows: np.ndarray, seed: int) -> tuple[int, dict[int, float]]:
+def propose(tried: Mapping[int, float]) -> int:
     """Proposes a number of clusters: that with the highest silhouette.
 
     It is a proposal and no truth: the silhouette is highest for the groups
     that are dense in the features.
 
     Args:
+        tried: The silhouette of each number that was tried, see `silhouettes`.
+    """
+    return max(tried, key=tried.__getitem__) if tried else 1
+
+
+def silhouettes(rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Measures the silhouettes of some numbers of clusters.
+
+    Args:
         rows: float32 [N, D] of unit norm.
         seed: Random seed.
 
     Returns:
-        The number, and the silhouette of each number that was tried.
+        The numbers of clusters that were tried, int64 [n], and the silhouette
+        of each, float64 [n].
     """
     places = cluster_metrics.draw(len(rows), _SAMPLE)
     tried: dict[int, float] = {}
-    counts = [c for c in _TRIED if c <= len(rows) // 3]
+    # Smaller clusters are dense, and nothing that one would look through.
+    most = len(rows) // _LEAST_ON_AVERAGE
+    counts = [c for c in _TRIED if c <= max(most, min(3, len(rows) // 3))]
     with Counted("clusters tried", len(counts)) as progress:
         for count in counts:
             found = kmeans.fit(rows, count, seed=seed)
@@ -202,7 +215,7 @@ def propose(rows: np.ndarray, seed: int) -> tuple[int, dict[int, float]]:
             if score is not None:
                 tried[count] = score
             progress.advance(1)
-    return (max(tried, key=tried.__getitem__) if tried else 1), tried
+    return np.array([*tried], np.int64), np.array([*tried.values()])
 
 
 def as_before(

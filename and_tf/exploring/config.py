@@ -216,6 +216,28 @@ class ExploreConfig(FlagConfig):
                 "Expected --run_dir or --encoder. Received both: "
                 f"{self.run_dir} and {self.encoder}. Leave one out."
             )
+        self._check_unused()
+
+    def _check_unused(self) -> None:
+        """Refuses flags that the others leave without any effect."""
+        if self.run_dir:
+            for name in ("weights", "pixels", "image_size"):
+                if value := getattr(self, name):
+                    raise InputError(
+                        f"Expected --{name} with --encoder alone, as a run has "
+                        f"its own. Received: --{name}={value} with --run_dir."
+                    )
+        elif self.checkpoint != checkpoint_names.LAST:
+            raise InputError(
+                "Expected --checkpoint with --run_dir alone. Received: "
+                f"--checkpoint={self.checkpoint} without."
+            )
+        if self.clusters and self.cluster_by == HDBSCAN:
+            raise InputError(
+                "Expected --clusters with --cluster_by=kmeans alone, as "
+                "hdbscan finds their number. Received: "
+                f"--clusters={self.clusters}."
+            )
 
     @property
     def export_formats(self) -> tuple[str, ...]:

@@ -10,8 +10,10 @@ they give on photographs that did not choose them.
 
 from __future__ import annotations
 
+import concurrent.futures
+import functools
+import os
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import NamedTuple, TextIO
 
 import numpy as np
@@ -19,6 +21,7 @@ import numpy as np
 from and_tf.exploring import hashes, matching
 from and_tf.exploring.hashes import Candidates
 from and_tf.exploring.measured import Measured
+from and_tf.exploring.stages import Stages
 from and_tf.utils.progress import Counted
 
 # Of 255 bits. Of the edits but crops, 99 in 100 differ in fewer.
@@ -29,8 +32,15 @@ _SAME = 0.65
 _SAME_PART = 0.7
 # A picture that is there more often is paired with its first copies alone, so
 # that N copies do not take N² pairs. The first one is paired with all.
-_MOST_PAIRS = 32
-_NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
+MOST_PAIRS = 32
+# An image that looks like so many earlier ones and is a copy of none, such as
+# a form or a frame of a fixed camera, is left to its neighbours.
+_MOST_IN_VAIN = 512
+NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
+# Of parts. Quarter turns would take four times as long, and the embeddings name
+# few of them as neighbours.
+_TURNED_PARTS = (0, 1)
+_VERSION = 2  # To be raised when other pairs are found in the same images.
 _PIECE = 1024  # Candidates that are verified at a time.
 
 
@@ -57,6 +67,7 @@ def find(
     rows: np.ndarray,
     nearest: np.ndarray,
     stream: TextIO | None = None,
+    stages: Stages | None = None,
 ) -> Copies:
     """Finds the pairs of rows that are copies of each other.
 
@@ -67,91 +78,191 @@ def find(
         nearest: integer [n, k], the nearest neighbours of each of them, as
             rows of `measured`.
         stream: Where the progress is shown; None is standard error.
+        stages: What keeps the comparisons; None keeps nothing.
 
     Returns:
         The pairs and how they were found to be the same.
     """
-    small = matching.small(measured.grey)
-    copies = _by_hash(small, measured, rows)
-    near = _near(rows, nearest[:, :_NEIGHBOURS])
+    stages, nearest = stages or Stages(), nearest[:, :NEIGHBOURS]
+    small = _small(measured.grey)
+    forms = ("i", 2), ("f", 1), ("i", 1), ("b", 1)
+    inputs = _VERSION, measured.grey, rows
+
+    def hashed() -> tuple[np.ndarray, ...]:
+        return _to_arrays(by_hash(measured, rows, stream, small))
+
+    def both() -> tuple[np.ndarray, ...]:
+        found = _of_arrays(*stages.get("copies_by_hash", inputs, forms, hashed))
+        return _to_arrays(
+            _by_neighbours(small, measured, rows, nearest, found, stream)
+        )
+
+    more = *inputs, measured.aspect, nearest
+    return _of_arrays(*stages.get("copies", more, forms, both))
+
+
+def _by_neighbours(
+    small: np.ndarray,
+    measured: Measured,
+    rows: np.ndarray,
+    nearest: np.ndarray,
+    copies: Copies,
+    stream: TextIO | None,
+) -> Copies:
+    """Adds copies among the nearest neighbours to those by hashes."""
+    near = near_pairs(rows, nearest)
     near = [pair for pair in near if pair not in copies]
-    copies |= _upright(small, near)
-    parts = [pair for pair in near if pair not in copies]
-    with Counted("compare", len(parts), stream=stream) as progress:
-        for start in range(0, len(parts), _PIECE):
-            piece = parts[start : start + _PIECE]
-            copies |= _parts(measured, piece)
-            progress.advance(len(piece))
-    return copies | _of_same_picture(measured, small, copies)
+    copies = copies | _of_pairs(measured, small, near, stream)
+    return copies | _of_pairs(measured, small, same_picture(copies), stream)
+
+
+def of_pairs(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
+    """Returns the pairs that agree upright, or as parts of each other."""
+    return _of_pairs(measured, _small(measured.grey), pairs)
+
+
+def _of_pairs(
+    measured: Measured,
+    small: np.ndarray,
+    pairs: list[tuple[int, int]],
+    stream: TextIO | None = None,
+) -> Copies:
+    found = _upright(small, pairs)
+    rest = [pair for pair in pairs if pair not in found]
+    return found | _parts(measured, rest, stream)
+
+
+def _to_arrays(copies: Copies) -> tuple[np.ndarray, ...]:
+    """Returns the pairs, agreements, orientations and which are parts."""
+    values = list(copies.values())
+    return (
+        np.array(list(copies), np.int64).reshape(-1, 2),
+        np.array([copy.agreement for copy in values], np.float64),
+        np.array([copy.orientation for copy in values], np.int64),
+        np.array([copy.is_part for copy in values], bool),
+    )
+
+
+def _of_arrays(pairs: np.ndarray, *columns: np.ndarray) -> Copies:
+    copies = map(Copy, *[column.tolist() for column in columns])
+    return dict(zip(map(tuple, pairs.tolist()), copies, strict=True))
 
 
 def compare(measured: Measured, first: int, second: int) -> Copy | None:
     """Returns how the first of two images becomes the second, or None."""
     both = measured.grey[[first, second]]
     small, signs = matching.small(both), hashes.hashes(both)
-    for found in hashes.similar(signs, hashes.BITS):
-        copies = _verified(small, found)
-        if (0, 1) in copies:
-            return copies[0, 1]
+    found = hashes.best_turned(signs, np.array([0]), np.array([1]))
+    copies = _verified(small, found)
+    if (0, 1) in copies:
+        return copies[0, 1]
     pair = (min(first, second), max(first, second))
-    return _parts(measured, [pair]).get(pair)
+    return _parts_of_piece(measured, np.array([pair])).get(pair)
 
 
-def _parts(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
+def _parts(
+    measured: Measured,
+    pairs: list[tuple[int, int]],
+    stream: TextIO | None = None,
+) -> Copies:
     """Returns the pairs of which one image is a part of the other."""
+    # Pairs of about the same shapes are compared together.
+    both = np.array(pairs, np.int64).reshape(-1, 2)
+    ratios = measured.aspect[both[:, 0]] / measured.aspect[both[:, 1]]
+    both = both[np.argsort(ratios, kind="stable")]
+    pieces = [
+        both[start : start + _PIECE] for start in range(0, len(both), _PIECE)
+    ]
     copies: Copies = {}
-    for start in range(0, len(pairs), _PIECE):
-        piece = np.array(pairs[start : start + _PIECE])
-        for whole, part in (piece.T, piece.T[::-1]):
-            ratios = measured.aspect[whole] / measured.aspect[part]
-            crops = matching.find_crops(
-                measured.grey[whole], measured.grey[part], ratios
-            )
+    with (
+        Counted("compare parts", len(both), stream=stream) as progress,
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        for piece, found in zip(
+            pieces,
+            pool.map(functools.partial(_parts_of_piece, measured), pieces),
+            strict=True,
+        ):
+            copies |= found
+            progress.advance(len(piece))
+    return copies
+
+
+def _parts_of_piece(measured: Measured, piece: np.ndarray) -> Copies:
+    copies: Copies = {}
+    for whole, part in (piece.T, piece.T[::-1]):
+        ratios = measured.aspect[whole] / measured.aspect[part]
+        for orientation in _TURNED_PARTS:
+            turned = hashes.turned(measured.grey[part], orientation)
+            crops = matching.find_crops(measured.grey[whole], turned, ratios)
             for pair, crop in zip(
                 map(tuple, piece.tolist()), crops, strict=True
             ):
                 found = crop.agreement if crop else 0.0
                 known = copies[pair].agreement if pair in copies else 0.0
                 if found >= max(_SAME_PART, known):
-                    copies[pair] = Copy(found, is_part=True)
+                    copies[pair] = Copy(found, orientation, True)
     return copies
 
 
-def _by_hash(small: np.ndarray, measured: Measured, rows: np.ndarray) -> Copies:
+def _small(grey: np.ndarray) -> np.ndarray:
+    """Halves grey thumbnails, float16 [N, 32, 32], which holds them exactly."""
+    small = np.empty((len(grey), matching.SIDE, matching.SIDE), np.float16)
+    for start in range(0, len(grey), _PIECE):
+        part = slice(start, start + _PIECE)
+        small[part] = matching.small(grey[part])
+    return small
+
+
+def by_hash(
+    measured: Measured,
+    rows: np.ndarray,
+    stream: TextIO | None = None,
+    small: np.ndarray | None = None,
+) -> Copies:
     """Finds copies by hashes, among the images with any details.
 
     Those without are left out, as they may look like each other by the
-    thousand: white pages, night, fog.
+    thousand: white pages, night, fog. What is paired, or compared in vain,
+    often enough is compared with no further images, so that the work does not
+    grow with the square of a number of images that are all alike.
+
+    Args:
+        measured: The images.
+        rows: int64 [n], the rows to compare, sorted.
+        stream: Where the progress is shown; None is standard error.
+        small: `_small(measured.grey)`, if it is computed already.
     """
-    rows = rows[matching.has_details(small[rows])]
-    signs = hashes.hashes(measured.grey[rows])
-    earlier = np.zeros(len(rows), np.int64)  # Copies in earlier rows.
+    small = _small(measured.grey) if small is None else small
+    rows = rows[matching.has_details(small)[rows]]
+    signs = hashes.hashes(measured.grey)[rows]
+    wanted = np.ones(len(rows), bool)
+    # The comparisons of each image with earlier ones.
+    paired, in_vain = np.zeros((2, len(measured)), np.int64)
     copies: Copies = {}
-    for found in hashes.similar(signs, _MOST_BITS):
-        for piece in _pieces(found):
-            wanted = earlier[piece.second] < _MOST_PAIRS
-            piece = Candidates(*(each[wanted] for each in piece))
-            for pair, copy in _verified(small[rows], piece).items():
-                if earlier[pair[1]] < _MOST_PAIRS:
-                    earlier[pair[1]] += 1
-                    first, second = rows[list(pair)].tolist()
-                    copies[first, second] = copy
+    with Counted("compare hashes", len(rows), stream=stream) as progress:
+        for found in hashes.similar(
+            signs, _MOST_BITS, wanted, progress.advance
+        ):
+            first, second = rows[found.first], rows[found.second]
+            these = found._replace(first=first, second=second)
+            np.add.at(in_vain, second, 1)
+            for pair, copy in _verified(small, these).items():
+                in_vain[pair[1]] -= 1
+                if paired[pair[1]] < MOST_PAIRS:
+                    paired[pair[1]] += 1
+                    copies[pair] = copy
+            wanted[found.second] = (paired[second] < MOST_PAIRS) & (
+                in_vain[second] < _MOST_IN_VAIN
+            )
     return copies
-
-
-def _pieces(found: Candidates) -> Iterator[Candidates]:
-    """Yields candidates in pieces, in the order of their first rows."""
-    order = np.lexsort([found.second, found.first])
-    for start in range(0, len(order), _PIECE):
-        piece = order[start : start + _PIECE]
-        yield Candidates(*(each[piece] for each in found))
 
 
 def _verified(small: np.ndarray, found: Candidates) -> Copies:
     """Returns the candidates whose windows agree.
 
     Args:
-        small: float32 [n, 32, 32].
+        small: [n, 32, 32].
         found: Pairs of these n, and their best orientations.
     """
     pairs = list(zip(found.first.tolist(), found.second.tolist(), strict=True))
@@ -175,8 +286,9 @@ def _upright(
     for start in range(0, len(pairs), _PIECE):
         piece = pairs[start : start + _PIECE]
         first, second = (np.array(rows) for rows in zip(*piece, strict=True))
+        turned = hashes.turned(small[first], orientation)
         agreement = matching.agreement(
-            hashes.turned(small[first], orientation), small[second]
+            turned.astype(np.float32), small[second].astype(np.float32)
         )
         for pair, found in zip(piece, agreement.tolist(), strict=True):
             if found >= _SAME:
@@ -184,7 +296,7 @@ def _upright(
     return copies
 
 
-def _near(rows: np.ndarray, nearest: np.ndarray) -> list[tuple[int, int]]:
+def near_pairs(rows: np.ndarray, nearest: np.ndarray) -> list[tuple[int, int]]:
     """Returns the pairs of rows with their neighbours, each pair once."""
     known = set(rows.tolist())
     pairs = {
@@ -196,26 +308,29 @@ def _near(rows: np.ndarray, nearest: np.ndarray) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
-def _of_same_picture(
-    measured: Measured, small: np.ndarray, copies: Copies
-) -> Copies:
-    """Compares parts with all upright copies of what they are a part of.
+def same_picture(copies: Copies) -> list[tuple[int, int]]:
+    """Returns pairs of parts and the upright copies of what they are part of.
 
     The neighbours of a crop may name one copy of its picture and leave out
-    another, and a group needs an image that is paired with all others.
+    another, and a group needs an image that is paired with all others. The
+    first copies are enough for that, see `MOST_PAIRS`.
+
+    Args:
+        copies: The pairs that are known; none of them is returned.
     """
     upright = defaultdict(set)
     for (first, second), copy in copies.items():
         if not copy.is_part and not copy.orientation:
             upright[first].add(second)
             upright[second].add(first)
+    some = {row: sorted(others)[:MOST_PAIRS] for row, others in upright.items()}
     wanted = set()
     for (first, second), copy in copies.items():
         if copy.is_part:
             for one, other in ((first, second), (second, first)):
                 wanted |= {
-                    (min(one, more), max(one, more)) for more in upright[other]
+                    (min(one, more), max(one, more))
+                    for more in some.get(other, ())
+                    if more != one
                 }
-    missing = sorted(wanted - set(copies))
-    found = _upright(small, missing)
-    return found | _parts(measured, [p for p in missing if p not in found])
+    return sorted(wanted - set(copies))

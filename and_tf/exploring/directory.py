@@ -22,6 +22,11 @@ class ExploreDirectory:
         return self.path / "measured"
 
     @property
+    def stages(self) -> pathlib.Path:
+        """The directory of comparisons, which later calls reuse."""
+        return self.path / "compared"
+
+    @property
     def clusters(self) -> pathlib.Path:
         """The clusters, for images that come later."""
         return self.path / "clusters.npz"

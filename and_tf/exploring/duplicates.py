@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TextIO
 
 import numpy as np
@@ -12,6 +12,7 @@ from and_tf.evaluation import duplicate_groups
 from and_tf.exploring import copies, kinds
 from and_tf.exploring.copies import Copies, Copy
 from and_tf.exploring.measured import Measured
+from and_tf.exploring.stages import Stages
 
 _EQUAL = Copy(2.0)  # Rows of equal pixels are surer than any others.
 
@@ -96,12 +97,15 @@ class Relations:
         return None
 
     def pairs(self) -> Iterator[tuple[int, int]]:
-        """Yields all pairs of rows of different pixels that are copies."""
+        """Yields pairs of rows of different pixels that are copies.
+
+        Of many rows of equal pixels, see `crossed`.
+        """
         rows: dict[int, list[int]] = {}
         for row, first in enumerate(self._alike.tolist()):
             rows.setdefault(first, []).append(row)
         for one, two in self._copies:
-            yield from ((a, b) for a in rows[one] for b in rows[two])
+            yield from crossed(rows[one], rows[two])
 
 
 def find(
@@ -109,6 +113,7 @@ def find(
     nearest: np.ndarray,
     apart: np.ndarray | None = None,
     stream: TextIO | None = None,
+    stages: Stages | None = None,
 ) -> Duplicates:
     """Finds the images that show the same picture.
 
@@ -124,20 +129,55 @@ def find(
             similar first.
         apart: int64 [A, 2], pairs of rows that the user knows to be different.
         stream: Where the progress is shown; None is standard error.
+        stages: What keeps the comparisons; None keeps nothing.
     """
-    alike = _alike(measured, apart)
-    rows, node = np.unique(alike, return_inverse=True)
-    found = copies.find(measured, rows, alike[nearest[rows]], stream)
+    alike = first_of_equal(measured.pixels_sha256, apart)
+    rows = np.unique(alike)
+    found = copies.find(measured, rows, alike[nearest[rows]], stream, stages)
     if apart is not None:
         found |= _equal(measured, rows)
+    group = grouped(alike, found, apart)
+    return described(measured, group, Relations(measured, alike, found))
+
+
+def grouped(
+    alike: np.ndarray, found: Copies, apart: np.ndarray | None = None
+) -> np.ndarray:
+    """Groups rows by the pairs that are copies of each other.
+
+    Args:
+        alike: int64 [N], see `first_of_equal`.
+        found: The pairs of copies among the first ones of equal pixels.
+        apart: int64 [A, 2], pairs of rows that are no copies.
+
+    Returns:
+        int64 [N], the group of each row, or −1.
+    """
+    rows, node = np.unique(alike, return_inverse=True)
+    if apart is not None:
         apart = node[np.asarray(apart, np.int64).reshape(-1, 2)]
     pairs = np.array(list(found), np.int64).reshape(-1, 2)
     strength = np.array([copy.agreement for copy in found.values()])
     group = duplicate_groups.group(
         np.searchsorted(rows, pairs), apart, len(rows), strength
     )[node]
-    group = _with_equal_rows(group, node)
-    return _described(measured, group, Relations(measured, alike, found))
+    return _with_equal_rows(group, node)
+
+
+def crossed(
+    first: Sequence[int], second: Sequence[int]
+) -> Iterator[tuple[int, int]]:
+    """Yields the pairs of rows of two lists, in the order of the first.
+
+    Each row is in a pair. Of the rows behind the first `copies.MOST_PAIRS` of
+    both lists, not all are paired with each other: a picture may be there ten
+    thousand times.
+    """
+    for place, row in enumerate(first):
+        rows = (
+            second if place < copies.MOST_PAIRS else second[: copies.MOST_PAIRS]
+        )
+        yield from ((row, other) for other in rows)
 
 
 def leaks(measured: Measured, found: Duplicates) -> list[Leak]:
@@ -150,14 +190,11 @@ def leaks(measured: Measured, found: Duplicates) -> list[Leak]:
     Returns:
         For each such image the reference that it agrees with most.
     """
-    pairs = {
-        (row, other)
-        for members in _members(found.group)
-        for row in members
-        if not measured.is_reference[row]
-        for other in members
-        if measured.is_reference[other]
-    }
+    pairs: set[tuple[int, int]] = set()
+    for members in _members(found.group):
+        theirs = [row for row in members if measured.is_reference[row]]
+        own = [row for row in members if not measured.is_reference[row]]
+        pairs |= set(crossed(own, theirs))
     for row, other in found.relations.pairs():
         if measured.is_reference[row] != measured.is_reference[other]:
             both = (other, row) if measured.is_reference[row] else (row, other)
@@ -173,16 +210,22 @@ def leaks(measured: Measured, found: Duplicates) -> list[Leak]:
     ]
 
 
-def _alike(measured: Measured, apart: np.ndarray | None) -> np.ndarray:
+def first_of_equal(
+    digests: Sequence[str], apart: np.ndarray | None = None
+) -> np.ndarray:
     """Returns the first row of equal pixels for each row, int64 [N].
 
     Rows that are to be apart from others stand for themselves.
+
+    Args:
+        digests: The hash of each row's pixels.
+        apart: int64 [A, 2], pairs of rows.
     """
     alone = set() if apart is None else set(np.asarray(apart).ravel().tolist())
     first: dict[str, int] = {}
     return np.array([
         row if row in alone else first.setdefault(digest, row)
-        for row, digest in enumerate(measured.pixels_sha256)
+        for row, digest in enumerate(digests)
     ], np.int64)  # fmt: skip
 
 
@@ -221,10 +264,16 @@ def _members(group: np.ndarray) -> list[list[int]]:
     return list(members.values())
 
 
-def _described(
+def described(
     measured: Measured, group: np.ndarray, relations: Relations
 ) -> Duplicates:
-    """Chooses the rows to keep, and says what the others are to them."""
+    """Chooses the rows to keep, and says what the others are to them.
+
+    Args:
+        measured: The N images.
+        group: int64 [N], the group of each row, or −1.
+        relations: How they are copies of each other.
+    """
     keep = np.ones(len(measured), bool)
     kind = [""] * len(measured)
     for members in _members(group):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from and_tf.distribution import strategy as strategies
+from and_tf.distribution.predict import shared_embeddings
+from and_tf.distribution.process_group import ProcessGroup
 from and_tf.exploring.config import DEFAULT_ENCODER, ExploreConfig
 from and_tf.finetuning.finetuned import Finetuned
 from and_tf.scan.clustering import Clustering
@@ -40,7 +42,7 @@ class ImageEncoder:
         class_names: The name of each class whose probability it tells. Of
             clusters and classes, one or both are empty.
         name: What it is, for people.
-        labels: The labels that its weights have seen, or "none".
+        labels: The labels that its weights have seen, for people.
         mark: A hash of all that embeddings depend on.
     """
 
@@ -55,14 +57,26 @@ class ImageEncoder:
     mark: str
 
 
-def open_encoder(config: ExploreConfig) -> ImageEncoder:
+def open_encoder(
+    config: ExploreConfig, strategy: tf.distribute.Strategy | None = None
+) -> ImageEncoder:
     """Opens the encoder that the flags name.
+
+    Args:
+        config: The flags.
+        strategy: The strategy whose devices share each batch of images; None
+            takes all GPUs of this process.
 
     Raises:
         InputError: If it is missing, damaged, or has random weights.
     """
-    if config.run_dir:
-        return _of_run(config)
+    strategy = strategy or strategies.of_this_process()
+    with strategy.scope():
+        return _of_run(config) if config.run_dir else _of_flags(config)
+
+
+def _of_flags(config: ExploreConfig) -> ImageEncoder:
+    """Opens the encoder that --encoder and --weights name."""
     name = config.encoder or DEFAULT_ENCODER
     weights = config.weights
     if not config.encoder:
@@ -93,7 +107,7 @@ def open_encoder(config: ExploreConfig) -> ImageEncoder:
     origin = start.pretrained
     assert origin is not None  # As it has weights.
     return ImageEncoder(
-        _function(size, trunk),
+        _function(trunk),
         size,
         trunk.output_shape[-1],
         True,
@@ -109,42 +123,53 @@ def _of_run(config: ExploreConfig) -> ImageEncoder:
     """Opens the encoder of a run, a clustering or a fine-tuning."""
     found = exportable.load(pathlib.Path(config.run_dir), config.checkpoint)
     model = exportable.outputs_of(found)
-    origins = provenance.origins(_result(found))
     return ImageEncoder(
-        _function(found.image_size, model),
+        _function(model),
         found.image_size,
         exportable.lengths(found)[OUTPUT],
         False,
         found.cluster_names if isinstance(found, Clustering) else (),
         found.class_names if isinstance(found, Finetuned) else (),
         f"{config.run_dir} at {found.image_size} pixels",
-        "; ".join(map(provenance.labels, origins)) or "none",
+        _labels_seen(found),
         _mark(found.image_size, model),
     )
 
 
-def _result(found: exportable.Exportable) -> Mapping[str, Any]:
-    """Returns what says which labels the weights have seen."""
+def _labels_seen(found: exportable.Exportable) -> str:
+    """Says which labels the weights have seen, before the run or in it."""
+    if isinstance(found, Finetuned):
+        used, source = found.result["labels"], found.result["run"]
+        told = f"{used['used']:,} labels of {used['from']}"
+        before = source.get("labels_seen", "none")
+        return told if before == "none" else f"{before}; {told}"
     if isinstance(found, Run):
-        return {"pretrained": found.pretrained, "teacher": found.teacher}
-    return found.result
-
-
-def _function(
-    size: int, model: keras.Model
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Compiles a model; its outputs by name come side by side."""
-
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8)]
+        begun = {"pretrained": found.pretrained, "teacher": found.teacher}
+        helped = found.config.pretext == "supervised"
+        dataset = found.config.dataset
+    else:
+        begun, dataset = found.result, found.result["dataset"]
+        trained = found.result["pretext"].get("pretext")
+        helped = found.config.uses_labels or trained == "supervised"
+    seen = [provenance.labels(origin) for origin in provenance.origins(begun)]
+    return "; ".join([*seen, f"those of {dataset}"] if helped else seen) or (
+        "no labels"
     )
-    def outputs(images: tf.Tensor) -> tf.Tensor:
-        found = model(images, training=False)
-        if isinstance(found, dict):
-            found = tf.concat([found[OUTPUT], found[PROBABILITIES]], axis=-1)
-        return tf.cast(found, tf.float32)
 
-    return lambda images: outputs(images).numpy()
+
+def _function(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Runs a model on all devices; outputs by name come side by side."""
+    if isinstance(model.output, dict):
+        both = [model.output[OUTPUT], model.output[PROBABILITIES]]
+        joined = keras.layers.Concatenate(dtype="float32")(both)
+        model = keras.Model(model.input, joined)
+    processes = ProcessGroup(model.distribute_strategy)
+
+    def encode(images: np.ndarray) -> np.ndarray:
+        batch = images, np.arange(len(images))
+        return shared_embeddings(model, [batch], processes)[0]
+
+    return encode
 
 
 def _mark(size: int, model: keras.Model) -> str:

@@ -26,18 +26,21 @@ from and_tf.exploring import (
 from and_tf.exploring.clusters import Clusters, Kept
 from and_tf.exploring.config import HDBSCAN, ExploreConfig
 from and_tf.exploring.directory import ExploreDirectory
-from and_tf.exploring.duplicates import Duplicates
+from and_tf.exploring.duplicates import Duplicates, Leak
 from and_tf.exploring.encoder import ImageEncoder
 from and_tf.exploring.labelling import Labels
 from and_tf.exploring.measured import Measured
+from and_tf.exploring.stages import Stages
 from and_tf.exploring.store import Store
 from and_tf.pretexts.teacher_rows import unit_norm
 from and_tf.search.nearest import Nearest, nearest
 from and_tf.utils import paths
 from and_tf.utils.errors import InputError
+from and_tf.utils.progress import Counted
 
 _VOTERS = 50  # Neighbours that vote on labels; more find more wrong ones.
 _TEMPERATURE = 0.1  # Of cosines, as in training.
+_PIECE = 4096  # Features that are whitened at a time.
 
 
 class Exploration:
@@ -67,6 +70,7 @@ class Exploration:
         self.encoder = encoder
         self.images = images
         self.kept = kept
+        self.stages = Stages(directory.stages)
         # The number of rows that are not of the reference.
         self.count = int((~images.is_reference).sum())
 
@@ -105,9 +109,14 @@ class Exploration:
     def all_rows(self) -> np.ndarray:
         """The embeddings of all images, float32 [M, D] of unit norm."""
         mean, projection = self.whitening
+        features = self._features
         if not len(mean):
-            return unit_norm(self._features)
-        return unit_norm((self._features - mean) @ projection)
+            return unit_norm(features)
+        rows = np.empty((len(features), projection.shape[1]), np.float32)
+        for start in range(0, len(features), _PIECE):
+            part = slice(start, start + _PIECE)
+            rows[part] = unit_norm((features[part] - mean) @ projection)
+        return rows
 
     @property
     def rows(self) -> np.ndarray:
@@ -123,16 +132,49 @@ class Exploration:
     def near(self) -> Nearest:
         """The nearest images of each image, and its entropy."""
         wanted = max(self.config.neighbours, _VOTERS)
-        return _nearest(self.rows, wanted, _TEMPERATURE)
+        return self._nearest("near", self.rows, wanted)
 
     @functools.cached_property
     def duplicates(self) -> Duplicates:
         """The duplicates among all images."""
         near = self.near
         if self.count < len(self.all_rows):
-            near = _nearest(self.all_rows, self.config.neighbours)
+            near = self._nearest(
+                "near_all", self.all_rows, self.config.neighbours
+            )
         apart = marked.read_apart(self.directory.not_duplicates, self.images)
-        return duplicates.find(self.images, near.index, apart)
+        return duplicates.find(
+            self.images, near.index, apart, stages=self.stages
+        )
+
+    def _nearest(self, stage: str, rows: np.ndarray, wanted: int) -> Nearest:
+        """Finds the nearest of the other rows, as many as wanted or exist."""
+        count = min(wanted, len(rows) - 1)
+        if not count:
+            none = np.zeros((1, 0), np.float32)
+            return Nearest(none, none.astype(np.int32), np.zeros(1, np.float32))
+
+        def search() -> tuple[np.ndarray, ...]:
+            with Counted("nearest images", len(rows)) as progress:
+                found = nearest(
+                    rows,
+                    rows,
+                    count,
+                    temperature=_TEMPERATURE,
+                    exclude_self=True,
+                    progress=progress.advance,
+                )
+            assert found.entropy is not None  # As there is a temperature.
+            return found.similarity, found.index, found.entropy
+
+        forms = ("f", 2), ("i", 2), ("f", 1)
+        inputs = rows, count, _TEMPERATURE
+        return Nearest(*self.stages.get(stage, inputs, forms, search))
+
+    @functools.cached_property
+    def leaks(self) -> list[Leak]:
+        """The images that are in the reference, too."""
+        return duplicates.leaks(self.images, self.duplicates)
 
     @functools.cached_property
     def isolation(self) -> np.ndarray:
@@ -165,12 +207,22 @@ class Exploration:
     @functools.cached_property
     def issues(self) -> list[list[str]]:
         """The faults in the quality of each image."""
-        return quality.issues(self.images.take(range(self.count)))
+        own = self.images
+        if self.count < len(own):
+            own = own.take(range(self.count))
+        return quality.issues(own)
 
     @functools.cached_property
     def proposed(self) -> tuple[int, dict[int, float]]:
         """A number of clusters, and the silhouettes of those tried."""
-        return clusters.propose(self.rows, self.config.seed)
+        counts, scores = self.stages.get(
+            "proposed",
+            (self.rows, self.config.seed),
+            (("i", 1), ("f", 1)),
+            lambda: clusters.silhouettes(self.rows, self.config.seed),
+        )
+        tried = dict(zip(counts.tolist(), scores.tolist(), strict=True))
+        return clusters.propose(tried), tried
 
     @functools.cached_property
     def clusters(self) -> Clusters:
@@ -250,22 +302,16 @@ class Exploration:
     @functools.cached_property
     def map(self) -> np.ndarray:
         """The coordinates of the images in a map, float32 [N, 2]."""
-        return map_points.points(
-            self.rows, self.near.index, self.near.similarity, self.config.seed
+        near, seed = self.near, self.config.seed
+        (found,) = self.stages.get(
+            "map",
+            (self.rows, near.index, seed, map_points.has_umap()),
+            (("f", 2),),
+            lambda: [
+                map_points.points(self.rows, near.index, near.similarity, seed)
+            ],
         )
-
-
-def _nearest(
-    rows: np.ndarray, wanted: int, temperature: float | None = None
-) -> Nearest:
-    """Finds the nearest of the other rows, as many as wanted or there are."""
-    if len(rows) == 1:
-        none = np.zeros((1, 0), np.float32)
-        return Nearest(none, none.astype(np.int32), np.zeros(1, np.float32))
-    count = min(wanted, len(rows) - 1)
-    return nearest(
-        rows, rows, count, temperature=temperature, exclude_self=True
-    )
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -304,11 +350,21 @@ def check(config: ExploreConfig, directory: ExploreDirectory) -> list[Folder]:
             f"{walking.utf8(str(directory.path))}, which is a file."
         )
     paths.check_output("output", directory.path)
-    folders = [_folder("images", config.images, "")]
+    folders = [_folder("images", config.images, "", directory.path)]
     if config.reference:
         folders.append(
-            _folder("reference", config.reference, measured.REFERENCE)
+            _folder(
+                "reference",
+                config.reference,
+                measured.REFERENCE,
+                directory.path,
+            )
         )
+        if _below(config.images, config.reference) is not None:
+            raise InputError(
+                "Expected a folder of other images for --reference. Received: "
+                f"{walking.utf8(config.reference)}, which has all of --images."
+            )
     names = folders[0].names
     labelling.read(
         config.labels, names, [p.folder for p in places.of_files(names)]
@@ -318,13 +374,33 @@ def check(config: ExploreConfig, directory: ExploreDirectory) -> list[Folder]:
     return folders
 
 
-def _folder(flag: str, root: str, split: str) -> Folder:
+def _below(path: str | os.PathLike[str], root: str) -> walking.Parts | None:
+    """Returns the parts of a path below a folder; None if it is elsewhere."""
+    path, root = os.path.realpath(path), os.path.realpath(root)
+    if os.path.commonpath([path, root]) != root:
+        return None
+    relative = os.path.relpath(path, root)
+    return () if relative == os.curdir else tuple(relative.split(os.sep))
+
+
+def _folder(
+    flag: str, root: str, split: str, output: os.PathLike[str]
+) -> Folder:
+    """Lists the images of a folder, but those of the page in its output."""
     if not os.path.isdir(root):
         raise InputError(
             f"Expected a folder of images for --{flag}. Received: "
             f"{walking.utf8(root)}, which is no folder."
         )
+    own = _below(output, root)
+    if own == ():
+        raise InputError(
+            f"Expected another directory for --output than --{flag}. Received "
+            f"{walking.utf8(root)} for both. Give one below it, for instance."
+        )
     found = walking.walk(root)
+    if own is not None:
+        found = _without(found, own)
     if not found.images:
         told = "; ".join(walking.summaries(found.skipped)) or "none"
         raise InputError(
@@ -332,6 +408,15 @@ def _folder(flag: str, root: str, split: str) -> Folder:
             f"{told}."
         )
     return Folder(root, split, found)
+
+
+def _without(found: walking.Found, folder: walking.Parts) -> walking.Found:
+    """Leaves out all that lies in a folder."""
+    start = walking.utf8(os.path.join(*folder, ""))
+    return walking.Found(
+        tuple(p for p in found.images if p[: len(folder)] != folder),
+        tuple(bad for bad in found.skipped if not bad[0].startswith(start)),
+    )
 
 
 def kept_clusters(
@@ -371,7 +456,10 @@ def measure(
 
 
 def _measure(
-    config: ExploreConfig, store: Store, encoder: ImageEncoder, folder: Folder
+    config: ExploreConfig,
+    store: Store,
+    encoder: ImageEncoder,
+    folder: Folder,
 ) -> Measured:
     found = measuring.measure(
         folder.found.images,

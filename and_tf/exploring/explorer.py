@@ -14,6 +14,7 @@ from and_tf.exploring import (
     encoder,
     experiment,
     map_points,
+    originals,
     page,
     results,
     serving,
@@ -23,6 +24,7 @@ from and_tf.exploring import (
 from and_tf.exploring.config import ExploreConfig
 from and_tf.exploring.directory import ExploreDirectory
 from and_tf.exploring.experiment import Exploration
+from and_tf.exploring.originals import Shown
 from and_tf.exploring.outgoing import Outgoing
 from and_tf.utils.averages import percent
 from and_tf.utils.progress import duration
@@ -41,7 +43,9 @@ def explore(config: ExploreConfig) -> None:
     start = time.monotonic()
     folders = experiment.check(config, directory)
     for folder in folders:
-        print(f"{len(folder.names):,} files in {utf8(folder.root)}")
+        count = len(folder.names)
+        files = f"{count:,} file{'s' * (count != 1)}"
+        print(f"{files} in {utf8(folder.root)}")
     opened = encoder.open_encoder(config)
     print(f"encoder: {opened.name}")
     kept = experiment.kept_clusters(config, directory, opened)
@@ -57,35 +61,47 @@ def explore(config: ExploreConfig) -> None:
     _timed("compare", lambda: (found.near, found.duplicates, found.issues))
     _timed("cluster", lambda: found.clusters)
     _timed("map", lambda: found.map)
-    rows = _timed("write", lambda: _write(found))
+    rows, shown = _timed("write", lambda: _write(found))
     _tell(found)
     _write_ways_out(found, rows)
     print(f"\n{found.count:,} images in {duration(time.monotonic() - start)}")
     print(f"look through them: {directory.page}")
     if config.serve:
-        files = images.path[: found.count]
         serving.serve(
-            serving.PageServer(directory.path, files, rows, port=config.port)
+            serving.PageServer(
+                directory.path, shown.paths, shown.table, port=config.port
+            )
         )
 
 
-def _write(found: Exploration) -> pa.Table:
-    """Writes the tables and the page; returns the table of images."""
-    rows = results.write(found)
-    directory = found.directory
-    layout = sprites.write(
-        found.images.thumbnails[: found.count], directory.sprites
+def _write(found: Exploration) -> tuple[pa.Table, Shown]:
+    """Writes the tables and the page.
+
+    Returns:
+        The table of images, and what the page shows.
+    """
+    rows, directory, config = (
+        results.write(found),
+        found.directory,
+        found.config,
     )
-    root = os.path.relpath(found.config.images, directory.path)
+    shown = originals.beside(found, rows)
+
+    def seen_from_page(folder: str) -> str:
+        relative = os.path.relpath(folder, directory.path)
+        return utf8(relative.replace(os.sep, "/"))
+
     page.write(
         directory.path,
-        rows,
-        layout,
-        os.path.basename(os.path.abspath(found.config.images)),
+        shown.table,
+        sprites.write(shown.thumbnails, directory.sprites),
+        os.path.basename(os.path.abspath(config.images)),
         results.notes(found),
-        utf8(root.replace(os.sep, "/")),
+        seen_from_page(config.images),
+        seen_from_page(config.reference) if config.reference else None,
+        len(shown.paths) - found.count,
     )
-    return rows
+    return rows, shown
 
 
 def _write_ways_out(found: Exploration, rows: pa.Table) -> None:
@@ -119,15 +135,23 @@ def _tell(found: Exploration) -> None:
     told = results.summary(found)
     directory = found.directory
     print()
-    _line("clusters", f"{told['clusters']}", directory.cluster_table)
+    empty = told["empty_clusters"]
+    _line(
+        "clusters",
+        f"{told['clusters']:,}" + (f", {empty:,} of them empty" * bool(empty)),
+        directory.cluster_table,
+    )
     _line(
         "duplicates",
         f"{told['duplicate_groups']:,} groups, {told['duplicates_to_drop']:,} "
         "images that could be dropped",
         directory.duplicates,
     )
-    if directory.leaks.exists():
-        _line("leaks", "images in more than one split", directory.leaks)
+    if told["pairs_across_splits"] or found.leaks:
+        leaks = f"{told['pairs_across_splits']:,} pairs across splits"
+        if found.config.reference:
+            leaks += f", {len(found.leaks):,} images in the reference"
+        _line("leaks", leaks, directory.leaks)
     _line("outliers", f"{told['outliers']:,}", "column is_outlier")
     issues = ", ".join(f"{n:,} {issue}" for issue, n in told["issues"].items())
     _line("quality", issues or "nothing noticed", "column issues")
@@ -136,11 +160,15 @@ def _tell(found: Exploration) -> None:
         _line(
             "labels",
             f"{told['labelled']:,}, of which {told['label_issues']:,} "
-            f"({share}) are doubtful",
+            f"({share}) are doubtful; neighbours agree with "
+            f"{percent(told['labels_agreed'])}",
             "column is_label_issue",
         )
     if found.config.select:
-        _line("to label", f"{len(found.selected):,}", directory.selected)
+        count = f"{len(found.selected):,}"
+        if not len(found.selected):
+            count += ", as every image that is no copy has a label"
+        _line("to label", count, directory.selected)
 
 
 def _line(what: str, told: str, where: object) -> None:

@@ -13,6 +13,7 @@ from and_tf.exploring.config import FOLDERS, KNN
 from and_tf.finetuning.labelling import read_labels
 from and_tf.search.nearest import nearest
 from and_tf.utils.errors import InputError
+from and_tf.utils.escaping import from_csv
 
 UNKNOWN = -1
 # Neighbours that vote, at a temperature of cosines; fewer with few labels.
@@ -75,13 +76,19 @@ def read(
             )
     elif source:
         # Of images that were proposed for labelling, some may have none yet.
-        table = read_labels(source, blanks=True)
-        unknown = sorted({*table} - {*files} - {*unread})
+        known = {*files, *unread}
+        # The tables that an exploration writes have names that are escaped.
+        table = {
+            name if name in known else from_csv(name): label
+            for name, label in read_labels(source, blanks=True).items()
+        }
+        unknown = sorted({*table} - known)
         if unknown:
+            more = f" and {len(unknown) - 1:,} more" if unknown[1:] else ""
             raise InputError(
                 f"Expected paths below --images in {source}, such as "
-                f"{files[0]!r}. Received: {len(unknown):,} others, such as "
-                f"{unknown[0]!r}."
+                f"{files[0]!r}. Received: {unknown[0]!r}{more}, not among "
+                f"the {len(files):,} images."
             )
         texts = [table.get(file) for file in files]
     names = tuple(sorted({text for text in texts if text is not None}))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
+import sys
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -60,8 +64,20 @@ def points(
             init=_scaled(_components(rows)),
             random_state=seed,
             n_jobs=1,
-        ).fit_transform(rows)
+            **_progress(),
+        )
+        with contextlib.redirect_stdout(io.StringIO()):  # Its own lines.
+            found = found.fit_transform(rows)
     return _scaled(np.nan_to_num(found))
+
+
+def _progress() -> dict[str, Any]:
+    """Returns what makes UMAP show its epochs and the time left."""
+    if not sys.stderr.isatty():
+        return {}
+    bar = "map  [{bar:30}] {n_fmt}/{total_fmt}  ETA {remaining}"
+    options = {"bar_format": bar, "leave": False, "ascii": " >="}
+    return {"verbose": True, "tqdm_kwds": options}
 
 
 def _components(rows: np.ndarray) -> np.ndarray:

@@ -34,7 +34,10 @@ _NOISE = 2.0
 # The sides of crops that are looked for, as shares of the largest that fits.
 _SCALES = np.linspace(1, 0.5, 9)
 _LEAST_SIDE = 4
-_PROMISING = 0.7  # The least correlation of a place that is looked at closer.
+# The least correlation of a place that is looked at closer. Of 792 crops that
+# were found among photographs, 4 in 1,000 reached less than 0.86, and of pairs
+# of other photographs 3 in 1,000 more than 0.8.
+_PROMISING = 0.8
 _STEPS = (1 / 32, 1 / 64, 1 / 128)
 _PIECE = 1024  # Pairs compared at a time, some megabytes for each array.
 
@@ -73,11 +76,11 @@ def has_details(images: np.ndarray, least: float = _LEAST_DETAIL) -> np.ndarray:
     """Returns whether images have details to compare, bool [n].
 
     Args:
-        images: float32 [n, 32, 32], grey values 0..255.
+        images: [n, 32, 32], grey values 0..255.
     """
     result = np.empty(len(images), bool)
     for start in range(0, len(images), _PIECE):
-        part = images[start : start + _PIECE]
+        part = images[start : start + _PIECE].astype(np.float32)
         _, variance = _windows(part)
         detailed = (variance > _DETAIL**2).mean(axis=(1, 2))
         result[start : start + len(part)] = detailed >= _LEAST_DETAIL

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,12 @@ import numpy as np
 from and_tf.data.walking import Skipped
 from and_tf.exploring.store import Row
 
+# The fields of `store.Row`, by how they are collected.
+_STACKED = "measures", "grey", "chroma", "embedding"
+_LISTED = (
+    "sha256", "pixels_sha256", "width", "height", "orientation", "taken",
+    "has_place", "truncated", "thumbnail",
+)  # fmt: skip
 REFERENCE = "reference"  # The split of images to compare others with.
 
 
@@ -102,34 +108,48 @@ def of_rows(
     paths: Sequence[str],
     files: Sequence[str],
     sizes: Sequence[int],
-    rows: Sequence[Row],
+    rows: Iterable[tuple[int, Row]],
     split: str,
     skipped: Sequence[Skipped],
 ) -> Measured:
     """Makes arrays of the rows of N ≥ 1 files.
 
+    The rows are copied one by one, so that all of them are never in memory
+    beside the arrays.
+
     Args:
         paths: The paths of the files.
         files: Their printable paths below their folder.
         sizes: Their sizes in bytes.
-        rows: What was measured of each.
+        rows: The number of each file and what was measured of it, in any order.
         split: The split of all.
         skipped: The files that cannot be read.
     """
+    arrays: dict[str, np.ndarray] = {}
+    lists: dict[str, list[Any]] = {
+        name: [None] * len(paths) for name in _LISTED
+    }
+    for number, row in rows:
+        for name in _STACKED:
+            value = getattr(row, name)
+            if name not in arrays:
+                shape = (len(paths), *value.shape)
+                arrays[name] = np.empty(shape, value.dtype)
+            arrays[name][number] = value
+        for name, values in lists.items():
+            values[number] = getattr(row, name)
+    brightness, contrast, sharpness, one_colour = arrays["measures"].T.copy()
 
     def numbers(name: str, dtype: type = np.int64) -> np.ndarray:
-        return np.array([getattr(row, name) for row in rows], dtype)
+        return np.array(lists[name], dtype)
 
     def texts(name: str) -> tuple[Any, ...]:
-        return tuple(getattr(row, name) for row in rows)
+        return tuple(lists[name])
 
-    brightness, contrast, sharpness, one_colour = np.stack(
-        [row.measures for row in rows], axis=1
-    )
     return Measured(
         path=tuple(paths),
         file=tuple(files),
-        split=(split,) * len(rows),
+        split=(split,) * len(paths),
         is_link=np.array([os.path.islink(path) for path in paths], bool),
         file_bytes=np.array(sizes, np.int64),
         sha256=texts("sha256"),
@@ -144,10 +164,10 @@ def of_rows(
         contrast=contrast,
         sharpness=sharpness,
         one_colour=one_colour,
-        grey=np.stack([row.grey for row in rows]),
-        chroma=np.stack([row.chroma for row in rows]),
+        grey=arrays["grey"],
+        chroma=arrays["chroma"],
         thumbnails=texts("thumbnail"),
-        embeddings=np.stack([row.embedding for row in rows]),
+        embeddings=arrays["embedding"],
         skipped=tuple(skipped),
     )
 

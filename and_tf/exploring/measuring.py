@@ -118,22 +118,22 @@ def measure(
         _File(os.path.join(root, *parts), walking.utf8(os.path.join(*parts)))
         for parts in named
     ]
-    new = [file for file in entries if _known(store, file) is None]
+    new = [file for file in entries if not _known(store, file)]
     job = _Job(encode, store, image_size, batch_size, threads)
     known = len(entries) - len(new)
     with Counted("measure", len(entries), known, stream) as progress:
         failed = job.run(new, progress)
         # Only now, as Pillow decodes parts of images for all threads or none.
-        with _parts_of_images():
+        with parts_of_images():
             failed = job.run([bad.file for bad in failed], progress, last=True)
     return _result(entries, store, failed, root, split)
 
 
-def _known(store: Store, file: _File) -> Row | None:
+def _known(store: Store, file: _File) -> bool:
     try:
-        return store.get(file.key, _state(os.stat(file.path)))
+        return store.knows(file.key, _state(os.stat(file.path)))
     except OSError:
-        return None
+        return False
 
 
 def _state(found: os.stat_result) -> State:
@@ -165,20 +165,23 @@ def _result(
             f"Expected images that can be read in {walking.utf8(root)}. "
             f"Received: {received}."
         )
-    kept = [store.latest(file.key) for file in good]
+    keys = [file.key for file in good]
     return measured.of_rows(
         [file.path for file in good],
         [file.name for file in good],
-        [state.size for state, _ in kept],
-        [row for _, row in kept],
+        [store.state(key).size for key in keys],
+        store.rows(keys),
         split,
         skipped,
     )
 
 
 @contextlib.contextmanager
-def _parts_of_images() -> Iterator[None]:
-    """Lets Pillow decode what there is of an image that ends too early."""
+def parts_of_images() -> Iterator[None]:
+    """Lets Pillow decode what there is of an image that ends too early.
+
+    It does so for all threads of the process.
+    """
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
@@ -288,13 +291,33 @@ def _look(file: _File, image_size: int, truncated: bool) -> _Looked:
             return _Looked(file, reason="that are no ordinary files")
         with open(file.path, "rb") as opened:
             state = _state(os.fstat(opened.fileno()))
-            sha256, source = _hashed(opened, state.size)
-            decoded = image_file.decode(source)
+            row, pixels = read_row(opened, state.size, truncated)
         with tf.device("CPU"):
-            image = centre_square(decoded.pixels, image_size).numpy()
-        return _Looked(file, state, _row(decoded, sha256, truncated), image)
+            image = centre_square(pixels, image_size).numpy()
+        return _Looked(file, state, row, image)
     except Exception as error:  # Pillow raises many kinds for broken files.
         return _Looked(file, reason=image_file.why_not_read(error))
+
+
+def read_row(
+    file: BinaryIO, size: int, truncated: bool = False
+) -> tuple[Row, np.ndarray]:
+    """Decodes and measures an open file.
+
+    Args:
+        file: The file.
+        size: Its size in bytes.
+        truncated: Whether it could not be read as a whole before.
+
+    Returns:
+        The measures without an embedding, and the pixels, uint8 [H, W, 3].
+
+    Raises:
+        OSError, ValueError and others: If Pillow cannot read the file.
+    """
+    sha256, source = _hashed(file, size)
+    decoded = image_file.decode(source)
+    return _row(decoded, sha256, truncated), decoded.pixels
 
 
 def _hashed(file: BinaryIO, size: int) -> tuple[str, BinaryIO]:

@@ -8,7 +8,7 @@ import datetime
 import io
 import itertools
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from and_tf.exploring.experiment import Exploration
 from and_tf.exploring.measured import REFERENCE
 from and_tf.exploring.outgoing import REMEDY
 from and_tf.utils import atomic_files
+from and_tf.utils.averages import percent
 from and_tf.utils.escaping import for_csv
 
 _EXAMPLES = 3  # Prototypes that clusters.csv names for each cluster.
@@ -48,6 +49,7 @@ def make_table(found: Exploration) -> pa.Table:
         "duplicate_group": group.group[:count],
         "duplicate_kind": [kind or None for kind in group.kind[:count]],
         "keep": group.keep[:count],
+        **_copies_of_reference(found),
         "brightness": images.brightness[:count],
         "contrast": images.contrast[:count],
         "sharpness": images.sharpness[:count],
@@ -59,6 +61,15 @@ def make_table(found: Exploration) -> pa.Table:
         **_neighbours(found),
     }
     return table.make(columns, count)
+
+
+def _copies_of_reference(found: Exploration) -> dict[str, Any]:
+    """Returns the columns that name what the reference has too."""
+    files: list[str | None] = [None] * found.count
+    kinds = files.copy()
+    for row, reference, kind in found.leaks:
+        files[row], kinds[row] = found.images.file[reference], kind
+    return {"reference_file": files, "reference_kind": kinds}
 
 
 def _clusters(found: Exploration) -> dict[str, Any]:
@@ -176,19 +187,16 @@ def _write_clusters(found: Exploration) -> None:
 def _write_duplicates(found: Exploration) -> None:
     """Writes all groups, and those that lie in several splits."""
     group, images = found.duplicates, found.images
-    members = collections.defaultdict(list)
-    for row in np.flatnonzero(group.group >= 0).tolist():
-        members[int(group.group[row])].append(row)
     _write_csv(
         found.directory.duplicates,
         ("group", "file", "kind", "keep"),
         (
             (number, images.file[row], group.kind[row], int(group.keep[row]))
-            for number, rows in sorted(members.items())
+            for number, rows in sorted(_groups(found).items())
             for row in rows
         ),
     )
-    leaks = list(_leaks(found, members.values()))
+    leaks = list(_leaks(found))
     if leaks:
         columns = "file", "split", "other", "other_split", "kind"
         _write_csv(found.directory.leaks, columns, leaks)
@@ -196,23 +204,37 @@ def _write_duplicates(found: Exploration) -> None:
         found.directory.leaks.unlink(missing_ok=True)
 
 
-def _leaks(
-    found: Exploration, groups: Iterable[Sequence[int]]
-) -> Iterable[tuple[str, ...]]:
+def _groups(found: Exploration) -> dict[int, list[int]]:
+    """Returns the rows of each group of duplicates."""
+    members = collections.defaultdict(list)
+    for row, group in enumerate(found.duplicates.group.tolist()):
+        if group >= 0:
+            members[group].append(row)
+    return members
+
+
+def _across_splits(found: Exploration) -> Iterator[tuple[int, int]]:
+    """Yields the pairs of duplicates in different splits of the images."""
+    for rows in _groups(found).values():
+        by_split: dict[str, list[int]] = {}
+        for row in rows:
+            if row < found.count:
+                by_split.setdefault(found.places[row].split, []).append(row)
+        for here, there in itertools.combinations(by_split.values(), 2):
+            for row, copy in duplicates.crossed(here, there):
+                yield min(row, copy), max(row, copy)
+
+
+def _leaks(found: Exploration) -> Iterator[tuple[str, ...]]:
     """Yields duplicates in different splits, then those in the reference."""
     images, relations = found.images, found.duplicates.relations
-    for rows in groups:
-        for one, other in itertools.combinations(rows, 2):
-            if max(one, other) >= found.count:
-                continue
-            splits = [found.places[row].split for row in (one, other)]
-            if splits[0] != splits[1]:
-                kind = relations.kind(other, one)
-                yield (
-                    images.file[one], splits[0],
-                    images.file[other], splits[1], kind,
-                )  # fmt: skip
-    for row, other, kind in duplicates.leaks(images, found.duplicates):
+    for one, other in _across_splits(found):
+        yield (
+            images.file[one], found.places[one].split,
+            images.file[other], found.places[other].split,
+            relations.kind(other, one),
+        )  # fmt: skip
+    for row, other, kind in found.leaks:
         yield (
             images.file[row], found.places[row].split,
             images.file[other], REFERENCE, kind,
@@ -223,6 +245,7 @@ def summary(found: Exploration) -> dict[str, Any]:
     """Returns how the exploration was made, and its figures."""
     config, group = found.config, found.duplicates
     names, tried = found.clusters.names, {}
+    assigned = found.clusters.assigned.tolist()
     if "proposed" in vars(found):
         tried = found.proposed[1]
     issues = collections.Counter(issue for row in found.issues for issue in row)
@@ -235,12 +258,16 @@ def summary(found: Exploration) -> dict[str, Any]:
         "labels_seen": found.encoder.labels,
         "dimensions": found.rows.shape[1],
         "clusters": len(names),
+        "empty_clusters": len(names) - len({*assigned} - {clusters.NONE}),
         "cluster_sizes_tried": {str(c): s for c, s in tried.items()},
         "duplicate_groups": int(group.group.max(initial=-1)) + 1,
         "duplicates_to_drop": int((~group.keep[: found.count]).sum()),
+        "pairs_across_splits": sum(1 for _ in _across_splits(found)),
+        "images_in_reference": len(found.leaks),
         "outliers": int(found.is_outlier.sum()),
         "issues": dict(sorted(issues.items())),
         "labelled": int(found.labels.known.sum()),
+        "labels_agreed": _agreed(found),
         "label_issues": None if errors is None else int(errors.is_issue.sum()),
         "map": "UMAP" if map_points.has_umap() else "PCA",
         "seed": config.seed,
@@ -248,6 +275,15 @@ def summary(found: Exploration) -> dict[str, Any]:
             "T", "seconds"
         ),
     }
+
+
+def _agreed(found: Exploration) -> float | None:
+    """Returns the share of labels that neighbours agree with, if any vote."""
+    errors, known = found.label_errors, found.labels.known
+    if errors is None or not known.any():
+        return None
+    same = errors.neighbour_label[known] == found.labels.numbers[known]
+    return float(same.mean())
 
 
 def notes(found: Exploration) -> list[str]:
@@ -265,6 +301,11 @@ def notes(found: Exploration) -> list[str]:
         sentences.append(
             f"{told['clusters']} clusters have the highest silhouette of the "
             "numbers that were tried; --clusters takes another one."
+        )
+    if told["labels_agreed"] is not None:
+        sentences.append(
+            f"Neighbours agree with {percent(told['labels_agreed'])} of the "
+            "labels. The fewer they are, the less their doubts say."
         )
     return sentences
 

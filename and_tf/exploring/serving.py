@@ -2,9 +2,10 @@
 
 What can be asked for is known before anyone asks: the files of the page, by
 the very paths under which they were found, and the images of the table, by
-their row. No path is put together from a request, and none is decoded. Of an
-image only bytes with the digest that the table has are sent, so that neither
-a link nor a file that was exchanged since leads to anything else.
+their row, with those of the reference that the page shows. No path is put
+together from a request, and none is decoded. Of an image only bytes with the
+digest that the table has are sent, so that neither a link nor a file that was
+exchanged since leads to anything else.
 """
 
 from __future__ import annotations

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,6 +83,20 @@ class Row:
     embedding: np.ndarray
 
 
+class _Place(NamedTuple):
+    """The place of a file's row.
+
+    Attributes:
+        state: The file's state when it was measured.
+        part: The part that has the row.
+        row: The number of the row in the part.
+    """
+
+    state: State
+    part: pathlib.Path
+    row: int
+
+
 # The arrays of a part and their forms, as `archives.read` takes them.
 _PATHS = {"paths": ("u", 1), "path_ends": ("i", 1), "states": ("i", 2)}
 _PLAIN = {
@@ -96,7 +111,8 @@ _THUMBNAILS = {"thumbnails": ("u", 1), "thumbnail_ends": ("i", 1)}
 class Store:
     """The measured files of a folder, as a context manager.
 
-    Entering it locks the directory and reads what is there.
+    Entering it locks the directory and reads what is there. Rows stay on the
+    disk, as a hundred thousand take more than a gigabyte.
 
     Args:
         directory: The directory; it need not exist.
@@ -107,7 +123,7 @@ class Store:
 
     def __init__(self, directory: pathlib.Path, encoder_digest: str) -> None:
         self.path = directory / encoder_digest[:_DIGEST_CHARACTERS]
-        self._rows: dict[str, tuple[State, Row]] = {}
+        self._places: dict[str, _Place] = {}
         self._next = 0
         self._stack = contextlib.ExitStack()
 
@@ -131,14 +147,46 @@ class Store:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def get(self, path: str, state: State) -> Row | None:
-        """Returns what was measured of a file, or None if it has changed."""
-        there, row = self._rows.get(path, (None, None))
-        return row if there == state else None
+    def knows(self, path: str, state: State) -> bool:
+        """Returns whether a file is in the store, as it is now."""
+        place = self._places.get(path)
+        return place is not None and place.state == state
 
-    def latest(self, path: str) -> tuple[State, Row]:
-        """Returns what was last measured of a file that is in the store."""
-        return self._rows[path]
+    def state(self, path: str) -> State:
+        """Returns the state in which a file was last measured."""
+        return self._places[path].state
+
+    def rows(self, paths: Sequence[str]) -> Iterator[tuple[int, Row]]:
+        """Yields what was last measured of files that are in the store.
+
+        No more than one part is in memory at a time.
+
+        Args:
+            paths: The paths of the files.
+
+        Yields:
+            Places in `paths`, part by part, and their rows.
+
+        Raises:
+            InputError: If a part was damaged since the store was entered.
+        """
+
+        def part(number: int) -> pathlib.Path:
+            return self._places[paths[number]].part
+
+        for path, numbers in itertools.groupby(
+            sorted(range(len(paths)), key=part), part
+        ):
+            try:
+                found = [row for _, _, row in _unpacked(path)]
+            except archives.DAMAGE as error:
+                raise InputError(
+                    f"Expected {path} as it was when this run began. Received "
+                    f"a damaged file ({archives.why(error)}). Run the same "
+                    "command again, which measures its images anew."
+                ) from error
+            for number in numbers:
+                yield number, found[self._places[paths[number]].row]
 
     def add(self, files: Sequence[tuple[str, State, Row]]) -> None:
         """Writes a part.
@@ -150,13 +198,10 @@ class Store:
             InputError: If the disk is full, or must not be written to.
         """
         arrays = _packed(files)
-        atomic_files.write(
-            self.path / f"{_STEM}{self._next:06}.npz",
-            lambda file: np.savez(file, **arrays),
-            _REMEDY,
-        )
+        part = self.path / f"{_STEM}{self._next:06}.npz"
+        atomic_files.write(part, lambda file: np.savez(file, **arrays), _REMEDY)
         self._next += 1
-        self._rows |= {path: (state, row) for path, state, row in files}
+        self._note(part, files)
 
     def _take(self, path: pathlib.Path) -> None:
         """Reads a part; a damaged one is removed, to be measured again."""
@@ -164,10 +209,17 @@ class Store:
         if number.isdecimal():
             self._next = max(self._next, int(number) + 1)
         try:
-            self._rows |= _unpacked(path)
+            self._note(path, _unpacked(path))
         except archives.DAMAGE:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+    def _note(
+        self, part: pathlib.Path, files: Sequence[tuple[str, State, Row]]
+    ) -> None:
+        """Notes where the rows of files are."""
+        for number, (path, state, _) in enumerate(files):
+            self._places[path] = _Place(state, part, number)
 
 
 def _packed(files: Sequence[tuple[str, State, Row]]) -> dict[str, Any]:
@@ -186,7 +238,7 @@ def _packed(files: Sequence[tuple[str, State, Row]]) -> dict[str, Any]:
     return arrays
 
 
-def _unpacked(path: pathlib.Path) -> dict[str, tuple[State, Row]]:
+def _unpacked(path: pathlib.Path) -> list[tuple[str, State, Row]]:
     """Reads the files of a part.
 
     Raises:
@@ -200,7 +252,7 @@ def _unpacked(path: pathlib.Path) -> dict[str, tuple[State, Row]]:
     paths = _parted(arrays["paths"], arrays["path_ends"])
     jpegs = _parted(arrays["thumbnails"], arrays["thumbnail_ends"])
     columns = [list(arrays[name]) for name in _PLAIN]
-    found = {}
+    found = []
     for path_bytes, state, jpeg, *values in zip(
         paths, arrays["states"].tolist(), jpegs, *columns, strict=True
     ):
@@ -209,7 +261,7 @@ def _unpacked(path: pathlib.Path) -> dict[str, tuple[State, Row]]:
             for name, value in zip(_PLAIN, values, strict=True)
         }
         row = Row(thumbnail=jpeg, **named)
-        found[os.fsdecode(path_bytes)] = State(*state), row
+        found.append((os.fsdecode(path_bytes), State(*state), row))
     return found
 
 

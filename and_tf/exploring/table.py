@@ -46,6 +46,8 @@ SCHEMA = pa.schema([
     ("duplicate_group", pa.int64()),
     ("duplicate_kind", pa.string()),
     ("keep", pa.bool_()),
+    ("reference_file", pa.string()),
+    ("reference_kind", pa.string()),
     ("brightness", pa.float32()),
     ("contrast", pa.float32()),
     ("sharpness", pa.float32()),

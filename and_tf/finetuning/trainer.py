@@ -64,8 +64,8 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     if processes.several:
         raise InputError(
             "Expected one process, which uses all GPUs of its machine. "
-            "Received a TF_CONFIG of several: few labels do not keep several "
-            "machines busy. Unset TF_CONFIG, or give --strategy=mirrored."
+            "Received several, by TF_CONFIG or by srun: few labels do not keep "
+            "several machines busy. Start one, or give --strategy=mirrored."
         )
     directory = FinetuneDirectory(config.output_directory)
     # Load and check the run first: the output directory may lie inside it, and

@@ -44,7 +44,9 @@ class Curriculum(keras.callbacks.Callback):
             as neighbours. "none" selects no anchors.
         clusters: The number of clusters with selection "clusters"; 0 takes a
             number that suits N.
-        seed: Random seed of selection "clusters".
+        search_probes: The number of cells in which each sample's neighbours
+            are searched. 0, the default, searches exactly. See `discover`.
+        seed: Random seed of selection "clusters", and of the cells.
         images: A finite `tf.data` set of (images, sample_ids) with every sample
             once, whose embeddings fill the memory bank where `initial_epochs`
             is 0. Discovery needs them there, unless it has `rows`.
@@ -85,6 +87,7 @@ class Curriculum(keras.callbacks.Callback):
         *,
         selection: str = "curriculum",
         clusters: int = 0,
+        search_probes: int = 0,
         seed: int = 0,
         images: tf.data.Dataset | None = None,
         rows: ArrayLike | None = None,
@@ -104,6 +107,7 @@ class Curriculum(keras.callbacks.Callback):
             )
         self.selection = selection
         self.clusters = clusters
+        self.search_probes = search_probes
         self.seed = seed
         self._images = images
         self._rows = None if rows is None else _as_rows(rows)
@@ -167,6 +171,7 @@ class Curriculum(keras.callbacks.Callback):
             temperature=self.model.temperature,
             selection=self.selection,
             clusters=self.clusters,
+            search_probes=self.search_probes,
             seed=self.seed,
             processes=ProcessGroup(self.model.distribute_strategy),
         )

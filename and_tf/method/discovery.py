@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.method import cluster_neighbours as clustering
+from and_tf.search import cells
 from and_tf.search.nearest import nearest
 from and_tf.utils.errors import InputError
 
@@ -26,12 +27,15 @@ class Neighbourhoods:
             (equation 1). With selection="clusters", random members of the
             sample's cluster.
         is_anchor: bool [N], True for the round's anchors (equation 6).
+        recall: The share of the nearest neighbours that were found, measured
+            on some samples; None if the search was exact.
     """
 
     round: int
     entropy: np.ndarray
     neighbours: np.ndarray
     is_anchor: np.ndarray
+    recall: float | None = None
 
 
 def discover(
@@ -43,6 +47,7 @@ def discover(
     temperature: float = 0.1,
     selection: str = "curriculum",
     clusters: int = 0,
+    search_probes: int = 0,
     seed: int = 0,
     processes: ProcessGroup | None = None,
 ) -> Neighbourhoods:
@@ -59,7 +64,11 @@ def discover(
             sample's k-means cluster) or "none".
         clusters: The number of clusters with selection "clusters"; 0 takes a
             number that suits N.
-        seed: Random seed of selection "clusters", together with the round.
+        search_probes: 0 searches exactly. Any other number searches for each
+            sample in this many of about 4 √N cells, which is for banks of more
+            than a few hundred thousand rows; see `cells.nearest_in_cells`.
+        seed: Random seed of selection "clusters" and of cells, together with
+            the round.
         processes: The processes whose devices share the search; see
             `nearest`.
 
@@ -85,14 +94,27 @@ def discover(
             f"Expected a round from 1 to {rounds}. Received: {round_number}."
         )
     count = share_of_anchors(rows.shape[0], round_number, rounds, selection)
-    found = nearest(
-        rows,
-        rows,
-        neighbourhood_size,
-        temperature=temperature,
-        exclude_self=True,
-        processes=processes,
-    )
+    recall = None
+    if search_probes:
+        draw = (seed, round_number)
+        found = cells.nearest_in_cells(
+            rows,
+            neighbourhood_size,
+            search_probes,
+            temperature=temperature,
+            seed=draw,
+            processes=processes,
+        )
+        recall = cells.recall(rows, found.index, seed=draw, processes=processes)
+    else:
+        found = nearest(
+            rows,
+            rows,
+            neighbourhood_size,
+            temperature=temperature,
+            exclude_self=True,
+            processes=processes,
+        )
     assert found.entropy is not None  # As there is a temperature.
     neighbours, is_anchor = found.index, lowest(found.entropy, count)
     if selection == "clusters":
@@ -103,7 +125,9 @@ def discover(
             (seed, round_number),
             processes,
         )
-    return Neighbourhoods(round_number, found.entropy, neighbours, is_anchor)
+    return Neighbourhoods(
+        round_number, found.entropy, neighbours, is_anchor, recall
+    )
 
 
 def share_of_anchors(

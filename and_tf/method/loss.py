@@ -75,16 +75,41 @@ def log_neighbourhood_mass(
     Returns:
         float32 [B].
     """
-    sample_ids = tf.cast(sample_ids, neighbours.dtype)
-    members = tf.concat(
-        [sample_ids[:, None], tf.gather(neighbours, sample_ids)], axis=1
-    )  # [B, 1 + k]
-    logits = (
-        tf.einsum("bd,bmd->bm", embeddings, tf.gather(rows, members))
-        / temperature
-    )  # [B, 1 + k]
-    counted = only_anchors_neighbours(logits, sample_ids, is_anchor)
+    members = members_of(sample_ids, neighbours)
+    logits = logits_of(embeddings, rows, members, temperature)
+    counted = only_anchors_neighbours(logits, members[:, 0], is_anchor)
     return tf.reduce_logsumexp(counted, axis=1)
+
+
+def members_of(sample_ids: tf.Tensor, neighbours: tf.Tensor) -> tf.Tensor:
+    """Returns samples and their neighbours, integer [B, 1 + k].
+
+    Args:
+        sample_ids: integer [B].
+        neighbours: integer [N, k], the neighbours of every sample.
+    """
+    sample_ids = tf.cast(sample_ids, neighbours.dtype)
+    return tf.concat(
+        [sample_ids[:, None], tf.gather(neighbours, sample_ids)], axis=1
+    )
+
+
+def logits_of(
+    embeddings: tf.Tensor,
+    rows: tf.Tensor,
+    members: tf.Tensor,
+    temperature: float,
+) -> tf.Tensor:
+    """Computes x_i · x̃_j / τ of each sample's members j, float32 [B, m].
+
+    Args:
+        embeddings: float32 [B, D].
+        rows: float32 [N, D], the memory bank.
+        members: integer [B, m], rows.
+        temperature: τ.
+    """
+    theirs = tf.gather(rows, members)  # [B, m, D]
+    return tf.einsum("bd,bmd->bm", embeddings, theirs) / temperature
 
 
 def only_anchors_neighbours(

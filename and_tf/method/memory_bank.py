@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from and_tf.method import loss
+from and_tf.method import loss, sampled_loss
 from and_tf.utils.errors import InputError
 
 INITIALISERS = ("unit", "uniform")
@@ -94,6 +94,7 @@ class MemoryBank(keras.layers.Layer):
         is_anchor: tf.Tensor,
         temperature: float,
         block_rows: int = 0,
+        drawn: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
         """Computes the terms of equation 7 of this replica's samples.
 
@@ -102,21 +103,24 @@ class MemoryBank(keras.layers.Layer):
             sample_ids: integer [b], each sample's row in the bank.
             neighbours, is_anchor, temperature, block_rows: See
                 `loss.losses`.
+            drawn: integer [K], the rows from which to estimate the terms, see
+                `sampled_loss`; None takes all rows.
 
         Returns:
             float32 [b], and the tensors that were gathered from all replicas
             to compute it: none, or the embeddings [B, D] and sample_ids [B].
         """
-        terms = loss.losses(
+        arguments = (
             embeddings,
             sample_ids,
             self.rows.value,
             neighbours,
             is_anchor,
             temperature,
-            block_rows,
         )
-        return terms, ()
+        if drawn is None:
+            return loss.losses(*arguments, block_rows), ()
+        return sampled_loss.losses(*arguments, drawn), ()
 
     def update(self, embeddings: tf.Tensor, sample_ids: tf.Tensor) -> None:
         """Blends the embeddings of a batch into their rows (equation 8).

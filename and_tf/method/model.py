@@ -14,6 +14,7 @@ from and_tf.distribution.predict import shared_embeddings
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.method.encoder_model import Pretext
 from and_tf.method.memory_bank import MemoryBank
+from and_tf.method.row_draws import draw_rows
 from and_tf.method.samples import check_numbers, images_and_numbers
 from and_tf.method.sharded_bank import ShardedMemoryBank, build_bank
 from and_tf.utils.errors import InputError
@@ -47,7 +48,10 @@ class AND(Pretext):
             bank's rows instead of all of them.
         block_rows: Rows of the bank that the loss takes at a time; 0 lets it
             choose. This changes memory, not results.
-        seed: Random seed of the bank's initial rows.
+        negatives: K, the number of rows that each step draws to estimate the
+            loss of the whole bank; see `sampled_loss`. 0 takes all rows, and
+            so does any K from N on.
+        seed: Random seed of the bank's initial rows, and of the rows drawn.
 
     Attributes:
         bank: The `MemoryBank`, or the `ShardedMemoryBank`.
@@ -89,6 +93,7 @@ class AND(Pretext):
         augmenter: keras.layers.Layer | None = None,
         shard_bank: bool = False,
         block_rows: int = 0,
+        negatives: int = 0,
         seed: int | None = None,
     ) -> None:
         super().__init__(
@@ -99,7 +104,9 @@ class AND(Pretext):
             name="AND",
         )
         _check(num_examples, neighbourhood_size)
+        _check_negatives(negatives)
         self.block_rows, self.shard_bank = block_rows, shard_bank
+        self.negatives = negatives
         self.bank = build_bank(
             num_examples,
             self.shapes.embedding_dim,
@@ -108,6 +115,11 @@ class AND(Pretext):
             initialiser=bank_initialiser,
             seed=seed,
         )
+        if self._draws and isinstance(self.bank, ShardedMemoryBank):
+            raise InputError(
+                "Expected negatives=0 with shard_bank=True, as no replica has "
+                f"all rows to draw from. Received: {negatives}."
+            )
         self.neighbours = self.add_weight(
             name="neighbours",
             shape=(num_examples, neighbourhood_size),
@@ -212,8 +224,24 @@ class AND(Pretext):
             is_anchor if training else tf.zeros_like(is_anchor),
             self.temperature,
             self.block_rows,
+            **self._drawn() if training else {},
         )  # [b]
         return (losses,), heard
+
+    @property
+    def _draws(self) -> bool:
+        """Whether a step draws rows; else it takes all."""
+        return 0 < self.negatives < self.bank.rows.shape[0]
+
+    def _drawn(self) -> dict[str, tf.Tensor]:
+        """Returns the rows of this step as an argument, the same everywhere."""
+        if not self._draws:
+            return {}
+        step = self.optimizer.iterations.value
+        size = self.bank.rows.shape[0]
+        return {
+            "drawn": draw_rows(self.bank.seed or 0, step, size, self.negatives)
+        }
 
     def test_step(
         self, data: tuple[tf.Tensor, tf.Tensor]
@@ -238,6 +266,7 @@ class AND(Pretext):
             "bank_initialiser": self.bank.initialiser,
             "shard_bank": self.shard_bank,
             "block_rows": self.block_rows,
+            "negatives": self.negatives,
             "seed": self.bank.seed,
         }
 
@@ -281,4 +310,13 @@ def _check(num_examples: int, neighbourhood_size: int) -> None:
         raise InputError(
             f"Expected a neighbourhood size from 1 to {num_examples - 1}, one "
             f"less than the training images. Received: {neighbourhood_size}."
+        )
+
+
+def _check_negatives(negatives: int) -> None:
+    """Raises an `InputError` for an impossible number of negatives."""
+    if not (isinstance(negatives, Integral) and negatives >= 0):
+        raise InputError(
+            "Expected a whole number of negatives, 0 for all rows. Received: "
+            f"{negatives}."
         )

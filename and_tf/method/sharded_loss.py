@@ -118,9 +118,7 @@ def _of_everyone(
     """
     replica = collectives.number()
     sample_ids = tf.cast(sample_ids, neighbours.dtype)
-    members = tf.concat(
-        [sample_ids[:, None], tf.gather(neighbours, sample_ids)], axis=1
-    )  # [B, 1 + k]
+    members = loss.members_of(sample_ids, neighbours)  # [B, 1 + k]
 
     positions, places = shards.owned(members, replica)  # [P, 2], [P]
     queries, rows = positions[:, 0], tf.gather(shard, places)  # [P], [P, D]

@@ -12,7 +12,8 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from and_tf.method.loss import log_partition
-from and_tf.pretexts.similarity import draw_keys, similarity_losses
+from and_tf.method.row_draws import draw_rows
+from and_tf.pretexts.similarity import similarity_losses
 from and_tf.pretexts.teacher_rows import as_rows
 from and_tf.utils.errors import InputError
 
@@ -127,7 +128,7 @@ class TeacherLoss(keras.layers.Layer):
                 embeddings, rows, self.temperature, self.block_rows
             )
             return every - cosines / self.temperature, cosines
-        keys = draw_keys(self.seed or 0, step, rows.shape[0], self.keys)
+        keys = draw_rows(self.seed or 0, step, rows.shape[0], self.keys)
         losses = similarity_losses(
             embeddings,
             own,

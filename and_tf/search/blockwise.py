@@ -14,7 +14,7 @@ import collections
 import concurrent.futures
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -141,7 +141,7 @@ class _Workers:
         self._pending = self._threads.map(lambda call: call(), calls)
 
 
-def _ahead(calls: Iterable[functools.partial]) -> Iterator:
+def ahead(calls: Iterable[Callable[[], Any]]) -> Iterator:
     """Yields the results of calls in order, running two calls at a time.
 
     With one call at a time, XLA would leave cores idle.
@@ -172,7 +172,11 @@ def serve_both(rows: tf.Tensor, k: int, temperature: float | None) -> bool:
 
 
 def search_rows(
-    rows: tf.Tensor, k: int, temperature: float | None, exclude_self: bool
+    rows: tf.Tensor,
+    k: int,
+    temperature: float | None,
+    exclude_self: bool,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[np.ndarray, ...]:
     """Finds the neighbours of all rows and, with a temperature, entropies.
 
@@ -181,6 +185,8 @@ def search_rows(
         k: The number of neighbours.
         temperature: τ of the entropies; None computes no entropies.
         exclude_self: Whether a row is left out of its own neighbours.
+        progress: Is called with numbers of rows whose sum is N in the end, in
+            proportion to the blocks that are done.
 
     Returns:
         Similarities float32 [N, k], indices int32 [N, k] and, with a
@@ -198,21 +204,26 @@ def search_rows(
     with _Workers() as workers:
         sides = [
             _Side(bounds, kept, workers.count)
-            for bounds in _ahead(
+            for bounds in ahead(
                 functools.partial(_bounds, part, sample, kept, count)
                 for part in parts
             )
         ]
         pairs = [(i, j) for i in range(len(parts)) for j in range(i + 1)]
-        visits = _ahead(
+        visits = ahead(
             functools.partial(visit, parts[i], parts[j], *exponent, i != j)
             for i, j in pairs
         )
-        for (i, j), (products, *taken) in zip(pairs, visits, strict=True):
+        for done, ((i, j), (products, *taken)) in enumerate(
+            zip(pairs, visits, strict=True)
+        ):
             calls = sides[i].add(products, starts[j], 0, taken[0])
             if i != j:
                 calls += sides[j].add(products, starts[i], 1, taken[1])
             workers.start(calls)
+            if progress is not None:
+                before = done * count // len(pairs)
+                progress((done + 1) * count // len(pairs) - before)
         workers.start(
             [
                 functools.partial(
@@ -267,11 +278,11 @@ def search(
         short.append(first + side.short())
 
     with _Workers() as workers:
-        bounds = _ahead(
+        bounds = ahead(
             functools.partial(_bounds, part, sample, kept, rows.shape[0])
             for part in parts
         )
-        visits = _ahead(
+        visits = ahead(
             functools.partial(_visit, part, block, temperature, maxima)
             for part in parts
             for block in blocks

@@ -6,7 +6,7 @@ CPU, `grouped` on an accelerator.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +37,7 @@ def nearest(
     temperature: float | None = None,
     exclude_self: bool = False,
     processes: ProcessGroup | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Nearest:
     """Finds the k rows most similar to each query, and each query's entropy.
 
@@ -59,6 +60,9 @@ def nearest(
             itself.
         processes: The processes whose devices share the queries; each device
             holds all rows. None searches on TensorFlow's default device.
+        progress: Is called with numbers of queries whose sum is Q in the end,
+            in proportion to the work that is done; only a CPU calls it before
+            the end.
 
     Returns:
         Similarities (dot products), row indices and entropies.
@@ -76,7 +80,9 @@ def nearest(
         >>> found.similarity.round(2)
         array([[1. , 0.6]], dtype=float32)
     """
-    arrays = _all(queries, rows, k, temperature, exclude_self, processes, None)
+    arrays = _all(
+        queries, rows, k, temperature, exclude_self, processes, None, progress
+    )
     return Nearest(*arrays, *([None] if temperature is None else []))
 
 
@@ -115,6 +121,7 @@ def _all(
     exclude_self: bool,
     processes: ProcessGroup | None,
     summary: Summary | None,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[np.ndarray, ...]:
     """Searches for all queries, shared among the devices of `processes`."""
     same = queries is rows
@@ -148,9 +155,14 @@ def _all(
             and device.on_cpu()
             and blockwise.serve_both(rows, k, temperature)
         ):
-            found = blockwise.search_rows(rows, k, temperature, exclude_self)
+            found = blockwise.search_rows(
+                rows, k, temperature, exclude_self, progress
+            )
             return found if summary is None else summary.of_arrays(*found)
-        return search(starts)
+        found = search(starts)
+        if progress is not None:
+            progress(queries.shape[0])
+        return found
 
 
 def _search(

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from and_tf.distribution import slurm
 from and_tf.sweeping.claims import Claim
 from and_tf.sweeping.gpu_slots import Lease, in_words
 from and_tf.sweeping.grid import SweepRun
@@ -68,7 +69,7 @@ class Child:
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env={
-                **os.environ,
+                **_own_environment(),
                 **self._lease.environment(),
                 # Keeps the output before a crash from being lost.
                 "PYTHONUNBUFFERED": "1",
@@ -136,6 +137,14 @@ def end(children: Sequence[Child]) -> None:
 
 def _command(run: SweepRun) -> list[str]:
     return [sys.executable, "-m", run.command.module, *run.config.to_flags()]
+
+
+def _own_environment() -> dict[str, str]:
+    """Returns this process' environment, for a run that trains alone.
+
+    `srun` may have started several sweeps, whose runs are not to join.
+    """
+    return {k: v for k, v in os.environ.items() if k != slurm.TASKS}
 
 
 def _ties(descriptors: Sequence[int]) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def build(
         else "unit",
         "shard_bank": config.shard_bank,
         "block_rows": config.loss_block_rows,
+        "negatives": config.negatives,
     }
     if config.is_taught and targets is not None:
         teacher = TeacherLoss(targets, **_of_loss(config))

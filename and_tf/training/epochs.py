@@ -9,6 +9,7 @@ import keras
 
 from and_tf.data.step_batches import StepBatches
 from and_tf.distribution.process_group import ProcessGroup
+from and_tf.distribution.signals_between import hear_others
 from and_tf.distribution.strategy import accelerated
 from and_tf.training import fit_loop
 from and_tf.training.callbacks.checkpointing import Recorder
@@ -101,6 +102,7 @@ def fit(
     if done == epochs:
         return recorder
     with interruption.heard(), recorder.closing():
+        hear_others(interruption, run.processes)
         fit_loop.fit(
             run.model,
             batches(

@@ -16,6 +16,7 @@ from and_tf.evaluation.run_knn import RunKnn
 from and_tf.method.encoder_model import Pretext
 from and_tf.method.rounds import Rounds
 from and_tf.training.callbacks.tensorboard import TensorBoardWriter
+from and_tf.training.callbacks.tracking import Tracker
 from and_tf.training.config import TrainConfig
 from and_tf.training.flags.views import ViewFlags
 from and_tf.training.run_directory import RunDirectory
@@ -38,6 +39,7 @@ class Training:
         on_device: Whether the devices hold the training images.
         searched: float32 [N, D], the rows in which rounds discover; None is
             the memory bank.
+        tracker: Where the run's figures are sent; None sends none.
     """
 
     config: TrainConfig
@@ -50,6 +52,7 @@ class Training:
     processes: ProcessGroup
     on_device: bool = False
     searched: np.ndarray | None = None
+    tracker: Tracker | None = None
 
     @property
     def image_size(self) -> int:

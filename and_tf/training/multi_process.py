@@ -93,7 +93,7 @@ def _check_flags(config: RunConfig, processes: ProcessGroup) -> None:
         not differ,
         processes,
         (
-            "Expected the same flags in all processes of TF_CONFIG. Received "
+            "Expected the same flags in all processes of a run. Received "
             "others than the chief's"
             + (f": {', '.join(differ)}." if differ else ".")
         ),
@@ -120,7 +120,7 @@ def check_images(count: int, mark: str, processes: ProcessGroup) -> None:
         processes,
         (
             "Expected the same training images, by names and classes, on all "
-            f"machines of TF_CONFIG. Received {count:,} here"
+            f"machines of a run. Received {count:,} here"
             + ("." if same else ", others than the chief's.")
         ),
     )

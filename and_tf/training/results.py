@@ -189,6 +189,8 @@ def write(
     board = training.board
     assert board is not None  # As this is the process that writes.
     board.write_result(figures_of_run, len(history))
+    if training.tracker is not None:
+        training.tracker.write_result(figures_of_run, len(history))
     board.write_projector(
         points,
         numbers,

@@ -322,7 +322,8 @@ class OutputDirectory(Generic[Config]):
                 f"Received: {path}, which cannot be read "
                 f"({archives.why(error)}). Remove it to go on without it."
             ) from error
-        return Neighbourhoods(round_number, *arrays)
+        entropy, neighbours, selected = arrays
+        return Neighbourhoods(round_number, entropy, neighbours, selected)
 
 
 class RunDirectory(OutputDirectory[TrainConfig]):

@@ -40,6 +40,8 @@ def find(training: Training) -> Neighbourhoods | None:
         neighbourhood_size=neighbours,
         temperature=training.config.temperature,
         selection="one_off",
+        search_probes=training.config.search_probes,
+        seed=training.config.seed,
         processes=training.processes,
     )
     return dataclasses.replace(found, round=0)

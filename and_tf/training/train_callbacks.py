@@ -21,6 +21,7 @@ from and_tf.training.callbacks.rewhitening import Rewhitening
 from and_tf.training.callbacks.speed import Speed
 from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.experiment import Training, rounds_of, view_config
+from and_tf.utils.averages import percent
 
 
 def fit(training: Training) -> Recorder:
@@ -85,15 +86,22 @@ def callbacks(
     # 4. The last change of the head, so that it is evaluated and recorded.
     # 5. The evaluation, so that its figures are recorded.
     # 6. The recorder, so that nothing is shown that is not recorded.
-    # 7. TensorBoard and the console, which people watch.
+    # 7. TensorBoard, a tracker and the console, which people watch.
     return [
         *rounds,
         Speed(train_split.size, steps, first_step),
         FiniteLoss(training.directory.checkpoints),
         *([Rewhitening(training, plan.epochs)] if config.rewhiten else []),
-        Evaluation(training.knn, plan, config.evaluate_every, config.has_bank),
+        Evaluation(
+            training.knn,
+            plan,
+            config.evaluate_every,
+            config.has_bank,
+            ends_clean=bool(config.rewhiten) and config.has_bank,
+        ),
         recorder,
         *([training.board] if training.board else []),
+        *([training.tracker.callback] if training.tracker else []),
         Progress(
             plan.epochs,
             steps,
@@ -111,6 +119,13 @@ def curriculum(
     config, train_split = training.config, training.images.train
 
     def keep(board: TensorBoardWriter, found: Neighbourhoods) -> None:
+        if found.recall is not None:
+            print(
+                f"round {found.round}: {percent(found.recall)} of the nearest "
+                f"neighbours were found in {config.search_probes} cells, as a "
+                "sample says",
+                flush=True,
+            )
         training.directory.write_neighbourhoods(found)
         board.write_neighbourhoods(
             found,
@@ -126,6 +141,7 @@ def curriculum(
         plan.initial_epochs,
         selection=config.selection,
         clusters=config.clusters,
+        search_probes=config.search_probes,
         seed=config.seed,
         images=training.clean_views(),
         rows=training.searched,

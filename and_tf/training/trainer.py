@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -30,6 +32,7 @@ from and_tf.training import (
     teaching,
     warm_start,
 )
+from and_tf.training.callbacks import tracking
 from and_tf.training.callbacks.checkpointing import state
 from and_tf.training.callbacks.tensorboard import TensorBoardWriter
 from and_tf.training.checkpoint import Checkpoint
@@ -79,6 +82,7 @@ def train(config: TrainConfig) -> dict[str, Any]:
         >>> result["knn_top1_last"] > 0.2  # A tenth by chance.
         True
     """
+    tracking.check(config.tracker)
     processes = ProcessGroup(
         strategy.build(config.strategy, config.communication)
     )
@@ -97,7 +101,8 @@ def train(config: TrainConfig) -> dict[str, Any]:
         training = prepare(config, directory, checkpoint, processes)
         if not checkpoint and not rounds_of(config).epochs:
             keep_start(training)
-        result = results.finish(training, fit(training))
+        with tracked(training) as training:
+            result = results.finish(training, fit(training))
         processes.wait()  # Until the chief has written it all.
         return result
 
@@ -200,6 +205,18 @@ def with_board(training: Training) -> Training:
     return dataclasses.replace(training, board=board)
 
 
+@contextlib.contextmanager
+def tracked(training: Training) -> Iterator[Training]:
+    """Sends a run to its tracker, from the process that writes."""
+    config = training.config
+    name = config.tracker if training.processes.chief else ""
+    # A tracker keeps the first value of a flag.
+    flags = {name: getattr(config, name) for name in config.run_fields()}
+    path = training.directory.path
+    with tracking.tracked(name, path, flags) as tracker:
+        yield dataclasses.replace(training, tracker=tracker)
+
+
 def load_images(config: TrainConfig, image_size: int = 0) -> ImageData:
     """Loads the data set that a config names.
 
@@ -213,6 +230,8 @@ def load_images(config: TrainConfig, image_size: int = 0) -> ImageData:
         config.data_dir or None,
         image_size=config.image_size or image_size,
         label_key=config.label_key,
+        image_key=config.image_key,
+        split_key=config.split_key,
         train_split=config.train_split,
         test_split=config.test_split,
         max_train_examples=config.max_train_examples,

@@ -273,6 +273,13 @@ class TfConfig(Struct):
     task: Task
 
 
+class Tracked(Struct):
+    """The ids of a run at the trackers that it was sent to."""
+
+    wandb: str = ""
+    mlflow: str = ""
+
+
 class Claim(Struct):
     """A claim on a run of a sweep."""
 
@@ -288,6 +295,7 @@ class Sidecar(Struct):
     images: str = ""
     root: str = ""
     data_dir: str = ""
+    image_key: str = ""
     model: str = ""
     model_fingerprint: str = ""
 

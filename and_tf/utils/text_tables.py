@@ -77,6 +77,8 @@ def refused(
 ) -> InputError:
     """Makes the error for a table that does not fit."""
     words = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, UnicodeDecodeError):
+        words = "it is no text in UTF-8"
     return InputError(
         f"Expected a table for --{flag}, a CSV file with the columns "
         f"{columns[0]} and {columns[1]}. Received: {path}: {words}."
@@ -92,10 +94,13 @@ def _rows(
         ValueError: If a column is missing, or a row lacks a cell.
     """
     there = [column or "" for column in reader.fieldnames or ()]
+    if not there:
+        raise ValueError("it is empty")
     for name in columns:
         if name not in there:
-            told = ", ".join(there) or "none"
-            raise ValueError(f"it has no column {name!r}, only {told}")
+            raise ValueError(
+                f"it has no column {name!r}, only {', '.join(there)}"
+            )
     for row in reader:
         first, second = ((row[name] or "").strip() for name in columns)
         if first and not second and blanks:

@@ -14,8 +14,15 @@ import tensorflow as tf
 from and_tf.utils import records, schemas
 from and_tf.utils.errors import InputError
 
-SIGNATURE = "serving_default"
+SIGNATURE, CLASSIFY = "serving_default", "classify"
 INPUT, OUTPUT = "images", "embedding"
+# The number, its name and the probabilities of a signature that classifies,
+# for clusters, for classes of a fine-tuning, and for classes by kNN.
+_ANSWERS = (
+    ("cluster", "name", "probabilities"),
+    ("label", "class_name", "probabilities"),
+    ("label", "class_name", "score"),
+)
 
 
 class Encoder(Protocol):
@@ -56,6 +63,78 @@ def load(path: str | os.PathLike[str]) -> Encoder:
     return _SavedModel(_versioned(path))
 
 
+def load_classifier(path: str | os.PathLike[str]) -> Classifier:
+    """Loads the signature of a SavedModel that gives clusters or classes.
+
+    Args:
+        path: As for `load`, but no .tflite file.
+
+    Raises:
+        InputError: If there is no such model, or it is damaged, or has no
+            clusters and no classes.
+    """
+    path = pathlib.Path(path)
+    if not path.is_dir():
+        raise InputError(
+            "Expected --model to be the directory of a SavedModel. Received: "
+            f"{path}."
+        )
+    return Classifier(_versioned(path))
+
+
+class Classifier:
+    """The clusters or classes of a SavedModel.
+
+    Args:
+        path: The directory of a saved_model.pb.
+
+    Attributes:
+        image_size: The side S of the images, in pixels.
+        fingerprint: SHA-256 of the model's bytes, as hexadecimal digits.
+        columns: The names of the number and of the name that are given, such
+            as "cluster" and "name".
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._model = _opened(path)
+        found = getattr(self._model, "signatures", {})
+        outputs = (
+            found[CLASSIFY].structured_outputs if CLASSIFY in found else {}
+        )
+        fitting = [names for names in _ANSWERS if {*names} <= {*outputs}]
+        if not fitting:
+            raise InputError(
+                f"Expected a signature {CLASSIFY} with clusters or classes in "
+                f"{path}. Received: {', '.join(found) or 'no signatures'}. "
+                "Export a clustering or a fine-tuning, or add --classify."
+            )
+        self._function = found[CLASSIFY]
+        self._answers = fitting[0]
+        self.columns = fitting[0][:2]
+        self.image_size = _image_size(self._function, path)
+        self.fingerprint = _fingerprint(path)
+
+    def __call__(self, images: np.ndarray) -> list[tuple[int, str, float]]:
+        """Returns the number, the name and the probability of each image.
+
+        Args:
+            images: uint8 [B, S, S, 3].
+        """
+        found = self._function(images=tf.constant(images))
+        number, name, probabilities = (
+            found[answer].numpy() for answer in self._answers
+        )
+        names = [each.decode(errors="backslashreplace") for each in name]
+        return list(
+            zip(
+                number.tolist(),
+                names,
+                probabilities.max(1).tolist(),
+                strict=True,
+            )
+        )
+
+
 class _TFLite:
     """An encoder in a .tflite file."""
 
@@ -87,23 +166,33 @@ class _SavedModel:
     """An encoder in the directory of a saved_model.pb."""
 
     def __init__(self, path: pathlib.Path) -> None:
-        try:
-            # The model is kept because its function does not keep the
-            # variables alive.
-            self._model = tf.saved_model.load(str(path))
-        # The loader raises many types for broken files.
-        except Exception as error:
-            raise _damaged(path, error) from error
+        # The model is kept because its function does not keep the variables
+        # alive.
+        self._model = _opened(path)
         self._function = _signature(self._model, path)
         self.image_size = _image_size(self._function, path)
         self.embedding_dim = _embedding_dim(self._function, path)
-        variables = (path / "variables").glob("*")
-        self.fingerprint = _sha256_of_all(
-            path, [path / "saved_model.pb", *variables]
-        )
+        self.fingerprint = _fingerprint(path)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         return self._function(images=tf.constant(images))[OUTPUT].numpy()
+
+
+def _opened(path: pathlib.Path) -> Any:
+    """Loads a SavedModel.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    try:
+        return tf.saved_model.load(str(path))
+    except Exception as error:  # The loader raises many types.
+        raise _damaged(path, error) from error
+
+
+def _fingerprint(path: pathlib.Path) -> str:
+    variables = (path / "variables").glob("*")
+    return _sha256_of_all(path, [path / "saved_model.pb", *variables])
 
 
 def _versioned(path: pathlib.Path) -> pathlib.Path:

@@ -148,11 +148,14 @@ class _Job:
 
     def describe(self) -> dict[str, Any]:
         """Returns all that the parts depend on, as JSON values."""
+        image_key = self._source.image_key
         return {
             "images": self._source.images,
             "root": self._source.root,
             "data_dir": self._source.data_dir,
             "label_key": self._source.label_key,
+            # Parts of an earlier version are without it.
+            **({"image_key": image_key} if image_key else {}),
             "listing": self._listing,
             "images_listed": self.total,
             "model_fingerprint": self._encoder.fingerprint,

@@ -157,7 +157,8 @@ class Index:
         root = sources.root_of(images) if images else self.about.get("root", "")
         names = [self.table.file_names[row] for row in rows]
         data_dir = data_dir or self.about.get("data_dir", "")
-        found = sources.pictures(source, root, data_dir, names)
+        image_key = self.about.get("image_key", "")
+        found = sources.pictures(source, root, data_dir, names, image_key)
         if all(image is None for image in found):
             raise InputError(
                 f"Expected the images of {source}. Received: none of those "

@@ -1,4 +1,4 @@
-"""Opens what --images names: a folder, files, an array or a split of TFDS."""
+"""Opens what --images names: a folder, files, an array or a split."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from and_tf.utils.errors import InputError
 from export.embeddings import array_file
 
 TFDS = "tfds:"
+DATA = "data:"
 KINDS = (
     "a folder, an image file, a quoted pattern such as 'photos/**/*.jpg', an "
-    ".npz file or tfds:<data set>/<split>"
+    ".npz file, tfds:<data set>/<split> or data:<kind>/<split>"
 )
 
 
@@ -33,13 +34,15 @@ class Source:
     Attributes:
         images: The value of --images.
         root: The directory that file names are relative to; for an array, the
-            path of its file; "" for TFDS.
+            path of its file; "" for TFDS and readers.
         split: The images.
         files: All files that are read.
         name: A function from an image's number to its name. Bytes that are
             not UTF-8 are escaped, because not every table could hold them.
-        data_dir: Directory where TFDS keeps its data sets; "" is its default.
-        label_key: The label to use, where a data set of TFDS has several.
+        data_dir: The value of --data_dir, absolute; "" if none was given.
+        label_key: The value of --label_key.
+        image_key: The value of --image_key.
+        state: A text that changes with the images that a reader reads.
     """
 
     images: str
@@ -49,10 +52,12 @@ class Source:
     name: Callable[[int], str]
     data_dir: str = ""
     label_key: str = ""
+    image_key: str = ""
+    state: str = ""
 
     def listing(self) -> str:
         """Computes SHA-256 of all names, file sizes and modification times."""
-        total = hashlib.sha256()
+        total = hashlib.sha256(self.state.encode())
         for number in range(self.split.size):
             total.update(f"{self.name(number)}\n".encode())
         for file in self.files:
@@ -60,26 +65,34 @@ class Source:
         return total.hexdigest()
 
 
-def open_source(images: str, data_dir: str = "", label_key: str = "") -> Source:
+def open_source(
+    images: str, data_dir: str = "", label_key: str = "", image_key: str = ""
+) -> Source:
     """Finds images without decoding them.
 
     Args:
         images: A folder, whose sub-folders are classes; an image file; a
-            pattern, in which `**` stands for any folders; an .npz file; or
-            "tfds:cifar10/test", which may end in a slice.
-        data_dir: Directory where TFDS keeps its data sets; "" is its default.
-        label_key: The label to use, where a data set of TFDS has several.
+            pattern, in which `**` stands for any folders; an .npz file;
+            "tfds:cifar10/test", which may end in a slice; or
+            "data:manifest/test", a kind of data with its split.
+        data_dir: Directory where TFDS keeps its data sets, "" is its default;
+            or what a kind of data wants there.
+        label_key: The label to use, where a data set has several.
+        image_key: The images to use, where a data set has several.
 
     Raises:
         InputError: If there are no such images.
     """
     if images.startswith(TFDS):
         return _from_tfds(images, data_dir, label_key)
-    if label_key:
-        raise InputError(
-            f"Expected --label_key with --images={TFDS}… alone. Received: "
-            f"--images={images} --label_key={label_key}. Leave it out."
-        )
+    if images.startswith(DATA):
+        return _from_reader(images, data_dir, label_key, image_key)
+    for flag, key in (("label_key", label_key), ("image_key", image_key)):
+        if key:
+            raise InputError(
+                f"Expected --{flag} with --images={TFDS}… or {DATA}… alone. "
+                f"Received: --images={images} --{flag}={key}. Leave it out."
+            )
     if os.path.isdir(images):
         return _of_files(images, folder.read_all(images))
     if os.path.isfile(images):
@@ -102,15 +115,20 @@ def open_source(images: str, data_dir: str = "", label_key: str = "") -> Source:
 
 
 def pictures(
-    images: str, root: str, data_dir: str, names: Sequence[str]
+    images: str,
+    root: str,
+    data_dir: str,
+    names: Sequence[str],
+    image_key: str = "",
 ) -> list[np.ndarray | None]:
     """Reads some images again, by the names that their source gave them.
 
     Args:
         images: The value of --images at that time.
         root: `root` of the source.
-        data_dir: Directory where TFDS keeps its data sets; "" is its default.
+        data_dir: `data_dir` of the source.
         names: The names of m images.
+        image_key: `image_key` of the source.
 
     Returns:
         m images, each uint8 [H, W, 3], or None if it cannot be read.
@@ -121,12 +139,14 @@ def pictures(
     if images.startswith(TFDS):
         split = _from_tfds(images, data_dir, "", prepared=True).split
         return _by_number(split, [_number(name) for name in names])
+    if images.startswith(DATA):
+        source = _from_reader(images, data_dir, "", image_key)
+        return _by_name(source.split, names)
     if images.endswith(".npz"):
         split = array_file.read(root)
         if split.file_names is None:
             return _by_number(split, [_number(name) for name in names])
-        number_of = {n: i for i, n in enumerate(split.file_names)}
-        return _by_number(split, [number_of.get(name, -1) for name in names])
+        return _by_name(split, names)
     return [read_or_none(os.path.join(root, name)) for name in names]
 
 
@@ -137,10 +157,10 @@ def root_of(images: str) -> str:
         images: A value of --images.
 
     Returns:
-        The folder; the file of an array; "" for TFDS; otherwise the working
-        directory.
+        The folder; the file of an array; "" for TFDS and readers; otherwise
+        the working directory.
     """
-    if images.startswith(TFDS):
+    if images.startswith((TFDS, DATA)):
         return ""
     if os.path.isdir(images) or images.endswith(".npz"):
         return os.path.abspath(images)
@@ -171,6 +191,45 @@ def _from_tfds(
     return Source(images, "", split, files, name, place, label_key)
 
 
+def _from_reader(
+    images: str, data_dir: str, label_key: str, image_key: str
+) -> Source:
+    """Opens a split of a data set of files.
+
+    Raises:
+        InputError: If there is no such split, or its images have no names.
+    """
+    dataset, _, split_name = images.removeprefix(DATA).rpartition("/")
+    if not dataset or not split_name:
+        raise InputError(
+            f"Expected --images={DATA}<kind>/<split>, such as "
+            f"{DATA}manifest/test with --data_dir. Received: {images}."
+        )
+    usual = split_name in ("train", "test")
+    found = data.find(
+        data.Request(
+            dataset=dataset,
+            data_dir=data_dir or None,
+            label_key=label_key,
+            image_key=image_key,
+            train_split="" if usual else split_name,
+        )
+    )
+    split = found.test if split_name == "test" else found.train
+    if split is None or split.file_names is None:
+        raise InputError(
+            f"Expected a split of images with names as --images={images}. "
+            f"Received: {'none' if split is None else split.name}. Name "
+            f"another split, or a data set of TFDS by {TFDS}."
+        )
+    place = os.path.abspath(data_dir) if data_dir else ""
+    state = split.encoded_stream.identity() or ""
+    name = _named(split.file_names)
+    return Source(
+        images, "", split, (), name, place, label_key, image_key, state
+    )
+
+
 def _from_array(images: str) -> Source:
     split = array_file.read(images)
     name = _numbered(split.name)
@@ -184,6 +243,13 @@ def _of_files(images: str, split: Split) -> Source:
     root = root_of(images)
     files = [os.path.join(root, name) for name in split.file_names]
     return Source(images, root, split, files, _named(split.file_names))
+
+
+def _by_name(split: Split, names: Sequence[str]) -> list[np.ndarray | None]:
+    """Decodes some images of a split; None for names that it lacks."""
+    assert split.file_names is not None
+    number_of = {utf8(n): i for i, n in enumerate(split.file_names)}
+    return _by_number(split, [number_of.get(name, -1) for name in names])
 
 
 def _named(names: Sequence[str]) -> Callable[[int], str]:

@@ -79,6 +79,7 @@ def add(source, kept, **changes) -> dict:
         ("RESULTS.md", "results"),
         ("SPEED.md", "speed --nomeasure"),
         ("GPU.md", "gpu --nomeasure"),
+        ("LOAD.md", "load --nomeasure"),
     ],
 )
 def test_pages_are_what_the_committed_files_say(name, command):

@@ -66,7 +66,9 @@ def test_a_row_between_two_centres_is_unsure():
 
 
 def test_the_number_of_groups_is_proposed(blobs):
-    count, tried = clusters.propose(blobs[0], seed=0)
+    counts, scores = clusters.silhouettes(blobs[0], seed=0)
+    tried = dict(zip(counts.tolist(), scores.tolist(), strict=True))
+    count = clusters.propose(tried)
     assert count == 3
     assert tried[3] == max(tried.values())
 

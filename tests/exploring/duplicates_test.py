@@ -12,6 +12,7 @@ EfficientNet-Lite0.
 
 from __future__ import annotations
 
+import io
 import os
 
 import numpy as np
@@ -20,6 +21,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
 from and_tf.exploring import duplicates, marked
 from and_tf.exploring import measured as measured_module
+from and_tf.exploring.stages import Stages
 from and_tf.utils.errors import InputError
 from tests.exploring import photographs
 
@@ -42,7 +44,7 @@ def edited(tmp_path_factory):
     copies = {
         0: ("resized", tiles[0].resize((150, 150)), {}),
         9: ("recompressed", tiles[9], {"quality": 40}),
-        8: ("mirrored", tiles[8].transpose(turn.FLIP_LEFT_RIGHT), {}),
+        8: ("mirrored", _mirrored(tiles[8]), {}),
         3: ("rotated 90", tiles[3].transpose(turn.ROTATE_270), {}),
         4: ("rotated 180", tiles[4].transpose(turn.ROTATE_180), {}),
         12: ("rotated 270", tiles[12].transpose(turn.ROTATE_90), {}),
@@ -52,6 +54,8 @@ def edited(tmp_path_factory):
             {"exif": turned},
         ),
         10: ("cropped", tiles[10].crop((30, 10, 290, 270)), {}),
+        # A part that is mirrored, too.
+        6: ("cropped", _mirrored(tiles[6].crop((40, 20, 310, 290))), {}),
         14: ("edited", ImageEnhance.Color(tiles[14]).enhance(0), {}),
         15: ("edited", _watermarked(tiles[15]), {}),
     }  # fmt: skip
@@ -61,6 +65,10 @@ def edited(tmp_path_factory):
     kinds = {number: kind for number, (kind, _, _) in copies.items()}
     found = photographs.measure(root, root / "store")
     return found, {**kinds, 11: "exact"}
+
+
+def _mirrored(image: Image.Image) -> Image.Image:
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 
 
 def _watermarked(image: Image.Image) -> Image.Image:
@@ -98,7 +106,7 @@ def test_pairs_that_the_user_marked_stay_apart(edited, tmp_path):
     found = _find(measured, apart=apart)
     for name in ("00.png", "00_copy.jpg", "11.png", "11_copy.png"):
         assert found.group[measured.file.index(name)] == -1
-    assert found.group.max() + 1 == 9
+    assert found.group.max() + 1 == 10
     path.write_text("file,second\n00.png,00_copy.jpg\n")
     with pytest.raises(InputError, match="no column 'other_file'"):
         marked.read_apart(path, measured)
@@ -188,13 +196,59 @@ def test_the_one_to_keep(tmp_path):
 
 def test_many_copies_of_one_picture_are_one_group(tmp_path, monkeypatch):
     """More than the pairs that are kept of a picture."""
-    monkeypatch.setattr(duplicates.copies, "_MOST_PAIRS", 4)
+    monkeypatch.setattr(duplicates.copies, "MOST_PAIRS", 4)
     tile = photographs.tiles()[9]
     for number in range(30):
         side = 100 + number
         tile.resize((side, side)).save(tmp_path / f"{number:02}.png")
     found = _find(photographs.measure(tmp_path, tmp_path / "store"))
     assert set(found.group.tolist()) == {0} and found.keep.sum() == 1
+
+
+def test_look_alikes_are_compared_a_bounded_number_of_times(
+    tmp_path, monkeypatch
+):
+    """Hashes that all match are left to the neighbours after two failures."""
+    for number, tile in enumerate(photographs.tiles()):
+        tile.save(tmp_path / f"{number:02}.png")
+        tile.save(tmp_path / f"{number:02}_copy.jpg", quality=50)
+    measured = photographs.measure(tmp_path, tmp_path / "store")
+    expected = _find(measured).group
+    monkeypatch.setattr(duplicates.copies, "_MOST_BITS", 255)
+    monkeypatch.setattr(duplicates.copies, "_MOST_IN_VAIN", 2)
+    compared = []
+    verified = duplicates.copies._verified
+    monkeypatch.setattr(
+        duplicates.copies,
+        "_verified",
+        lambda *block: compared.append(block[1]) or verified(*block),
+    )
+    monkeypatch.setattr(duplicates.copies.hashes, "_NAMED", 4)
+    np.testing.assert_array_equal(_find(measured).group, expected)
+    assert expected.max() > 10
+    assert sum(len(block.first) for block in compared) < 32 * 31 / 4
+
+
+def test_rows_of_two_lists_are_paired_a_bounded_number_of_times(monkeypatch):
+    monkeypatch.setattr(duplicates.copies, "MOST_PAIRS", 3)
+    pairs = list(duplicates.crossed(range(50), range(100, 160)))
+    assert len(pairs) == len({*pairs}) == 3 * 60 + 47 * 3
+    assert {one for one, _ in pairs} == {*range(50)}
+    assert {two for _, two in pairs} == {*range(100, 160)}
+    assert len(list(duplicates.crossed(range(3), range(3, 6)))) == 9
+
+
+def test_kept_comparisons_give_the_same_duplicates(edited, tmp_path):
+    measured, _ = edited
+    expected = _find(measured)
+    for _ in range(2):  # The first one keeps them.
+        found = _find(measured, stages=Stages(tmp_path), stream=io.StringIO())
+        np.testing.assert_array_equal(found.group, expected.group)
+        assert found.kind == expected.kind
+        assert {*found.relations.pairs()} == {*expected.relations.pairs()}
+    assert {path.stem for path in tmp_path.iterdir()} == {
+        "copies", "copies_by_hash"
+    }  # fmt: skip
 
 
 def test_one_image_has_no_duplicates(tmp_path):

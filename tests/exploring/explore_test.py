@@ -11,11 +11,13 @@ import keras
 import numpy as np
 import pyarrow.parquet
 import pytest
+import tensorflow as tf
 from PIL import Image
 from sklearn.datasets import load_sample_images
 from sklearn.neighbors import NearestNeighbors
 
-from and_tf.exploring import explorer
+from and_tf.exploring import encoder as encoder_module
+from and_tf.exploring import explorer, serving
 from and_tf.exploring.config import ExploreConfig
 from and_tf.utils.errors import InputError
 
@@ -177,6 +179,33 @@ def test_a_second_time_only_new_images_are_embedded(
     assert len(after["file"]) == len(before["file"]) + 1
 
 
+def test_all_devices_of_a_strategy_give_the_same_rows(
+    explore, monkeypatch, tmp_path
+):
+    alone = explore()
+    measured = tmp_path / "explored" / "measured"
+    (mark,) = [path.name for path in measured.iterdir()]
+    shutil.rmtree(measured)
+    shared = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    monkeypatch.setattr(
+        encoder_module.strategies, "of_this_process", lambda: shared
+    )
+    sizes, split = [], shared.experimental_distribute_values_from_function
+
+    def watched(function):
+        found = split(function)
+        sizes.append([len(part) for part in found.values])
+        return found
+
+    monkeypatch.setattr(
+        shared, "experimental_distribute_values_from_function", watched
+    )
+    assert explore() == alone
+    assert sizes == [[32, 32]]
+    # With other devices, what is there is not measured again.
+    assert [path.name for path in measured.iterdir()] == [mark]
+
+
 def test_names_of_clusters_stay_when_images_are_added(
     photos, explore, tmp_path
 ):
@@ -197,7 +226,7 @@ def test_names_of_clusters_stay_when_images_are_added(
 
 
 def test_images_of_the_reference_and_of_splits_are_leaks(
-    photos, explore, tmp_path
+    photos, explore, tmp_path, monkeypatch
 ):
     for split, name in (("train", "china"), ("test", "flower")):
         (photos / split).mkdir()
@@ -207,14 +236,41 @@ def test_images_of_the_reference_and_of_splits_are_leaks(
     other = tmp_path / "other"
     other.mkdir()
     shutil.copy(photos / "train" / "china" / "04.png", other / "x.png")
-    table = explore(reference=str(other))
+    Image.new("RGB", (SIDE, SIDE), "red").save(other / "not_served.png")
+    servers = []
+    monkeypatch.setattr(serving, "serve", servers.append)
+    table = explore(reference=str(other), serve=True, port=0)
     assert {*table["split"]} == {"train", "test"}
+    assert [
+        (file, original, kind)
+        for file, original, kind in zip(
+            table["file"], table["reference_file"], table["reference_kind"]
+        )
+        if original or kind
+    ] == [("train/china/04.png", "x.png", "exact")]
     found = rows_of(tmp_path / "explored" / "leaks.csv")
     pairs = {(r["file"], r["other_split"], r["kind"]) for r in found}
     assert pairs == {
         ("test/flower/03.png", "train", "exact"),
         ("train/china/04.png", "reference", "exact"),
     }
+    # The page shows the original, and its server sends that one alone.
+    (server,), count = servers, len(table["file"])
+    assert server.image(count).data == (other / "x.png").read_bytes()
+    with pytest.raises(Exception, match="no such row"):
+        server.image(count + 1)
+    server.server_close()
+    written = (tmp_path / "explored" / "page" / "data.js").read_text()
+    page = json.loads(written.partition("=")[2])
+    assert page["count"] == count
+    assert page["roots"] == {"images": "../photos", "reference": "../other"}
+
+
+def test_folders_that_are_one_are_told(photos, explore):
+    with pytest.raises(InputError, match="has all of --images"):
+        explore(images=str(photos / "china"), reference=str(photos))
+    with pytest.raises(InputError, match="than --images"):
+        explore(output=str(photos / "china" / ".."))
 
 
 @pytest.mark.parametrize(
@@ -226,6 +282,12 @@ def test_images_of_the_reference_and_of_splits_are_leaks(
         ({"clusters": 1000}, "--clusters of at most 48"),
         ({"assign": True}, "for --assign. Received none"),
         ({"run_dir": "x"}, "--run_dir or --encoder"),
+        (
+            {"run_dir": "x", "encoder": "", "image_size": 64},
+            "--image_size with --encoder alone",
+        ),
+        ({"checkpoint": "best"}, "--checkpoint with --run_dir alone"),
+        ({"cluster_by": "hdbscan"}, "--clusters with --cluster_by=kmeans"),
         ({"labels": "/nowhere.csv"}, "Expected a table for --labels"),
     ],
 )
@@ -246,6 +308,8 @@ def test_one_image_is_looked_through(photos, explore):
     shutil.rmtree(photos / "flower")
     for path in sorted((photos / "china").iterdir())[1:]:
         path.unlink()
-    table = explore(clusters=0)
+    # The page is among the images, and none of them.
+    for _ in range(2):
+        table = explore(clusters=0, output=str(photos / "explored"))
     assert table["file"] == ["china/00.png"]
     assert table["neighbour_files"] == [[]]

@@ -74,3 +74,21 @@ def test_different_photographs_differ_in_many_bits(greys):
 def test_images_without_details_have_no_hash():
     plain = np.stack([np.full((64, 64), level) for level in (0, 9, 255)])
     assert not list(hashes.similar(hashes.hashes(plain), 100))
+
+
+def test_rows_that_are_no_longer_wanted_get_no_further_pairs(monkeypatch):
+    """Of 40 equal images each wants two; of all pairs there are 780."""
+    monkeypatch.setattr(hashes, "_ROWS", 4)
+    monkeypatch.setattr(hashes, "_COLUMNS", 8)
+    monkeypatch.setattr(hashes, "_NAMED", 8)
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (64, 64), np.uint8)
+    signs = hashes.hashes(np.stack([image] * 40))
+    wanted, pairs, progress = np.ones(40, bool), [], []
+    for found in hashes.similar(signs, 10, wanted, progress.append):
+        assert wanted[found.second].all()
+        pairs += zip(found.first.tolist(), found.second.tolist(), strict=True)
+        counts = np.bincount([second for _, second in pairs], minlength=40)
+        wanted &= counts < 2
+    assert len(pairs) < 160 and {(0, row) for row in range(1, 40)} <= {*pairs}
+    assert sum(progress) == 40

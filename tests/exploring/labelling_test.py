@@ -27,8 +27,11 @@ def test_labels_of_a_table(tmp_path):
     path.write_text("file,label\ncat/b.png,2\n./dog/d.png,10\n")
     found = labelling.read(str(path), FILES, [""] * 4)
     assert found.texts == [None, "2", None, "10"]
+    path.write_text("file,label\n'=a.png,1\n")  # As to_label.csv has it.
+    found = labelling.read(str(path), ["=a.png"], [""])
+    assert found.texts == ["1"]
     path.write_text("file,label\ncat/z.png,2\n")
-    with pytest.raises(InputError, match=r"1 others, such as 'cat/z.png'"):
+    with pytest.raises(InputError, match=r"Received: 'cat/z.png', not among"):
         labelling.read(str(path), FILES, [""] * 4)
 
 

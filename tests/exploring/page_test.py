@@ -250,12 +250,8 @@ def test_a_script_moves_or_links_files(tab, tmp_path, action):
     root = tmp_path / "my 'photos' $HOME"
     paths = pages.save_images(root, STRANGE)
     contents = {n: open(p, "rb").read() for n, p in zip(STRANGE, paths)}
-    names = (*STRANGE, "elsewhere.png")
-    shown = pages.table(
-        len(names),
-        file=[utf8(name) for name in names],
-        split=[*[""] * len(STRANGE), "reference"],
-    )
+    names = [utf8(name) for name in STRANGE]
+    shown = pages.table(len(names), file=names)
     show(tab, pages.write(tmp_path / "explore", shown, root))
     tab.click(button("Select all"))
     (tmp_path / "saved").mkdir()
@@ -276,13 +272,57 @@ def test_a_script_moves_or_links_files(tab, tmp_path, action):
             taken.is_symlink() == (root / name).exists() == (action == "link")
         )
     found = [p for p in target.rglob("*") if not p.is_dir()]
-    assert len(found) == len(STRANGE)  # The reference stays where it is.
+    assert len(found) == len(STRANGE)
     assert not list(tmp_path.rglob("attacked"))
     again = run()  # Nothing is written over, and what is wrong is said.
     assert again.returncode == 1
     reason = b"missing" if action == "move" else b"there already"
     assert again.stderr.count(reason) == len(STRANGE)
     assert target.joinpath(STRANGE[0]).read_bytes() == contents[STRANGE[0]]
+
+
+def test_originals_are_beside_their_copies(tab, tmp_path):
+    own, theirs = ("a.png", "b.png"), ("old/<b>.png", "old/c.png")
+    paths = pages.save_images(tmp_path / "photos", own)
+    paths += pages.save_images(tmp_path / "my reference", ("-", *theirs))[1:]
+    shown = pages.table(
+        4,
+        **pages.described((*own, *theirs), paths),
+        split=["", "", "reference", "reference"],
+        duplicate_group=[0, -1, 0, 0],
+        duplicate_kind=["cropped", None, None, "resized"],
+        keep=[False, True, True, True],
+        reference_file=[theirs[0], None, None, None],
+        reference_kind=["cropped", None, None, None],
+        x=[0, 1, None, None],
+        y=[0, 1, None, None],
+    )
+    path = pages.write(
+        tmp_path / "explore", shown, tmp_path / "photos",
+        tmp_path / "my reference", originals=2,
+    )  # fmt: skip
+    show(tab, path)
+    assert tab.evaluate(f"{TILES}.length") == 2
+    tab.evaluate("location.hash = '#duplicates'")
+    # The files themselves, first the one to keep, each with its own path.
+    tab.until("""JSON.stringify(
+        [...document.querySelectorAll('.strip .original')].map(
+          (image) => [image.closest('.tile').dataset.row, image.naturalWidth])
+    ) === '[["2",4],["0",3],["3",5]]'""")
+    assert theirs[0] in tab.evaluate(f"{tile(2)}.innerText")
+    tab.click(button("Select all to drop"))
+    assert tab.evaluate(SELECTED) == "1 selected"
+    tab.click(f"{tile(2)}", modifiers=2)  # Ctrl: no original is selected.
+    assert tab.evaluate(SELECTED) == "1 selected"
+    saved = tab.download(button("Save as CSV"), tmp_path)
+    assert saved.count(b"\n") == 2 and b"a.png,reference" not in saved
+    tab.click(f"{tile(0)}.querySelector('.picture')")
+    tab.until("document.querySelector('.copy .original')?.naturalWidth === 4")
+    told = tab.evaluate("document.querySelector('.copy').innerText")
+    assert theirs[0] in told and "Cropped copy" in told
+    tab.evaluate("location.hash = '#map'")
+    tab.until("document.querySelector('canvas')?.width > 300")
+    assert_quiet(tab)
 
 
 def test_keys_alone_are_enough(many, tab):

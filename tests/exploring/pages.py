@@ -35,6 +35,8 @@ TYPES = {
     "duplicate_group": pa.int64(),
     "duplicate_kind": pa.string(),
     "keep": pa.bool_(),
+    "reference_file": pa.string(),
+    "reference_kind": pa.string(),
     "brightness": pa.float32(),
     "issues": pa.list_(pa.string()),
     "label": pa.string(),
@@ -143,7 +145,9 @@ def many(count: int, seed: int = 0) -> pa.Table:
         outlier_score=rng.random(count),
         is_outlier=rows % 9 == 0,
         duplicate_group=group,
-        duplicate_kind=["resized" if g >= 0 else None for g in group],
+        duplicate_kind=[
+            "resized" if g >= 0 and i % 3 else None for i, g in enumerate(group)
+        ],
         keep=(rows % 3 == 0) | (group < 0),
         brightness=rng.random(count),
         issues=[
@@ -166,7 +170,11 @@ def many(count: int, seed: int = 0) -> pa.Table:
 
 
 def write(
-    output: pathlib.Path, shown: pa.Table, root: pathlib.Path | None = None
+    output: pathlib.Path,
+    shown: pa.Table,
+    root: pathlib.Path | None = None,
+    reference: pathlib.Path | None = None,
+    originals: int = 0,
 ) -> pathlib.Path:
     """Writes a page with sheets, and returns the path of index.html."""
     layout = sheets(output / page.SPRITES, min(shown.num_rows, 256))
@@ -179,4 +187,6 @@ def write(
         "A <b>title</b>",
         ["A note & <i>more</i>."],
         utf8(relative),
+        utf8(os.path.relpath(reference, output)) if reference else None,
+        originals,
     )

@@ -39,15 +39,20 @@ def test_rows_come_back_as_they_were(tmp_path):
         store.add([("/b", State(9, 9), _row(9))])
     with Store(tmp_path, _DIGEST) as store:
         for number, name in enumerate(names):
-            row = store.get(name, State(number, 2**60))
+            assert store.knows(name, State(number, 2**60))
+            assert store.state(name) == State(number, 2**60)
+            ((_, row),) = store.rows([name])
             for field in dataclasses.fields(Row):
                 expected = getattr(_row(number), field.name)
                 found = getattr(row, field.name)
                 np.testing.assert_array_equal(found, expected)
                 assert type(found) is type(expected)
-        assert store.get("/b", State(9, 9)) is not None
-        assert store.get("/b", State(9, 8)) is None
-        assert store.get("/c", State(9, 9)) is None
+        assert store.knows("/b", State(9, 9))
+        assert not store.knows("/b", State(9, 8))
+        assert not store.knows("/c", State(9, 9))
+        # Part by part, whatever their order.
+        rows = dict(store.rows([names[2], "/b", names[0]]))
+        assert [rows[n].width for n in range(3)] == [5, 12, 3]
 
 
 def test_the_latest_row_of_a_file_counts(tmp_path):
@@ -55,15 +60,15 @@ def test_the_latest_row_of_a_file_counts(tmp_path):
         with Store(tmp_path, _DIGEST) as store:
             store.add([("/a", State(number, 0), _row(number))])
     with Store(tmp_path, _DIGEST) as store:
-        assert store.get("/a", State(10, 0)) is None
-        assert store.get("/a", State(11, 0)).width == 14
+        assert not store.knows("/a", State(10, 0))
+        assert [row.width for _, row in store.rows(["/a"])] == [14]
 
 
 def test_encoders_do_not_share_rows(tmp_path):
     with Store(tmp_path, _DIGEST) as store:
         store.add([("/a", State(0, 0), _row(0))])
         with Store(tmp_path, "b" * 64) as other:
-            assert other.get("/a", State(0, 0)) is None
+            assert not other.knows("/a", State(0, 0))
 
 
 def test_a_damaged_part_is_measured_again(tmp_path):
@@ -75,9 +80,13 @@ def test_a_damaged_part_is_measured_again(tmp_path):
     content[len(content) // 2] ^= 255
     part.write_bytes(content)
     with Store(tmp_path, _DIGEST) as store:
-        assert store.get("/a", State(0, 0)) is None
-        assert store.get("/b", State(0, 0)) is not None
+        assert not store.knows("/a", State(0, 0))
+        assert store.knows("/b", State(0, 0))
         assert not part.exists()
+        (part,) = tmp_path.glob("*/part-*.npz")
+        part.write_bytes(part.read_bytes()[:-50])
+        with pytest.raises(InputError, match="as it was when this run began"):
+            next(store.rows(["/b"]))
 
 
 def test_two_processes_do_not_write_to_one_store(tmp_path):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.server
+import json
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -25,6 +28,22 @@ from tests.export import exports, model_server
 from tests.utils.cli_test import call
 
 PROTOCOLS = ("grpc", "rest")
+
+# Asks as users of ovmsclient do, whose messages and stubs are its own. It names
+# a version always, and TensorFlow Serving takes its default, 0, for one too.
+_INDEPENDENT = """
+import json, sys
+import numpy as np, ovmsclient
+client = ovmsclient.make_grpc_client(sys.argv[1])
+about = client.get_model_metadata("and", model_version=1)
+images = {"images": np.load(sys.argv[2])}
+found = client.predict(images, "and", model_version=1)
+np.save(sys.argv[3], found)
+try:
+    client.predict(images, "and")
+except ovmsclient.ModelNotFoundError as error:
+    print(json.dumps([about, str(error), "tensorflow" in sys.modules]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +99,33 @@ def test_embeddings_are_those_of_the_encoder(address, digits_run, test_images):
     expected = Run(digits_run).encoder(images, training=False)
     assert received.dtype == np.float32
     np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
+def test_a_client_of_others_gets_the_same(
+    addresses, digits_run, test_images, tmp_path
+):
+    """In a process without TensorFlow and without this project."""
+    images = test_images.images[:5]
+    asked, received = tmp_path / "images.npy", tmp_path / "embeddings.npy"
+    np.save(asked, images)
+    result = subprocess.run(
+        [sys.executable, "-c", _INDEPENDENT]
+        + [addresses["grpc"], str(asked), str(received)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    about, error, has_tensorflow = json.loads(result.stdout)
+    assert not has_tensorflow
+    assert about == {
+        "model_version": 1,
+        "inputs": {"images": {"shape": [-1, -1, -1, 3], "dtype": "DT_UINT8"}},
+        "outputs": {"embedding": {"shape": [-1, 32], "dtype": "DT_FLOAT"}},
+    }
+    assert "Specific(and, 0)" in error
+    expected = Run(digits_run).encoder(images, training=False)
+    np.testing.assert_allclose(np.load(received), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("signature", ["neighbours_bytes", "classify_bytes"])

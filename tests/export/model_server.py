@@ -1,7 +1,7 @@
 """Serves a SavedModel by TensorFlow Serving's protocols, gRPC and REST.
 
-It imitates all that the client sees of a server: requests, answers and errors,
-with the messages of TensorFlow Serving.
+It imitates all that clients see of a server: requests, answers and errors, with
+the messages of TensorFlow Serving.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from tests.export import exports
 
 
 class Model:
-    """A loaded version, which the server knows by the name "and"."""
+    """A loaded version 1, which the server knows by the name "and"."""
+
+    VERSION = 1
 
     def __init__(self, path: pathlib.Path) -> None:
         self._functions = exports.signatures(path)
@@ -42,9 +44,13 @@ class Model:
         )
         self.batches = []  # The size of each requested batch.
 
-    def check(self, name: str) -> None:
-        if name != "and":
-            raise KeyError(f"Servable not found for request: Latest({name})")
+    def check(self, name: str, version: int | None = None) -> None:
+        """Checks a request's model; a version that it names has to be there."""
+        asked = f"Latest({name})"
+        if version is not None:
+            asked = f"Specific({name}, {version})"
+        if name != "and" or version not in (None, self.VERSION):
+            raise KeyError(f"Servable not found for request: {asked}")
 
     def predict(self, signature: str, inputs: dict) -> dict[str, np.ndarray]:
         if signature not in self._functions:
@@ -54,8 +60,10 @@ class Model:
             )
         (values,) = inputs.values()
         self.batches.append(len(values))
-        outputs = self._functions[signature](
-            **{k: tf.constant(v, tf.string) for k, v in inputs.items()}
+        function = self._functions[signature]
+        specs = function.structured_input_signature[1]
+        outputs = function(
+            **{k: tf.constant(v, specs[k].dtype) for k, v in inputs.items()}
         )
         return {name: value.numpy() for name, value in outputs.items()}
 
@@ -67,6 +75,7 @@ class Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     def GetModelMetadata(self, request, context):
         self._check(request, context)
         response = get_model_metadata_pb2.GetModelMetadataResponse()
+        self._name(response)
         response.metadata["signature_def"].Pack(self._model.signatures)
         return response
 
@@ -75,20 +84,27 @@ class Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         inputs = {k: tf.make_ndarray(v) for k, v in request.inputs.items()}
         try:
             outputs = self._model.predict(
-                request.model_spec.signature_name, inputs
+                request.model_spec.signature_name or "serving_default", inputs
             )
         except ValueError as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except tf.errors.InvalidArgumentError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message)
         response = predict_pb2.PredictResponse()
+        self._name(response)
         for name, value in outputs.items():
             response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
         return response
 
+    def _name(self, response) -> None:
+        response.model_spec.name = "and"
+        response.model_spec.version.value = self._model.VERSION
+
     def _check(self, request, context) -> None:
+        spec = request.model_spec
+        version = spec.version.value if spec.HasField("version") else None
         try:
-            self._model.check(request.model_spec.name)
+            self._model.check(spec.name, version)
         except KeyError as error:
             context.abort(grpc.StatusCode.NOT_FOUND, error.args[0])
 

@@ -140,7 +140,7 @@ def test_a_table_names_files_of_both_splits(tmp_path):
         (["file,label", "0,1", "1,"], "line 3 has no label"),
         (["file,label", ",1"], "line 2 has no file"),
         (["image,label", "0,1"], "no column 'file', only image, label"),
-        ([""], "no column 'file', only none"),
+        ([""], "it is empty"),
         (["file,label", "0,1", "1,cat"], "'cat', which is none of 0, 1, 2"),
         (["file,label", "0,1"], "2 or more classes"),
         (["file,label", '0,"1'], "unexpected end of data"),

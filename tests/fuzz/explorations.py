@@ -33,7 +33,7 @@ def make(directory: pathlib.Path) -> Target:
     files["clusters.npz"] = (directory / "clusters.npz").read_bytes()
     files["part.npz"] = part.read_bytes()
     images = of_rows(
-        FILES, FILES, [1] * len(FILES), [*map(_row, range(4))], "", ()
+        FILES, FILES, [1] * len(FILES), enumerate(map(_row, range(4))), "", ()
     )
     lines = st.lists(
         st.text(st.characters(exclude_categories=("Cs",)), max_size=12),

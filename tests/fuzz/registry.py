@@ -26,6 +26,7 @@ TARGETS = (
     "decode_cache",
     "torch_weights",
     "explorations",
+    "readers",
 )
 PLANTED = "planted"  # Faulty on purpose, and only tried if it is named.
 

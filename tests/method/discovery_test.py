@@ -65,6 +65,20 @@ def test_number_of_anchors(selection, counts):
     assert received == counts
 
 
+def test_searched_in_cells_it_says_how_many_neighbours_it_found(rng):
+    rows = unit(rng.normal(size=(200, 8))).astype(np.float32)
+    shared = {"round_number": 1, "rounds": 2}
+    exact = discover(rows, **shared)
+    few, all_cells = (
+        discover(rows, search_probes=probes, **shared) for probes in (1, 999)
+    )
+    assert exact.recall is None
+    same = (few.neighbours == exact.neighbours).mean()
+    assert few.recall == pytest.approx(same) and same < 1
+    assert all_cells.recall == 1
+    np.testing.assert_array_equal(all_cells.is_anchor, exact.is_anchor)
+
+
 def test_equal_entropies_go_by_number():
     np.testing.assert_array_equal(
         lowest(np.float32([1, 0, 1, 0, 1]), 3), [True, True, False, True, False]

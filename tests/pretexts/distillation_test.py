@@ -12,8 +12,8 @@ from scipy.special import log_softmax, softmax
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
+from and_tf.method.row_draws import draw_rows
 from and_tf.pretexts.distillation import Distillation
-from and_tf.pretexts.similarity import draw_keys
 from and_tf.pretexts.teacher_loss import LOSSES
 from and_tf.pretexts.teacher_rows import averaged
 from and_tf.utils.errors import InputError
@@ -99,7 +99,7 @@ def test_a_step_is_that_of_numpy(loss):
     model = make(loss)
     model.compile(keras.optimizers.SGD(1.0))
     (kernel,) = (v.numpy().astype(np.float64) for v in model.encoder.variables)
-    keys = draw_keys(4, 0, NUM, KEYS).numpy()
+    keys = draw_rows(4, 0, NUM, KEYS).numpy()
     # One image among the keys and some that are not.
     ids = np.array([keys[2], *np.setdiff1d(np.arange(NUM), keys)[:5]])
     batch = images()[ids]
@@ -135,12 +135,12 @@ def test_similarity_to_all_rows_is_least_where_both_agree():
 
 
 def test_keys_follow_from_seed_and_step():
-    drawn = [draw_keys(1, s, 1000, 64).numpy() for s in (5, 5, 6)]
+    drawn = [draw_rows(1, s, 1000, 64).numpy() for s in (5, 5, 6)]
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert (drawn[0] != drawn[2]).any()
-    assert (drawn[0] != draw_keys(2, 5, 1000, 64).numpy()).any()
-    np.testing.assert_array_equal(draw_keys(1, 0, 7, 64), np.arange(7))
-    compiled = tf.function(draw_keys, jit_compile=True)
+    assert (drawn[0] != draw_rows(2, 5, 1000, 64).numpy()).any()
+    np.testing.assert_array_equal(draw_rows(1, 0, 7, 64), np.arange(7))
+    compiled = tf.function(draw_rows, jit_compile=True)
     for steps in (tf.constant(5, tf.int64), tf.Variable(5, dtype=tf.int64)):
         # As in a step that XLA compiles, where random numbers are others.
         keys = compiled(1, tf.convert_to_tensor(steps), 1000, 64)
@@ -150,7 +150,7 @@ def test_keys_follow_from_seed_and_step():
 @pytest.mark.parametrize(("num", "count"), [(10, 3), (10, 9), (31, 1)])
 def test_keys_are_distinct_and_equally_likely(num, count):
     total, draws = np.zeros(num), 1000
-    draw = tf.function(draw_keys, autograph=False)
+    draw = tf.function(draw_rows, autograph=False)
     for number in range(draws):
         keys = draw(0, tf.constant(number, tf.int64), num, count).numpy()
         assert len(np.unique(keys)) == count

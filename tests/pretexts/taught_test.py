@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import and_tf
-from and_tf.pretexts.similarity import draw_keys
+from and_tf.method.row_draws import draw_rows
 from and_tf.pretexts.taught import TaughtAND
 from and_tf.pretexts.teacher_loss import LOSSES, TeacherLoss
 from and_tf.search.nearest import nearest
@@ -61,7 +61,7 @@ def test_a_step_is_the_sum_of_both_of_numpy(loss, rng):
     raw = views @ kernel
     z = unit(raw)
     own, by_own = oracle_of_and(z, ids, bank, neighbours, is_anchor, TAU)
-    keys = draw_keys(SEED, 0, NUM, KEYS).numpy()
+    keys = draw_rows(SEED, 0, NUM, KEYS).numpy()
     taught, by_taught = distilled.oracle(loss, z, ids, keys)
     by_z = by_own + WEIGHT * by_taught
     along = (by_z * z).sum(1, keepdims=True) * z

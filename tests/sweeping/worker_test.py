@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from and_tf.distribution import nvidia
+from and_tf.distribution import nvidia, slurm
 from and_tf.sweeping import claims, worker
 from and_tf.sweeping.gpu_slots import GpuSlots, Lease
 from and_tf.sweeping.grid import SweepRun, runs_of
@@ -77,11 +77,15 @@ def test_has_the_gpu_of_its_lease_and_no_other(begin, tmp_path, monkeypatch):
 def test_without_a_gpu_its_environment_is_the_sweeps(begin, monkeypatch):
     monkeypatch.setenv(nvidia.VISIBLE, "-1")
     monkeypatch.delenv(nvidia.ORDER, raising=False)
+    # What srun sets for four sweeps, whose runs are not to join each other.
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
     begun, run, claim = begin(LINE, Lease())
     assert begun.wait(60)
     seen = environment_of(run)
     assert seen.pop("PYTHONUNBUFFERED") == "1"
-    ours = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    assert not slurm.is_set(seen)
+    others = {"PYTHONUNBUFFERED", "SLURM_STEP_NUM_TASKS"}
+    ours = {k: v for k, v in os.environ.items() if k not in others}
     assert ours.items() <= seen.items()
     assert not {name for name in seen if "CUDA" in name} - {nvidia.VISIBLE}
     claim.release()

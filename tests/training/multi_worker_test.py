@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import shutil
 import signal
 
 import numpy as np
@@ -36,7 +37,7 @@ CHANGES = {
 }
 FLAGS = [f"--{name}={value}" for name, value in CHANGES.items()]
 LOST = re.compile(
-    r"error: At least one of the 2 processes of TF_CONFIG .*--resume\.\n"
+    r"error: At least one of the 2 processes of this run .*--resume\.\n"
 )
 
 
@@ -97,35 +98,66 @@ def test_two_processes_are_two_devices_of_one(whole, tmp_path, monkeypatch):
 DISTURBANCES = [
     (1, signal.SIGKILL, "epoch_00001_step_00000005"),
     (0, signal.SIGKILL, "epoch_00002"),
-    (0, signal.SIGTERM, "epoch_00003_step_00000010"),
+    (1, signal.SIGTERM, "epoch_00003_step_00000010"),
 ]
 
 
 def test_all_end_with_one_and_go_on_as_if_nothing_had_been(whole, tmp_path):
-    """One process after another ends; the same command starts them again."""
+    """One process after another ends; the same command starts them again.
+
+    At last they are tasks of Slurm, and one process goes on alone.
+    """
     directory = RunDirectory(tmp_path / "run")
 
     def reached(name: str) -> bool:
         return any(p.stem >= name for p in directory.checkpoints.paths())
 
     for ended, number, kept in DISTURBANCES:
-        with workers(*command(directory.path, "--resume")) as started:
+        resume = command(directory.path, "--resume")
+        with workers(*resume, slurm=number == signal.SIGTERM) as started:
             started.until(functools.partial(reached, kept))
             started.processes[ended].send_signal(number)
             codes = started.end()
             said = started.err(ended), started.err(1 - ended)
-        assert codes[1 - ended] == 1
-        assert LOST.fullmatch(said[1].lstrip()), said[1]
         if number == signal.SIGKILL:
-            assert codes[ended] == -signal.SIGKILL
-        else:
-            assert codes[ended] == 128 + signal.SIGTERM
-            assert said[0].startswith("interrupted: SIGTERM; the run is kept")
+            assert (codes[ended], codes[1 - ended]) == (-signal.SIGKILL, 1)
+            assert LOST.fullmatch(said[1].lstrip()), said[1]
+        else:  # The first keeps its step, though it was sent no signal itself.
+            assert codes == [128 + signal.SIGTERM] * 2, said
+            begins = (
+                "the first process of the run keeps",
+                "the run is kept up",
+            )
+            for text, begin in zip(said, begins, strict=True):
+                assert text.lstrip().startswith(
+                    f"interrupted: SIGTERM; {begin}"
+                )
 
-    with workers(*command(directory.path, "--resume")) as started:
+    fewer = shutil.copytree(directory.path, tmp_path / "fewer")
+    with workers(*resume, slurm=True) as started:
         assert started.end() == [0, 0], started.err(0)
         assert "epoch 3/" not in started.out(0)
     assert_same_run(whole[0], directory)
+    _assert_goes_on_alone(whole[0], RunDirectory(fewer))
+
+
+def _assert_goes_on_alone(whole, directory) -> None:
+    """Finished epochs stay as they are; later ones have larger batch norms."""
+    result = trainer.train(
+        TrainConfig(**CHANGES, run_dir=str(directory.path), resume=True)
+    )
+    before, after = (d.read_metrics() for d in (whole, directory))
+    assert [row["epoch"] for row in after] == list(range(6))
+    for row, same in zip(after[:3], before[:3], strict=True):
+        assert row["loss"] == same["loss"]
+    losses = [[row["loss"] for row in rows[3:]] for rows in (after, before)]
+    np.testing.assert_allclose(*losses, rtol=0.1)
+    found = [d.read_neighbourhoods(1).neighbours for d in (whole, directory)]
+    np.testing.assert_array_equal(*found)
+    assert (
+        abs(result["knn_top1_last"] - whole.read_result()["knn_top1_last"])
+        < 0.1
+    )
 
 
 def test_other_flags_are_refused_by_all(tmp_path):

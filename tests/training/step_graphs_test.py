@@ -175,10 +175,19 @@ def test_a_step_of_one_gpu(steps):
         ({}, on_host),
         ({"sync_batch_norm": True}, on_device),
         ({"shard_bank": True}, on_device),
+        ({"negatives": 3}, on_device),
         ({"pretext": "rotation"}, on_device),
         ({"pretext": "supervised"}, on_device),
     ],
-    ids=["device", "host", "synchronised", "sharded", "rotation", "supervised"],
+    ids=[
+        "device",
+        "host",
+        "synchronised",
+        "sharded",
+        "sampled",
+        "rotation",
+        "supervised",
+    ],
 )
 def test_a_step_of_two_gpus(changes, batches):
     strategy = mirrored()

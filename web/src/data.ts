@@ -46,6 +46,7 @@ export class Text {
 export type Numbers = Int32Array | Float32Array | Float64Array;
 
 const written = window.EXPLORE;
+/** `count` is the number of images, without those of the reference. */
 export const { title, count, notes, sprites, digest } = written;
 /** The names of all columns that have any value, in their order. */
 export const names = Object.keys(written.columns);
@@ -117,14 +118,29 @@ export function tagsOf(name: string, row: number): string[] {
 export const kindOf = (name: string) => written.columns[name].kind;
 
 const file = text("file")!;
-const split = text("split");
 export const served = location.protocol.startsWith("http");
 
 /** Returns the file of a row, as its path below its folder. */
 export const fileOf = (row: number) => file.at(row);
 
-/** Returns whether a row is of the folder that others are compared with. */
-export const isReference = (row: number) => split?.at(row) === "reference";
+/**
+ * Returns whether a row is of the folder that the images are compared with.
+ * Such rows follow those of the images and are in groups of duplicates alone.
+ */
+export const isReference = (row: number) => row >= count;
+
+const copies = text("reference_file");
+let references: Map<string, number> | null = null;
+
+/** Returns the row of an image's copy in the reference; null if it has none. */
+export function referenceOf(row: number): number | null {
+  const name = isReference(row) ? "" : copies?.at(row);
+  if (!name) return null;
+  references ??= new Map(
+    file.values.slice(count).map((each, i) => [each, count + i]),
+  );
+  return references.get(name) ?? null;
+}
 
 /**
  * Returns the bytes of a file's name. The table's text stands for bytes that

@@ -13,6 +13,7 @@ export function Details() {
   const row = current.value;
   if (row === null || !detailed.value) return null;
   const selected = selection.value.has(row);
+  const reference = data.isReference(row);
   return (
     <aside class="details" aria-label="Details">
       <div class="title">
@@ -24,14 +25,17 @@ export function Details() {
         <Original key={row} row={row} />
       </div>
       <div class="buttons">
-        <button type="button" aria-pressed={selected} title="Space" onClick={() => toggle(row)}>
-          {selected ? "Selected" : "Select"}
-        </button>
-        {data.numbers("x") && <a class="button" href={href("map")}>Map</a>}
+        {!reference && (
+          <button type="button" aria-pressed={selected} title="Space" onClick={() => toggle(row)}>
+            {selected ? "Selected" : "Select"}
+          </button>
+        )}
+        {!reference && data.numbers("x") && <a class="button" href={href("map")}>Map</a>}
         {data.imageUrl(row) && (
           <a class="button" href={data.imageUrl(row)!} target="_blank" rel="noreferrer">Open file</a>
         )}
       </div>
+      <Reference row={row} />
       <Nearest row={row} />
       <Facts row={row} />
     </aside>
@@ -91,6 +95,25 @@ function Facts({ row }: { row: number }) {
         <div key={name}><dt>{name}</dt><dd dir="auto">{content}</dd></div>
       ))}
     </dl>
+  );
+}
+
+/** The copy of an image that the reference folder holds. */
+function Reference({ row }: { row: number }) {
+  const copy = data.referenceOf(row);
+  if (copy === null) return null;
+  const kind = data.text("reference_kind")?.at(row);
+  return (
+    <section>
+      <h3>In the reference folder</h3>
+      <div class="copy">
+        <TileButton row={copy} side={96} rows={[copy]} original />
+        <div>
+          <div dir="auto">{data.fileOf(copy)}</div>
+          {kind && <div class="quiet">{sentence(kind)} copy</div>}
+        </div>
+      </div>
+    </section>
   );
 }
 

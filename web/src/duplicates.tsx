@@ -16,12 +16,10 @@ const SHOWN = 20;
 const keep = data.flags("keep");
 const kinds = data.text("duplicate_kind");
 
-/**
- * The image of a group that the others are duplicates of. It is undefined if
- * that one is in the reference folder, and so not on this page.
- */
+/** The image of a group that the others are duplicates of. */
 function kept(rows: number[]): number | undefined {
-  return rows.find((row) => keep?.[row]);
+  // No image of the reference is dropped, whatever it is a copy of.
+  return rows.find((row) => keep?.[row] && !kinds?.at(row));
 }
 
 function droppable(rows: number[]): number[] {
@@ -32,9 +30,10 @@ function caption(row: number): string {
   const [width, height] = [data.numbers("width"), data.numbers("height")];
   const size = width && height ? `${width[row]} × ${height[row]}` : "";
   const weight = data.numbers("bytes");
+  const facts = [size, weight && bytes(weight[row])].filter(Boolean).join(" · ");
+  if (data.isReference(row)) return `reference\n${facts}\n${data.fileOf(row)}`;
   const kind = keep?.[row] ? "keep" : kinds?.at(row) || "duplicate";
-  const facts = [size, weight && bytes(weight[row])];
-  return `${kind}\n${facts.filter(Boolean).join(" · ")}`;
+  return `${kind}\n${facts}`;
 }
 
 export function Duplicates() {
@@ -81,7 +80,7 @@ function Strip({ id, rows }: { id: number; rows: number[] }) {
     <>
       <h2>
         {counted(rows.length, "file")}
-        {first === undefined && (
+        {first !== undefined && data.isReference(first) && (
           <span class="quiet">The one to keep is in the reference folder.</span>
         )}
         <button
@@ -102,7 +101,9 @@ function Strip({ id, rows }: { id: number; rows: number[] }) {
               caption={caption(row)}
               original
             />
-            {first !== undefined && row !== first && <Different row={row} />}
+            {first !== undefined && row !== first && !data.isReference(row) && (
+              <Different row={row} />
+            )}
           </div>
         ))}
         {rows.length > SHOWN && (

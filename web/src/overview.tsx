@@ -37,15 +37,15 @@ function Card(props: { view: View; part?: string; count: number; what: string })
 }
 
 function Strip(props: {
-  title: string; view: View; part?: string; rows: number[];
+  title: string; view: View; part?: string; rows: number[]; count?: number;
 }) {
-  const { title, view, part, rows } = props;
+  const { title, view, part, rows, count = rows.length } = props;
   if (!rows.length) return null;
   return (
     <section>
       <h2>
         <a href={href(view, part)}>{title}</a>
-        <span class="quiet">{number(rows.length)}</span>
+        <span class="quiet">{number(count)}</span>
       </h2>
       <div class="strip">
         {rows.slice(0, SHOWN).map((row) => (
@@ -86,7 +86,7 @@ export function Overview() {
         <p><a href={href("clusters")}>All {clusters.size} clusters</a></p>
       )}
       <Strip title="Outliers" view="issues" part="outlier" rows={sorted([...outliers], "outlier")} />
-      <Strip title="Duplicates" view="duplicates" rows={extra} />
+      <Strip title="Duplicates" view="duplicates" rows={extra} count={dropped()} />
       <Strip title="Suspicious labels" view="labels" rows={sorted([...doubted.rows], "label")} />
     </div>
   );

@@ -70,14 +70,11 @@ const word = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 const COMMANDS = { move: "mv --", link: "ln -s --" };
 
-function preamble(action: Action, count: number, left: number): string {
+function preamble(action: Action, count: number): string {
   const folder = data.imagesFolder();
   const images = folder === null
     ? `\${2:?"say where the images are: sh ${action}.sh TARGET IMAGES"}`
     : "${2:-$known}";
-  const omitted = left
-    ? `# ${left} selected files of the reference folder are left alone.\n`
-    : "";
   const verb = action === "move" ? "Moves" : "Links";
   return `#!/bin/sh
 # ${verb} ${count} files that were selected on a page of and_tf.explore. Nothing
@@ -87,7 +84,7 @@ function preamble(action: Action, count: number, left: number): string {
 #
 # TARGET is a folder, which is made; the files keep their folders below it.
 # IMAGES is the folder that they are in now.
-${omitted}set -eu
+set -eu
 target=\${1:?"say where to: sh ${action}.sh TARGET"}
 ${folder === null ? "" : `known=${word(folder)}\n`}images=${images}
 mkdir -p -- "$target"
@@ -110,14 +107,12 @@ take() {
 /** Returns a script that moves or links the files of rows. */
 export function script(rows: Iterable<number>, action: Action): BlobPart[] {
   const all = [...rows];
-  const own = all.filter((row) => !data.isReference(row));
-  const lines = own.flatMap((row) => [
+  const lines = all.flatMap((row) => [
     "take ",
     data.nameBytes(word(data.fileOf(row))) as BlobPart,
     "\n",
   ]);
-  const start = preamble(action, own.length, all.length - own.length);
-  return [start, ...lines, "exit $failed\n"];
+  return [preamble(action, all.length), ...lines, "exit $failed\n"];
 }
 
 export function saveScript(rows: Iterable<number>, action: Action): void {

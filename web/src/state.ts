@@ -76,6 +76,11 @@ function flagged(column: string, wanted = 1): Choice["test"] | null {
   return found && ((row) => found[row] === wanted);
 }
 
+function copied(): Choice["test"] | null {
+  const copies = data.text("reference_file");
+  return copies && ((row) => copies.at(row) !== "");
+}
+
 function proposed(): Choice["test"] | null {
   const place = data.numbers("select_order");
   return place && ((row) => place[row] >= 0);
@@ -88,6 +93,7 @@ export const subsets: ReadonlyMap<string, Choice> = new Map(
       ["prototype", "Prototypes", flagged("is_prototype")],
       ["outlier", "Outliers", flagged("is_outlier")],
       ["label", "Suspicious labels", flagged("is_label_issue")],
+      ["reference", "Also in the reference", copied()],
       ["drop", "Duplicates to drop", groups.size ? flagged("keep", 0) : null],
       ["place", "With a place (GPS)", flagged("has_place")],
       ["proposed", "Proposed for labelling", proposed()],
@@ -255,7 +261,10 @@ export const apart = signal<ReadonlySet<number>>(new Set());
 
 function with_(set: ReadonlySet<number>, rows: Iterable<number>, add: boolean) {
   const next = new Set(set);
-  for (const row of rows) add ? next.add(row) : next.delete(row);
+  for (const row of rows) {
+    if (!add) next.delete(row);
+    else if (!data.isReference(row)) next.add(row); // It is not to be changed.
+  }
   return next;
 }
 

@@ -83,6 +83,7 @@ export function clicked(
 /** What a screen reader says of an image. */
 export function spoken(row: number): string {
   const words = [data.fileOf(row)];
+  if (data.isReference(row)) words.push("reference");
   if (data.flags("is_prototype")?.[row]) words.push("prototype");
   if (data.flags("is_outlier")?.[row]) words.push("outlier");
   return [...words, ...data.tagsOf("issues", row)].join(", ");
@@ -119,7 +120,7 @@ export function TileButton(props: {
     >
       <Picture row={row} side={side} />
       {original && <Original key={row} row={row} />}
-      <span class="mark" aria-hidden="true" />
+      {!data.isReference(row) && <span class="mark" aria-hidden="true" />}
       {caption && <small dir="auto">{caption}</small>}
     </button>
   );

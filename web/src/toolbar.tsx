@@ -59,7 +59,7 @@ const labelOptions = (data.text("label")?.values ?? [])
   .sort((a, b) => a.localeCompare(b))
   .map((name): [string, string] => [name, name]);
 const splitOptions = (data.text("split")?.values ?? [])
-  .filter(Boolean)
+  .filter((name) => name && name !== "reference")
   .map((name): [string, string] => [name, sentence(name)]);
 const subsetOptions = [...subsets].map(([id, { name }]): [string, string] => [id, name]);
 const orderOptions = [...orders].map(([id, { name }]): [string, string] => [id, name]);

@@ -54,6 +54,7 @@ def write(
     notes: Sequence[str],
     images_root_relative: str,
     reference_root_relative: str | None = None,
+    originals: int = 0,
 ) -> pathlib.Path:
     """Writes index.html and the folder page/ beside it.
 
@@ -64,16 +65,18 @@ def write(
 
     Args:
         output: The directory of the exploration.
-        table: The table of N images, see `exploring.table.SCHEMA`. Columns
-            that are null throughout are left out, and so are those that only
+        table: The table of N rows, see `exploring.table.SCHEMA`. Columns that
+            are null throughout are left out, and so are those that only
             programs read, such as digests.
         sprites: The layout of the sheets of N tiles, which exist.
         title: The heading, such as the name of the folder.
         notes: Sentences that the first view shows.
         images_root_relative: The path of --images relative to `output`, with
             slashes, printable as by `walking.utf8`.
-        reference_root_relative: The directory, likewise, that names of
-            reference images are relative to, if they are not absolute.
+        reference_root_relative: The path of --reference, likewise; None if
+            there is none.
+        originals: The number of last rows that are of the reference. They are
+            shown beside their copies alone.
 
     Returns:
         The path of index.html.
@@ -92,7 +95,7 @@ def write(
         )
     packed = {
         "title": title,
-        "count": table.num_rows,
+        "count": table.num_rows - originals,
         "notes": list(notes),
         "roots": {name: _url(path) for name, path in roots.items()},
         "sprites": _layout(sprites),

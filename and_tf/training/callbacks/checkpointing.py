@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 import keras
 import numpy as np
 
+from and_tf.distribution.process_group import LOST
+from and_tf.distribution.signals_between import tell_first
 from and_tf.method.encoder_model import Pretext
 from and_tf.training.checkpoint import best_epochs
 from and_tf.training.run_directory import OutputDirectory
@@ -112,10 +114,15 @@ class Recorder(keras.callbacks.Callback):
         """Waits at the end of a block until all checkpoints are written.
 
         If the block raises an error, that is the one reported, even if a
-        checkpoint cannot be written either.
+        checkpoint cannot be written either. A process that was asked to end
+        and went on until the first one ended, see `_asked`, says so.
         """
         try:
             yield
+        except LOST:
+            if self._writes or not self._interruption.signal_number:
+                raise
+            self._end("")
         except BaseException:
             with contextlib.suppress(InputError):
                 self._directory.checkpoints.wait()
@@ -143,7 +150,7 @@ class Recorder(keras.callbacks.Callback):
         if batch + 1 == self.params["steps"]:
             return  # `on_epoch_end` writes it.
         step = self._first_step + batch + 1
-        asked = self._interruption.signal_number
+        asked = self._asked
         reached = self._every and step % self._every == 0
         if asked or (reached and self._rested):
             self._save(step)
@@ -154,7 +161,7 @@ class Recorder(keras.callbacks.Callback):
         """Records the epoch, and writes a checkpoint if one is due."""
         self._first_step = 0
         self.history.append({"epoch": epoch, **(logs or {})})
-        asked = self._interruption.signal_number
+        asked = self._asked
         if asked or self._due():
             self._save()
         if self._writes:
@@ -166,6 +173,18 @@ class Recorder(keras.callbacks.Callback):
         """Writes a checkpoint of the last epoch if it has none yet."""
         if self._saved < len(self.history):
             self._save()
+
+    @property
+    def _asked(self) -> int:
+        """The signal that ends this process now; 0 if there is none.
+
+        A process that does not write tells the one that does, which ends after
+        a step that it keeps, and with it all others.
+        """
+        asked = self._interruption.signal_number
+        if asked and not self._writes and tell_first(asked):
+            return 0
+        return asked
 
     @property
     def _rested(self) -> bool:
@@ -203,7 +222,7 @@ class Recorder(keras.callbacks.Callback):
         number = self._interruption.signal_number
         kept = f"the run is kept up to {place} in {self._directory.path}"
         if not self._writes:
-            kept = "the first process of TF_CONFIG keeps the run"
+            kept = "the first process of the run keeps the run"
         raise Interrupted(
             number,
             f"{signal.Signals(number).name}; {kept}. Continue with --resume.",

@@ -21,16 +21,25 @@ class Evaluation(keras.callbacks.Callback):
         every: The number of epochs between two evaluations; 0 evaluates only
             at the ends of rounds.
         has_bank: Whether the model has a memory bank.
+        ends_clean: Whether the bank holds the clean embeddings of the training
+            images after the last epoch, so that they need not be computed.
     """
 
     def __init__(
-        self, knn: RunKnn, plan: Rounds, every: int, has_bank: bool = True
+        self,
+        knn: RunKnn,
+        plan: Rounds,
+        every: int,
+        has_bank: bool = True,
+        *,
+        ends_clean: bool = False,
     ) -> None:
         super().__init__()
         self._knn = knn
         self._plan = plan
         self._every = every
         self._has_bank = has_bank
+        self._ends_clean = ends_clean
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Evaluates the model if an evaluation is due."""
@@ -44,12 +53,19 @@ class Evaluation(keras.callbacks.Callback):
             self._plan.of_epoch(done) != self._plan.of_epoch(epoch)
         )
         due = round_ends or (self._every and done % self._every == 0)
-        if due and self._has_bank:
-            bank = self._knn.bank(self.model)
+        if not due:
+            return
+        # Both galleries have the same queries, which are embedded once.
+        queries = self._knn.queries(self.model)
+        bank = None
+        if self._has_bank:
+            bank = self._knn.bank(self.model, queries)
             if bank is not None:
                 logs["knn_bank"] = bank.top1
-        if round_ends or (due and not self._has_bank):
-            clean = self._knn.clean(self.model)
+        if round_ends or not self._has_bank:
+            is_clean = self._ends_clean and done == self._plan.epochs
+            clean = bank if is_clean else None
+            clean = clean or self._knn.clean(self.model, queries)
             logs["knn_clean"] = clean.top1
             if clean.top5 is not None:
                 logs["knn_clean_top5"] = clean.top5

@@ -145,6 +145,10 @@ class TensorBoardWriter(keras.callbacks.Callback):
                     tf.summary.histogram(
                         f"entropy/{name}", neighbourhoods.entropy[chosen]
                     )
+            if neighbourhoods.recall is not None:
+                tf.summary.scalar(
+                    "neighbourhoods/recall", neighbourhoods.recall
+                )
             tf.summary.image("neighbourhoods", picture[np.newaxis])
 
     def write_projector(

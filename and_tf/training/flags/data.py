@@ -16,34 +16,57 @@ class DataFlags:
         Group.DATA,
         "cifar10",
         "Data set to learn from: the name of a data set of TensorFlow "
-        "Datasets (TFDS), folder for the images below --data_dir, or digits "
-        "for scikit-learn's digits, which need no download.",
+        "Datasets (TFDS); digits for scikit-learn's digits, which need no "
+        "download; what --data_dir names, as folder, manifest (a table of "
+        "paths), huggingface, tfrecord, array_record, webdataset, archive (a "
+        ".zip or .tar of a folder) or arrays (.npy, .npz); huggingface:NAME "
+        "for a data set of the Hugging Face hub; or module:function for a "
+        "function that returns a reader of yours.",
     )
     data_dir: str = option(
         Group.DATA,
         "",
-        "Directory of images with --dataset=folder, else the directory where "
-        "TFDS keeps its data sets. If empty, it is TFDS' own default.",
+        "Directory of images with --dataset=folder; the file, directory or "
+        "pattern, such as shards/train-{0000..0010}.tar, of other data that "
+        "lie here; else the directory where TFDS, or datasets for "
+        "huggingface:NAME, keeps its data sets. If empty, it is their own "
+        "default.",
         free=True,
         path=True,
     )
     label_key: str = option(
         Group.DATA,
         "",
-        "Label of a TFDS data set to evaluate with, such as coarse_label of "
-        "cifar100. If empty, it is the data set's own label.",
+        "Label to evaluate with: a feature of a data set, such as "
+        "coarse_label of cifar100, a column of a table, or an array. If "
+        "empty, it is the data set's own label, or is found by its usual "
+        "names.",
+    )
+    image_key: str = option(
+        Group.DATA,
+        "",
+        "Feature, column or array of images, or of their paths in a table. If "
+        "empty, it is found by its usual names. Not for TFDS and folders.",
+    )
+    split_key: str = option(
+        Group.DATA,
+        "",
+        "Column of a table that names the split of each row. If empty, it is "
+        "found by its usual names.",
     )
     train_split: str = option(
         Group.DATA,
         "",
-        "Split to learn from, such as train[:45000], or the name of a "
-        "sub-folder. If empty, the data set's own training split is used.",
+        "Split to learn from, such as train[:45000], the name of a "
+        "sub-folder, a value of --split_key, or a word or pattern of the "
+        "names of files, such as 'train-*'. If empty, the data set's own "
+        "training split is used.",
     )
     test_split: str = option(
         Group.DATA,
         "",
-        "Split to evaluate on, such as test, or the name of a sub-folder. If "
-        "empty, the data set's own test split is used.",
+        "Split to evaluate on, such as test, in the same notation. If empty, "
+        "the data set's own test split is used.",
     )
     max_train_examples: int = option(
         Group.DATA,
@@ -85,6 +108,15 @@ class DataFlags:
         False,
         "Continue the run in --run_dir from its last checkpoint, or begin it "
         "if there is none. Without this flag an existing run is never touched.",
+        free=True,
+    )
+    tracker: str = option(
+        Group.OUTPUT,
+        "",
+        "Where flags and figures are sent beside TensorBoard: wandb, Weights "
+        "& Biases, or mlflow, by their own settings. A resumed run goes on "
+        "with the same run there. If empty, nothing is sent.",
+        choices=("", "wandb", "mlflow"),
         free=True,
     )
     start_from: str = option(

@@ -17,8 +17,9 @@ class LoopConfig(RunConfig):
         "auto",
         "How training is spread over devices: default uses one device, "
         "mirrored all GPUs of this machine, multi_worker the processes that "
-        "TF_CONFIG names. auto takes multi_worker if TF_CONFIG names several "
-        "processes, else mirrored if there are two or more GPUs, else default.",
+        "TF_CONFIG names or, without it, the tasks that Slurm's srun has "
+        "started. auto takes multi_worker if there are several, else mirrored "
+        "if there are two or more GPUs, else default.",
         choices=("auto", "default", "mirrored", "multi_worker"),
         free=True,
     )

@@ -30,6 +30,17 @@ class MethodFlags:
         above=0.0,
         most=1.0,
     )
+    negatives: int = option(
+        Group.METHOD,
+        0,
+        "Number of rows of the memory bank that each step draws to estimate "
+        "the softmax of equation 2. 0, the default, takes all N rows, and a "
+        "step takes time that grows with N. From 4096 on the estimate is good; "
+        "it cannot be used with --shard_bank.",
+        unit="rows",
+        least=0,
+        most=bounds.IMAGES,
+    )
     bank_initialiser: str = option(
         Group.METHOD,
         "",
@@ -111,5 +122,17 @@ class MethodFlags:
         "embeddings of --teacher, whose neighbours are the same in every "
         "round.",
         choices=("bank", "teacher"),
+        of_rounds=True,
+    )
+    search_probes: int = option(
+        Group.METHOD,
+        0,
+        "Number of cells of the memory bank in which the neighbours of a "
+        "sample are searched, out of about 4 √N. 0, the default, searches "
+        "exactly, whose time grows with N². Cells are for a million images and "
+        "more, where 16 find most neighbours; each round prints how many.",
+        unit="cells",
+        least=0,
+        most=bounds.CLUSTERS,
         of_rounds=True,
     )

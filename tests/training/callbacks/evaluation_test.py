@@ -22,19 +22,23 @@ class FakeKnn:
     def wait(self):
         pass
 
-    def bank(self, model):
+    def queries(self, model):
+        self.calls.append("queries")
+
+    def bank(self, model, queries):
         self.calls.append("bank")
         return types.SimpleNamespace(top1=0.5, top5=0.9)
 
-    def clean(self, model):
+    def clean(self, model, queries):
         self.calls.append("clean")
         return types.SimpleNamespace(top1=0.6, top5=self.top5)
 
 
-def evaluated(every, plan=(2, 3, 2), knn=None, has_bank=True):
+def evaluated(every, plan=(2, 3, 2), knn=None, has_bank=True, **options):
     """The keys that each epoch's logs get."""
     plan = Rounds(*plan)
-    evaluation = Evaluation(knn or FakeKnn(), plan, every, has_bank)
+    knn = knn or FakeKnn()
+    evaluation = Evaluation(knn, plan, every, has_bank, **options)
     rows = []
     for epoch in range(plan.epochs):
         rows.append({})
@@ -71,7 +75,7 @@ def test_no_top_five_of_few_classes():
 
 def test_no_bank_without_a_test_split():
     knn = FakeKnn()
-    knn.bank = lambda model: None
+    knn.bank = lambda model, queries: None
     assert "knn_bank" not in evaluated(1, knn=knn)[-1]
 
 
@@ -82,3 +86,18 @@ def test_without_a_bank_the_clean_gallery_comes_as_often(every, clean):
     rows = evaluated(every, (0, 1, 4), has_bank=False)
     assert [i for i, row in enumerate(rows) if "knn_clean" in row] == clean
     assert not any("knn_bank" in row for row in rows)
+
+
+def test_a_bank_of_clean_embeddings_is_not_computed_again():
+    knn = FakeKnn()
+    rows = evaluated(0, (0, 1, 4), knn, ends_clean=True)
+    assert knn.calls == ["queries", "bank"]
+    assert rows[-1] == {
+        "knn_bank": 0.5,
+        "knn_clean": 0.5,
+        "knn_clean_top5": 0.9,
+    }
+    # Of a round before the last, the bank is one of views.
+    knn = FakeKnn()
+    evaluated(0, (1, 3, 2), knn, ends_clean=True)
+    assert knn.calls == ["queries", "bank", "clean", "queries", "bank"]

@@ -1,5 +1,6 @@
 """What TensorBoard finds in a run's folder, read with its own readers."""
 
+import dataclasses
 import io
 import pathlib
 
@@ -106,8 +107,11 @@ def neighbourhoods(is_anchor: int) -> Neighbourhoods:
 
 def test_a_round_gives_histograms_and_a_picture(tmp_path) -> None:
     writer = TensorBoardWriter(tmp_path)
-    writer.write_neighbourhoods(neighbourhoods(4), IMAGES, LABELS, 20, NAMES)
+    found = dataclasses.replace(neighbourhoods(4), recall=0.75)
+    writer.write_neighbourhoods(found, IMAGES, LABELS, 20, NAMES)
     events = read(tmp_path)
+    (event,) = events.Tensors("neighbourhoods/recall")
+    assert tf.make_ndarray(event.tensor_proto) == 0.75
 
     for tag, count in (("selected", 4), ("unselected", N - 4)):
         (event,) = events.Tensors(f"entropy/{tag}")

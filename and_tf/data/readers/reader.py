@@ -1,0 +1,244 @@
+"""Defines a reader of numbered images, and makes splits of readers.
+
+A reader is all that a new source of images needs: names, labels if it has
+some, and the bytes of image number i. The order of an epoch is drawn over the
+numbers alone, as it is for folders. So it follows from (seed, epoch), and is
+the same wherever the images lie.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from and_tf.data import decode_cache, image_file
+from and_tf.data.split import Seed, Split, Stream, shuffled_numbers
+from and_tf.data.verifying import LEAST
+from and_tf.data.walking import Skipped, summaries, utf8
+from and_tf.utils.errors import InputError
+from and_tf.utils.progress import Counted
+
+_SAMPLE = 64  # Images whose sizes are compared before those of all are.
+_AT_ONCE = 1024
+
+
+class Reader:
+    """A source of numbered images, which are read in any order.
+
+    A subclass sets the attributes and overrides `read`, which many threads
+    call at the same time.
+
+    Attributes:
+        names: The name of each image, by number. A name stands for its image
+            in tables, exports and messages. It is unique, and should stay
+            when images are added, so a path or a key is better than a number.
+        labels: The label of each image: whole numbers or texts, None or a
+            negative number where it is unknown. None if there are no labels.
+        class_names: The name of each class if labels are numbers from 0; None
+            if they are texts, or have no names.
+        image_shape: (H, W) if it is known that all images have it; None if
+            they differ, or if it is to be found out.
+        skipped: What was found and left out.
+    """
+
+    names: Sequence[str] = ()
+    labels: Sequence[int | float | str | None] | np.ndarray | None = None
+    class_names: Sequence[str] | None = None
+    image_shape: tuple[int, int] | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+    def read(self, number: int) -> bytes | np.ndarray:
+        """Returns an image.
+
+        Args:
+            number: The number of the image, 0..N-1.
+
+        Returns:
+            The bytes of an image file, or pixels: uint8 `[H, W, 3]`, or grey
+            as `[H, W, 1]` or `[H, W]`.
+
+        Raises:
+            Exception: If it cannot be read. The image is then left out, and
+                named.
+        """
+        raise NotImplementedError
+
+    def identity(self) -> str | None:
+        """Returns a name for the current state of the images.
+
+        It changes with any of them, and decoded images are kept under it. None
+        keeps nothing. `decode_cache.identity` makes one of files.
+        """
+        return None
+
+
+def split_of(
+    name: str,
+    reader: Reader,
+    labels: np.ndarray | None = None,
+    class_names: tuple[str, ...] | None = None,
+) -> Split:
+    """Makes a streamed split of a reader.
+
+    Args:
+        name: The split's name.
+        reader: A reader of N images.
+        labels: int64 `[N]`, -1 for images without a label; None if no image
+            has one.
+        class_names: The printable name of each class, or None.
+
+    Raises:
+        InputError: If there are no images, or two of one name.
+    """
+    names = tuple(reader.names)
+    if not names:
+        told = "; ".join(summaries(reader.skipped)) or "none"
+        raise InputError(f"Expected images in {name}. Received: {told}.")
+    _check_names(names, name)
+    return Split(
+        name=name,
+        size=len(names),
+        image_shape=reader.image_shape or _shared_shape(reader, len(names)),
+        stream=_stream(reader, names),
+        labels=labels,
+        class_names=class_names if labels is not None else None,
+        file_names=names,
+        skipped=tuple(reader.skipped),
+    )
+
+
+def pixels(reader: Reader, number: int) -> np.ndarray:
+    """Decodes an image; returns an image of no pixels if it cannot be read."""
+    try:
+        return _decoded(reader.read(number))
+    except Exception:  # Readers and Pillow raise many kinds of errors.
+        return np.zeros((0, 0, 3), np.uint8)
+
+
+def _decoded(content: Any) -> np.ndarray:
+    """Returns pixels, uint8 `[H, W, 3]`, of what a reader has returned.
+
+    Raises:
+        Exception: If it is no image.
+    """
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        return image_file.read_image(io.BytesIO(content))
+    _check_pixels(content)
+    if content.ndim == 2:
+        content = content[:, :, None]
+    if content.shape[2] == 1:
+        content = np.repeat(content, 3, axis=2)
+    return np.ascontiguousarray(content)
+
+
+def _size(reader: Reader, number: int) -> tuple[int, int] | None:
+    """Returns the (H, W) of an image; None if it cannot be read."""
+    try:
+        content = reader.read(number)
+        if isinstance(content, np.ndarray):
+            _check_pixels(content)
+            return content.shape[:2]
+        header = image_file.read_header(io.BytesIO(content))
+    except Exception:  # Readers raise many kinds of errors.
+        return None
+    return None if isinstance(header, str) else (header.height, header.width)
+
+
+def _check_pixels(content: Any) -> None:
+    """Checks that pixels have the shape and type of those of an image.
+
+    Raises:
+        ValueError, TypeError: If they do not.
+    """
+    if not isinstance(content, np.ndarray):
+        raise TypeError(f"{type(content).__name__} in the place of an image")
+    shaped = content.ndim == 2 or content.shape[2:] in ((1,), (3,))
+    if content.dtype != np.uint8 or not shaped or not content.size:
+        raise ValueError(f"pixels {content.dtype} {list(content.shape)}")
+    if content.shape[0] * content.shape[1] > image_file.MOST_PIXELS:
+        raise image_file.Refused("that have too many pixels")
+
+
+def _check_names(names: tuple[str, ...], name: str) -> None:
+    """Checks that each image has a name of its own.
+
+    Raises:
+        InputError: If two have the same.
+    """
+    if len(set(names)) < len(names):
+        seen: set[str] = set()
+        twice = next(n for n in names if n in seen or seen.add(n))  # type: ignore[func-returns-value]
+        raise InputError(
+            f"Expected a name of its own for each image of {name}. Received: "
+            f"{utf8(twice)} more than once. Remove what is there twice."
+        )
+
+
+def _stream(reader: Reader, names: tuple[str, ...]) -> Stream:
+    """Makes a stream of a reader; only the numbers are shuffled."""
+    table = np.array([utf8(name).encode() for name in names])
+
+    def encoded(seed: Seed) -> tf.data.Dataset:
+        return shuffled_numbers(len(names), seed).map(lambda n: (n, n))
+
+    def decode(number: tf.Tensor) -> tf.Tensor:
+        image = tf.numpy_function(
+            lambda n: pixels(reader, int(n)), [number], tf.uint8
+        )
+        return tf.ensure_shape(image, (None, None, 3))
+
+    return Stream(
+        encoded,
+        decode,
+        identity=reader.identity,
+        shown=lambda number: tf.gather(table, number),
+    )
+
+
+def _shared_shape(reader: Reader, size: int) -> tuple[int, int] | None:
+    """Returns the (H, W) that all images share; None if they differ.
+
+    Only if a sample shares one, all images are looked at. Images that cannot
+    be read do not count. The result is kept until the images change.
+    """
+    sample = np.unique(np.linspace(0, size - 1, _SAMPLE).astype(np.int64))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        sizes = set(pool.map(lambda n: _size(reader, int(n)), sample)) - {None}
+        if len(sizes) != 1:
+            return None
+        if len(sample) == size:
+            return sizes.pop()
+        identity = reader.identity() if size >= LEAST else None
+        name = None
+        if identity is not None:
+            name = decode_cache.identity([], identity, "shared shape")
+        entry = None if name is None else decode_cache.recall(name)
+        if entry is None:
+            entry = np.array(_scan(reader, size, pool), np.int64).view(np.uint8)
+            if name is not None:
+                decode_cache.keep(name, entry, least=0)
+    height, width = entry.view(np.int64).tolist()
+    return (height, width) if height else None
+
+
+def _scan(
+    reader: Reader, size: int, pool: concurrent.futures.Executor
+) -> tuple[int, int]:
+    """Returns the (H, W) that all images share; (0, 0) if they differ."""
+    sizes: set[tuple[int, int] | None] = set()
+    with Counted("read the sizes of images", size) as progress:
+        for first in range(0, size, _AT_ONCE):
+            numbers = range(first, min(first + _AT_ONCE, size))
+            sizes |= set(pool.map(lambda n: _size(reader, n), numbers))
+            if size >= LEAST:
+                progress.advance(len(numbers))
+            if len(sizes - {None}) > 1:
+                return 0, 0
+    found = sizes - {None}
+    shape = found.pop() if found else None
+    return shape or (0, 0)

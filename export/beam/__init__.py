@@ -1,0 +1,1 @@
+"""Embeds, compares and clusters images in pipelines of Apache Beam."""

@@ -1,0 +1,105 @@
+"""Keeps what was measured of images in a table of a pipeline."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+
+from and_tf.exploring import measured, measures, measuring
+from and_tf.exploring.measured import Measured
+from and_tf.exploring.store import Row
+from export.beam import images, shards
+from export.beam.images import ImageFile
+from export.beam.row_numbers import NAME, PIXELS
+from export.beam.shards import Shard
+
+ROW_BYTES = 4600  # Of the thumbnails and hashes of a row, about.
+_TEXT, _INT, _FLAG = pa.string(), pa.int64(), pa.bool_()
+SCHEMA = pa.schema([
+    (NAME, _TEXT), ("bytes", _INT), ("is_link", _FLAG), ("sha256", _TEXT),
+    (PIXELS, _TEXT), ("width", _INT), ("height", _INT),
+    ("orientation", _INT), ("taken", _TEXT), ("has_place", _FLAG),
+    ("truncated", _FLAG), ("measures", pa.list_(pa.float32())),
+    ("grey", pa.binary()), ("chroma", pa.binary()),
+])  # fmt: skip
+_OF_ROW = [
+    name for name in SCHEMA.names if name not in (NAME, "bytes", "is_link")
+]
+# Pillow decodes truncated images for all threads of a process or for none.
+_DECODING = threading.Lock()
+
+
+class Measure(beam.DoFn):
+    """Measures images as and_tf.explore does."""
+
+    def process(self, element: ImageFile) -> Iterator[Any]:
+        """Yields a row of `SCHEMA`, or an `images.unreadable`."""
+        with _DECODING:
+            try:
+                try:
+                    row = _measured(element, truncated=False)
+                except Exception:  # Pillow raises many kinds.
+                    with measuring.parts_of_images():
+                        row = _measured(element, truncated=True)
+            except Exception as error:
+                yield images.unreadable(element.name, error)
+                return
+        yield row
+
+
+def _measured(image: ImageFile, truncated: bool) -> dict[str, Any]:
+    with images.opened(image.path) as (file, size):
+        found, _ = measuring.read_row(file, size, truncated)
+    row = {name: getattr(found, name) for name in _OF_ROW}
+    row["grey"], row["chroma"] = found.grey.tobytes(), found.chroma.tobytes()
+    is_link = os.path.islink(image.path)
+    return {NAME: image.name, "bytes": size, "is_link": is_link, **row}
+
+
+def read(files: Sequence[Shard]) -> list[dict[str, Any]]:
+    """Reads all rows of some files."""
+    return [
+        row
+        for shard in files
+        for table in shards.read_groups(shard)
+        for row in table.to_pylist()
+    ]
+
+
+def measured_of(rows: Sequence[dict[str, Any]]) -> Measured:
+    """Makes `Measured` of rows, without embeddings and JPEGs.
+
+    Args:
+        rows: At least one row of `SCHEMA`.
+    """
+    side, small = measures.GREY, measures.CHROMA
+    made = [
+        Row(
+            **{
+                **{name: row[name] for name in _OF_ROW},
+                "measures": np.array(row["measures"], np.float32),
+                "grey": np.frombuffer(row["grey"], np.uint8).reshape(
+                    side, side
+                ),
+                "chroma": np.frombuffer(row["chroma"], np.uint8).reshape(
+                    small, small, 2
+                ),
+            },
+            thumbnail=b"",
+            embedding=np.zeros(0, np.float32),
+        )
+        for row in rows
+    ]
+    names = [row[NAME] for row in rows]
+    sizes = [row["bytes"] for row in rows]
+    found = measured.of_rows(names, names, sizes, enumerate(made), "", ())
+    # The files themselves may lie on another machine.
+    links = np.array([row["is_link"] for row in rows], bool)
+    return dataclasses.replace(found, is_link=links)
