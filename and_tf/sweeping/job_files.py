@@ -9,6 +9,7 @@ the run's own lock keeps two of them apart.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import pathlib
 import re
@@ -128,7 +129,8 @@ def _ray(path: pathlib.Path, runs: Sequence[SweepRun], gpus: float) -> str:
         file=repr(str(path)).replace('"', "'"),
         here=repr(os.getcwd()),
         lines="\n".join(f"    {command(run)!r}," for run in runs),
-        gpus=f"{gpus:g}",
+        # Ray gives parts of one GPU alone.
+        gpus=f"{gpus if gpus <= 1 else math.ceil(gpus):g}",
     )
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import os
 import pathlib
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from absl import flags
 
@@ -95,6 +96,23 @@ class FlagConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    @classmethod
+    def from_flagfile(
+        cls, path: str | os.PathLike[str], **changes: Any
+    ) -> Self:
+        """Makes a config from a flagfile.
+
+        Args:
+            path: The path of the flagfile, which may name others; or the name
+                of a config of the project, such as "quick.flags".
+            **changes: Values that replace those of some flags, by name.
+
+        Raises:
+            InputError: If the file cannot be read or used, or its flags do not
+                go together.
+        """
+        return from_flagfile(cls, flag_files.find(os.fspath(path)), **changes)
 
 
 class RunConfig(FlagConfig):
@@ -243,8 +261,15 @@ def from_run(config: type[Run], path: pathlib.Path) -> Run:
     return from_flagfile(config, path)
 
 
-def from_flagfile(config: type[Config], path: pathlib.Path) -> Config:
+def from_flagfile(
+    config: type[Config], path: pathlib.Path, **instead: Any
+) -> Config:
     """Makes a config from any flagfile, which may name others.
+
+    Args:
+        config: The class of the config.
+        path: The path of the flagfile.
+        **instead: Values that replace those of some flags, by name.
 
     Raises:
         InputError: If the file cannot be read, or is of another version.
@@ -258,4 +283,4 @@ def from_flagfile(config: type[Config], path: pathlib.Path) -> Config:
         raise InputError(
             f"Expected a flagfile of this version in {path}. Received: {error}"
         ) from error
-    return from_flags(config, values)
+    return from_flags(config, values, **instead)

@@ -78,6 +78,16 @@ def test_a_task_of_a_job_array_does_its_run(runs, tmp_path):
     assert {"--array=0-3", "--job-name=a_weep", "--requeue"} <= {*options}
 
 
+@pytest.mark.parametrize(
+    ("gpus", "asked"), [(0.5, "0.5"), (1.0, "1"), (1.5, "2"), (4.0, "4")]
+)
+def test_ray_is_asked_for_a_part_of_one_gpu_or_for_whole_ones(
+    runs, gpus, asked
+):
+    path = job_files.write("ray", pathlib.Path("a $weep"), runs, gpus)
+    assert f"num_gpus={asked} if has_gpus" in path.read_text()
+
+
 def test_all_of_them_resume(runs):
     assert all(run.config.resume for run in runs)
     assert all("--resume=True" in job_files.command(run) for run in runs)
