@@ -1,4 +1,4 @@
-"""Reads an image file of any kind to upright 8-bit RGB pixels.
+"""Reads an image file of any kind to upright pixels: RGB, or other channels.
 
 A file of kilobytes can declare an image of gigabytes, and its decoding takes
 the memory and time of the declared size. So four numbers are bounded: the
@@ -24,9 +24,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from and_tf.data import exif, image_depth, image_endings
+from and_tf.data import exif, image_depth, image_endings, tiff_file
 from and_tf.data.image_depth import Source, opened
-from and_tf.data.walking import UNREADABLE
+from and_tf.data.pixel_format import RGB, PixelFormat, fitting, other_bands
+from and_tf.data.walking import UNREADABLE, Refused
 
 
 class PixelBudget:
@@ -87,10 +88,10 @@ warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 _ORIENTATION = 0x0112  # A tag of EXIF.
 _LYING = (5, 6, 7, 8)  # Its values for an image on its side; others are none.
 _STRIP_PIXELS = 2**20  # Pixels converted at once, so that copies stay small.
-
-
-class Refused(ValueError):
-    """An error for a file that is not decoded, with a reason for `Skipped`."""
+# What a pixel of an image of other channels takes is counted in the bytes that
+# one of RGB takes.
+_PIXEL_BYTES = 7
+_WHITE = 255
 
 
 class Header(NamedTuple):
@@ -111,7 +112,7 @@ class Decoded(NamedTuple):
     """An image with what its file says beside the pixels.
 
     Attributes:
-        pixels: uint8 `[H, W, 3]`, as `read_image` returns them.
+        pixels: uint8 `[H, W, C]`, as `read_image` returns them.
         alpha: uint8 `[H, W]`, 255 where the image is opaque; None if all of it
             is.
         exif: Its EXIF data.
@@ -122,36 +123,76 @@ class Decoded(NamedTuple):
     exif: exif.Exif
 
 
-def decode(source: Source) -> Decoded:
+def decode(source: Source, form: PixelFormat = RGB) -> Decoded:
     """Decodes an image file like `read_image`, with its alpha and EXIF data.
 
     Args:
         source: A path, or a file that is open for reading.
+        form: The channels, and what their values mean.
 
     Raises:
-        OSError, ValueError and others: If Pillow cannot read the file.
+        OSError, ValueError and others: If it cannot be read.
     """
+    if not form.usual and _bands(source, form.channels):
+        return Decoded(read_image(source, form), None, exif.Exif())
     with _upright(source) as (image, details):
-        return Decoded(_pixels(image, source), _alpha(image), details)
+        if form.usual:
+            pixels = _pixels(image, source)
+        else:
+            pixels = form.levels(_channels(image, form.channels))
+        return Decoded(pixels, _alpha(image), details)
 
 
-def read_image(source: Source) -> np.ndarray:
-    """Decodes an image file to upright pixels, uint8 `[H, W, 3]`.
+def read_image(source: Source, form: PixelFormat = RGB) -> np.ndarray:
+    """Decodes an image file to upright pixels, uint8 `[H, W, C]`.
 
     The image is turned upright as its EXIF data say. Of an animation, the
     first frame is decoded. Transparent pixels become white, since cut-outs and
     drawings are made for a white page, and the colour that a file stores under
     transparent pixels means nothing. Grey of 16 bits becomes grey of 8 bits,
-    see `image_depth`.
+    see `image_depth`. All of this is for RGB; for other channels and ranges,
+    see `read_values`.
 
     Args:
         source: A path, or a file that is open for reading.
+        form: The channels, and what their values mean.
 
     Raises:
-        OSError, ValueError and others: If Pillow cannot read the file.
+        OSError, ValueError and others: If it cannot be read.
     """
+    if not form.usual:
+        return form.levels(read_values(source, form.channels))
     with _upright(source) as (image, _):
         return _pixels(image, source)
+
+
+def read_values(source: Source, channels: int) -> np.ndarray:
+    """Decodes an image file to the values that it holds, upright.
+
+    Args:
+        source: A path, or a file that is open for reading.
+        channels: C. 1 makes colours grey. 3 makes three of a grey one. 4 is
+            RGB on white and the opacity, which is 255 in files without. Other
+            numbers of channels, and more than 8 bits of several, have only
+            TIFFs of as many bands.
+
+    Returns:
+        `[H, W, C]`, uint8 or of the file's deeper type.
+
+    Raises:
+        Refused: If it has other channels.
+        OSError, ValueError and others: If it cannot be read.
+    """
+    bands = _bands(source, channels)
+    if bands:
+        pixels = bands.height * bands.width
+        # A value is decoded, scaled as float32, and then a level.
+        value_bytes = 2 * bands.value_bytes + 9
+        cost = pixels * bands.bands * value_bytes // _PIXEL_BYTES
+        with _BUDGET.taken(cost):
+            return fitting(tiff_file.read(source, bands.bands), channels)
+    with _upright(source) as (image, _):
+        return _channels(image, channels)
 
 
 def largest_value(source: Source) -> int | None:
@@ -173,29 +214,46 @@ def largest_value(source: Source) -> int | None:
         return None
 
 
-def read_or_none(source: Source) -> np.ndarray | None:
+def read_or_none(source: Source, form: PixelFormat = RGB) -> np.ndarray | None:
     """Decodes an image file like `read_image`, or returns None on any error."""
     try:
-        return read_image(source)
+        return read_image(source, form)
     except Exception:  # Pillow raises many kinds of errors for broken files.
         return None
 
 
-def read_header(source: Source) -> Header | str:
+def values_or_none(source: Source, channels: int) -> np.ndarray | None:
+    """Decodes an image file like `read_values`, or returns None on errors."""
+    try:
+        return read_values(source, channels)
+    except Exception:  # Pillow raises many kinds of errors for broken files.
+        return None
+
+
+def read_header(source: Source, form: PixelFormat = RGB) -> Header | str:
     """Reads an image's header, without decoding any pixel.
 
     Args:
         source: A path, or a file that is open for reading.
+        form: The channels that are wanted.
 
     Returns:
         The header, or a reason for `Skipped` if the file cannot be read as an
-        image.
+        image of these channels.
     """
     try:
+        bands = None if form.usual else _bands(source, form.channels)
+        if bands:
+            return Header(bands.height, bands.width, False)
         with _open(source) as image:
             height, width = _upright_size(image)
-            return Header(height, width, image.mode.startswith("I"))
+            if not form.usual:
+                _check_channels(image, form.channels)
+            is_deep = form.usual and image.mode.startswith("I")
+            return Header(height, width, is_deep)
     except Exception as error:  # Pillow raises many kinds for broken files.
+        if form.usual and not isinstance(error, Refused):
+            return _why_no_rgb(source) or why_not_read(error)
         return why_not_read(error)
 
 
@@ -273,6 +331,74 @@ def _check_scans(image: Image.Image, source: Source) -> None:
         raise Refused("that go over their pixels too often")
 
 
+def _bands(source: Source, channels: int) -> tiff_file.Layout | None:
+    """Returns the layout of a TIFF that tifffile reads; None for others.
+
+    Raises:
+        Refused: If it is too large, or has other bands.
+    """
+    size = _file_size(source)  # Refuses what is no file.
+    if not tiff_file.is_tiff(source):
+        return None
+    found = tiff_file.layout(source, channels)
+    if found.is_plain:
+        return None
+    pixels = found.height * found.width
+    if pixels > MOST_PIXELS:
+        raise Refused(_too_large())
+    if pixels * found.bands > max(LARGE_PIXELS, MOST_PIXELS_A_BYTE * size):
+        raise Refused("of too few bytes for their size")
+    if found.bands not in (channels, 1) or (
+        found.bands == 1 and channels not in (1, 3)
+    ):
+        raise Refused(other_bands(found.bands, channels))
+    return found
+
+
+def _why_no_rgb(source: Source) -> str:
+    """Returns why a TIFF of several bands is no RGB; "" for other files."""
+    try:
+        if tiff_file.is_tiff(source):
+            found = tiff_file.layout(source, RGB.channels)
+            if found.bands not in (1, RGB.channels):
+                return other_bands(found.bands, RGB.channels)
+    except Exception:  # The file is damaged, or tifffile is missing.
+        return ""
+    return ""
+
+
+def _check_channels(image: Image.Image, channels: int) -> None:
+    """Checks that an image that Pillow reads can have these channels.
+
+    Raises:
+        Refused: If it cannot.
+    """
+    is_deep = image.mode.startswith(("I", "F"))
+    if channels not in ((1, 3) if is_deep else (1, 3, 4)):
+        found = 1 if is_deep else len(image.getbands())
+        raise Refused(other_bands(found, channels))
+
+
+def _channels(image: Image.Image, channels: int) -> np.ndarray:
+    """Returns the values of an image that Pillow reads, `[H, W, C]`.
+
+    Raises:
+        Refused: If it has other channels.
+    """
+    _check_channels(image, channels)
+    if image.mode.startswith(("I", "F")):
+        return fitting(np.asarray(image), channels)
+    if channels == 1:
+        return _on_paper(image, "L", 1)
+    rgb = _on_paper(image, "RGB", 3)
+    if channels == 3:
+        return rgb
+    alpha = _alpha(image)
+    if alpha is None:
+        alpha = np.full(rgb.shape[:2], _WHITE, np.uint8)
+    return np.dstack([rgb, alpha])
+
+
 def _too_large() -> str:
     return f"that have more than {MOST_PIXELS:,} pixels"
 
@@ -291,7 +417,7 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
 def _pixels(image: Image.Image, source: Source) -> np.ndarray:
     if image.mode.startswith(("I", "F")):
         return image_depth.to_rgb(image, source)
-    return _rgb(image)
+    return _on_paper(image, "RGB", 3)
 
 
 def _alpha(image: Image.Image) -> np.ndarray | None:
@@ -302,17 +428,18 @@ def _alpha(image: Image.Image) -> np.ndarray | None:
     return None if alpha.min() == 255 else alpha
 
 
-def _rgb(image: Image.Image) -> np.ndarray:
-    """Converts an image on white to uint8 `[H, W, 3]`, strip by strip.
+def _on_paper(image: Image.Image, mode: str, channels: int) -> np.ndarray:
+    """Converts an image on white to uint8 `[H, W, C]`, strip by strip.
 
     If converted at once, a large image would be in memory up to five times.
     """
-    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    pixels = np.empty((image.height, image.width, channels), np.uint8)
     rows = max(1, _STRIP_PIXELS // image.width)
     for top in range(0, image.height, rows):
         bottom = min(top + rows, image.height)
         strip = image.crop((0, top, image.width, bottom))
-        pixels[top:bottom] = np.asarray(_on_white(strip).convert("RGB"))
+        converted = np.asarray(_on_white(strip).convert(mode))
+        pixels[top:bottom] = converted.reshape(-1, image.width, channels)
     return pixels
 
 

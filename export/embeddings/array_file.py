@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data.image_file import MOST_PIXELS
+from and_tf.data.pixel_format import RGB, PixelFormat, fitting
 from and_tf.data.split import Seed, Split, Stream
 from and_tf.utils import archives
 from and_tf.utils.errors import InputError
@@ -39,13 +40,15 @@ class Header(NamedTuple):
     dtype: np.dtype
 
 
-def read(path: str | os.PathLike[str]) -> Split:
+def read(path: str | os.PathLike[str], form: PixelFormat = RGB) -> Split:
     """Makes a streamed split of an .npz file, which can be read in order only.
 
     Args:
         path: The file. It holds `images`, uint8 [N, H, W, 3], or grey as
             [N, H, W, 1] or [N, H, W]. It may also hold `labels`, integer [N],
             `class_names`, one text per class, and `file_names`, text [N].
+        form: The channels that are read, and what their values mean. Images
+            may be [N, H, W, C] and, with a range, of any type of numbers.
 
     Raises:
         InputError: If the file cannot be read or holds other arrays.
@@ -65,7 +68,7 @@ def read(path: str | os.PathLike[str]) -> Split:
         ) from error
     key = _key(headers, path)
     header = headers[key]
-    _check(header, key, path)
+    _check(header, key, path, form)
     size, height, width = header.shape[:3]
     labels = _labels(path, headers, size)
     class_names = None
@@ -76,10 +79,11 @@ def read(path: str | os.PathLike[str]) -> Split:
         name=path.name,
         size=size,
         image_shape=(height, width),
-        stream=_stream(path, key, header),
+        stream=_stream(path, key, header, form),
         labels=labels,
         class_names=class_names,
         file_names=_texts(path, headers, "file_names", size),
+        channels=form.channels,
     )
 
 
@@ -94,10 +98,11 @@ def chunks(
         header: The header of that array.
 
     Yields:
-        The images, uint8 [m, H, W, C], and their numbers, int64 [m].
+        The images, [m, H, W, C] of the array's type, and their numbers, int64
+        [m].
     """
     shape = (*header.shape[1:3], *(header.shape[3:] or (1,)))
-    image_bytes = math.prod(shape)
+    image_bytes = math.prod(shape) * header.dtype.itemsize
     step = max(1, _CHUNK_BYTES // image_bytes)
     with zipfile.ZipFile(path) as archive, _member(archive, key) as file:
         _header(file)
@@ -106,15 +111,17 @@ def chunks(
             data = file.read(count * image_bytes)
             if len(data) < count * image_bytes:
                 raise ValueError(f"{path} ends within its array {key!r}")
-            images = np.frombuffer(data, np.uint8).reshape(count, *shape)
+            images = np.frombuffer(data, header.dtype).reshape(count, *shape)
             yield images, np.arange(first, first + count)
 
 
-def _stream(path: pathlib.Path, key: str, header: Header) -> Stream:
+def _stream(
+    path: pathlib.Path, key: str, header: Header, form: PixelFormat
+) -> Stream:
     channels = (header.shape[3:] or (1,))[0]
     shape = (*header.shape[1:3], channels)
     signature = (
-        tf.TensorSpec([None, *shape], tf.uint8),
+        tf.TensorSpec([None, *shape], header.dtype),
         tf.TensorSpec([None], tf.int64),
     )
 
@@ -127,7 +134,14 @@ def _stream(path: pathlib.Path, key: str, header: Header) -> Stream:
 
     def decode(image: tf.Tensor) -> tf.Tensor:
         image = tf.ensure_shape(image, shape)
-        return tf.image.grayscale_to_rgb(image) if channels == 1 else image
+        if form.usual:
+            return tf.image.grayscale_to_rgb(image) if channels == 1 else image
+        levels = tf.numpy_function(
+            lambda values: form.levels(fitting(values, form.channels)),
+            [image],
+            tf.uint8,
+        )
+        return tf.ensure_shape(levels, (*shape[:2], form.channels))
 
     return Stream(encoded, decode)
 
@@ -168,13 +182,20 @@ def _key(headers: dict[str, Header], path: pathlib.Path) -> str:
     )
 
 
-def _check(header: Header, key: str, path: pathlib.Path) -> None:
+def _check(
+    header: Header, key: str, path: pathlib.Path, form: PixelFormat
+) -> None:
     rank = len(header.shape)
-    shaped = rank == 3 or rank == 4 and header.shape[3] in (1, 3)
-    if not shaped or header.dtype != np.uint8 or 0 in header.shape:
+    fits = (1, 3) if form.channels in (1, 3) else (form.channels,)
+    shaped = rank == 3 and 1 in fits or rank == 4 and header.shape[3] in fits
+    typed = header.dtype == np.uint8 or (
+        form.ranged and header.dtype.kind in "uif"
+    )
+    if not shaped or not typed or 0 in header.shape:
         raise InputError(
-            f"Expected {_EXPECTED} in {path}. Received: {key}, "
-            f"{header.dtype} {list(header.shape)}."
+            f"Expected {_EXPECTED} in {path}"
+            f"{_of_form(form)}. Received: {key}, {header.dtype} "
+            f"{list(header.shape)}."
         )
     if math.prod(header.shape[1:3]) > MOST_PIXELS:
         raise InputError(
@@ -186,6 +207,12 @@ def _check(header: Header, key: str, path: pathlib.Path) -> None:
             f"Expected {key} in {path} image after image (C order). Received: "
             "Fortran order. Save numpy.ascontiguousarray of it."
         )
+
+
+def _of_form(form: PixelFormat) -> str:
+    if form.usual:
+        return ""
+    return f", of {form.channels} channels, as the model takes them"
 
 
 def _labels(

@@ -162,6 +162,7 @@ class _Job:
             "image_size": self._encoder.image_size,
             "embedding_dim": self._encoder.embedding_dim,
             "batch_size": self._batch_size,
+            **self._encoder.form.description,
         }
 
     def embed(self, there: int) -> None:
@@ -233,7 +234,7 @@ class _Job:
         return self.parts.each(-(-self.total // self.part_size))
 
     def _batches(self, done: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields images, uint8 [b, S, S, 3], and whether each can be read.
+        """Yields images, uint8 [b, S, S, C], and whether each can be read.
 
         Args:
             done: The number of images to skip.
@@ -246,7 +247,7 @@ class _Job:
         side = self._encoder.image_size
         batches = readable_batches(
             self._source.split,
-            (side, side, 3),
+            (side, side, self._encoder.form.channels),
             side,
             batch_size=self._batch_size,
             first=done,

@@ -15,9 +15,13 @@ from export.embeddings import gallery
 from export.exportable import Exportable
 from export.metadata import describe
 from export.serving import versions, warmup
-from export.serving.servable import Options, Servable
+from export.serving.servable import Options, Servable, takes_files
 
 EXTRA = "assets.extra"  # Directory of files that TensorFlow does not read.
+_NO_FILES = (
+    "no signature takes files: TensorFlow decodes no TIFF and no opacity. "
+    "Send pixels, or use export.embed, which reads such files."
+)
 
 
 def export(
@@ -63,6 +67,8 @@ def export(
         except (OSError, tf.errors.OpError) as error:
             raise versions.failure(output_dir, error) from error
     _print(version, model, model_name)
+    if not takes_files(run.form):
+        print(_NO_FILES)
     return version
 
 
