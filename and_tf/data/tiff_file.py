@@ -18,8 +18,7 @@ from and_tf.data.pixel_format import other_bands
 from and_tf.data.walking import Refused
 
 MISSING = (
-    "that need the packages tifffile and imagecodecs (pip install tifffile "
-    "imagecodecs)"
+    "that need the packages tifffile and imagecodecs (pip install '.[tiff]')"
 )
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _LYING = (5, 6, 7, 8)  # Orientations of an image on its side.
@@ -121,7 +120,8 @@ def _pages(source: Source, channels: int) -> Iterator[tuple[list[Any], int]]:
         raise Refused(MISSING) from error
     # Its warnings are of tags that nothing here reads.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
-    with opened(source) as file, tifffile.TiffFile(file) as tiff:
+    # Its reading depends on a name, and stumbles over one of bytes.
+    with opened(source) as file, tifffile.TiffFile(file, name="_") as tiff:
         pages: list[Any] = [tiff.pages[0]]
         if pages[0].samplesperpixel == 1 and channels > 1:
             pages = _stack(tiff.pages, channels) or pages

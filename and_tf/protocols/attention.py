@@ -12,6 +12,7 @@ import numpy as np
 from and_tf import encoders
 from and_tf import figures as drawing
 from and_tf.data.pipeline import clean_batches
+from and_tf.data.preprocessing import picture as as_picture
 from and_tf.data.split import take
 from and_tf.evaluation.grad_cam import GradCam
 from and_tf.figures.attention_grid import Column
@@ -73,7 +74,8 @@ def evaluate(run: Run, options: Options) -> Findings:
         ],
     }
     of_shown = np.searchsorted(numbers, shown)
-    picture = _picture(run, shown, views[of_shown], moments, of_shown, cam)
+    seen = as_picture(views[of_shown])
+    picture = _picture(run, shown, seen, moments, of_shown, cam)
     return Findings(figures, _text(figures, moments), {PICTURE: picture})
 
 

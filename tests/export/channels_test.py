@@ -162,9 +162,8 @@ def test_exports_embed_alike(run, tmp_path, capsys):
         np.testing.assert_allclose(found["embedding"], expected, atol=1e-5)
 
     photos = pathlib.Path(run.config.data_dir) / "test"
-    table = tmp_path / "embedded.npz"
     for file in ("none.tflite", "served"):
-        table.unlink(missing_ok=True)
+        table = tmp_path / f"{file}.npz"
         mains.run(
             "export.embed",
             [
@@ -174,7 +173,7 @@ def test_exports_embed_alike(run, tmp_path, capsys):
             ],
         )
         with np.load(table) as rows:
-            np.testing.assert_allclose(rows["embedding"], expected, atol=1e-5)
+            np.testing.assert_allclose(rows["embeddings"], expected, atol=1e-5)
     index = Index.read(table)
     query = index.query(str(photos / index.table.file_names[3]))
     np.testing.assert_allclose(query.embedding, expected[3], atol=1e-5)
