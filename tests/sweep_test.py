@@ -14,10 +14,8 @@ from collections.abc import Sequence
 import pytest
 from PIL import Image
 
-from and_tf.sweep import SweepConfig
 from and_tf.sweeping import claims
 from and_tf.sweeping.run_status import ENDED, MARK
-from and_tf.utils.errors import InputError
 from tests import mains
 from tests.sweeping.table_test import result
 
@@ -100,11 +98,14 @@ def test_jobs_are_written_and_what_others_did_is_tabulated(tmp_path, capsys):
     assert (sweep / "plot.png").is_file()
 
 
-def test_only_one_of_what_starts_no_run_is_taken():
-    with pytest.raises(InputError, match="only with --dry_run. Received: ray"):
-        SweepConfig(sweep_dir="s", format="ray")
-    with pytest.raises(InputError, match="Received: --list and --table"):
-        SweepConfig(sweep_dir="s", list=True, table=True)
+def test_only_one_of_what_starts_no_run_is_taken(tmp_path, capsys):
+    for flags, message in (
+        (["--format=ray"], "only with --dry_run. Received: ray."),
+        (["--list", "--table"], "Received: --list and --table."),
+    ):
+        with pytest.raises(SystemExit):
+            mains.run("and_tf.sweep", [*flags, f"--sweep_dir={tmp_path}"])
+        assert message in capsys.readouterr().err
 
 
 # Stands in for a training; the first three wait to be told to go on.

@@ -144,7 +144,9 @@ def _unknown(name: str, error: Exception) -> str:
         name.lower(), [*known, *KINDS], cutoff=0.5
     )
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    return f"Expected --dataset: {WHAT_CAN_BE_GIVEN}. Received: {name!r}.{hint}"
+    return (
+        f"Expected a data set: {WHAT_CAN_BE_GIVEN}. Received: {name!r}.{hint}"
+    )
 
 
 def _brief(error: Exception) -> str:

@@ -14,6 +14,7 @@ import concurrent.futures
 import functools
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from typing import NamedTuple, TextIO
 
 import numpy as np
@@ -22,6 +23,7 @@ from and_tf.exploring import hashes, matching
 from and_tf.exploring.hashes import Candidates
 from and_tf.exploring.measured import Measured
 from and_tf.exploring.stages import Stages
+from and_tf.training.teacher_files import digest
 from and_tf.utils.progress import Counted
 
 # Of 255 bits. Of the edits but crops, 99 in 100 differ in fewer.
@@ -37,11 +39,13 @@ MOST_PAIRS = 32
 # a form or a frame of a fixed camera, is left to its neighbours.
 _MOST_IN_VAIN = 512
 NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
-# Of parts. Quarter turns would take four times as long, and the embeddings name
-# few of them as neighbours.
+# Of parts: as they are, and mirrored. Rotations would take more than twice as
+# long, and of 300 such crops the neighbours name the original of 78 %.
 _TURNED_PARTS = (0, 1)
-_VERSION = 2  # To be raised when other pairs are found in the same images.
+_VERSION = 3  # To be raised when other pairs are found in the same images.
 _PIECE = 1024  # Candidates that are verified at a time.
+_KEPT = 2**16  # Pairs of which one may be a part that are kept together.
+_PARTS = "copies_of_parts_"
 
 
 class Copy(NamedTuple):
@@ -83,37 +87,51 @@ def find(
     Returns:
         The pairs and how they were found to be the same.
     """
-    stages, nearest = stages or Stages(), nearest[:, :NEIGHBOURS]
+    kept = _Kept(measured, stages or Stages())
+    nearest = nearest[:, :NEIGHBOURS]
     small = _small(measured.grey)
-    forms = ("i", 2), ("f", 1), ("i", 1), ("b", 1)
-    inputs = _VERSION, measured.grey, rows
 
-    def hashed() -> tuple[np.ndarray, ...]:
-        return _to_arrays(by_hash(measured, rows, stream, small))
-
-    def both() -> tuple[np.ndarray, ...]:
-        found = _of_arrays(*stages.get("copies_by_hash", inputs, forms, hashed))
-        return _to_arrays(
-            _by_neighbours(small, measured, rows, nearest, found, stream)
+    def compared() -> Copies:
+        found = kept.get(
+            "copies_by_hash",
+            rows,
+            compute=lambda: by_hash(measured, rows, stream, small),
         )
+        near = [pair for pair in near_pairs(rows, nearest) if pair not in found]
+        found |= _of_pairs(measured, small, near, stream, kept)
+        return found | _of_pairs(measured, small, same_picture(found), stream)
 
-    more = *inputs, measured.aspect, nearest
-    return _of_arrays(*stages.get("copies", more, forms, both))
+    copies = kept.get("copies", rows, nearest, compute=compared)
+    kept.stages.forget(f"{_PARTS}*")
+    return copies
 
 
-def _by_neighbours(
-    small: np.ndarray,
-    measured: Measured,
-    rows: np.ndarray,
-    nearest: np.ndarray,
-    copies: Copies,
-    stream: TextIO | None,
-) -> Copies:
-    """Adds copies among the nearest neighbours to those by hashes."""
-    near = near_pairs(rows, nearest)
-    near = [pair for pair in near if pair not in copies]
-    copies = copies | _of_pairs(measured, small, near, stream)
-    return copies | _of_pairs(measured, small, same_picture(copies), stream)
+class _Kept:
+    """Copies that need not be looked for again, see `Stages`.
+
+    Args:
+        measured: The images that are compared.
+        stages: What keeps them.
+    """
+
+    def __init__(self, measured: Measured, stages: Stages) -> None:
+        self.stages = stages
+        self._images = digest(measured.grey, measured.aspect)
+
+    def get(
+        self, name: str, *inputs: np.ndarray, compute: Callable[[], Copies]
+    ) -> Copies:
+        """Returns the copies of a stage; computes them only if need be."""
+        forms = ("i", 2), ("f", 1), ("i", 1), ("b", 1)
+        arrays = self.stages.get(
+            name,
+            (_VERSION, self._images, *inputs),
+            forms,
+            lambda: _to_arrays(compute()),
+        )
+        pairs, *columns = (array.tolist() for array in arrays)
+        copies = map(Copy, *columns)
+        return dict(zip(map(tuple, pairs), copies, strict=True))
 
 
 def of_pairs(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
@@ -126,10 +144,11 @@ def _of_pairs(
     small: np.ndarray,
     pairs: list[tuple[int, int]],
     stream: TextIO | None = None,
+    kept: _Kept | None = None,
 ) -> Copies:
     found = _upright(small, pairs)
     rest = [pair for pair in pairs if pair not in found]
-    return found | _parts(measured, rest, stream)
+    return found | _parts(measured, rest, stream, kept)
 
 
 def _to_arrays(copies: Copies) -> tuple[np.ndarray, ...]:
@@ -141,11 +160,6 @@ def _to_arrays(copies: Copies) -> tuple[np.ndarray, ...]:
         np.array([copy.orientation for copy in values], np.int64),
         np.array([copy.is_part for copy in values], bool),
     )
-
-
-def _of_arrays(pairs: np.ndarray, *columns: np.ndarray) -> Copies:
-    copies = map(Copy, *[column.tolist() for column in columns])
-    return dict(zip(map(tuple, pairs.tolist()), copies, strict=True))
 
 
 def compare(measured: Measured, first: int, second: int) -> Copy | None:
@@ -163,28 +177,50 @@ def compare(measured: Measured, first: int, second: int) -> Copy | None:
 def _parts(
     measured: Measured,
     pairs: list[tuple[int, int]],
-    stream: TextIO | None = None,
+    stream: TextIO | None,
+    kept: _Kept | None = None,
 ) -> Copies:
-    """Returns the pairs of which one image is a part of the other."""
+    """Returns the pairs of which one image is a part of the other.
+
+    This takes longest of all comparisons, so that its results are kept every
+    few minutes.
+    """
     # Pairs of about the same shapes are compared together.
     both = np.array(pairs, np.int64).reshape(-1, 2)
     ratios = measured.aspect[both[:, 0]] / measured.aspect[both[:, 1]]
     both = both[np.argsort(ratios, kind="stable")]
-    pieces = [
-        both[start : start + _PIECE] for start in range(0, len(both), _PIECE)
-    ]
     copies: Copies = {}
     with (
         Counted("compare parts", len(both), stream=stream) as progress,
         concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
-        for piece, found in zip(
-            pieces,
-            pool.map(functools.partial(_parts_of_piece, measured), pieces),
-            strict=True,
-        ):
-            copies |= found
-            progress.advance(len(piece))
+        for start in range(0, len(both), _KEPT):
+            some = both[start : start + _KEPT]
+
+            def compare(some: np.ndarray = some) -> Copies:
+                return _parts_of(measured, some, pool, progress)
+
+            name = f"{_PARTS}{start // _KEPT:04}"
+            copies |= (
+                kept.get(name, some, compute=compare) if kept else compare()
+            )
+            progress.advance(start + len(some) - progress.done)
+    return copies
+
+
+def _parts_of(
+    measured: Measured,
+    pairs: np.ndarray,
+    pool: concurrent.futures.Executor,
+    progress: Counted,
+) -> Copies:
+    """Compares pairs, int64 [p, 2], in threads."""
+    pieces = [pairs[i : i + _PIECE] for i in range(0, len(pairs), _PIECE)]
+    compare = functools.partial(_parts_of_piece, measured)
+    copies: Copies = {}
+    for piece, found in zip(pieces, pool.map(compare, pieces), strict=True):
+        copies |= found
+        progress.advance(len(piece))
     return copies
 
 

@@ -38,6 +38,9 @@ _LEAST_SIDE = 4
 # were found among photographs, 4 in 1,000 reached less than 0.86, and of pairs
 # of other photographs 3 in 1,000 more than 0.8.
 _PROMISING = 0.8
+# The same at half the side, where a place takes a quarter of the time. All of
+# 400 crops reached 0.76, and a third of the pairs of nearest neighbours do.
+_ROUGHLY = 0.7
 _STEPS = (1 / 32, 1 / 64, 1 / 128)
 _PIECE = 1024  # Pairs compared at a time, some megabytes for each array.
 
@@ -67,8 +70,12 @@ class Crop(NamedTuple):
 
 def small(grey: np.ndarray) -> np.ndarray:
     """Halves grey thumbnails [..., 64, 64] to float32 [..., 32, 32]."""
-    *front, height, width = grey.shape
-    blocks = grey.reshape(*front, height // 2, 2, width // 2, 2)
+    return _halved(grey)
+
+
+def _halved(images: np.ndarray) -> np.ndarray:
+    *front, height, width = images.shape
+    blocks = images.reshape(*front, height // 2, 2, width // 2, 2)
     return blocks.mean(axis=(-3, -1), dtype=np.float32)
 
 
@@ -147,7 +154,7 @@ def find_crops(
     small_wholes, small_parts = small(wholes), small(parts)
     crops: list[Crop | None] = [None] * len(parts)
     for sizes, pairs in shapes.items():
-        starts = _promising(small_wholes[pairs], small_parts[pairs], sizes)
+        starts = _starts(small_wholes[pairs], small_parts[pairs], sizes)
         for pair, start in zip(pairs, starts, strict=True):
             if start is not None:
                 crops[pair] = _closer(
@@ -174,17 +181,37 @@ def _sizes(ratio: float) -> tuple[tuple[int, int], ...]:
     )
 
 
-def _promising(
+def _starts(
     wholes: np.ndarray, parts: np.ndarray, sizes: tuple[tuple[int, int], ...]
+) -> list[Box | None]:
+    """Returns promising places, looked for at half the side first."""
+    halves = tuple((rows // 2, columns // 2) for rows, columns in sizes[::2])
+    roughly = _promising(_halved(wholes), _halved(parts), halves, _ROUGHLY)
+    some = [pair for pair, place in enumerate(roughly) if place is not None]
+    places: list[Box | None] = [None] * len(parts)
+    if some:
+        found = _promising(wholes[some], parts[some], sizes, _PROMISING)
+        for pair, place in zip(some, found, strict=True):
+            places[pair] = place
+    return places
+
+
+def _promising(
+    wholes: np.ndarray,
+    parts: np.ndarray,
+    sizes: tuple[tuple[int, int], ...],
+    least: float,
 ) -> list[Box | None]:
     """Returns the place of highest correlation of each pair, if it is high.
 
     Args:
-        wholes: float32 [p, 32, 32].
-        parts: float32 [p, 32, 32].
+        wholes: float32 [p, S, S].
+        parts: float32 [p, S, S].
         sizes: The heights and widths of parts to try, in pixels.
+        least: The least correlation.
     """
-    best = np.full(len(parts), _PROMISING)
+    side = wholes.shape[1]
+    best = np.full(len(parts), least)
     places: list[Box | None] = [None] * len(parts)
     spectra = fft.rfft2(wholes)
     sums, squares = _integral(wholes), _integral(wholes * wholes)
@@ -196,7 +223,7 @@ def _promising(
         for pair in np.flatnonzero(value > best).tolist():
             top, left = divmod(int(highest[pair]), found.shape[2])
             places[pair] = (
-                left / SIDE, top / SIDE, columns / SIDE, rows / SIDE
+                left / side, top / side, columns / side, rows / side
             )  # fmt: skip
         best = np.maximum(best, value)
     return places
@@ -211,11 +238,12 @@ def _correlations(
     columns: int,
 ) -> np.ndarray:
     """Correlates images with their parts, shrunk to a size, at all offsets."""
-    template = _shrinking(rows) @ parts @ _shrinking(columns).T
+    side = parts.shape[1]
+    template = _shrinking(rows, side) @ parts @ _shrinking(columns, side).T
     template -= template.mean(axis=(1, 2), keepdims=True)
     products = fft.irfft2(
-        spectra * np.conj(fft.rfft2(template, (SIDE, SIDE))), (SIDE, SIDE)
-    )[:, : SIDE - rows + 1, : SIDE - columns + 1]
+        spectra * np.conj(fft.rfft2(template, (side, side))), (side, side)
+    )[:, : side - rows + 1, : side - columns + 1]
     count = rows * columns
     total = _boxes(sums, rows, columns)
     spread = _boxes(squares, rows, columns) - total**2 / count
@@ -303,11 +331,11 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
 
 
 @functools.cache
-def _shrinking(side: int) -> np.ndarray:
-    """Returns the matrix [side, 32] that averages 32 pixels down to fewer."""
-    edges = np.linspace(0, SIDE, side + 1)
-    starts = np.maximum(edges[:-1, None], np.arange(SIDE))
-    ends = np.minimum(edges[1:, None], np.arange(1, SIDE + 1))
+def _shrinking(fewer: int, side: int) -> np.ndarray:
+    """Returns the matrix [fewer, side] that averages pixels down to fewer."""
+    edges = np.linspace(0, side, fewer + 1)
+    starts = np.maximum(edges[:-1, None], np.arange(side))
+    ends = np.minimum(edges[1:, None], np.arange(1, side + 1))
     shares = np.maximum(ends - starts, 0)
     return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
 

@@ -7,6 +7,7 @@ the same images with other labels or names compares nothing again.
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -70,6 +71,17 @@ class Stages:
             path, lambda file: np.savez(file, **contents), _REMEDY
         )
         return found
+
+    def forget(self, pattern: str) -> None:
+        """Removes stages whose results went into another one.
+
+        Args:
+            pattern: Their names, with wildcards as `pathlib.Path.glob` has.
+        """
+        if self._directory is not None:
+            for path in self._directory.glob(f"{pattern}.npz"):
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def _hashable(value: np.ndarray | str | float | None) -> np.ndarray:

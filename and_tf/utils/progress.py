@@ -154,6 +154,11 @@ class Counted:
     def __exit__(self, *exception: object) -> None:
         self.clear()
 
+    @property
+    def done(self) -> int:
+        """The number of items that are done."""
+        return self._done
+
     def clear(self) -> None:
         """Clears the bar for a line of output, until the next `advance`."""
         self._line.clear()

@@ -251,6 +251,30 @@ def test_kept_comparisons_give_the_same_duplicates(edited, tmp_path):
     }  # fmt: skip
 
 
+def test_an_interrupted_comparison_goes_on(edited, tmp_path, monkeypatch):
+    measured, _ = edited
+    expected = _find(measured)
+    monkeypatch.setattr(duplicates.copies, "_KEPT", 20)
+    compare = duplicates.copies._parts_of_piece
+    compared = []
+
+    def compare_some(measured, piece):
+        if len(compared) == 2:
+            raise KeyboardInterrupt
+        compared.append({*map(tuple, piece.tolist())})
+        return compare(measured, piece)
+
+    monkeypatch.setattr(duplicates.copies, "_parts_of_piece", compare_some)
+    with pytest.raises(KeyboardInterrupt):
+        _find(measured, stages=Stages(tmp_path))
+    before = set.union(*compared)
+    assert len(before) == 40
+    compared.append(set())
+    found = _find(measured, stages=Stages(tmp_path))
+    np.testing.assert_array_equal(found.group, expected.group)
+    assert len(compared) > 3 and before.isdisjoint(set.union(*compared[3:]))
+
+
 def test_one_image_has_no_duplicates(tmp_path):
     photographs.tiles()[0].save(tmp_path / "a.png")
     measured = photographs.measure(tmp_path, tmp_path / "store")

@@ -114,7 +114,7 @@ def test_what_is_needed_is_asked_for(missing):
         ("--model=nowhere", "nowhere, which is not there"),
         ("--images=empty", "Expected images (.bmp, "),
         ("--images=floats.npz", "float64 [2, 8, 8, 3]"),
-        ("--images=tfds:digit/test", "Expected a data set of TFDS"),
+        ("--images=tfds:digit/test", "Expected a data set: the name"),
     ],
 )
 def test_wrong_flags_end_in_one_sentence(place, argument, message):

@@ -52,8 +52,9 @@ def make(directory: pathlib.Path) -> Target:
         if name == "part.npz":
             part.write_bytes(content)
             with Store(directory / "made", _DIGEST) as found:
-                row = found.get(FILES[0], State(1, 2))
-                assert row is None or row.grey.shape == (64, 64)
+                if found.knows(FILES[0], State(1, 2)):
+                    for _, row in found.rows(FILES[:1]):
+                        assert row.grey.shape == (64, 64)
             return
         path.write_bytes(content)
         if name == "clusters.npz":

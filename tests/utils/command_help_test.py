@@ -20,9 +20,9 @@ def shown(main: str, width: int = 80) -> str:
 
 
 @pytest.mark.parametrize("main", MAINS)
-def test_begins_with_three_examples_that_can_be_given(main):
+def test_begins_with_some_examples_that_can_be_given(main):
     examples = command_help.examples_of(module_of(main).__doc__)
-    assert len(examples) == 3
+    assert 3 <= len(examples) <= 5
     text = shown(main)
     assert text.startswith("Examples:\n")
     for example in examples:

@@ -1,4 +1,4 @@
-"""examples/serving: the server asked, stopped at work, and the Dockerfiles."""
+"""docs/examples/serving: the server, stopped at work too, and Dockerfiles."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from and_tf.training.run import Run
 from tests.export import exports
 
 ROOT = pathlib.Path(__file__).parents[3]
-SERVING = ROOT / "examples" / "serving"
+SERVING = ROOT / "docs" / "examples" / "serving"
 DOCKERFILES = sorted(SERVING.glob("*.Dockerfile"))
 HADOLINT = pathlib.Path(sysconfig.get_path("scripts")) / "hadolint"
 

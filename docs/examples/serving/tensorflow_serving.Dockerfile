@@ -1,6 +1,6 @@
 # TensorFlow Serving with an exported model in it. In this project's directory:
 #
-#   docker build -f examples/serving/tensorflow_serving.Dockerfile \
+#   docker build -f docs/examples/serving/tensorflow_serving.Dockerfile \
 #       --build-arg MODEL=exported/quick -t and-serving .
 #   docker run --rm -p 8500:8500 -p 8501:8501 and-serving
 #

@@ -1,7 +1,7 @@
-# examples/serving/wsgi_server.py with an exported model in it, for Vertex AI or
+# docs/examples/serving/wsgi_server.py with an exported model in it, for Vertex AI or
 # whatever else runs containers. In this project's directory:
 #
-#   docker build -f examples/serving/wsgi.Dockerfile \
+#   docker build -f docs/examples/serving/wsgi.Dockerfile \
 #       --build-arg MODEL=exported/quick -t and-wsgi .
 #   docker run --rm -p 8080:8080 and-wsgi
 
@@ -10,9 +10,9 @@ FROM python:3.12-slim
 ARG MODEL=exported/quick
 
 WORKDIR /app
-COPY examples/serving/requirements.txt ./
+COPY docs/examples/serving/requirements.txt ./
 RUN pip install --no-cache-dir -r requirements.txt
-COPY examples/serving/gunicorn.conf.py examples/serving/wsgi_server.py ./
+COPY docs/examples/serving/gunicorn.conf.py docs/examples/serving/wsgi_server.py ./
 COPY ${MODEL} /model
 
 # Nobody; nothing is written.

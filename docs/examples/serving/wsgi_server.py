@@ -4,7 +4,8 @@ It is a WSGI application that needs none of this project's code. gunicorn runs
 it, with the settings of the file beside it:
 
     pip install tensorflow gunicorn
-    MODEL=exported/quick gunicorn --config=examples/serving/gunicorn.conf.py
+    cd docs/examples/serving
+    MODEL=../../../exported/quick gunicorn --config=gunicorn.conf.py
     curl --data-binary @photo.jpg http://localhost:8080/predict
     curl --data-binary @photo.jpg http://localhost:8080/predict?signature=classify
 
