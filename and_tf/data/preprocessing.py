@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data.split import Split, take
+from and_tf.utils.pictures import picture
 
 
 def centre_square(images: tf.Tensor, size: int) -> tf.Tensor:
@@ -102,23 +103,6 @@ def normalisation(
         return KNOWN.get(dataset, IMAGENET)
     mean, deviation = GREY if channels == 1 else BANDS
     return (mean,) * channels, (deviation,) * channels
-
-
-def picture(images: np.ndarray) -> np.ndarray:
-    """Returns what people are shown of images of any channels.
-
-    Args:
-        images: uint8 `[…, C]`.
-
-    Returns:
-        uint8 `[…, 3]`: RGB; grey, also of the first of two channels; or the
-        first three channels, which of four are RGB on white if they are the
-        channels of RGBA.
-    """
-    channels = images.shape[-1]
-    if channels == 3:
-        return images
-    return images[..., [0, 0, 0] if channels < 3 else [0, 1, 2]]
 
 
 def pictures(split: Split, numbers: np.ndarray, side: int = 64) -> np.ndarray:

@@ -25,12 +25,13 @@ from PIL import ImageFile
 
 from and_tf.data import image_file, walking
 from and_tf.data.pixel_format import RGB, PixelFormat
-from and_tf.data.preprocessing import centre_square, picture
+from and_tf.data.preprocessing import centre_square
 from and_tf.data.walking import Skipped
 from and_tf.exploring import measured, measures
 from and_tf.exploring.measured import Measured
 from and_tf.exploring.store import Row, State, Store
 from and_tf.utils.errors import InputError
+from and_tf.utils.pictures import picture
 from and_tf.utils.progress import Counted
 
 Encode = Callable[[np.ndarray], np.ndarray]

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image
 
-from and_tf.data.preprocessing import picture
 from and_tf.figures import canvas
 from and_tf.figures.canvas import Colour
+from and_tf.utils.pictures import picture
 
 # The side of the largest texture of TensorBoard's projector, in pixels.
 MAX_SHEET = 8192

@@ -12,7 +12,6 @@ import numpy as np
 from and_tf import encoders
 from and_tf import figures as drawing
 from and_tf.data.pipeline import clean_batches
-from and_tf.data.preprocessing import picture as as_picture
 from and_tf.data.split import take
 from and_tf.evaluation.grad_cam import GradCam
 from and_tf.figures.attention_grid import Column
@@ -29,6 +28,7 @@ from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
+from and_tf.utils.pictures import picture as picture_of
 from and_tf.utils.progress import Counted
 
 PICTURE = "attention"
@@ -74,7 +74,7 @@ def evaluate(run: Run, options: Options) -> Findings:
         ],
     }
     of_shown = np.searchsorted(numbers, shown)
-    seen = as_picture(views[of_shown])
+    seen = picture_of(views[of_shown])
     picture = _picture(run, shown, seen, moments, of_shown, cam)
     return Findings(figures, _text(figures, moments), {PICTURE: picture})
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from and_tf.data import image_file
 from and_tf.data.pixel_format import PixelFormat
-from and_tf.data.preprocessing import centre_square, picture
+from and_tf.data.preprocessing import centre_square
 from and_tf.search.nearest import nearest
 from and_tf.utils import records, schemas
 from and_tf.utils.errors import InputError
+from and_tf.utils.pictures import picture
 from export.embeddings import encoders, sources, tables
 from export.embeddings.formats import Table
 

@@ -14,11 +14,11 @@ from and_tf import data
 from and_tf.data import folder, image_endings
 from and_tf.data.image_file import read_or_none
 from and_tf.data.pixel_format import RGB, PixelFormat
-from and_tf.data.preprocessing import picture
 from and_tf.data.split import Split, take
 from and_tf.data.tfds_records import Records
 from and_tf.data.walking import utf8
 from and_tf.utils.errors import InputError
+from and_tf.utils.pictures import picture
 from export.embeddings import array_file
 
 TFDS = "tfds:"
