@@ -24,7 +24,7 @@ EXTRAS = (
     "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore", "data",
     "beam", "track", "tiff",
 )  # fmt: skip
-# Used where they are installed: of the extras onnx, explore, data, tiff and track.
+# Used where they are installed: of the extras onnx, explore, data, tiff, track.
 OPTIONAL = {
     "pillow-heif", "umap-learn", "onnx", "onnxruntime", "tf2onnx",
     "array-record", "datasets", "mlflow-skinny", "tifffile", "wandb",

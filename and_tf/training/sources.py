@@ -68,8 +68,6 @@ class Start:
             "embedding_dim": config.embedding_dim,
             **self.arguments,
         }
-        if config.channels != 3:
-            arguments["channels"] = config.channels
         if head != "linear":
             arguments["head"] = head
         if head == "none":
@@ -236,6 +234,8 @@ def _own(wanted: Wanted) -> Start:
     """Finds one of the networks that `encoders.build` makes."""
     name = wanted.encoder
     arguments: dict[str, Any] = {"width": wanted.width}
+    if wanted.channels != 3:
+        arguments["channels"] = wanted.channels
     if name not in efficientnet_lite.SIZES:
         mean, std = normalisation(wanted.dataset, wanted.channels)
         arguments |= {"mean": mean, "std": std}

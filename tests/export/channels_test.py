@@ -111,6 +111,8 @@ def test_the_run_says_what_it_sees(bands, grey):
         found = protocols.evaluate(run, ["knn"])["knn"]
         # The kinds differ by their brightness.
         assert found["clean_top1"] > 0.9
+        mains.run("and_tf.report", [f"--run_dir={run.directory.path}"])
+        assert (run.directory.path / "report.html").stat().st_size > 9_000
 
 
 def test_exports_embed_alike(run, tmp_path, capsys):
