@@ -46,8 +46,7 @@ _SHORT = {
     "and_tf.finetune": "--epochs=1 --head_epochs=1 --nocompare "
     "--labelled_fraction=0.2",
     "and_tf.sweep": "--list",
-    "and_tf.explore": "--encoder=efficientnet_lite0 --weights=imagenet "
-    "--image_size=32 --embedding_dim=8 --clusters=2",
+    "and_tf.explore": "--run_dir=runs/cifar100 --clusters=2",
     "export.saved_model": "",
     "export.tflite": "--calibration_images=8",
     "export.keras_model": "",
@@ -56,11 +55,13 @@ _SHORT = {
     "export.search": "",
     "export.client": "",
 }
-# A network that begins with trained weights stays what it is.
+# A network that begins with trained weights stays what it is, and an earlier
+# run's is large: its head alone is trained.
 _PRETRAINED = (
     "--embedding_dim=8 --image_size=32 --batch_size=20 --epochs_per_round=1 "
     "--evaluate_every=0 --resume"
 )
+_EARLIER = f"{_PRETRAINED} --train=head"
 
 
 class Command(NamedTuple):
@@ -194,9 +195,11 @@ def _run(command: Command) -> None:
     """Runs a command, cut down."""
     arguments = command.arguments
     short = "" if "--dry_run" in arguments else _SHORT[command.module]
-    begins = ("--weights=", "--encoder=runs/", "--flagfile=configs/pretrained.")
+    begins = ("--weights=", "--flagfile=configs/pretrained.")
     if any(a.startswith(begins) for a in arguments):
         short = _PRETRAINED
+    if any(a.startswith("--encoder=runs/") for a in arguments):
+        short = _EARLIER
     arguments = [*arguments, *short.split()]
     begins = ("--flagfile=configs/distil_", "--pretext=distillation")
     if any(argument.startswith(begins) for argument in command.arguments):

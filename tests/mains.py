@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from _pytest.capture import CaptureResult
 from absl import app, flags
 
 _PACKAGES = ("and_tf.", "export.", "benchmarks.", "tests.")
@@ -32,6 +33,27 @@ def run(module: str, arguments: Sequence[str]) -> None:
         except SystemExit as end:
             if end.code:
                 raise
+
+
+def refusal(
+    module: str, arguments: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> CaptureResult[str]:
+    """Runs a main to an end with exit code 1 and without a stack trace.
+
+    Args:
+        module: The full name of the main's module.
+        arguments: The flags of the main.
+        capsys: Captures what the main prints.
+
+    Returns:
+        The text that it prints: `out` and `err`.
+    """
+    with pytest.raises(SystemExit) as end:
+        run(module, arguments)
+    assert end.value.code == 1
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.err
+    return printed
 
 
 def parse(module: str, arguments: Sequence[str]) -> None:

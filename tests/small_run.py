@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,10 @@ from and_tf import protocols
 from and_tf.training import train_callbacks, trainer
 from and_tf.training.config import TrainConfig
 from and_tf.training.run import Run
+from and_tf.training.run_directory import RunDirectory
+from and_tf.utils import locks
+
+_LONGEST = 300.0  # Seconds in which another process trains a run.
 
 
 def digits(tmp_path, name="run", **changes) -> TrainConfig:
@@ -32,6 +38,33 @@ def digits(tmp_path, name="run", **changes) -> TrainConfig:
             **changes,
         }
     )
+
+
+def trained_once(
+    factory: pytest.TempPathFactory, **changes
+) -> tuple[TrainConfig, RunDirectory]:
+    """Trains a run that tests of several files read.
+
+    Whichever test asks first trains it, and all processes of pytest-xdist find
+    it there. A test that would change it, or add to it, copies it.
+
+    Args:
+        factory: Knows the directory of these tests.
+        **changes: The fields of the config in which it is not as `digits`.
+
+    Returns:
+        The config, and the directory of the finished run.
+    """
+    place = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    words = [f"{name}_{value}" for name, value in sorted(changes.items())]
+    config = digits(place, "-".join(("trained", *words)), **changes)
+    directory = RunDirectory(config.run_directory)
+    with locks.exclusive(directory.path, patience=_LONGEST):
+        if not directory.result.exists():
+            trainer.train(config)
+    return config, directory
 
 
 def evaluate_knn(again: Run) -> dict:

@@ -64,9 +64,13 @@ def end(process: subprocess.Popen) -> tuple[int, str, str]:
         (["--gpus_per_run=2"], "the sweep may use, 0. Received: 2"),
     ],
 )
-def test_wrong_flags_end_before_anything_starts(tmp_path, flags, message):
-    code, out, err = end(begin(tmp_path / "sweep", *flags))
-    assert (code, out) == (1, "")
+def test_wrong_flags_end_before_anything_starts(
+    tmp_path, flags, message, monkeypatch, capsys
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    flags = [*OPTIONS, *flags, f"--sweep_dir={tmp_path / 'sweep'}"]
+    out, err = mains.refusal("and_tf.sweep", flags, capsys)
+    assert out == ""
     assert err.startswith("error: ") and message in err
     assert not (tmp_path / "sweep").exists()
 

@@ -19,6 +19,7 @@ from and_tf.data.zero_copy import empty
 from and_tf.utils.errors import InputError
 
 _GROUP = 64  # The number of images decoded as one element of a data set.
+_MANY = 5_000  # From so many images on, a full group is decoded without a loop.
 _COPIED_BYTES = 4 * 2**20  # Bytes of the images that Python gets at once.
 
 
@@ -144,6 +145,8 @@ def readable_batches(
 
     def decode_group(records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         encoded = stream.unpack(records)
+        if split.size < _MANY:
+            return each(encoded)
         return tf.cond(
             tf.size(encoded) == _GROUP,
             lambda: all_at_once(encoded),
@@ -152,7 +155,9 @@ def readable_batches(
 
     # For small images, tf.data's own work for every element would take as long
     # as the decoding, so a group of images is one element. A full group is
-    # decoded without a loop, which took a tenth longer.
+    # decoded without a loop, which took a tenth longer. That graph has each
+    # image of the group, and TensorFlow needs a second or two to prepare it:
+    # fewer images are decoded sooner than that.
     groups = stream.kept(None).skip(first).batch(_GROUP)
     if stream.raises:
         decoded = map_batches(

@@ -49,7 +49,7 @@ class Leak(NamedTuple):
 
 
 class Relations:
-    """How rows are copies of each other.
+    """The ways in which rows are copies of each other.
 
     Args:
         measured: The N images.

@@ -230,7 +230,7 @@ class AND(Pretext):
 
     @property
     def _draws(self) -> bool:
-        """Whether a step draws rows; else it takes all."""
+        """True if a step draws rows instead of taking all."""
         return 0 < self.negatives < self.bank.rows.shape[0]
 
     def _drawn(self) -> dict[str, tf.Tensor]:

@@ -26,12 +26,13 @@ from and_tf.utils.errors import InputError
 CELLS = 4
 FITTED = 64  # The number of rows for each cell that k-means sees, at most.
 ITERATIONS = 10  # Cells need not be the best; their rows are compared anyway.
-SAMPLE = (
-    16384  # Rows in the sample for the entropies, whose error is 1 % or 2 %.
-)
+# Rows in the sample for the entropies. Among 45,000 embeddings, their mean
+# error was 0.007 to 0.014 nats.
+SAMPLE = 16384
 ASKED = 1000  # The number of rows whose recall is measured.
 QUERIES = 2048  # The number of queries that are compared with all centres.
-STATE_BYTES = 2**29  # The most bytes for what the probes of queries find.
+# The bytes for what the probes of queries find, unless `QUERIES` need more.
+STATE_BYTES = 2**29
 PRODUCTS = 2**24  # The most products that are computed at once.
 
 
@@ -55,7 +56,7 @@ def nearest_in_cells(
     expectation.
 
     Besides the arguments and the result, it needs another copy of the rows,
-    and at most `STATE_BYTES` for what the probes find.
+    and about `STATE_BYTES` for what the probes find.
 
     Args:
         rows: float32 [N, D], the queries and the rows to search among, of
@@ -269,7 +270,7 @@ class _Index:
 
 
 class _Found:
-    """What the probes of some queries have found.
+    """The neighbours and sums that the probes of some queries have found.
 
     Args:
         count: Q, the number of queries.

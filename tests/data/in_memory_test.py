@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from and_tf.data import verifying
+from and_tf.data import in_memory, verifying
 from and_tf.data.in_memory import hold
 from and_tf.data.split import Seed, take
 from tests.data.streamed import BROKEN, H, N, W, streamed
@@ -37,6 +37,20 @@ def test_hold_keeps_the_centre_square(images: np.ndarray) -> None:
         np.testing.assert_allclose(
             image.astype(int), np.asarray(expected), atol=1
         )
+
+
+@pytest.mark.parametrize("broken", [(), (BROKEN,)])
+def test_many_images_are_the_same_without_a_loop(
+    images: np.ndarray, broken: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In groups of two, of which the last is not full."""
+    monkeypatch.setattr(in_memory, "_GROUP", 2)
+    in_a_loop = hold(streamed(images, *broken), 3)
+    monkeypatch.setattr(in_memory, "_MANY", N)
+    at_once = hold(streamed(images, *broken), 3)
+    np.testing.assert_array_equal(at_once.images, in_a_loop.images)
+    np.testing.assert_array_equal(at_once.labels, in_a_loop.labels)
+    assert at_once.size == N - len(broken)
 
 
 @pytest.mark.parametrize("side", [None, 3])

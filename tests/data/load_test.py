@@ -198,7 +198,7 @@ def test_digits() -> None:
         ("digits", {"train_split": "train"}, "--train_split"),
         ("folder", {"label_key": "label"}, "without --label_key"),
         ("folder", {}, "--data_dir"),
-        ("", {}, "--dataset"),
+        ("", {}, "Expected a data set.*Received: ''"),
     ],
 )
 def test_what_cannot_be_loaded(

@@ -23,6 +23,7 @@ from export.serving.answers_client import (
     RestClient,
     UndecodableError,
 )
+from tests import mains
 from tests.export import exports, model_server
 from tests.utils.cli_test import call
 
@@ -297,7 +298,9 @@ def test_no_files_are_said(tmp_path, pattern):
         client_lib.listed(str(tmp_path / pattern))
 
 
-def test_command_writes_what_it_was_told(addresses, photos, tmp_path):
+def test_command_writes_what_it_was_told(
+    addresses, photos, tmp_path, monkeypatch, capsys
+):
     arguments = [
         "export.client",
         f"--address={addresses['grpc']}",
@@ -317,20 +320,19 @@ def test_command_writes_what_it_was_told(addresses, photos, tmp_path):
         ]
         assert found["index"].shape == (7, 3)
 
-    again = call(*arguments, cwd=tmp_path)
-    assert again.returncode == 1
-    assert "error: Expected a new file for --output" in again.stderr
+    monkeypatch.chdir(tmp_path)
+    module, *flags = arguments
+    again = mains.refusal(module, flags, capsys)
+    assert "error: Expected a new file for --output" in again.err
 
 
-def test_no_server_ends_in_one_sentence(photos, tmp_path):
+def test_no_server_ends_in_one_sentence(photos, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        result = call(
-            "export.client", f"--address={address}", f"--images={photos}"
-        )
-    assert result.returncode == 1
-    (line,) = result.stderr.splitlines()
+        flags = [f"--address={address}", f"--images={photos}"]
+        printed = mains.refusal("export.client", flags, capsys)
+    (line,) = printed.err.splitlines()
     assert line.startswith(f"error: Expected a server at {address}. Received:")
 
 
@@ -346,8 +348,5 @@ def test_no_server_ends_in_one_sentence(photos, tmp_path):
         (["--images=x", "--timeout=nan"], "--timeout above 0. Received: nan."),
     ],
 )
-def test_wrong_flags_end_in_one_sentence(arguments, message):
-    result = call("export.client", *arguments)
-    assert result.returncode == 1
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
+def test_wrong_flags_end_in_one_sentence(arguments, message, capsys):
+    assert message in mains.refusal("export.client", arguments, capsys).err

@@ -1,4 +1,4 @@
-"""python -m export.embed as a user meets it: in processes of its own."""
+"""python -m export.embed as a user meets it; refusals in this process."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from export.embeddings import tables
+from tests import mains
 from tests.export import stand_in
 from tests.utils.cli_test import ROOT, call
 
@@ -94,14 +95,12 @@ def test_a_killed_command_goes_on(place):
 
 
 @pytest.mark.parametrize("missing", ["model", "images", "output"])
-def test_what_is_needed_is_asked_for(missing):
+def test_what_is_needed_is_asked_for(missing, capsys):
     needed = {"model": "m", "images": "i", "output": "o.npz"}
     needed[missing] = ""
     flags = [f"--{name}={value}" for name, value in needed.items()]
-    result = call("export.embed", *flags)
-    assert result.returncode == 1
-    assert f"error: Expected --{missing}, " in result.stderr
-    assert "Traceback" not in result.stderr
+    printed = mains.refusal("export.embed", flags, capsys)
+    assert f"error: Expected --{missing}, " in printed.err
 
 
 @pytest.mark.parametrize(
@@ -117,11 +116,12 @@ def test_what_is_needed_is_asked_for(missing):
         ("--images=tfds:digit/test", "Expected a data set: the name"),
     ],
 )
-def test_wrong_flags_end_in_one_sentence(place, argument, message):
+def test_wrong_flags_end_in_one_sentence(
+    place, argument, message, monkeypatch, capsys
+):
     """The last of two flags of a name counts."""
+    monkeypatch.chdir(place)
     usual = "--model=model", "--images=photos", "--output=o.npz"
-    result = call("export.embed", *usual, argument, cwd=place)
-    assert result.returncode == 1
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
+    printed = mains.refusal("export.embed", [*usual, argument], capsys)
+    assert message in printed.err
     assert not list(place.glob("o.npz*"))

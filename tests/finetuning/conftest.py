@@ -10,19 +10,16 @@ import pytest
 from and_tf.finetuning import trainer
 from and_tf.finetuning.config import FinetuneConfig
 from and_tf.finetuning.experiment import FinetuneDirectory
-from and_tf.training import trainer as training
-from tests.small_run import digits
+from tests.small_run import trained_once
 
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory) -> pathlib.Path:
     """Returns the directory of a run of one epoch, which no test changes."""
-    config = digits(
-        tmp_path_factory.mktemp("finetuned"),
-        rounds=0, epochs_per_round=1, baselines=False,
-    )  # fmt: skip
-    training.train(config)
-    return config.run_directory
+    _, trained = trained_once(
+        tmp_path_factory, rounds=0, epochs_per_round=1, baselines=False
+    )
+    return trained.path
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from and_tf.training.config import TrainConfig
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from tests.figures.attention_grid_test import corners
-from tests.small_run import digits, folder
+from tests.small_run import digits, folder, trained_once
 
 FEW = Options(attention_count=3, attention_measured=40)
 
@@ -31,9 +31,7 @@ FEW = Options(attention_count=3, attention_measured=40)
 @pytest.fixture(scope="module")
 def config(tmp_path_factory) -> TrainConfig:
     """Of a finished run: instance learning and two rounds of two epochs."""
-    config = digits(tmp_path_factory.mktemp("finished"))
-    trainer.train(config)
-    return config
+    return trained_once(tmp_path_factory)[0]
 
 
 @pytest.fixture

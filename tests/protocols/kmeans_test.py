@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from sklearn.metrics import silhouette_score
 from and_tf import protocols
 from and_tf.evaluation import cluster_metrics
 from and_tf.protocols.config import Options
-from and_tf.training import trainer
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
 from tests.protocols.protocols_test import (
@@ -20,14 +20,15 @@ from tests.protocols.protocols_test import (
     without_labels,
     without_test,
 )
-from tests.small_run import digits
+from tests.small_run import trained_once
 
 
 @pytest.fixture(scope="module")
 def again(tmp_path_factory) -> Run:
-    config = digits(tmp_path_factory.mktemp("run"), rounds=0)
-    trainer.train(config)
-    return Run(config.run_directory)
+    """A run of instance learning, loaded from a copy that tests add to."""
+    _, trained = trained_once(tmp_path_factory, rounds=0, baselines=False)
+    path = tmp_path_factory.mktemp("again") / "run"
+    return Run(shutil.copytree(trained.path, path))
 
 
 def found(loaded: Run, **options) -> dict:

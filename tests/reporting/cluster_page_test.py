@@ -13,10 +13,10 @@ import pytest
 from and_tf.reporting import cluster_page
 from and_tf.scan.clustering import Clustering
 from and_tf.training import trainer
+from tests import mains
 from tests.reporting.parsed_page import Page
 from tests.small_clustering import cluster
-from tests.small_run import digits, folder
-from tests.utils.cli_test import call
+from tests.small_run import digits, folder, trained_once
 
 
 def report(path: pathlib.Path, **options) -> Page:
@@ -33,9 +33,10 @@ def percent(share: float) -> str:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> pathlib.Path:
     """A clustering in its run."""
-    path = tmp_path_factory.mktemp("finished")
-    trainer.train(digits(path, rounds=0, baselines=False))
-    return cluster(path / "run", path / "run" / "scan")
+    _, trained = trained_once(tmp_path_factory, rounds=0, baselines=False)
+    run = tmp_path_factory.mktemp("finished") / "run"
+    shutil.copytree(trained.path, run)
+    return cluster(run, run / "scan")
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +187,7 @@ def test_steps_and_labels_that_were_used_are_said(finished, tmp_path, result):
     assert "--pretext=supervised" in page.sections[""]
 
 
-def test_what_is_missing_is_said(finished, tmp_path):
+def test_what_is_missing_is_said(finished, tmp_path, capsys):
     """A clustering without its run, its checkpoints and its pictures."""
     path = tmp_path / "scan"
     shutil.copytree(finished, path)
@@ -198,20 +199,17 @@ def test_what_is_missing_is_said(finished, tmp_path):
     assert "prototypes" not in page.sections
     assert page.table("Rows: true class")
     (path / "result.json").unlink()
-    result = call("and_tf.report", f"--run_dir={path}")
-    assert result.returncode == 1
-    assert "error: The clustering in" in result.stderr
-    assert "Traceback" not in result.stderr
+    printed = mains.refusal("and_tf.report", [f"--run_dir={path}"], capsys)
+    assert "error: The clustering in" in printed.err
 
 
-def test_the_command_writes_a_clusterings_page(finished, tmp_path):
+def test_the_command_writes_a_clusterings_page(finished, tmp_path, capsys):
     output = tmp_path / "page.html"
     arguments = [f"--run_dir={finished}", f"--output={output}", "--noevaluate"]
-    result = call("and_tf.report", *arguments)
-    assert result.returncode == 0, result.stderr
+    mains.run("and_tf.report", arguments)
     page = Page(output.read_text(encoding="utf-8"))
     assert "--noevaluate" in page.sections["samples"]
     assert "python -m and_tf.cluster" in page.sections["reproduction"]
-    refused = call("and_tf.report", *arguments, "--checkpoint=best")
-    assert refused.returncode == 1
-    assert "Expected --checkpoint=last, as" in refused.stderr
+    arguments.append("--checkpoint=best")
+    printed = mains.refusal("and_tf.report", arguments, capsys)
+    assert "Expected --checkpoint=last, as" in printed.err

@@ -14,10 +14,9 @@ from and_tf.finetuning import trainer
 from and_tf.finetuning.config import FinetuneConfig
 from and_tf.finetuning.finetuned import Finetuned
 from and_tf.reporting import finetune_page
-from and_tf.training import trainer as training
+from tests import mains
 from tests.reporting.parsed_page import Page
-from tests.small_run import digits
-from tests.utils.cli_test import call
+from tests.small_run import trained_once
 
 
 def report(path: pathlib.Path, **options) -> Page:
@@ -33,10 +32,13 @@ def percent(share: float) -> str:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> pathlib.Path:
     """A fine-tuning in its run, compared with a training from scratch."""
-    path = tmp_path_factory.mktemp("finished")
-    training.train(digits(path, rounds=0, epochs_per_round=1, baselines=False))
+    _, trained = trained_once(
+        tmp_path_factory, rounds=0, epochs_per_round=1, baselines=False
+    )
+    run = tmp_path_factory.mktemp("finished") / "run"
+    shutil.copytree(trained.path, run)
     config = FinetuneConfig(
-        run_dir=str(path / "run"), epochs=2, head_epochs=5, learning_rate=2e-3
+        run_dir=str(run), epochs=2, head_epochs=5, learning_rate=2e-3
     )
     trainer.finetune(config)
     return config.output_directory
@@ -195,14 +197,13 @@ def test_the_page_needs_nothing_beside_itself(finished, page):
     assert links <= set(ids) and len(ids) == len(set(ids))
 
 
-def test_the_command_writes_a_fine_tunings_page(finished, tmp_path):
+def test_the_command_writes_a_fine_tunings_page(finished, tmp_path, capsys):
     output = tmp_path / "page.html"
     arguments = [f"--run_dir={finished}", f"--output={output}", "--noevaluate"]
-    done = call("and_tf.report", *arguments)
-    assert done.returncode == 0, done.stderr
+    mains.run("and_tf.report", arguments)
     page = Page(output.read_text(encoding="utf-8"))
     assert "--noevaluate" in page.sections["samples"]
     assert "python -m and_tf.finetune" in page.sections["reproduction"]
-    refused = call("and_tf.report", *arguments, "--checkpoint=best")
-    assert refused.returncode == 1
-    assert "is a fine-tuning and keeps its last only" in refused.stderr
+    arguments.append("--checkpoint=best")
+    printed = mains.refusal("and_tf.report", arguments, capsys)
+    assert "is a fine-tuning and keeps its last only" in printed.err

@@ -10,18 +10,14 @@ import pytest
 from and_tf.scan import trainer
 from and_tf.scan.config import ClusterConfig
 from and_tf.scan.directory import ClusterDirectory
-from and_tf.training import trainer as training
-from tests.small_run import digits
+from tests.small_run import trained_once
 
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory) -> pathlib.Path:
     """Returns the directory of a trained run, which no test changes."""
-    config = digits(
-        tmp_path_factory.mktemp("source"), rounds=0, baselines=False
-    )
-    training.train(config)
-    return config.run_directory
+    _, trained = trained_once(tmp_path_factory, rounds=0, baselines=False)
+    return trained.path
 
 
 @pytest.fixture(scope="session")

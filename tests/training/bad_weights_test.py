@@ -15,7 +15,6 @@ from and_tf.training.run import Run
 from and_tf.training.run_directory import RunDirectory
 from tests import mains
 from tests.training.pretrained_test import config, network
-from tests.utils.cli_test import refusal
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +77,8 @@ def test_one_sentence_and_another_try(flags, words, place, tmp_path, capsys):
     right = config(
         tmp_path, "run", encoder=f"{place}/mine.keras", initial_epochs=0
     )
-    printed = refusal("and_tf.train", _changed(right, flags, place), capsys)
+    changed = _changed(right, flags, place)
+    printed = mains.refusal("and_tf.train", changed, capsys).err
     (line,) = (x for x in printed.splitlines() if x.startswith("error"))
     assert re.search(words, line) and printed.rstrip().endswith(line)
     assert RunDirectory(right.run_directory).claim(right) is None
@@ -102,7 +102,8 @@ def test_the_right_saved_model_follows_a_wrong_one(place, tmp_path, capsys):
         str(others), verbose=False
     )
     wrong = f"--encoder={others} --embedding_dim=500"
-    printed = refusal("and_tf.train", _changed(right, wrong, place), capsys)
+    changed = _changed(right, wrong, place)
+    printed = mains.refusal("and_tf.train", changed, capsys).err
     assert "from 1 to 192" in printed
     directory = right.run_directory
     assert (directory / saved_models.KEPT).is_dir()
@@ -122,7 +123,8 @@ def test_a_run_that_cannot_lend_its_encoder(place, tmp_path, capsys):
     RunDirectory(first.run_directory).claim(first)  # And no more than that.
     right = config(tmp_path, "b", encoder="small", pixels="")
     flags = f"--encoder={first.run_directory}"
-    printed = refusal("and_tf.train", _changed(right, flags, place), capsys)
+    changed = _changed(right, flags, place)
+    printed = mains.refusal("and_tf.train", changed, capsys).err
     assert "has not finished an epoch" in printed
     assert RunDirectory(right.run_directory).claim(right) is None
 
@@ -132,5 +134,6 @@ def test_other_directories_stay_as_they_are(tmp_path, capsys):
     right = config(tmp_path, "run", encoder="small", pixels="")
     mine = right.run_directory / saved_models.KEPT / "mine"
     mine.mkdir(parents=True)
-    printed = refusal("and_tf.train", _changed(right, "", tmp_path), capsys)
+    changed = _changed(right, "", tmp_path)
+    printed = mains.refusal("and_tf.train", changed, capsys).err
     assert "which holds something else" in printed and mine.is_dir()

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from and_tf.training import trainer
 from and_tf.training.config import TrainConfig
 from and_tf.training.run_directory import RunDirectory
-from tests.small_run import digits
+from tests.small_run import trained_once
 
 
 @pytest.fixture(scope="session")
@@ -17,5 +16,5 @@ def finished(
     tmp_path_factory,
 ) -> tuple[TrainConfig, dict[str, Any], RunDirectory]:
     """Returns a run's config, result and directory, which no test changes."""
-    config = digits(tmp_path_factory.mktemp("finished"))
-    return config, trainer.train(config), RunDirectory(config.run_directory)
+    config, directory = trained_once(tmp_path_factory)
+    return config, directory.read_result(), directory

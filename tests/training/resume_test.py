@@ -17,43 +17,52 @@ from and_tf.utils.errors import InputError, Interrupted
 from tests.same_run import assert_same_run
 from tests.small_run import Stop, digits, evaluate_knn, folder, interrupted
 
+# The epoch and the step in which a run of 5 steps an epoch ends, with a
+# checkpoint after every second step, and those of the checkpoint that is kept.
+ENDS = [
+    ((0, 3), (0, 2)),  # In the first epoch, of instance learning,
+    ((1, 0), (1, 0)),  # between its epochs,
+    ((2, 0), (2, 0)),  # where round 1 begins,
+    ((2, 3), (2, 2)),  # in its first epoch,
+    ((3, 4), (3, 4)),  # in its last, just after a checkpoint,
+    ((5, 0), (5, 0)),  # and between the epochs of the last round.
+]
 
-@pytest.mark.parametrize(
-    ("epoch", "step", "kept"),
-    [(1, 0, (1, 0)), (2, 0, (2, 0)), (5, 0, (5, 0)), (0, 3, (0, 2)),
-     (2, 3, (2, 2)), (3, 4, (3, 4))],
-)  # fmt: skip
-def test_resumed_run_is_the_same_run(
-    finished, tmp_path, monkeypatch, epoch, step, kept
-):
-    """In an epoch of 5 steps, with a checkpoint after every second."""
-    whole = finished[2]
+
+def test_resumed_run_is_the_same_run(finished, tmp_path, monkeypatch):
+    """One that ends and goes on, again and again."""
     config = digits(tmp_path, checkpoint_steps=2)
-    interrupted(config, epoch, monkeypatch, step)
     parts = RunDirectory(config.run_directory)
-    checkpoint = parts.checkpoints.latest()
-    assert (checkpoint.epochs, checkpoint.step) == kept
-    trainer.train(dataclasses.replace(config, resume=True))
-    assert_same_run(whole, parts)
+    for (epoch, step), kept in ENDS:
+        interrupted(config, epoch, monkeypatch, step)
+        checkpoint = parts.checkpoints.latest()
+        assert (checkpoint.epochs, checkpoint.step) == kept
+        config = dataclasses.replace(config, resume=True)
+    trainer.train(config)
+    assert_same_run(finished[2], parts)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_keeps_the_step(finished, tmp_path, monkeypatch, number):
-    """Sent to this very process in the second step of the third epoch."""
+def test_signals_keep_the_step(finished, tmp_path, monkeypatch):
+    """Sent to this very process, in the second step of an epoch."""
 
     class Send(Stop):
         def on_train_batch_end(self, batch, logs=None):
-            if (self._now, batch) == (2, 1):
-                os.kill(os.getpid(), number)
+            if (self._now, batch) == (self._epoch, 1):
+                os.kill(os.getpid(), self.number)
 
     config = digits(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(train_callbacks, "Progress", lambda *_, **__: Send(-1))
-        with pytest.raises(Interrupted, match="step 3 of epoch 3") as caught:
-            trainer.train(config)
-    assert caught.value.exit_code == 128 + number
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    trainer.train(dataclasses.replace(config, resume=True))
+    for number, epoch in ((signal.SIGTERM, 2), (signal.SIGINT, 4)):
+        sender = Send(epoch, step=-1)
+        sender.number = number
+        with monkeypatch.context() as patch:
+            patch.setattr(train_callbacks, "Progress", lambda *_, **__: sender)
+            told = f"step 3 of epoch {epoch + 1}"
+            with pytest.raises(Interrupted, match=told) as caught:
+                trainer.train(config)
+        assert caught.value.exit_code == 128 + number
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        config = dataclasses.replace(config, resume=True)
+    trainer.train(config)
     assert_same_run(finished[2], RunDirectory(config.run_directory))
 
 
@@ -77,33 +86,33 @@ def test_without_its_bank_a_run_is_evaluated_but_not_resumed(
         trainer.train(config)
 
 
-@pytest.mark.parametrize("step", ["draw", "files"])
-def test_a_run_killed_at_its_end_is_finished(
-    finished, tmp_path, monkeypatch, step
-):
-    """While it draws, or when result.json alone is missing."""
+def test_a_run_killed_at_its_end_is_finished(finished, tmp_path, monkeypatch):
+    """While it draws, and then when result.json alone is missing."""
 
     def killed(*_):
         raise Stop.Interruption
 
     config = digits(tmp_path)
-    with monkeypatch.context() as patch:
-        if step == "draw":
-            patch.setattr(results, "draw", killed)
-        else:
-            patch.setattr(RunDirectory, "write_result", killed)
-        with pytest.raises(Stop.Interruption):
-            trainer.train(config)
-    trainer.train(dataclasses.replace(config, resume=True))
+    for place, step in ((results, "draw"), (RunDirectory, "write_result")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, step, killed)
+            with pytest.raises(Stop.Interruption):
+                trainer.train(config)
+        config = dataclasses.replace(config, resume=True)
+    trainer.train(config)
     directory = RunDirectory(config.run_directory)
     assert_same_run(finished[2], directory)
     assert directory.curves.exists()
 
 
-def test_two_processes_do_not_share_a_directory(finished):
-    config, _, directory = finished
-    with directory.held(), pytest.raises(InputError, match="Another process"):
-        trainer.train(dataclasses.replace(config, resume=True))
+def test_two_processes_do_not_share_a_directory(finished, tmp_path):
+    path = shutil.copytree(finished[2].path, tmp_path / "run")
+    config = dataclasses.replace(finished[0], run_dir=str(path), resume=True)
+    with (
+        RunDirectory(path).held(),
+        pytest.raises(InputError, match="Another process"),
+    ):
+        trainer.train(config)
 
 
 @pytest.mark.parametrize(

@@ -37,16 +37,6 @@ def call(*arguments: str, cwd: pathlib.Path = ROOT):
     )
 
 
-def refusal(module: str, arguments: list[str], capsys) -> str:
-    """What a main that ends with exit code 1 prints to standard error."""
-    with pytest.raises(SystemExit) as end:
-        mains.run(module, arguments)
-    assert end.value.code == 1
-    printed = capsys.readouterr().err
-    assert "Traceback" not in printed
-    return printed
-
-
 def test_a_process_ends_in_one_sentence():
     result = call("and_tf.train", "--batch_size=1")
     assert result.returncode == 1
@@ -69,7 +59,7 @@ def test_a_process_ends_in_one_sentence():
     ],
 )
 def test_wrong_flags_end_in_one_sentence(arguments, message, capsys):
-    assert message in refusal("and_tf.train", arguments, capsys)
+    assert message in mains.refusal("and_tf.train", arguments, capsys).err
 
 
 @pytest.mark.parametrize(
@@ -89,7 +79,8 @@ def test_evaluate_answers_in_one_sentence(
     arguments, message, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    assert message in refusal("and_tf.evaluate", arguments, capsys)
+    printed = mains.refusal("and_tf.evaluate", arguments, capsys)
+    assert message in printed.err
 
 
 @pytest.mark.parametrize(
@@ -106,7 +97,7 @@ def test_cluster_answers_in_one_sentence(
     arguments, message, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    assert message in refusal("and_tf.cluster", arguments, capsys)
+    assert message in mains.refusal("and_tf.cluster", arguments, capsys).err
     assert not list(tmp_path.iterdir())
 
 
@@ -133,8 +124,8 @@ def test_trains_and_resumes(tmp_path, monkeypatch, capsys):
 
     monkeypatch.chdir(tmp_path)
     module, *options = arguments
-    again = refusal(module, options, capsys)
-    assert "Add --resume to continue it" in again
+    again = mains.refusal(module, options, capsys)
+    assert "Add --resume to continue it" in again.err
 
     before = (tmp_path / "run" / "metrics.csv").read_bytes()
     mains.run(module, [*options, "--resume"])

@@ -1,4 +1,4 @@
-"""How gunicorn runs wsgi_server.py: bounds, and a graceful stop."""
+"""Configures gunicorn for wsgi_server.py: bounds, and a graceful stop."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The command as a user meets it: real processes."""
+"""The command as a user meets it: two real processes, the rest in this one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 from and_tf.evaluation.knn import weighted_knn
 from and_tf.training.run import Run
 from export.tflite.conversion import convert
+from tests import mains
 from tests.utils.cli_test import call
 
 
@@ -21,11 +22,17 @@ def export(*arguments: str, cwd: pathlib.Path):
     return call("export.tflite", *arguments, cwd=cwd)
 
 
-def refused(result, message: str) -> None:
-    assert result.returncode == 1
-    assert message in " ".join(result.stderr.split())
-    assert "Traceback" not in result.stderr
-    assert result.stdout == ""
+@pytest.fixture
+def refused(capsys, tmp_path, monkeypatch):
+    """Returns what runs the command in `tmp_path`, and wants a sentence."""
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(message: str, *arguments: str) -> None:
+        printed = mains.refusal("export.tflite", arguments, capsys)
+        assert message in " ".join(printed.err.split())
+        assert printed.out == ""
+
+    return refuse
 
 
 @pytest.fixture(scope="module")
@@ -116,13 +123,13 @@ def test_says_what_it_did_and_nothing_else(exported):
 
 
 @pytest.mark.parametrize("kept", ["digits.tflite", "digits.json"])
-def test_overwrites_neither_file(digits_run, exported, tmp_path, kept):
+def test_overwrites_neither_file(digits_run, exported, tmp_path, refused, kept):
     shutil.copy(exported[0] / kept, tmp_path)
     before = (tmp_path / kept).read_bytes()
-    result = export(
-        f"--run_dir={digits_run}", "--output=digits.tflite", cwd=tmp_path
-    )
-    refused(result, "error: Expected a new --output. Received: digits.tflite")
+    refused(
+        "error: Expected a new --output. Received: digits.tflite",
+        f"--run_dir={digits_run}", "--output=digits.tflite",
+    )  # fmt: skip
     assert (tmp_path / kept).read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [kept]
 
@@ -136,26 +143,28 @@ def moved(digits_run: pathlib.Path, path: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def test_without_data_it_exports_but_does_not_measure(digits_run, tmp_path):
+def test_without_data_it_exports_but_does_not_measure(
+    digits_run, tmp_path, monkeypatch, capfd
+):
     moved(digits_run, tmp_path / "run")
-    arguments = ["--run_dir=run", "--output=a.tflite"]
-    result = export(*arguments, "--quantize=float16", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
-    note, wrote = result.stdout.splitlines()
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--run_dir=run", "--output=a.tflite", "--quantize=float16"]
+    mains.run("export.tflite", arguments)
+    out, err = capfd.readouterr()
+    note, wrote = out.splitlines()
     assert note.startswith("not measured, as the run's images cannot")
     assert wrote.startswith("wrote a.tflite")
-    assert result.stderr == ""
+    assert err == ""
     written = json.loads((tmp_path / "a.json").read_text())
     assert written["measured"] is written["calibration"] is None
 
 
-def test_int8_needs_data(digits_run, tmp_path):
+def test_int8_needs_data(digits_run, tmp_path, refused):
     moved(digits_run, tmp_path / "run")
-    arguments = ["--run_dir=run", "--output=a.tflite", "--quantize=int8"]
     refused(
-        export(*arguments, cwd=tmp_path),
         "error: Expected the run's training images for --quantize=int8",
-    )
+        "--run_dir=run", "--output=a.tflite", "--quantize=int8",
+    )  # fmt: skip
     assert not (tmp_path / "a.tflite").exists()
 
 
@@ -172,13 +181,13 @@ def test_noevaluate_needs_no_data_and_says_no_more(digits_run, tmp_path):
     assert (tmp_path / "a.tflite").read_bytes() == expected
 
 
-def test_refuses_a_run_without_a_checkpoint(digits_run, tmp_path):
+def test_refuses_a_run_without_a_checkpoint(digits_run, tmp_path, refused):
     (tmp_path / "run").mkdir()
     shutil.copy(digits_run / "flags.cfg", tmp_path / "run")
     refused(
-        export("--run_dir=run", "--output=a.tflite", cwd=tmp_path),
         "error: Expected a checkpoint in run/checkpoints. Received none",
-    )
+        "--run_dir=run", "--output=a.tflite",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -199,9 +208,9 @@ def test_refuses_a_run_without_a_checkpoint(digits_run, tmp_path):
         ),
     ],
 )
-def test_refuses_in_one_sentence(arguments, message, tmp_path):
+def test_refuses_in_one_sentence(arguments, message, tmp_path, refused):
     (tmp_path / "file").write_text("")
-    refused(export(*arguments, cwd=tmp_path), message)
+    refused(message, *arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -213,5 +222,5 @@ def test_refuses_in_one_sentence(arguments, message, tmp_path):
         ("--knn_neighbours=0", "of at least 1. Received: 0"),
     ],
 )
-def test_wrong_values_of_flags(flag, message, tmp_path):
-    refused(export(flag, cwd=tmp_path), message)
+def test_wrong_values_of_flags(flag, message, refused):
+    refused(message, flag)
