@@ -12,6 +12,7 @@ from benchmarks.harness.comparison import Case, Comparison, Side, Work, rate
 from benchmarks.speed import refresh, sides, training_step
 
 SIZES = (10_000, 50_000, 100_000, 300_000, 1_000_000)
+NEGATIVES = (4_096, 8_192)  # Rows of the bank that a step draws.
 REFRESHED = (10_000, 25_000, 50_000, 100_000)
 
 
@@ -138,7 +139,13 @@ STEP = Comparison(
     title="A step against N",
     does="Training step with the backbone `small`, batch 128, 32×32, D = 128.",
     unit="ms",
-    sides=(Side("and_tf", step),),
+    sides=(
+        Side("and_tf", step),
+        *(
+            Side(f"--negatives={drawn}", step, {"negatives": drawn})
+            for drawn in NEGATIVES
+        ),
+    ),
     cases=_steps(SIZES, 128, 32),
     quick=_steps((100, 200), 4, 8),
 )
