@@ -159,9 +159,8 @@ def resolve(
     Args:
         channels: C.
         pixel_range: The range that a user states, see `pixel_ranges.parse`. ""
-            measures
-            one if a file has more than 8 bits, unless the images are RGB:
-            those are read as they always were.
+            measures one if a file has more than 8 bits, unless the images are
+            RGB: those are read as they always were.
         count: N, the number of training images.
         values_of: A function from a number 0..N-1 to the values in that
             image's file, `[H, W, C]`; None if it cannot be read. None is for

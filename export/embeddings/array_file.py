@@ -7,13 +7,14 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import IO
 
 import numpy as np
 import tensorflow as tf
 
 from and_tf.data.image_file import MOST_PIXELS
 from and_tf.data.pixel_format import RGB, PixelFormat, fitting
+from and_tf.data.readers.arrays import Header, read_header
 from and_tf.data.split import Seed, Split, Stream
 from and_tf.utils import archives
 from and_tf.utils.errors import InputError
@@ -24,20 +25,6 @@ _EXPECTED = (
     "uint8 images [N, H, W, 3], or grey [N, H, W, 1] or [N, H, W], as the "
     f"array {KEY!r} or as the only one of that rank"
 )
-
-
-class Header(NamedTuple):
-    """The header of an array in an .npz file.
-
-    Attributes:
-        shape: The shape of the array.
-        fortran: Whether the array is stored in Fortran order.
-        dtype: The data type of the array.
-    """
-
-    shape: tuple[int, ...]
-    fortran: bool
-    dtype: np.dtype
 
 
 def read(path: str | os.PathLike[str], form: PixelFormat = RGB) -> Split:
@@ -105,7 +92,7 @@ def chunks(
     image_bytes = math.prod(shape) * header.dtype.itemsize
     step = max(1, _CHUNK_BYTES // image_bytes)
     with zipfile.ZipFile(path) as archive, _member(archive, key) as file:
-        _header(file)
+        read_header(file)
         for first in range(0, header.shape[0], step):
             count = min(step, header.shape[0] - first)
             data = file.read(count * image_bytes)
@@ -150,19 +137,9 @@ def _member(archive: zipfile.ZipFile, key: str) -> IO[bytes]:
     return archive.open(f"{key}.npy")
 
 
-def _header(file: IO[bytes]) -> Header:
-    version = np.lib.format.read_magic(file)
-    read_header = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    return Header(*read_header(file))
-
-
 def _peek(archive: zipfile.ZipFile, name: str) -> Header:
     with archive.open(name) as file:
-        return _header(file)
+        return read_header(file)
 
 
 def _key(headers: dict[str, Header], path: pathlib.Path) -> str:
