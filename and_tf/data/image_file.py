@@ -1,22 +1,8 @@
-"""Reads an image file of any kind to upright pixels: RGB, or other channels.
-
-A file of kilobytes can declare an image of gigabytes, and its decoding takes
-the memory and time of the declared size. So four numbers are bounded: the
-pixels of one image, `MOST_PIXELS`; the pixels of a large image per byte of its
-file, `MOST_PIXELS_A_BYTE`; the pixels of all images that are decoded at the
-same time, `MOST_IN_FLIGHT`; and the pixels times the scans of a JPEG,
-`MOST_WORK`. A pixel takes 3 bytes of the result, and 3 or 4 more while it is
-decoded, or up to 16 more in WebP and JPEG 2000. So images in flight take half a
-gigabyte, or 1.2 gigabytes in these two formats. One image of 170 million
-pixels, which is decoded alone, takes 1.2 gigabytes, or 3.3.
-"""
+"""Reads an image file of any kind to upright pixels: RGB, or other channels."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import stat
-import threading
 import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -24,66 +10,27 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from and_tf.data import exif, image_depth, image_endings, tiff_file
+from and_tf.data import (
+    exif,
+    image_depth,
+    image_endings,
+    pixel_budget,
+    tiff_file,
+)
 from and_tf.data.image_depth import Source, opened
-from and_tf.data.pixel_format import RGB, PixelFormat, fitting, other_bands
+from and_tf.data.pixel_budget import MOST_WORK, PixelBudget, file_size
+from and_tf.data.pixel_format import (
+    RGB,
+    PixelFormat,
+    fitting,
+    other_bands,
+    without_range,
+)
 from and_tf.data.walking import UNREADABLE, Refused
 
-
-class PixelBudget:
-    """A limit on the pixels that all threads together decode at one time.
-
-    As many threads decode images as there are cores. The memory for one image
-    is bounded by its size; the memory for all of them, by this limit.
-
-    Args:
-        most: The number of pixels that may be in flight. An image of more
-            pixels is decoded while there is no other.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._in_flight = 0
-        # Only one thread waits for room, so that a large image is not
-        # overtaken by small ones.
-        self._turn = threading.Lock()
-        self._changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def taken(self, pixels: int) -> Iterator[None]:
-        """Waits until there is room, and takes it until the block ends.
-
-        Args:
-            pixels: The number of pixels of the image decoded in the block.
-        """
-        with self._turn, self._changed:
-            self._changed.wait_for(lambda: self._has_room(pixels))
-            self._in_flight += pixels
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._in_flight -= pixels
-                self._changed.notify_all()
-
-    def _has_room(self, pixels: int) -> bool:
-        return not self._in_flight or self._in_flight + pixels <= self._most
-
-
-# An image of more pixels than the largest cameras take is not read. Pillow's
-# own limit is similar, but any code of the process may lift it, and it only
-# warns at first.
-MOST_PIXELS = 170_000_000
-MOST_IN_FLIGHT = 2**26
-# Pixels times scans. A usual progressive JPEG has about ten scans over all
-# pixels; a malicious file of kilobytes can have thousands.
-MOST_WORK = 16 * MOST_PIXELS
-# A large image of fewer bytes is blank: it is a decompression bomb, no photo.
-LARGE_PIXELS = 2**25
-MOST_PIXELS_A_BYTE = 4096
 _LEAST_SCAN_BYTES = 10
 _START_OF_SCAN = b"\xff\xda"
-_BUDGET = PixelBudget(MOST_IN_FLIGHT)
+_BUDGET = PixelBudget(pixel_budget.MOST_IN_FLIGHT)
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 _ORIENTATION = 0x0112  # A tag of EXIF.
 _LYING = (5, 6, 7, 8)  # Its values for an image on its side; others are none.
@@ -133,7 +80,7 @@ def decode(source: Source, form: PixelFormat = RGB) -> Decoded:
     Raises:
         OSError, ValueError and others: If it cannot be read.
     """
-    if not form.usual and _bands(source, form.channels):
+    if not form.usual and tiff_file.checked_layout(source, form.channels):
         return Decoded(read_image(source, form), None, exif.Exif())
     with _upright(source) as (image, details):
         if form.usual:
@@ -183,7 +130,7 @@ def read_values(source: Source, channels: int) -> np.ndarray:
         Refused: If it has other channels.
         OSError, ValueError and others: If it cannot be read.
     """
-    bands = _bands(source, channels)
+    bands = tiff_file.checked_layout(source, channels)
     if bands:
         pixels = bands.height * bands.width
         # A value is decoded, scaled as float32, and then a level.
@@ -242,18 +189,24 @@ def read_header(source: Source, form: PixelFormat = RGB) -> Header | str:
         image of these channels.
     """
     try:
-        bands = None if form.usual else _bands(source, form.channels)
+        bands = (
+            None
+            if form.usual
+            else tiff_file.checked_layout(source, form.channels)
+        )
         if bands:
             return Header(bands.height, bands.width, False)
         with _open(source) as image:
             height, width = _upright_size(image)
             if not form.usual:
                 _check_channels(image, form.channels)
+            elif image.mode.startswith("F"):
+                raise Refused(without_range("float32"))
             is_deep = form.usual and image.mode.startswith("I")
             return Header(height, width, is_deep)
     except Exception as error:  # Pillow raises many kinds for broken files.
         if form.usual and not isinstance(error, Refused):
-            return _why_no_rgb(source) or why_not_read(error)
+            return tiff_file.why_no_rgb(source) or why_not_read(error)
         return why_not_read(error)
 
 
@@ -262,7 +215,7 @@ def why_not_read(error: Exception) -> str:
     if isinstance(error, Refused):
         return str(error)
     if isinstance(error, Image.DecompressionBombError):
-        return _too_large()
+        return pixel_budget.too_large()
     return UNREADABLE
 
 
@@ -285,31 +238,14 @@ def _open(source: Source) -> Image.Image:
         OSError, ValueError and others: If it is not an image of a format that
             can be read here.
     """
-    size = _file_size(source)
+    size = file_size(source)
     image = Image.open(source, formats=image_endings.formats())
-    pixels = image.width * image.height
-    if pixels > MOST_PIXELS:
+    try:
+        pixel_budget.check(image.width * image.height, size)
+    except Refused:
         image.close()
-        raise Refused(_too_large())
-    if pixels > max(LARGE_PIXELS, MOST_PIXELS_A_BYTE * size):
-        image.close()
-        raise Refused("of too few bytes for their size")
+        raise
     return image
-
-
-def _file_size(source: Source) -> int:
-    """Returns the size of a file in bytes.
-
-    Raises:
-        Refused: If it is not an ordinary file.
-    """
-    if not isinstance(source, (str, bytes, os.PathLike)):
-        return source.seek(0, os.SEEK_END)
-    # Opening a pipe would wait forever, and a device may do anything.
-    state = os.stat(source)
-    if not stat.S_ISREG(state.st_mode):
-        raise Refused("that are no ordinary files")
-    return state.st_size
 
 
 def _check_scans(image: Image.Image, source: Source) -> None:
@@ -321,7 +257,7 @@ def _check_scans(image: Image.Image, source: Source) -> None:
     if image.format not in ("JPEG", "MPO"):
         return
     pixels = image.width * image.height
-    if pixels * _file_size(source) <= MOST_WORK * _LEAST_SCAN_BYTES:
+    if pixels * file_size(source) <= MOST_WORK * _LEAST_SCAN_BYTES:
         return  # The file is too small to hold so many scans.
     with opened(source) as file:
         # These two bytes do not occur elsewhere in the coded data; a thumbnail
@@ -329,42 +265,6 @@ def _check_scans(image: Image.Image, source: Source) -> None:
         scans = file.read().count(_START_OF_SCAN)
     if pixels * scans > MOST_WORK:
         raise Refused("that go over their pixels too often")
-
-
-def _bands(source: Source, channels: int) -> tiff_file.Layout | None:
-    """Returns the layout of a TIFF that tifffile reads; None for others.
-
-    Raises:
-        Refused: If it is too large, or has other bands.
-    """
-    size = _file_size(source)  # Refuses what is no file.
-    if not tiff_file.is_tiff(source):
-        return None
-    found = tiff_file.layout(source, channels)
-    if found.is_plain:
-        return None
-    pixels = found.height * found.width
-    if pixels > MOST_PIXELS:
-        raise Refused(_too_large())
-    if pixels * found.bands > max(LARGE_PIXELS, MOST_PIXELS_A_BYTE * size):
-        raise Refused("of too few bytes for their size")
-    if found.bands not in (channels, 1) or (
-        found.bands == 1 and channels not in (1, 3)
-    ):
-        raise Refused(other_bands(found.bands, channels))
-    return found
-
-
-def _why_no_rgb(source: Source) -> str:
-    """Returns why a TIFF of several bands is no RGB; "" for other files."""
-    try:
-        if tiff_file.is_tiff(source):
-            found = tiff_file.layout(source, RGB.channels)
-            if found.bands not in (1, RGB.channels):
-                return other_bands(found.bands, RGB.channels)
-    except Exception:  # The file is damaged, or tifffile is missing.
-        return ""
-    return ""
 
 
 def _check_channels(image: Image.Image, channels: int) -> None:
@@ -397,10 +297,6 @@ def _channels(image: Image.Image, channels: int) -> np.ndarray:
     if alpha is None:
         alpha = np.full(rgb.shape[:2], _WHITE, np.uint8)
     return np.dstack([rgb, alpha])
-
-
-def _too_large() -> str:
-    return f"that have more than {MOST_PIXELS:,} pixels"
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

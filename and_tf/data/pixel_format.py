@@ -100,9 +100,7 @@ class PixelFormat:
         """
         if not self.ranged:
             if values.dtype != np.uint8:
-                raise Refused(
-                    f"of {values.dtype} values without a --pixel_range"
-                )
+                raise Refused(without_range(values.dtype))
             return values
         low, scale = self.mapping
         found = np.subtract(values, low, dtype=np.float32) * scale
@@ -239,6 +237,11 @@ def fitting(pixels: np.ndarray, channels: int) -> np.ndarray:
         grey = (pixels.astype(np.uint32) @ weights + 2**15) >> 16
         return grey.astype(np.uint8)[:, :, None]
     raise Refused(other_bands(found, channels))
+
+
+def without_range(dtype: np.dtype | str) -> str:
+    """Returns a reason for `Skipped` for a file whose values are no levels."""
+    return f"of {dtype} values without a --pixel_range"
 
 
 def other_bands(found: int, channels: int) -> str:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from and_tf.data.image_depth import Source, opened
-from and_tf.data.pixel_format import other_bands
+from and_tf.data.pixel_budget import check, file_size
+from and_tf.data.pixel_format import RGB, other_bands
 from and_tf.data.walking import Refused
 
 MISSING = (
@@ -37,7 +38,6 @@ class Layout(NamedTuple):
         width: Its width.
         bands: The number of bands.
         value_bytes: The size of a value.
-        file_bytes: The size of the file.
         is_plain: Whether Pillow reads it as it is.
     """
 
@@ -45,7 +45,6 @@ class Layout(NamedTuple):
     width: int
     bands: int
     value_bytes: int
-    file_bytes: int
     is_plain: bool
 
 
@@ -53,6 +52,46 @@ def is_tiff(source: Source) -> bool:
     """Returns whether a file begins as a TIFF does."""
     with opened(source) as file:
         return file.read(4) in _MAGIC
+
+
+def checked_layout(source: Source, channels: int) -> Layout | None:
+    """Returns the layout of a TIFF that is read here; None for other files.
+
+    Args:
+        source: A path, or a file that is open for reading.
+        channels: The number of channels that is wanted.
+
+    Raises:
+        Refused: If it is too large, or has other bands.
+    """
+    size = file_size(source)  # Refuses what is no file.
+    if not is_tiff(source):
+        return None
+    found = layout(source, channels)
+    if found.is_plain:
+        return None
+    check(found.height * found.width, size, found.bands)
+    if found.bands not in (channels, 1) or (
+        found.bands == 1 and channels not in (1, 3)
+    ):
+        raise Refused(other_bands(found.bands, channels))
+    return found
+
+
+def why_no_rgb(source: Source) -> str:
+    """Returns why a TIFF of several bands is no RGB; "" for other files.
+
+    Args:
+        source: A path, or a file that is open for reading.
+    """
+    try:
+        if is_tiff(source):
+            found = layout(source, RGB.channels)
+            if found.bands not in (1, RGB.channels):
+                return other_bands(found.bands, RGB.channels)
+    except Exception:  # The file is damaged, or tifffile is missing.
+        return ""
+    return ""
 
 
 def layout(source: Source, channels: int) -> Layout:
@@ -67,7 +106,7 @@ def layout(source: Source, channels: int) -> Layout:
         Refused: If tifffile is missing, or the file is of another kind.
         Exception: If it is damaged.
     """
-    with _pages(source, channels) as (pages, size):
+    with _pages(source, channels) as pages:
         page = pages[0]
         _check(page)
         height, width = page.imagelength, page.imagewidth
@@ -79,7 +118,6 @@ def layout(source: Source, channels: int) -> Layout:
             width,
             bands,
             page.dtype.itemsize,
-            size,
             len(pages) == 1 and _is_plain(page),
         )
 
@@ -99,7 +137,7 @@ def read(source: Source, channels: int) -> np.ndarray:
         Refused: If it has other bands.
         Exception: If it is damaged.
     """
-    with _pages(source, channels) as (pages, _):
+    with _pages(source, channels) as pages:
         for page in pages:
             _check(page)
         bands = pages[0].samplesperpixel * len(pages)
@@ -112,8 +150,8 @@ def read(source: Source, channels: int) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _pages(source: Source, channels: int) -> Iterator[tuple[list[Any], int]]:
-    """Opens the pages that hold the bands; yields them and the file's size."""
+def _pages(source: Source, channels: int) -> Iterator[list[Any]]:
+    """Opens the pages that hold the bands."""
     try:
         import tifffile
     except ImportError as error:
@@ -125,7 +163,7 @@ def _pages(source: Source, channels: int) -> Iterator[tuple[list[Any], int]]:
         pages: list[Any] = [tiff.pages[0]]
         if pages[0].samplesperpixel == 1 and channels > 1:
             pages = _stack(tiff.pages, channels) or pages
-        yield pages, tiff.filehandle.size
+        yield pages
 
 
 def _stack(pages: Any, channels: int) -> list[Any]:

@@ -18,7 +18,7 @@ from apache_beam.io.filesystems import CompressionTypes, FileSystems
 
 from and_tf.data import image_endings, image_file
 from and_tf.data.pixel_format import RGB, PixelFormat
-from and_tf.data.walking import summaries, utf8
+from and_tf.data.walking import Refused, summaries, utf8
 from and_tf.utils.errors import InputError
 from export.beam import pipelines, shards
 from export.beam.pipeline_flags import absolute, is_url
@@ -110,7 +110,7 @@ def opened(path: bytes) -> Iterator[tuple[BinaryIO, int]]:
     """Opens the file of an image; gives the file and its size in bytes.
 
     Raises:
-        image_file.Refused: If it is no ordinary file.
+        Refused: If it is no ordinary file.
         OSError and others: If it cannot be opened.
     """
     place = os.fsdecode(path)
@@ -123,7 +123,7 @@ def opened(path: bytes) -> Iterator[tuple[BinaryIO, int]]:
         return
     # Opening a pipe would wait forever.
     if not stat.S_ISREG(os.stat(place).st_mode):
-        raise image_file.Refused("that are no ordinary files")
+        raise Refused("that are no ordinary files")
     with open(place, "rb") as local:
         yield local, os.fstat(local.fileno()).st_size
 

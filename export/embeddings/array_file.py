@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data.image_file import MOST_PIXELS
+from and_tf.data.pixel_budget import MOST_PIXELS
 from and_tf.data.pixel_format import RGB, PixelFormat, fitting
 from and_tf.data.readers.arrays import Header, read_header
 from and_tf.data.split import Seed, Split, Stream
@@ -21,10 +21,7 @@ from and_tf.utils.errors import InputError
 
 KEY = "images"
 _CHUNK_BYTES = 4 * 2**20
-_EXPECTED = (
-    "uint8 images [N, H, W, 3], or grey [N, H, W, 1] or [N, H, W], as the "
-    f"array {KEY!r} or as the only one of that rank"
-)
+_PLACE = f"as the array {KEY!r} or as the only one of that rank"
 
 
 def read(path: str | os.PathLike[str], form: PixelFormat = RGB) -> Split:
@@ -53,7 +50,7 @@ def read(path: str | os.PathLike[str], form: PixelFormat = RGB) -> Split:
             f"Expected {path} to be an .npz file that is whole. Received: "
             f"{archives.why(error)}."
         ) from error
-    key = _key(headers, path)
+    key = _key(headers, path, form)
     header = headers[key]
     _check(header, key, path, form)
     size, height, width = header.shape[:3]
@@ -142,7 +139,9 @@ def _peek(archive: zipfile.ZipFile, name: str) -> Header:
         return read_header(file)
 
 
-def _key(headers: dict[str, Header], path: pathlib.Path) -> str:
+def _key(
+    headers: dict[str, Header], path: pathlib.Path, form: PixelFormat
+) -> str:
     """Returns the name of the array that holds the images."""
     if KEY in headers:
         return KEY
@@ -154,7 +153,7 @@ def _key(headers: dict[str, Header], path: pathlib.Path) -> str:
             break
     arrays = [f"{k} {list(h.shape)}" for k, h in headers.items()]
     raise InputError(
-        f"Expected {_EXPECTED} in {path}. Received: "
+        f"Expected {_expected(form)}, {_PLACE} in {path}. Received: "
         f"{', '.join(arrays) or 'no array'}."
     )
 
@@ -170,9 +169,8 @@ def _check(
     )
     if not shaped or not typed or 0 in header.shape:
         raise InputError(
-            f"Expected {_EXPECTED} in {path}"
-            f"{_of_form(form)}. Received: {key}, {header.dtype} "
-            f"{list(header.shape)}."
+            f"Expected {_expected(form)}, {_PLACE} in {path}. Received: "
+            f"{key}, {header.dtype} {list(header.shape)}."
         )
     if math.prod(header.shape[1:3]) > MOST_PIXELS:
         raise InputError(
@@ -186,10 +184,12 @@ def _check(
         )
 
 
-def _of_form(form: PixelFormat) -> str:
-    if form.usual:
-        return ""
-    return f", of {form.channels} channels, as the model takes them"
+def _expected(form: PixelFormat) -> str:
+    """Describes the images that a model takes."""
+    numbers = "images of numbers" if form.ranged else "uint8 images"
+    if form.channels not in (1, 3):
+        return f"{numbers} [N, H, W, {form.channels}] for this model"
+    return f"{numbers} [N, H, W, 3], or grey [N, H, W, 1] or [N, H, W]"
 
 
 def _labels(

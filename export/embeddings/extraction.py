@@ -104,10 +104,12 @@ def extract(
     finally:
         job.parts.release()
     if not result.count:
+        form = encoder.form
+        as_wanted = "" if form.usual else f" as {form.channels} channels"
         raise InputError(
             f"Expected images that can be read in {source.images}. Received "
-            f"{job.total:,} files, none of which can be read, such as "
-            f"{result.skipped[0]}."
+            f"{job.total:,} files, none of which can be read{as_wanted}, such "
+            f"as {result.skipped[0]}."
         )
     return result
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from and_tf.data.image_depth import WHITE
-from and_tf.data.image_file import (
+from and_tf.data.pixel_budget import (
     LARGE_PIXELS,
     MOST_PIXELS,
     MOST_PIXELS_A_BYTE,

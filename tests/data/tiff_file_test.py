@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from and_tf import data
-from and_tf.data import image_file
+from and_tf.data import image_file, pixel_budget
 from and_tf.data.pixel_format import PixelFormat
 from and_tf.utils.errors import InputError
 
@@ -97,12 +97,12 @@ def test_other_bands_are_told(bands):
 
 def test_bounds_hold(bands, monkeypatch):
     file = written(bands, planarconfig="contig")
-    monkeypatch.setattr(image_file, "MOST_PIXELS", 479)
+    monkeypatch.setattr(pixel_budget, "MOST_PIXELS", 479)
     told = image_file.read_header(file, PixelFormat(5))
     assert told == "that have more than 479 pixels"
     monkeypatch.undo()
-    monkeypatch.setattr(image_file, "LARGE_PIXELS", 1000)
-    monkeypatch.setattr(image_file, "MOST_PIXELS_A_BYTE", 2)
+    monkeypatch.setattr(pixel_budget, "LARGE_PIXELS", 1000)
+    monkeypatch.setattr(pixel_budget, "MOST_PIXELS_A_BYTE", 2)
     file = written(0 * bands, planarconfig="contig", compression="deflate")
     told = image_file.read_header(file, PixelFormat(5))
     assert told == "of too few bytes for their size"

@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from and_tf.data import decode_cache
-from and_tf.data.image_file import MOST_PIXELS
+from and_tf.data.pixel_budget import MOST_PIXELS
 from and_tf.data.readers import opening
 from and_tf.data.readers.reader import Reader
 from and_tf.data.readers.splits import image_data, kind_of, listed

@@ -17,10 +17,11 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data import decode_cache, image_file
+from and_tf.data.pixel_budget import MOST_PIXELS, too_large
 from and_tf.data.pixel_format import RGB, PixelFormat, fitting
 from and_tf.data.split import Seed, Split, Stream, shuffled_numbers
 from and_tf.data.verifying import LEAST
-from and_tf.data.walking import Skipped, summaries, utf8
+from and_tf.data.walking import Refused, Skipped, summaries, utf8
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
 
@@ -180,8 +181,8 @@ def _check_pixels(content: Any, form: PixelFormat) -> None:
     )
     if not typed or not shaped or not content.size:
         raise ValueError(f"pixels {content.dtype} {list(content.shape)}")
-    if content.shape[0] * content.shape[1] > image_file.MOST_PIXELS:
-        raise image_file.Refused("that have too many pixels")
+    if content.shape[0] * content.shape[1] > MOST_PIXELS:
+        raise Refused(too_large())
 
 
 def _check_names(names: tuple[str, ...], name: str) -> None:
