@@ -204,6 +204,18 @@ def test_files_of_16_bits_as_they_are(bands, tmp_path):
     )
 
 
+def test_images_of_other_channels_are_refused(bands, grey, tmp_path, capsys):
+    export("saved_model", bands, tmp_path / "served")
+    np.savez(tmp_path / "two.npz", images=np.zeros((3, 8, 8, 2), np.uint8))
+    for images, told in (
+        (grey.config.data_dir, "none of which can be read as 5 channels"),
+        (tmp_path / "two.npz", "images of numbers [N, H, W, 5] for this model"),
+    ):
+        flags = [f"--model={tmp_path / 'served'}", f"--images={images}"]
+        flags.append(f"--output={tmp_path / 'e.npz'}")
+        assert told in mains.refusal("export.embed", flags, capsys).err
+
+
 def test_clusters_and_classes(bands, tmp_path):
     levels, _ = clean(bands)
     place = cluster(
