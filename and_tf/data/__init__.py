@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 import math
 
+from and_tf.data import from_store
 from and_tf.data.in_memory import hold
 from and_tf.data.labels import renumbered
 from and_tf.data.named import read_tfds_split
@@ -66,8 +67,9 @@ def load(
     Args:
         name: The name of a TFDS data set, a kind of files such as "folder" or
             "manifest", "huggingface:NAME", or "module:function".
-        data_dir: The file, folder or pattern of images, or the directory in
-            which TFDS or `datasets` keeps its data; None takes its default.
+        data_dir: The file, folder or pattern of images, or its URL in an
+            object store, or the directory in which TFDS or `datasets` keeps
+            its data; None takes its default.
         image_size: Side of the images that the encoder will see, in pixels. 0
             takes the images' own shorter side if they share one of at most 96
             pixels, and 224 otherwise.
@@ -141,7 +143,7 @@ def find(request: Request) -> ImageData:
     kind = kind_of(request.dataset)
     request.check(kind)
     loader = importlib.import_module(kind.module)
-    return renumbered(loader.load(request))
+    return renumbered(loader.load(from_store.brought(request, kind)))
 
 
 def _held(

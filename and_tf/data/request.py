@@ -22,6 +22,7 @@ class Request:
         split_key: The column that names each row's split; "" finds it.
         train_split: The training split; "" finds it.
         test_split: The test split; "" finds it.
+        url: The URL that `data_dir` was fetched from; "" if it was not.
     """
 
     dataset: str
@@ -31,6 +32,7 @@ class Request:
     split_key: str = ""
     train_split: str = ""
     test_split: str = ""
+    url: str = ""
 
     def check(self, kind: Kind) -> None:
         """Checks that a kind of data sets reads the flags that were given.
@@ -40,7 +42,8 @@ class Request:
                 --data_dir is missing.
         """
         given = dataclasses.asdict(self)
-        for flag in sorted(set(given) - {"dataset", "data_dir"} - kind.flags):
+        always = {"dataset", "data_dir", "url"}
+        for flag in sorted(set(given) - always - kind.flags):
             if given[flag]:
                 raise InputError(
                     f"Expected --dataset={self.dataset} without --{flag}"
