@@ -62,7 +62,7 @@ def fetched(url: str, wanted: Callable[[str], bool] = lambda name: True) -> str:
             )
         return names
 
-    return os.path.join(_snapshot(store, url, look), last)
+    return os.path.join(_snapshot(store, url, look)[0], last)
 
 
 def fetched_files(urls: Sequence[str]) -> list[str | None]:
@@ -87,13 +87,18 @@ def fetched_files(urls: Sequence[str]) -> list[str | None]:
             fine = places.are_files(named)
             return {n: found[u] for n, u in named.items() if fine[n]}
 
-        root, names = _snapshot(store, f"{scheme}://", look), look()
+        root, names = _snapshot(store, f"{scheme}://", look)
         known |= {one.url: os.path.join(root, n) for n, one in names.items()}
     return [known.get(url) for url in urls]
 
 
-def _snapshot(store: Store, url: str, look: Callable[[], _Names]) -> str:
+def _snapshot(
+    store: Store, url: str, look: Callable[[], _Names]
+) -> tuple[str, _Names]:
     """Makes the snapshot of what `look` finds, unless it is there.
+
+    Returns:
+        Its path, and what is in it.
 
     Raises:
         InputError: If it changes again and again.
@@ -104,16 +109,16 @@ def _snapshot(store: Store, url: str, look: Callable[[], _Names]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         with locks.exclusive(path, _PATIENCE):
             if path.is_dir():
-                return str(path)
+                return str(path), names
             _fetch(store, url, list(names.values()))
             again = look()
             if again == names:
                 _link(path, names)
-                return str(path)
-        changed = dict(set(names.items()) ^ set(again.items()))
+                return str(path), names
+        changed = min(set(names.items()) ^ set(again.items()))[0]
         print(
-            f"{len(changed):,} objects of {url} changed while they were "
-            "fetched; these are fetched again"
+            f"objects of {url} changed while they were fetched, such as "
+            f"{changed}; what has changed is fetched again"
         )
         names = again
     raise InputError(

@@ -29,19 +29,6 @@ _FINAL = (
     ImportError, NotImplementedError, TypeError, ValueError,
 )  # fmt: skip
 _OF_THIS_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_OPTIONS: Mapping[str, dict[str, Any]] = {
-    "s3": {
-        "use_listings_cache": False,
-        "config_kwargs": {
-            "connect_timeout": CONNECT,
-            "read_timeout": READ,
-            "max_pool_connections": CONNECTIONS,
-            # Failures are repeated here, and not once more below.
-            "retries": {"mode": "standard", "total_max_attempts": 1},
-        },
-    },
-    "gs": {"use_listings_cache": False, "requests_timeout": READ},
-}
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; "
     "FSSPEC_S3='{\"anon\": true}' reads public buckets without any",
@@ -84,7 +71,7 @@ class Store:
         import fsspec
 
         try:
-            self._files = fsspec.filesystem(scheme, **_OPTIONS.get(scheme, {}))
+            self._files = fsspec.filesystem(scheme, **_options(scheme))
         except ImportError as error:
             raise InputError(
                 f"Expected the package {paths.STORES[scheme]}, to read {url}. "
@@ -300,6 +287,22 @@ def refused(url: str, error: BaseException) -> InputError:
         f"{url} cannot be reached: {told}. Check the network, then run it "
         "again; what has been fetched or sent is kept."
     )
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    """Returns the options of a client: its patience, and no old listings."""
+    if scheme == "s3":
+        config = {
+            "connect_timeout": CONNECT,
+            "read_timeout": READ,
+            "max_pool_connections": CONNECTIONS,
+            # Failures are repeated here, and not once more below.
+            "retries": {"mode": "standard", "total_max_attempts": 1},
+        }
+        return {"use_listings_cache": False, "config_kwargs": config}
+    if scheme == "gs":
+        return {"use_listings_cache": False, "requests_timeout": READ}
+    return {}
 
 
 def _is_refusal(error: BaseException) -> bool:

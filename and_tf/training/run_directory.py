@@ -194,6 +194,7 @@ class OutputDirectory(Generic[Config]):
             raise
         if self._copy and self._is_written:
             self._copy.push()
+            print(f"sent to {self._copy.url}")
 
     def _tell(self) -> None:
         """Sends a checkpoint; a store that is not there ends no training."""
