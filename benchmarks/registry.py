@@ -39,6 +39,7 @@ COMPARISONS = (
     growth.RUN_MEMORY,
     growth.PRODUCT,
     growth.STEP,
+    growth.SAMPLED_STEP,
     growth.STEP_MEMORY,
     growth.REFRESH,
     scaling.REPLICAS,

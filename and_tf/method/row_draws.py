@@ -27,7 +27,7 @@ def draw_rows(
         count: K; if it is N or more, all rows are taken.
 
     Returns:
-        int64 [min(K, N)].
+        int64 [min(K, N)], in ascending order.
     """
     if count >= num_examples:
         return tf.range(num_examples, dtype=tf.int64)
@@ -40,8 +40,11 @@ def draw_rows(
     cut = tf.bitwise.right_shift(drawn[-1] * num_examples, _SHIFT)
     within = tf.bitwise.right_shift(drawn[:-1] * sizes, _SHIFT)
     rows = starts + within + cut
-    # A GPU has no kernel for the remainder of integers.
-    return tf.where(rows >= num_examples, rows - num_examples, rows)
+    # A GPU has no kernel for the remainder of integers. What lies beyond the
+    # end of the ring comes last in `rows`, and is the beginning of the numbers.
+    beyond = rows >= num_examples
+    rows = tf.where(beyond, rows - num_examples, rows)
+    return tf.roll(rows, tf.reduce_sum(tf.cast(beyond, tf.int64)), axis=0)
 
 
 def _mixed(numbers: tf.Tensor) -> tf.Tensor:

@@ -12,6 +12,7 @@ from benchmarks.harness.comparison import Case, Comparison, Side, Work, rate
 from benchmarks.speed import refresh, sides, training_step
 
 SIZES = (10_000, 50_000, 100_000, 300_000, 1_000_000)
+NEGATIVES = 8_192  # Rows of the bank that a step draws.
 REFRESHED = (10_000, 25_000, 50_000, 100_000)
 
 
@@ -139,6 +140,18 @@ STEP = Comparison(
     does="Training step with the backbone `small`, batch 128, 32×32, D = 128.",
     unit="ms",
     sides=(Side("and_tf", step),),
+    cases=_steps(SIZES, 128, 32),
+    quick=_steps((100, 200), 4, 8),
+)
+SAMPLED_STEP = Comparison(
+    name="growth_sampled_step",
+    title="A step with --negatives against N",
+    does=(
+        f"The same training step, which draws {NEGATIVES:,} rows of the bank "
+        f"(`--negatives={NEGATIVES}`) where there are more."
+    ),
+    unit="ms",
+    sides=(Side("and_tf", step, {"negatives": NEGATIVES}),),
     cases=_steps(SIZES, 128, 32),
     quick=_steps((100, 200), 4, 8),
 )

@@ -18,6 +18,7 @@ WIDTH, HEIGHT = 1200, 420  # Pixels, as all lengths here; of a panel's row.
 LEFT, TOP, BOTTOM, ROOM = 80, 60, 70, 200
 SHOWN = (
     "growth_step",
+    "growth_sampled_step",
     "growth_memory",
     "growth_refresh",
     "loss_memory",

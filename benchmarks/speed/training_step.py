@@ -26,7 +26,13 @@ def draw(n: int, batch: int, size: int) -> tuple[np.ndarray, ...]:
 
 
 def ours(
-    threads: int, n: int, batch: int, size: int, backbone: str, width: float
+    threads: int,
+    n: int,
+    batch: int,
+    size: int,
+    backbone: str,
+    width: float,
+    negatives: int = 0,
 ) -> Work:
     """Prepare `AND.train_step`, as `fit` traces it on a CPU."""
     sides.start_tensorflow(threads)
@@ -41,7 +47,13 @@ def ours(
         if hasattr(layer, "kernel"):
             shape = tuple(layer.kernel.shape)
             layer.kernel.assign(sides.weights(layer.name, shape))
-    model = AND(encoder, n, temperature=TEMPERATURE, memory_momentum=MOMENTUM)
+    model = AND(
+        encoder,
+        n,
+        temperature=TEMPERATURE,
+        memory_momentum=MOMENTUM,
+        negatives=negatives,
+    )
     model.bank.rows.assign(rows)
     model.compile(CoupledSGD(RATE))
     model.optimizer.build(model.trainable_variables)
