@@ -53,7 +53,9 @@ def values(dataset: str, place: str, **options: str) -> dict[str, int]:
     """Returns the value of each image's pixels, by its name."""
     train = data.load(dataset, place, image_size=8, **options).train
     names = train.file_names or range(train.size)
-    return {str(n): int(image[0, 0, 0]) for n, image in zip(names, train.images)}
+    return {
+        str(n): int(image[0, 0, 0]) for n, image in zip(names, train.images)
+    }
 
 
 def test_a_folder(store):
