@@ -25,6 +25,7 @@ MOST_LINES_OF_TESTS = 110
 # What is imported under another name than it is installed by.
 DISTRIBUTIONS = {
     "PIL": "pillow",
+    "_pytest": "pytest",
     "absl": "absl_py",
     "faiss": "faiss_cpu",
     "google": "protobuf",
