@@ -76,6 +76,7 @@ def option(group: Group, default: Any, text: str, **notes: Any) -> Any:
             *   `above`: Instead of `least`, a lower bound that is not allowed
                 itself. A number has `most` and one of these; see `bounds`.
             *   `path`: True for a path; see `paths`.
+            *   `urls`: True for a path that may be the URL of an object store.
             *   `any_text`: True for a text that may hold characters that a
                 flagfile cannot keep, such as a file's name.
             *   `required`: A few words for the flag, if the command cannot do
@@ -184,7 +185,8 @@ def check_fields(config: Any) -> None:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.metadata.get("path"):
-            value = paths.read(field.name, value)
+            urls = field.metadata.get("urls", False)
+            value = paths.read(field.name, value, urls=urls)
             object.__setattr__(config, field.name, value)
         _check(field, value)
     for field in dataclasses.fields(config):
@@ -222,7 +224,8 @@ def define_flags(
                 *given, notes["choices"], notes["help"], flag_values=values
             )
         elif notes.get("path"):
-            paths.define(*given, notes["help"], values)
+            urls = notes.get("urls", False)
+            paths.define(*given, notes["help"], values, urls=urls)
         else:
             kind = notes.get("type", type(field.default))
             _DEFINE[kind](*given, notes["help"], flag_values=values)
