@@ -9,6 +9,7 @@ the run's own lock keeps two of them apart.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import pathlib
 import re
@@ -31,7 +32,7 @@ _SLURM = """\
 #SBATCH --requeue
 #SBATCH --open-mode=append
 # The runs of a sweep, one a task. What they need is said when it is submitted:
-#     sbatch --gpus=1 --cpus-per-task=8 --time=8:00:00 {file}
+#     sbatch --gpus={gpus} --cpus-per-task=8 --time=8:00:00 {file}
 # The same command again continues those that are not done.
 cd {here} || exit 1
 case "$SLURM_ARRAY_TASK_ID" in
@@ -109,8 +110,9 @@ def _commands(path: pathlib.Path, runs: Sequence[SweepRun], _: float) -> str:
     )
 
 
-def _slurm(path: pathlib.Path, runs: Sequence[SweepRun], _: float) -> str:
+def _slurm(path: pathlib.Path, runs: Sequence[SweepRun], gpus: float) -> str:
     return _SLURM.format(
+        gpus=math.ceil(gpus),
         name=re.sub(r"\W+", "_", path.parent.name, flags=re.ASCII) or "sweep",
         last=len(runs) - 1,
         file=shlex.quote(str(path)),
@@ -128,7 +130,8 @@ def _ray(path: pathlib.Path, runs: Sequence[SweepRun], gpus: float) -> str:
         file=repr(str(path)).replace('"', "'"),
         here=repr(os.getcwd()),
         lines="\n".join(f"    {command(run)!r}," for run in runs),
-        gpus=f"{gpus:g}",
+        # Ray counts in steps of 0.0001; as many parts as wanted have to fit.
+        gpus=f"{math.floor(gpus * 10_000) / 10_000:g}",
     )
 
 
