@@ -79,13 +79,16 @@ def test_a_task_of_a_job_array_does_its_run(runs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("gpus", "asked"), [(0.5, "0.5"), (1.0, "1"), (1.5, "2"), (4.0, "4")]
+    ("wanted", "slurm", "ray"),
+    [(1, "1", "1"), (1 / 6, "1", "0.1666"), (1.5, "2", "2"), (4, "4", "4")],
 )
-def test_ray_is_asked_for_a_part_of_one_gpu_or_for_whole_ones(
-    runs, gpus, asked
-):
-    path = job_files.write("ray", pathlib.Path("a $weep"), runs, gpus)
-    assert f"num_gpus={asked} if has_gpus" in path.read_text()
+def test_gpus_of_a_run(runs, wanted, slurm, ray):
+    """Six sixths fit on one GPU, by four digits as Ray counts them."""
+    place = pathlib.Path("a $weep")
+    text = job_files.write("slurm", place, runs, wanted).read_text()
+    assert f"sbatch --gpus={slurm} " in text
+    text = job_files.write("ray", place, runs, wanted).read_text()
+    assert f"num_gpus={ray} if has_gpus" in text
 
 
 def test_all_of_them_resume(runs):
