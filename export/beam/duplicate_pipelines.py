@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from and_tf.exploring import copies, duplicates
-from and_tf.exploring.copies import Copies, Copy
+from and_tf.exploring.kept_copies import Copies, Copy
 from export.beam import images, measures_table, pipelines, shards
 from export.beam.neighbour_pipeline import FILES
 from export.beam.pipeline_flags import DuplicatesFlags
