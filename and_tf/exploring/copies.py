@@ -69,7 +69,7 @@ def find(
             rows,
             compute=lambda: _look_alikes(measured, small, rows, stream),
         )
-        crowds = _crowds(small, alike)
+        crowds = Crowds(small, alike)
         found = kept.get(
             "copies_by_hash",
             rows,
@@ -89,7 +89,7 @@ def find(
 def of_pairs(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
     """Returns the pairs that agree upright, or as parts of each other.
 
-    Crowds of look-alikes are not known here, see `crowds`.
+    Crowds are not known here, see `crowds`.
     """
     small = _small(measured.grey)
     return _of_pairs(measured, small, pairs, Crowds(small, {}))
@@ -134,30 +134,33 @@ def _small(grey: np.ndarray) -> np.ndarray:
     return small
 
 
-def by_hash(
-    measured: Measured, rows: np.ndarray, stream: TextIO | None = None
-) -> Copies:
-    """Finds copies by hashes, among the images with any details.
+def in_tile(
+    measured: Measured,
+    rows: np.ndarray,
+    pairs: list[tuple[int, int]],
+    stream: TextIO | None = None,
+) -> tuple[Copies, Copies]:
+    """Finds copies by hashes, and among given pairs, see `of_pairs`.
 
-    Those without are left out, as they may look like each other by the
-    thousand: white pages, night, fog. What is paired, or compared in vain,
-    often enough is compared with no further images, so that the work does not
-    grow with the square of a number of images that are all alike.
+    Images without any details have no hash here, as they may look like each
+    other by the thousand: white pages, night, fog. What is paired, or compared
+    in vain, often enough is compared with no further images, so that the work
+    does not grow with the square of a number of images that are all alike.
 
     Args:
-        measured: The images.
-        rows: int64 [n], the rows to compare, sorted.
+        measured: The images. Crowds are those among them.
+        rows: int64 [n], the rows to compare by hashes, sorted.
+        pairs: The pairs to compare whatever their hashes are.
         stream: Where the progress is shown; None is standard error.
+
+    Returns:
+        The copies by hashes, and those of the given pairs.
     """
     small = _small(measured.grey)
     alike = _look_alikes(measured, small, rows, stream)
-    crowds = _crowds(small, alike)
-    return _own(measured, small, rows, alike, crowds, stream)
-
-
-def _crowds(small: np.ndarray, alike: Copies) -> Crowds:
-    turns = {pair: copy.orientation for pair, copy in alike.items()}
-    return Crowds(small, turns)
+    crowds = Crowds(small, alike)
+    found = _own(measured, small, rows, alike, crowds, stream)
+    return found, _of_pairs(measured, small, pairs, crowds, stream)
 
 
 def _own(
@@ -169,16 +172,23 @@ def _own(
     stream: TextIO | None,
 ) -> Copies:
     """Returns the copies among look-alikes; see `crowds`."""
-    copies: Copies = {}
-    pairs = np.array(list(alike), np.int64).reshape(-1, 2)
-    turns = np.array([copy.orientation for copy in alike.values()], np.int64)
-    for orientation in range(hashes.ORIENTATIONS):
-        some = list(map(tuple, pairs[turns == orientation].tolist()))
-        copies |= _upright(small, some, orientation, crowds)
+    doubtful = [p for p in alike if p[0] in crowds or p[1] in crowds]
+    copies = {pair: alike[pair] for pair in set(alike).difference(doubtful)}
+    if not doubtful:
+        return copies
+    # What looks like the other one upright may be a mirrored copy of it.
+    signs = hashes.hashes(measured.grey)
+    for start in range(0, len(doubtful), _PIECE):
+        first, second = np.array(doubtful[start : start + _PIECE]).T
+        found = hashes.best_turned(signs, first, second)
+        copies |= _verified(small, found, crowds)
     # Images that have enough pairs with look-alikes may lack those with copies.
-    full = np.bincount(pairs[:, 1], minlength=len(small)) >= MOST_PAIRS
-    lost = np.array([pair not in copies for pair in alike], bool)
-    full &= np.bincount(pairs[lost, 1], minlength=len(small)) > 0
+    counts = np.bincount([pair[1] for pair in alike], minlength=len(small))
+    lost = [
+        second for first, second in doubtful if (first, second) not in copies
+    ]
+    full = np.zeros(len(small), bool)
+    full[lost] = counts[lost] >= MOST_PAIRS
     if full.any():
         copies |= _look_alikes(measured, small, rows, stream, full, crowds)
     return copies

@@ -96,7 +96,10 @@ def has_details(images: np.ndarray, least: float = _LEAST_DETAIL) -> np.ndarray:
 
 
 def agreement(
-    first: np.ndarray, second: np.ndarray, common: np.ndarray | None = None
+    first: np.ndarray,
+    second: np.ndarray,
+    common: np.ndarray | None = None,
+    least: float = _SAME,
 ) -> np.ndarray:
     """Returns the share of windows with details that are the same.
 
@@ -107,6 +110,7 @@ def agreement(
             have it. The windows have to be the same also after a multiple of
             its windows is taken out of both, that which explains most of each.
             None is nothing.
+        least: The least structure term of windows that are the same.
 
     Returns:
         float32 [p], 0..1. It is 0 where there are hardly any details, as
@@ -116,12 +120,15 @@ def agreement(
     for start in range(0, len(first), _PIECE):
         part = slice(start, start + _PIECE)
         known = None if common is None else common[part]
-        result[part] = _agreement(first[part], second[part], known)
+        result[part] = _agreement(first[part], second[part], known, least)
     return result
 
 
 def _agreement(
-    first: np.ndarray, second: np.ndarray, common: np.ndarray | None
+    first: np.ndarray,
+    second: np.ndarray,
+    common: np.ndarray | None,
+    least: float,
 ) -> np.ndarray:
     first_mean, first_var = _windows(first)
     second_mean, second_var = _windows(second)
@@ -140,7 +147,7 @@ def _agreement(
         structure = np.minimum(structure, own)
     detailed = np.maximum(first_var, second_var) > _DETAIL**2
     count = detailed.sum(axis=(1, 2))
-    same = (detailed & (structure > _SAME)).sum(axis=(1, 2))
+    same = (detailed & (structure > least)).sum(axis=(1, 2))
     enough = count >= _LEAST_DETAIL * first[0].size
     return np.where(enough, same / np.maximum(count, 1), 0)
 

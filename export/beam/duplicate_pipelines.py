@@ -4,8 +4,10 @@ The first measures each image. The second compares all files of that table with
 each other, two at a time: their images by hashes, and those that are near each
 other by their embeddings. It then does with all pairs what
 `and_tf.exploring.copies.find` and `duplicates.find` do, in their order, so that
-the groups are the same. The groups themselves are made by one worker, with 700
-bytes for each pair of copies.
+the groups are the same. There is one exception: what many images have in
+common (`and_tf.exploring.crowds`) is known of two files at a time, so that some
+of a crowd which is spread over many files may be taken for copies. The groups
+themselves are made by one worker, with 700 bytes for each pair of copies.
 """
 
 from __future__ import annotations
@@ -229,13 +231,15 @@ class _CompareTile(_Comparing):
             return
         places = np.arange(len(rows))
         shard = self._shared.get().shard[rows]
-        by_hash = copies.by_hash(measured, places)
+        pairs = _places_of(rows, inputs[_NEAR])
+        by_hash, near = copies.in_tile(measured, places, pairs)
         for (first, second), copy in by_hash.items():
             one, two = int(rows[first]), int(rows[second])
             # The tile of one file alone has the pairs within that file.
             if tile[0] == tile[1] or shard[first] != shard[second]:
                 yield beam.pvalue.TaggedOutput(_HASH, (two, (one, copy)))
-        for pair, copy in _of_pairs(measured, rows, inputs[_NEAR]):
+        for (first, second), copy in near.items():
+            pair = int(rows[first]), int(rows[second])
             yield beam.pvalue.TaggedOutput(_NEAR, (pair, copy))
 
 
@@ -249,18 +253,15 @@ class _OfPairs(_Comparing):
         tile, pairs = element
         measured, rows = self.read(tile)
         if measured is not None:
-            yield from _of_pairs(measured, rows, pairs)
+            found = copies.of_pairs(measured, _places_of(rows, pairs))
+            for (first, second), copy in found.items():
+                yield (int(rows[first]), int(rows[second])), copy
 
 
-def _of_pairs(
-    measured: Any, rows: np.ndarray, pairs: Iterable[Pair]
-) -> Iterator[tuple[Pair, Copy]]:
-    """Compares pairs; yields those that are copies."""
+def _places_of(rows: np.ndarray, pairs: Iterable[Pair]) -> list[Pair]:
+    """Returns the places in sorted rows of pairs of them, each pair once."""
     wanted = np.array(sorted({*map(tuple, pairs)}), np.int64).reshape(-1, 2)
-    places = np.searchsorted(rows, wanted)
-    found = copies.of_pairs(measured, list(map(tuple, places.tolist())))
-    for (first, second), copy in found.items():
-        yield (int(rows[first]), int(rows[second])), copy
+    return list(map(tuple, np.searchsorted(rows, wanted).tolist()))
 
 
 def _first_copies(
