@@ -17,7 +17,7 @@ CUDA := $(if $(GPU),$(VENV)/installed-gpu)
 
 .PHONY: demo demo-pretrained test test-beam lint bench docs page lock clean
 
-# Trains on CIFAR-10 for about ten minutes on two cores. A second call goes on
+# Trains on CIFAR-10 for three to six minutes on two cores. A second call goes on
 # with an interrupted run, or shows a finished one.
 demo: $(VENV)/installed $(CUDA)
 	$(BIN)/python -m and_tf.train --flagfile=configs/quick.flags --resume

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from export import exportable, one_file
+from export import exportable, file_values, one_file
 from export.metadata import describe
 
 # From a model, the name of its one output and the description to put into the
@@ -40,10 +40,15 @@ def write(
     lengths = exportable.lengths(run, config.features)
     description = {
         **describe(run),
-        **one_file.tensors(run.image_size, lengths),
+        **one_file.tensors(
+            run.image_size,
+            lengths,
+            run.form.channels,
+            file_values.dtype(run.form),
+        ),
     }
     content, difference = make(
-        exportable.outputs_of(run, config.features),
+        exportable.exported(run, config.features),
         exportable.output_name(config.features),
         description,
     )
@@ -57,6 +62,7 @@ def write(
     size = run.image_size
     print(
         f"wrote {output} ({len(content) / 1e6:.2f} MB)\n"
-        f"  images uint8 [?, {size}, {size}, 3] -> {given}\n"
+        f"  images {file_values.dtype(run.form)} "
+        f"[?, {size}, {size}, {run.form.channels}] -> {given}\n"
         f"  largest difference from the run's encoder    {difference:.1g}"
     )

@@ -105,7 +105,11 @@ def main(config: EmbedConfig) -> None:
 
     encoder = encoders.load(config.model)
     source = sources.open_source(
-        config.images, config.data_dir, config.label_key, config.image_key
+        config.images,
+        config.data_dir,
+        config.label_key,
+        config.image_key,
+        encoder.form,
     )
     result = extraction.extract(
         encoder,

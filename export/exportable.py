@@ -12,6 +12,7 @@ from and_tf.scan.scan_model import trunk_of
 from and_tf.training.run import Run
 from and_tf.utils import checkpoint_names
 from and_tf.utils.errors import InputError
+from export import file_values
 from export.tensor_names import (
     BACKBONE,
     EMBEDDING,
@@ -80,6 +81,16 @@ def outputs_of(run: Exportable, features: str = EMBEDDING) -> keras.Model:
         PROBABILITIES: run.classifier.output,
     }
     return keras.Model(run.classifier.input, outputs, name="classifier")
+
+
+def exported(run: Exportable, features: str = EMBEDDING) -> keras.Model:
+    """Makes the model of `outputs_of` that takes the values of files.
+
+    Args:
+        run: The run, the clustering or the fine-tuning to export.
+        features: As for `outputs_of`.
+    """
+    return file_values.taking_values(outputs_of(run, features), run.form)
 
 
 def _encoder(run: Exportable, features: str) -> keras.Model:

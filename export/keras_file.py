@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from and_tf import encoders
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.utils.errors import InputError
 from export import sameness
 
@@ -27,7 +28,7 @@ def make(
     trains it decides.
 
     Args:
-        model: A model from images [B, S, S, 3] of a fixed S.
+        model: A model from images [B, S, S, C] of a fixed S.
         name: The name of the output of a model that has one only.
         description: JSON values that the file carries as `DESCRIPTION`.
 
@@ -58,5 +59,6 @@ def make(
             lambda images: sameness.outputs_of(opened, images, name),
             name,
             MOST_DIFFERENCE,
+            PixelFormat.of(description),
         )
         return path.read_bytes(), difference

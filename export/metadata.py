@@ -29,6 +29,7 @@ def _describe_run(run: Run) -> dict[str, Any]:
     history = run.checkpoint.metadata["history"]
     return {
         "image_size": run.image_size,
+        **run.form.description,
         "embedding_dim": run.embedding_dim,
         "run_dir": str(run.directory.path),
         "dataset": run.config.dataset,
@@ -56,6 +57,7 @@ def _describe_clustering(run: Clustering) -> dict[str, Any]:
     return {
         "kind": result["kind"],
         "image_size": run.image_size,
+        **run.form.description,
         "embedding_dim": run.embedding_dim,
         "embedding": embedding,
         "clusters": len(run.cluster_names),
@@ -77,6 +79,7 @@ def _describe_finetuned(run: Finetuned) -> dict[str, Any]:
     return {
         "kind": result["kind"],
         "image_size": run.image_size,
+        **run.form.description,
         "embedding_dim": run.embedding_dim,
         "embedding": "the features that the classifier sees, at unit norm",
         "class_names": list(run.class_names),

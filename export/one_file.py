@@ -87,17 +87,25 @@ def write(
     atomic_files.write_json(sidecar, {**description, **facts}, REMEDY)
 
 
-def tensors(image_size: int, outputs: dict[str, int]) -> dict[str, Any]:
+def tensors(
+    image_size: int,
+    outputs: dict[str, int],
+    channels: int = 3,
+    dtype: str = "uint8",
+) -> dict[str, Any]:
     """Describes the input and the outputs of a file, as JSON values.
 
     Args:
         image_size: The side S of the images, in pixels.
         outputs: The length of each output by its name; the first is that of
             the encoder.
+        channels: The number of channels of the images.
+        dtype: Their data type.
     """
+    shape = image_size, image_size, channels
     name = next(iter(outputs))
     described = {
-        "input": _tensor(INPUT, "uint8", image_size, image_size, 3),
+        "input": _tensor(INPUT, dtype, *shape),
         "output": _tensor(name, "float32", outputs[name]),
     }
     if PROBABILITIES in outputs:

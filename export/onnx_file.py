@@ -21,9 +21,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import standard_error_aside
-from export import sameness
+from export import file_values, sameness
 from export.tensor_names import INPUT
 
 MOST_DIFFERENCE = 1e-5
@@ -55,14 +56,14 @@ def make(
     """Makes the content of an ONNX file and compares it with the model.
 
     Args:
-        model: A model from images [B, S, S, 3] of a fixed S.
+        model: A model from images [B, S, S, C] of a fixed S.
         name: The name of the output of a model that has one only.
         description: JSON values that the file carries in its metadata.
 
     Returns:
         The content, and the largest difference of its outputs from the
         model's, as `sameness.check` measures it. The file takes "images",
-        uint8 [B, S, S, 3] of any B.
+        uint8 [B, S, S, C] of any B, or float32 if they have a range.
 
     Raises:
         InputError: If onnxruntime cannot run what tf2onnx made of the model, or
@@ -70,7 +71,9 @@ def make(
     """
     content = _convert(model, name, description)
     run_file = runner(content)
-    return content, sameness.check(model, run_file, name, MOST_DIFFERENCE)
+    form = PixelFormat.of(description)
+    difference = sameness.check(model, run_file, name, MOST_DIFFERENCE, form)
+    return content, difference
 
 
 class _Runner:
@@ -86,7 +89,7 @@ class _Runner:
         )
 
     def __call__(self, images: np.ndarray) -> sameness.Outputs:
-        """Computes the outputs by name of images, uint8 [B, S, S, 3]."""
+        """Computes the outputs by name of images, [B, S, S, C]."""
         names = [output.name for output in self._session.get_outputs()]
         values = self._session.run(names, {INPUT: images})
         return dict(zip(names, values, strict=True))
@@ -114,7 +117,8 @@ def _convert(
     import onnx
     import tf2onnx
 
-    images = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8, INPUT)
+    dtype = file_values.dtype(PixelFormat.of(description))
+    images = tf.TensorSpec([None, *model.input_shape[1:]], dtype, INPUT)
 
     @tf.function(input_signature=[images])
     def apply(images: tf.Tensor) -> dict[str, tf.Tensor]:

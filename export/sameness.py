@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from and_tf.data.pixel_format import RGB, PixelFormat
 from and_tf.utils.errors import InputError
 
 Outputs = dict[str, np.ndarray]  # float32 [B, …] by name.
@@ -16,20 +17,21 @@ _IMAGES = 8
 _PATCHES = 4  # Per side of an image.
 
 
-def images(size: int) -> np.ndarray:
+def images(size: int, channels: int = 3) -> np.ndarray:
     """Draws images that differ in colours, shapes and noise.
 
     Args:
         size: The side S, in pixels.
+        channels: The number of channels, C.
 
     Returns:
-        uint8 [8, S, S, 3], always the same.
+        uint8 [8, S, S, C], always the same.
     """
     rng = np.random.default_rng(0)
-    patches = rng.integers(0, 256, (_IMAGES, _PATCHES, _PATCHES, 3))
+    patches = rng.integers(0, 256, (_IMAGES, _PATCHES, _PATCHES, channels))
     side = -(-size // _PATCHES)
     large = patches.repeat(side, axis=1).repeat(side, axis=2)
-    noise = rng.normal(0, 20, (_IMAGES, size, size, 3))
+    noise = rng.normal(0, 20, (_IMAGES, size, size, channels))
     mixed = large[:, :size, :size] + noise
     return np.clip(mixed, 0, 255).astype(np.uint8)
 
@@ -38,9 +40,9 @@ def outputs_of(model: keras.Model, pixels: np.ndarray, name: str) -> Outputs:
     """Computes a Keras model's outputs on the CPU, where float32 is exact.
 
     Args:
-        model: A model from images [B, S, S, 3] to one output or several by
+        model: A model from images [B, S, S, C] to one output or several by
             name.
-        pixels: uint8 [B, S, S, 3].
+        pixels: uint8 or float32 [B, S, S, C], as the model takes them.
         name: The name of the output of a model that has one only.
     """
     with tf.device("/CPU:0"):
@@ -55,14 +57,16 @@ def check(
     run_file: Callable[[np.ndarray], Outputs],
     name: str,
     most: float,
+    form: PixelFormat = RGB,
 ) -> float:
     """Refuses a file whose outputs differ from its model's.
 
     Args:
-        model: The model, from images [B, S, S, 3] of a fixed S.
-        run_file: Runs the file on uint8 [B, S, S, 3], with any B.
+        model: The model, from images [B, S, S, C] of a fixed S.
+        run_file: Runs the file on images [B, S, S, C], with any B.
         name: The name of the output of a model that has one only.
         most: The largest difference of a number that is allowed.
+        form: The channels of the images, and what their values mean.
 
     Returns:
         The largest difference of a number, relative to the largest number of
@@ -71,7 +75,7 @@ def check(
     Raises:
         InputError: If the difference is larger, or NaN.
     """
-    pixels = images(model.input_shape[1])
+    pixels = form.values(images(model.input_shape[1], form.channels))
     largest = 0.0
     for count in (len(pixels), 1):  # The batch's size is free.
         expected = outputs_of(model, pixels[:count], name)

@@ -104,8 +104,16 @@ def test_instance_learning_is_given_as_many_epochs(name):
 def test_small_configs_differ_in_their_data_alone():
     one, other = config("small_cifar10.flags"), config("small_cifar100.flags")
     assert one.differences(other) == ["dataset"]
-    quick = config("quick.flags")
-    assert set(one.differences(quick)) == {"initial_epochs", "rounds"}
+
+
+def test_quick_differs_from_the_ablations_in_what_was_chosen_for_it():
+    differences = config("small_cifar10.flags").differences(
+        config("quick.flags")
+    )
+    assert set(differences) == {
+        "image_size", "view_size", "temperature", "negatives",
+        "initial_epochs", "rounds",
+    }  # fmt: skip
 
 
 def test_a_flagfile_may_name_another(tmp_path):

@@ -77,12 +77,13 @@ class Command(NamedTuple):
         """Whether only its flags are read.
 
         Benchmarks and the tests' own programs take minutes, neither a GPU nor
-        several machines are here, and the tests of readers make their data.
+        several machines are here, and the tests of readers and of channels
+        make their data.
         """
         return (
             self.module not in _SHORT
             or bool(self.setting)
-            or self.page in ("gpus.md", "data.md")
+            or self.page in ("gpus.md", "data.md", "channels.md")
         )
 
 

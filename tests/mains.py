@@ -9,12 +9,19 @@ import contextlib
 import runpy
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import pytest
-from _pytest.capture import CaptureResult
 from absl import app, flags
 
 _PACKAGES = ("and_tf.", "export.", "benchmarks.", "tests.")
+
+
+class Printed(NamedTuple):
+    """What a main prints to standard output and standard error."""
+
+    out: str
+    err: str
 
 
 def run(module: str, arguments: Sequence[str]) -> None:
@@ -37,7 +44,7 @@ def run(module: str, arguments: Sequence[str]) -> None:
 
 def refusal(
     module: str, arguments: Sequence[str], capsys: pytest.CaptureFixture[str]
-) -> CaptureResult[str]:
+) -> Printed:
     """Runs a main to an end with exit code 1 and without a stack trace.
 
     Args:
@@ -46,12 +53,12 @@ def refusal(
         capsys: Captures what the main prints.
 
     Returns:
-        The text that it prints: `out` and `err`.
+        The text that it prints.
     """
     with pytest.raises(SystemExit) as end:
         run(module, arguments)
     assert end.value.code == 1
-    printed = capsys.readouterr()
+    printed = Printed(*capsys.readouterr())
     assert "Traceback" not in printed.err
     return printed
 

@@ -22,12 +22,12 @@ from tests.build_test import FILES, targets_of
 ROOT = pathlib.Path(__file__).parents[1]
 EXTRAS = (
     "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore", "data",
-    "beam", "track",
+    "beam", "track", "tiff",
 )  # fmt: skip
-# Used where they are installed: of the extras onnx, explore, data and track.
+# Used where they are installed: of the extras onnx, explore, data, tiff, track.
 OPTIONAL = {
     "pillow-heif", "umap-learn", "onnx", "onnxruntime", "tf2onnx",
-    "array-record", "datasets", "mlflow-skinny", "wandb",
+    "array-record", "datasets", "mlflow-skinny", "tifffile", "wandb",
 }  # fmt: skip
 
 # Calls installed commands, given as JSON, each in a fork of its own that

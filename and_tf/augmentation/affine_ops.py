@@ -25,14 +25,14 @@ def transform(
     border of two pixels.
 
     Args:
-        images: uint8 `[B, H, W, 3]`.
+        images: uint8 `[B, H, W, C]`.
         operation: int32 `[B]`, an index into `OPERATIONS`.
         amount: float32 `[B]`: a rotation in degrees, anticlockwise; a shear
             about the top left corner, in pixels per pixel; or a shift to the
             left or up, as a share of the side.
 
     Returns:
-        uint8 `[B, H, W, 3]`.
+        uint8 `[B, H, W, C]`.
     """
     shape = tf.shape(images)
     count, height, width, _ = tf.unstack(shape)
@@ -46,7 +46,8 @@ def transform(
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     first = height * width * tf.range(count)[:, tf.newaxis, tf.newaxis]
     black = count * height * width  # A pixel after the last.
-    pixels = tf.pad(tf.reshape(images, [-1, 3]), [[0, 1], [0, 0]])
+    pixels = tf.reshape(images, [-1, images.shape[-1]])
+    pixels = tf.pad(pixels, [[0, 1], [0, 0]])
     places = tf.where(inside, first + row * width + column, black)
     return tf.reshape(tf.gather(pixels, places), shape)
 

@@ -22,17 +22,23 @@ def blend(
 ) -> tf.Tensor:
     """Changes brightness, contrast or colour of each image.
 
-    The result equals that of Pillow's `ImageEnhance` to within one level.
+    The result equals that of Pillow's `ImageEnhance` to within one level, and
+    for grey images that of its grey ones.
 
     Args:
-        images: uint8 `[B, H, W, 3]`.
+        images: uint8 `[B, H, W, C]`. If C is not 3, the contrast of each
+            channel is about its own mean, and colour changes nothing.
         operation: int32 `[B]`, an index into `OPERATIONS`.
         factor: float32 `[B]`, the weight of the image; 1 changes nothing.
 
     Returns:
-        uint8 `[B, H, W, 3]`.
+        uint8 `[B, H, W, C]`.
     """
     shape = tf.shape(images)
+    if images.shape[-1] != 3:
+        pixels = tf.reshape(images, [shape[0], -1, images.shape[-1]])
+        pixels = tf.cast(pixels, tf.float32)
+        return tf.reshape(_blend_bands(pixels, operation, factor), shape)
     pixels = tf.cast(tf.reshape(images, [shape[0], -1, 3]), tf.float32)
     luma = tf.tile([_LUMA], [3, 1])  # Gives three channels of the same grey.
     # This is exact, because products stay below 2^24.
@@ -46,6 +52,17 @@ def blend(
     return tf.reshape(_mix(poorer, pixels, factor), shape)
 
 
+def _blend_bands(
+    pixels: tf.Tensor, operation: tf.Tensor, factor: tf.Tensor
+) -> tf.Tensor:
+    """Changes brightness or contrast of float32 `[B, P, C]`, to uint8."""
+    operation = operation[:, tf.newaxis, tf.newaxis]
+    means = tf.floor(tf.reduce_mean(pixels, axis=1, keepdims=True) + 0.5)
+    poorer = tf.where(operation == _CONTRAST, means, 0.0)
+    poorer = tf.where(operation == _COLOUR, pixels, poorer)
+    return _mix(poorer, pixels, factor)
+
+
 def sharpen(
     images: tf.Tensor, operation: tf.Tensor, factor: tf.Tensor
 ) -> tf.Tensor:
@@ -55,23 +72,24 @@ def sharpen(
     level.
 
     Args:
-        images: uint8 `[B, H, W, 3]`.
+        images: uint8 `[B, H, W, C]`.
         operation: Unused.
         factor: float32 `[B]`, the weight of the image; 1 changes nothing.
 
     Returns:
-        uint8 `[B, H, W, 3]`.
+        uint8 `[B, H, W, C]`.
     """
     del operation
     pixels = tf.cast(images, tf.float32)
     shape = tf.shape(images)
-    smooth = tf.reshape(_smooth(pixels), [shape[0], -1, 3])
-    pixels = tf.reshape(pixels, [shape[0], -1, 3])
+    flat = [shape[0], -1, images.shape[-1]]
+    smooth = tf.reshape(_smooth(pixels), flat)
+    pixels = tf.reshape(pixels, flat)
     return tf.reshape(_mix(smooth, pixels, factor), shape)
 
 
 def _mix(poorer: tf.Tensor, pixels: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """Blends two float32 `[B, P, 3]` to uint8; `factor` weighs `pixels`."""
+    """Blends two float32 `[B, P, C]` to uint8; `factor` weighs `pixels`."""
     factor = factor[:, tf.newaxis, tf.newaxis]
     mixed = poorer + factor * (pixels - poorer)
     mixed = tf.raw_ops.ClipByValue(

@@ -60,6 +60,38 @@ def jitter(
     return planes
 
 
+def jitter_bands(
+    planes: tf.Tensor, order: tf.Tensor, factors: tf.Tensor
+) -> tf.Tensor:
+    """Changes brightness and contrast of images of any channels.
+
+    All channels of an image have the same two factors, so that the ratios
+    between them, which tell plants from water, change as little as possible.
+    Contrast blends each channel with its own mean: those of bands differ, and
+    there is no grey that all of them share.
+
+    Args:
+        planes: float32 `[B, C, P]`, values 0..255.
+        order: int32 `[B]`, an index into `ORDERS`, of which the places of
+            brightness and contrast count.
+        factors: float32 `[B, 2]` of brightness and contrast.
+
+    Returns:
+        float32 `[B, C, P]`, values 0..255.
+    """
+    later = [o.index(_BRIGHTNESS) > o.index(_CONTRAST) for o in ORDERS]
+    swapped = tf.gather(later, order)  # [B]
+    for step in (False, True):
+        is_contrast = tf.equal(swapped, not step)
+        factor = tf.where(is_contrast, factors[:, 1], factors[:, 0])
+        factor = factor[:, tf.newaxis, tf.newaxis]
+        means = tf.reduce_mean(planes, axis=-1, keepdims=True)  # [B, C, 1]
+        share = tf.cast(is_contrast, tf.float32)[:, tf.newaxis, tf.newaxis]
+        planes = factor * planes + (1.0 - factor) * share * means
+        planes = _clip(planes, 255.0)
+    return planes
+
+
 def greyscale(planes: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
     """Replaces each pixel of the `chosen` images, bool `[B]`, by its grey."""
     chosen = tf.cast(chosen, tf.float32)

@@ -84,26 +84,27 @@ def resample(
     levels.
 
     Args:
-        images: float32 `[B, H, W, 3]`.
+        images: float32 `[B, H, W, C]`.
         boxes: int32 `[B, 4]`: top, left, height, width, in pixels.
         flip: bool `[B]`, True to mirror the image left to right.
         size: Side S of the result, in pixels.
 
     Returns:
-        float32 `[B, 3, S, S]`: colour planes.
+        float32 `[B, C, S, S]`: planes of channels.
     """
     _, height, width, _ = tf.unstack(tf.shape(images))
+    channels = images.shape[-1]
     boxes = tf.cast(boxes, tf.float32)
     centres = tf.range(size, dtype=tf.float32) + 0.5  # [S]
     mirrored = tf.where(flip[:, tf.newaxis], size - centres, centres)
     rows = _weights(boxes[:, 0], boxes[:, 2], centres, height)
     columns = _weights(boxes[:, 1], boxes[:, 3], mirrored, width)
-    cells = tf.matmul(rows, tf.reshape(images, [-1, height, width * 3]))
-    cells = tf.reshape(cells, [-1, size, width, 3])
-    planes = tf.transpose(cells, [0, 3, 1, 2])  # [B, 3, S, W]
-    planes = tf.reshape(planes, [-1, 3 * size, width])
-    planes = tf.matmul(planes, columns, transpose_b=True)  # [B, 3S, S]
-    return tf.reshape(planes, [-1, 3, size, size])
+    cells = tf.matmul(rows, tf.reshape(images, [-1, height, width * channels]))
+    cells = tf.reshape(cells, [-1, size, width, channels])
+    planes = tf.transpose(cells, [0, 3, 1, 2])  # [B, C, S, W]
+    planes = tf.reshape(planes, [-1, channels * size, width])
+    planes = tf.matmul(planes, columns, transpose_b=True)  # [B, CS, S]
+    return tf.reshape(planes, [-1, channels, size, size])
 
 
 def resample_one(
@@ -116,13 +117,13 @@ def resample_one(
     of different boxes, and does not run under XLA.
 
     Args:
-        image: `[H, W, 3]`, any dtype.
+        image: `[H, W, C]`, any dtype.
         box: int32 `[4]`: top, left, height, width, in pixels.
         flip: bool `[]`, True to mirror the image left to right.
         size: Side S of the result, in pixels.
 
     Returns:
-        float32 `[3, S, S]`: colour planes.
+        float32 `[C, S, S]`: planes of channels.
     """
     top, left, height, width = tf.unstack(box)
     image = image[top : top + height, left : left + width]
@@ -164,29 +165,30 @@ def cut_out(
     images: tf.Tensor,
     centre: tf.Tensor,
     side: tf.Tensor,
-    colour: tuple[float, float, float],
+    colour: tuple[float, ...],
 ) -> tf.Tensor:
     """Fills a square of each image with a colour, clipped to the image.
 
     Args:
-        images: float32 `[B, H, W, 3]`.
+        images: float32 `[B, H, W, C]`.
         centre: int32 `[B, 2]`, row and column of the square's middle pixel;
             if the side is even, of the pixel after its middle.
         side: int32 `[B]`, the side of the square in pixels; 0 erases nothing.
-        colour: The three values of the square's pixels.
+        colour: The C values of the square's pixels.
 
     Returns:
-        float32 `[B, H, W, 3]`.
+        float32 `[B, H, W, C]`.
     """
     shape = tf.shape(images)
     first = centre - side[:, tf.newaxis] // 2  # [B, 2]
     rows = _between(shape[1], first[:, 0], side)[:, :, tf.newaxis]
     columns = _between(shape[2], first[:, 1], side)
-    columns = tf.repeat(columns, 3, axis=1)[:, tf.newaxis]  # [B, 1, 3W]
+    columns = tf.repeat(columns, len(colour), axis=1)
+    columns = columns[:, tf.newaxis]  # [B, 1, CW]
     square = rows * columns
     colours = rows * (columns * tf.tile(colour, shape[2:3]))
     # tf.where would be several times slower, because the shapes differ.
-    images = tf.reshape(images, [shape[0], shape[1], -1])  # [B, H, 3W]
+    images = tf.reshape(images, [shape[0], shape[1], -1])  # [B, H, CW]
     return tf.reshape(images * (1.0 - square) + colours, shape)
 
 

@@ -110,9 +110,9 @@ def columns(draws: tf.Tensor, sizes: dict[str, int]) -> dict[str, tf.Tensor]:
 class KeyedView(keras.layers.Layer):
     """A layer that makes views from images and given random numbers.
 
-    It is called with `{"images": [B, H, W, 3], "draws": [B, D]}`: pixel
+    It is called with `{"images": [B, H, W, C], "draws": [B, D]}`: pixel
     values 0..255 of any dtype, and uniforms from the recipe's `draw`. It
-    returns views, float32 `[B, S, S, 3]` with values 0..255. It always
+    returns views, float32 `[B, S, S, C]` with values 0..255. It always
     computes in float32, because bfloat16 has too few digits for 256 levels.
 
     Args:
@@ -142,7 +142,7 @@ class KeyedView(keras.layers.Layer):
         return self.augment_images(images, inputs["draws"])
 
     def augment_images(self, images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Makes views `[B, S, S, 3]` of float32 images `[B, H, W, 3]`."""
+        """Makes views `[B, S, S, C]` of float32 images `[B, H, W, C]`."""
         raise NotImplementedError
 
     def augment_one(self, image: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
@@ -152,10 +152,10 @@ class KeyedView(keras.layers.Layer):
         this is several times faster; see `crop.resample_one`.
 
         Args:
-            image: `[H, W, 3]`, any dtype, values 0..255.
+            image: `[H, W, C]`, any dtype, values 0..255.
             draws: float32 `[D]`, this image's uniforms.
 
         Returns:
-            float32 `[S, S, 3]`, values 0..255.
+            float32 `[S, S, C]`, values 0..255.
         """
         raise NotImplementedError

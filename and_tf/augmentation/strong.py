@@ -71,7 +71,7 @@ class StrongConfig(Recipe):
     posterise: tuple[int, int] = (4, 7)
     enhance: tuple[float, float] = (0.05, 0.95)
     cutout: tuple[float, float] = (0.0, 0.5)
-    cutout_colour: tuple[float, float, float] = (127.5, 127.5, 127.5)
+    cutout_colour: tuple[float, ...] = (127.5, 127.5, 127.5)
 
     @property
     def draws(self) -> int:
@@ -145,7 +145,7 @@ class StrongView(KeyedView):
     def _distort(
         self, planes: tf.Tensor, draws: dict[str, tf.Tensor]
     ) -> tf.Tensor:
-        """Turns colour planes `[B, 3, S, S]` into views `[B, S, S, 3]`."""
+        """Turns colour planes `[B, C, S, S]` into views `[B, S, S, C]`."""
         config = self.config
         images = tf.transpose(planes, [0, 2, 3, 1])
         images = tf.cast(tf.round(images), tf.uint8)
@@ -204,12 +204,13 @@ def apply(
     """Applies one operation to each image.
 
     Args:
-        images: uint8 `[B, H, W, 3]`.
+        images: uint8 `[B, H, W, C]`. Of four channels, the last, an opacity
+            or another band, moves with the others and keeps its levels.
         operation: int32 `[B]`, an index into `OPERATIONS`.
         amount: float32 `[B]`, in the operation's own unit.
 
     Returns:
-        uint8 `[B, H, W, 3]`.
+        uint8 `[B, H, W, C]`.
     """
     family, within = [0], [0]
     for number, (names, _) in enumerate(_FAMILIES, start=1):
@@ -222,6 +223,12 @@ def apply(
     within = tf.gather(within, operation)
     parts = [tf.gather(images, rows[0])]
     for (_, change), own in zip(_FAMILIES, rows[1:], strict=True):
-        arguments = (tf.gather(x, own) for x in (images, within, amount))
-        parts.append(change(*arguments))
+        these, *arguments = (
+            tf.gather(x, own) for x in (images, within, amount)
+        )
+        if images.shape[-1] == 4 and change is not affine_ops.transform:
+            changed = change(these[..., :3], *arguments)
+            parts.append(tf.concat([changed, these[..., 3:]], axis=-1))
+        else:
+            parts.append(change(these, *arguments))
     return tf.ensure_shape(tf.dynamic_stitch(rows, parts), images.shape)

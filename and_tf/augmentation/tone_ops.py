@@ -23,18 +23,18 @@ def change(
     differ by one level from rounding.
 
     Args:
-        images: uint8 `[B, H, W, 3]`.
+        images: uint8 `[B, H, W, C]`.
         operation: int32 `[B]`, an index into `OPERATIONS`.
         amount: float32 `[B]`: for solarise the level from which levels are
             inverted, for posterise the number of bits to keep, whose fraction
             is cut off. Autocontrast ignores it.
 
     Returns:
-        uint8 `[B, H, W, 3]`.
+        uint8 `[B, H, W, C]`.
     """
     shape = tf.shape(images)
     lowest, spread = _extent(images, operation == _AUTOCONTRAST)
-    lowest, spread = (  # [B, 1, 3W], as a row of pixels
+    lowest, spread = (  # [B, 1, CW], as a row of pixels
         tf.tile(x, [1, 1, shape[2]]) for x in (lowest, spread)
     )
     threshold = tf.where(operation == _SOLARISE, amount, 256.0)
@@ -42,7 +42,7 @@ def change(
     threshold, size = (
         x[:, tf.newaxis, tf.newaxis] for x in (threshold, 2.0 ** (8.0 - bits))
     )
-    levels = tf.reshape(images, [shape[0], shape[1], -1])  # [B, H, 3W]
+    levels = tf.reshape(images, [shape[0], shape[1], -1])  # [B, H, CW]
     levels = tf.cast(levels, tf.float32) - lowest
     levels = tf.floor(255.0 * levels / spread)
     levels = tf.floor(levels / size) * size
@@ -59,17 +59,19 @@ def equalise(images: tf.Tensor, *unused: tf.Tensor) -> tf.Tensor:
     channel stays as it is.
 
     Args:
-        images: uint8 `[B, H, W, 3]`.
+        images: uint8 `[B, H, W, C]`.
         *unused: The operation and the amount, which are ignored.
 
     Returns:
-        uint8 `[B, H, W, 3]`.
+        uint8 `[B, H, W, C]`.
     """
     del unused
-    # Level l of channel c of image b is entry 256·(3b + c) + l.
-    channels = tf.reshape(tf.range(3 * tf.shape(images)[0]), [-1, 1, 1, 3])
+    # Level l of channel c of image b is entry 256·(C·b + c) + l.
+    count = images.shape[-1]
+    channels = tf.range(count * tf.shape(images)[0])
+    channels = tf.reshape(channels, [-1, 1, 1, count])
     entries = 256 * channels + tf.cast(images, tf.int32)
-    counts = _histograms(entries)  # [3B, 256]
+    counts = _histograms(entries)  # [CB, 256]
     below = tf.cumsum(counts, axis=-1, exclusive=True)
     largest = tf.where(counts > 0.0, below, 0.0)
     step = tf.reduce_max(largest, axis=-1, keepdims=True)
@@ -90,7 +92,7 @@ def _extent(
     channel has only one level.
 
     Returns:
-        float32 `[B, 1, 3]` each.
+        float32 `[B, 1, C]` each.
     """
     lowest, largest = (
         tf.cast(reduce(images, axis=(1, 2)), tf.float32)
@@ -103,14 +105,14 @@ def _extent(
 
 
 def _histograms(entries: tf.Tensor) -> tf.Tensor:
-    """Counts how often each entry of `[B, H, W, 3]` occurs.
+    """Counts how often each entry of `[B, H, W, C]` occurs.
 
     Returns:
-        float32 `[3B, 256]`.
+        float32 `[CB, 256]`.
     """
     flat = tf.reshape(entries, [-1])
     # bincount has no deterministic kernel for a GPU.
     counts = tf.math.unsorted_segment_sum(
-        tf.ones_like(flat), flat, 3 * 256 * tf.shape(entries)[0]
+        tf.ones_like(flat), flat, entries.shape[-1] * 256 * tf.shape(entries)[0]
     )
     return tf.cast(tf.reshape(counts, [-1, 256]), tf.float32)

@@ -30,6 +30,10 @@ DRAWS = sum(_COLUMNS.values())
 class ViewConfig(Recipe):
     """The recipe of a view; the defaults are the paper's.
 
+    Images of three channels are RGB. Of four, the first three are changed as
+    RGB, and the last, an opacity or another band, stays. Of any others, only
+    brightness and contrast change, by the same factors in all channels.
+
     Attributes:
         image_size: Side of a view, in pixels.
         crop_area: Range of a crop's share of the image's area, 0 to 1.
@@ -96,8 +100,9 @@ class RandomView(KeyedView):
         return self._recolour(planes[tf.newaxis], draws)[0]
 
     def _recolour(self, planes: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Turns colour planes `[B, 3, S, S]` into views `[B, S, S, 3]`."""
+        """Turns planes `[B, C, S, S]` into views `[B, S, S, C]`."""
         config, draws = self.config, columns(draws, _COLUMNS)
+        channels = planes.shape[1]
         order = tf.cast(draws["order"][:, 0] * len(colour.ORDERS), tf.int32)
         spread = (config.brightness, config.contrast, config.saturation)
         low = [max(0.0, 1.0 - value) for value in spread]
@@ -107,11 +112,18 @@ class RandomView(KeyedView):
         chosen = draws["greyscale"][:, 0] < config.greyscale
 
         size = config.image_size
-        planes = tf.reshape(planes, [-1, 3, size * size])
-        planes = colour.jitter(planes, order, factors, hue)
-        planes = colour.greyscale(planes, chosen)
+        planes = tf.reshape(planes, [-1, channels, size * size])
+        if channels in (3, 4):
+            last = planes[:, 3:] if channels == 4 else None
+            planes = planes if last is None else planes[:, :3]
+            planes = colour.jitter(planes, order, factors, hue)
+            planes = colour.greyscale(planes, chosen)
+            if last is not None:
+                planes = tf.concat([planes, last], axis=1)
+        else:
+            planes = colour.jitter_bands(planes, order, factors[:, :2])
         images = tf.transpose(planes, [0, 2, 1])
-        return tf.reshape(images, [-1, size, size, 3])
+        return tf.reshape(images, [-1, size, size, channels])
 
     def _boxes(
         self, image_size: tf.Tensor, draws: tf.Tensor

@@ -11,21 +11,25 @@ Examples:
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 
+from and_tf.data import pixel_format
 from and_tf.data.in_memory import hold
 from and_tf.data.labels import renumbered
 from and_tf.data.named import read_tfds_split
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.readers.reader import Reader
 from and_tf.data.request import Request
-from and_tf.data.split import ImageData, Split, subset
+from and_tf.data.split import ImageData, Split, Stream, subset
 from and_tf.data.verifying import verified
 from and_tf.utils.dataset_names import kind_of
 from and_tf.utils.errors import InputError
 
 __all__ = [
     "ImageData",
+    "PixelFormat",
     "Reader",
     "Request",
     "Split",
@@ -55,6 +59,9 @@ def load(
     max_test_examples: int = 0,
     seed: int = 0,
     memory_limit: int = MEMORY_LIMIT,
+    channels: int = 3,
+    pixel_range: str = "",
+    form: PixelFormat | None = None,
 ) -> ImageData:
     """Loads a data set; a split that fits is decoded once and held in memory.
 
@@ -85,6 +92,11 @@ def load(
         memory_limit: The largest size of a split in memory, in bytes. A larger
             split is streamed; each image is decoded once in advance to find
             those that cannot be read.
+        channels: C: 3 for RGB, 1 for grey, 4 for RGB and opacity, others for
+            bands of TIFFs or arrays.
+        pixel_range: What becomes 0 and 255, see `pixel_format.resolve`.
+        form: The channels with a range that is known already, in the place of
+            `channels` and `pixel_range`.
 
     Returns:
         The training split and, if there is one, the test split.
@@ -93,7 +105,7 @@ def load(
         InputError: If there is no such data set, split or label, or the data
             cannot be found or read.
     """
-    data = find(
+    data = _found(
         Request(
             dataset=name,
             data_dir=data_dir,
@@ -102,7 +114,9 @@ def load(
             split_key=split_key,
             train_split=train_split,
             test_split=test_split,
-        )
+            form=form or pixel_format.provisional(channels, pixel_range),
+        ),
+        None if form else pixel_range,
     )
     train = subset(data.train, max_train_examples, seed)
     size = resolve_image_size(image_size, train)
@@ -111,7 +125,7 @@ def load(
     # The test split is decoded later, as the first steps of a training do not
     # need it and would be delayed.
     test = test and _held(test, size, size, memory_limit, later=True)
-    return ImageData(data.name, train, test, data.remarks)
+    return ImageData(data.name, train, test, data.remarks, data.form)
 
 
 def resolve_image_size(image_size: int, train: Split) -> int:
@@ -126,6 +140,32 @@ def resolve_image_size(image_size: int, train: Split) -> int:
         return image_size
     own = min(train.image_shape or (_USUAL_SIZE,))
     return own if own <= _LARGEST_OWN_SIZE else _USUAL_SIZE
+
+
+def _found(request: Request, pixel_range: str | None) -> ImageData:
+    """Finds a data set, and the range of its values.
+
+    Args:
+        request: What the user asks for.
+        pixel_range: The range as the user states it; None if that of the
+            request is the one.
+
+    Raises:
+        InputError: If there is no such data set, or no such range.
+    """
+    data = find(request)
+    if pixel_range is None:
+        return data
+    stream = data.train.stream
+    form = pixel_format.resolve(
+        request.form.channels,
+        pixel_range,
+        data.train.size,
+        stream.values if isinstance(stream, Stream) else None,
+    )
+    if form == request.form:
+        return data
+    return find(dataclasses.replace(request, form=form))
 
 
 def find(request: Request) -> ImageData:
@@ -171,7 +211,7 @@ def _held(
     else:
         resized = min(side, *(shape or (side,)))
         kept = resized, resized
-    if 3 * split.size * math.prod(kept) > memory_limit:
+    if split.channels * split.size * math.prod(kept) > memory_limit:
         good = verified(split)
     else:
         good = hold(split, resized, later)

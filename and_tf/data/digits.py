@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import numpy as np
 
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.request import Request
 from and_tf.data.split import ImageData, in_memory
+from and_tf.utils.errors import InputError
 
 _TEST_SIZE = 360
 _SPLIT_SEED = 0  # It defines the data set, so no flag changes it.
 
 
 def load(request: Request) -> ImageData:
-    """Returns what `read` does: a user can ask for nothing else."""
-    del request
-    return read()
+    """Returns what `read` does.
+
+    Raises:
+        InputError: If --channels is neither 3 nor 1.
+    """
+    channels = request.form.channels
+    if channels not in (1, 3):
+        raise InputError(
+            "Expected --channels=3 or 1 with --dataset=digits, whose images "
+            f"are grey. Received: {channels}."
+        )
+    return read(channels)
 
 
-def read() -> ImageData:
+def read(channels: int = 3) -> ImageData:
     """Returns 1,437 training and 360 test images, stratified by class.
 
+    Args:
+        channels: C.
+
     Returns:
-        Splits in memory. Grey values 0..16 become uint8 values 0..255 in three
+        Splits in memory. Grey values 0..16 become uint8 values 0..255 in C
         equal channels.
     """
     from sklearn.datasets import load_digits
@@ -29,7 +43,7 @@ def read() -> ImageData:
 
     grey, labels = load_digits(return_X_y=True)
     grey = np.rint(grey.reshape(-1, 8, 8, 1) * 255 / 16).astype(np.uint8)
-    images = np.repeat(grey, 3, axis=-1)  # [N, 8, 8, 3]
+    images = np.repeat(grey, channels, axis=-1)  # [N, 8, 8, C]
     parts = train_test_split(
         np.arange(len(labels)), test_size=_TEST_SIZE, stratify=labels,
         random_state=_SPLIT_SEED,
@@ -42,4 +56,4 @@ def read() -> ImageData:
         )
         for name, numbers in zip(("train", "test"), map(np.sort, parts))
     )  # fmt: skip
-    return ImageData("digits", train, test)
+    return ImageData("digits", train, test, form=PixelFormat(channels))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -17,6 +18,7 @@ from and_tf.data import (
     walking,
 )
 from and_tf.data.image_depth import NARROW
+from and_tf.data.pixel_format import RGB, PixelFormat
 from and_tf.data.request import Request
 from and_tf.data.split import ImageData, Seed, Split, Stream, shuffled_numbers
 from and_tf.data.walking import Parts, Skipped, composed, summaries, utf8
@@ -27,11 +29,16 @@ _DEEP_SAMPLE = 16  # The number of 16-bit images whose values are examined.
 
 def load(request: Request) -> ImageData:
     """Makes the splits that a user asks for, see `read`."""
-    return read(request.data_dir, request.train_split, request.test_split)
+    return read(
+        request.data_dir, request.train_split, request.test_split, request.form
+    )
 
 
 def read(
-    data_dir: str | None, train_split: str = "", test_split: str = ""
+    data_dir: str | None,
+    train_split: str = "",
+    test_split: str = "",
+    form: PixelFormat = RGB,
 ) -> ImageData:
     """Makes streamed splits of a folder's images.
 
@@ -44,6 +51,7 @@ def read(
             folder, where they have no label.
         train_split: The training folder, relative to `data_dir`; "" finds it.
         test_split: The test folder, relative to `data_dir`; "" finds it.
+        form: The channels that are read, and what their values mean.
 
     Raises:
         InputError: If the folder is missing or holds no readable image.
@@ -56,7 +64,7 @@ def read(
         )
     layout = split_folders.find(data_dir, train_split, test_split)
     roots = [root for root in (layout.train, layout.test) if root]
-    checked = [_Checked(data_dir, root) for root in roots]
+    checked = [_Checked(data_dir, root, form) for root in roots]
     classes = classes_of(parts for c in checked for parts in c.paths)
     splits = [one.split(classes) for one in checked]
     remarks = (
@@ -65,10 +73,10 @@ def read(
         *_narrow([file for c in checked for file in c.deep_files()]),
     )
     test = splits[1] if splits[1:] else None
-    return ImageData("folder", splits[0], test, remarks)
+    return ImageData("folder", splits[0], test, remarks, form)
 
 
-def read_all(root: str) -> Split:
+def read_all(root: str, form: PixelFormat = RGB) -> Split:
     """Makes one streamed split of every image below a folder, unchecked.
 
     Unlike in `read`, no sub-folder stands for a split, and a file that cannot
@@ -76,6 +84,7 @@ def read_all(root: str) -> Split:
 
     Args:
         root: The folder; sub-folders directly below it are classes.
+        form: The channels that are read, and what their values mean.
 
     Raises:
         InputError: If the folder is missing or holds no image file.
@@ -87,7 +96,9 @@ def read_all(root: str) -> Split:
     labels = labels_of(paths, classes)
     names = [os.path.join(*parts) for parts in paths]
     shown = tuple(map(utf8, classes))
-    return read_files(root, names, labels, shown, root=root, skipped=skipped)
+    return read_files(
+        root, names, labels, shown, root=root, skipped=skipped, form=form
+    )
 
 
 def read_files(
@@ -98,6 +109,7 @@ def read_files(
     *,
     root: str = "",
     skipped: tuple[Skipped, ...] = (),
+    form: PixelFormat = RGB,
 ) -> Split:
     """Makes a streamed split of image files, unchecked.
 
@@ -110,6 +122,7 @@ def read_files(
         root: The folder that the paths are relative to; "" is the working
             directory.
         skipped: The files and folders that were found and left out.
+        form: The channels that are read, and what their values mean.
 
     Raises:
         InputError: If there are no files.
@@ -121,11 +134,12 @@ def read_files(
         name=name,
         size=len(file_names),
         image_shape=None,
-        stream=_stream([os.path.join(root, file) for file in file_names]),
+        stream=_stream([os.path.join(root, file) for file in file_names], form),
         labels=labels if labelled else None,
         class_names=class_names if labelled else None,
         file_names=tuple(file_names),
         skipped=skipped,
+        channels=form.channels,
     )
 
 
@@ -135,6 +149,7 @@ class _Checked:
     Args:
         data_dir: The data directory.
         root: The split's folder, relative to `data_dir`.
+        form: The channels that are read, and what their values mean.
 
     Attributes:
         paths: The parts of each image's path below `root`.
@@ -143,13 +158,15 @@ class _Checked:
         InputError: If there is no such image.
     """
 
-    def __init__(self, data_dir: str, root: str) -> None:
-        self._data_dir, self._root = data_dir, root
+    def __init__(self, data_dir: str, root: str, form: PixelFormat) -> None:
+        self._data_dir, self._root, self._form = data_dir, root, form
         found = walking.walk(os.path.join(data_dir, root))
         with concurrent.futures.ThreadPoolExecutor() as pool:
             headers = list(
                 pool.map(
-                    lambda parts: image_file.read_header(self._file(parts)),
+                    lambda parts: image_file.read_header(
+                        self._file(parts), form
+                    ),
                     found.images,
                 )
             )
@@ -185,11 +202,14 @@ class _Checked:
             name=f"folder/{'train' if self._root == '.' else self._root}",
             size=len(self.paths),
             image_shape=shapes.pop() if len(shapes) == 1 else None,
-            stream=_stream([self._file(parts) for parts in self.paths]),
+            stream=_stream(
+                [self._file(parts) for parts in self.paths], self._form
+            ),
             labels=labels if labelled else None,
             class_names=tuple(map(utf8, classes)) if labelled else None,
             file_names=tuple(map(self._name, self.paths)),
             skipped=self._skipped,
+            channels=self._form.channels,
         )
 
     def deep_files(self) -> list[str]:
@@ -267,7 +287,7 @@ def _narrow(deep_files: Sequence[str]) -> Iterator[str]:
         )
 
 
-def _stream(files: list[str]) -> Stream:
+def _stream(files: list[str], form: PixelFormat) -> Stream:
     """Makes a stream of image files; only their numbers are shuffled."""
     table = np.array([os.fsencode(file) for file in files])
 
@@ -277,16 +297,21 @@ def _stream(files: list[str]) -> Stream:
         )
 
     def decode(path: tf.Tensor) -> tf.Tensor:
-        image = tf.numpy_function(_pixels, [path], tf.uint8)
-        return tf.ensure_shape(image, (None, None, 3))
+        image = tf.numpy_function(
+            functools.partial(_pixels, form), [path], tf.uint8
+        )
+        return tf.ensure_shape(image, (None, None, form.channels))
 
     def identity() -> str | None:
-        return decode_cache.identity(table.tolist())
+        return decode_cache.identity(table.tolist(), *form.cache_key)
 
-    return Stream(encoded, decode, identity=identity)
+    def values(number: int) -> np.ndarray | None:
+        return image_file.values_or_none(files[number], form.channels)
+
+    return Stream(encoded, decode, identity=identity, values=values)
 
 
-def _pixels(path: bytes) -> np.ndarray:
+def _pixels(form: PixelFormat, path: bytes) -> np.ndarray:
     """Decodes an image file; returns an image of no pixels if it fails."""
-    image = image_file.read_or_none(path)
-    return np.zeros((0, 0, 3), np.uint8) if image is None else image
+    image = image_file.read_or_none(path, form)
+    return form.no_image if image is None else image

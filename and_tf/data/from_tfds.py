@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from and_tf.data import decode_cache, parallelism
 from and_tf.data.attempt import map_batches
+from and_tf.data.pixel_format import RGB
 from and_tf.data.split import Split, Stream
 from and_tf.data.tfds_records import Records
 from and_tf.data.walking import utf8
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
 
+_NUMBERS = {1: "one", 3: "three"}
+
+
 def read(
-    builder: tfds.core.DatasetBuilder, split: str, label_key: str = ""
+    builder: tfds.core.DatasetBuilder,
+    split: str,
+    label_key: str = "",
+    wanted: int = 3,
 ) -> Split:
     """Makes a streamed split of a prepared data set.
 
@@ -30,13 +37,15 @@ def read(
         split: The split in the notation of TFDS, such as "train",
             "train+unlabelled" or "test[:10%]".
         label_key: The name of the feature that holds the labels; "" finds it.
+        wanted: The number of channels, C. Grey becomes RGB and RGB grey;
+            others have to be the data set's own.
 
     Raises:
-        InputError: If the data set has no such split, no image or no such
+        InputError: If the data set has no such split, no such image or no such
             label, or if files are missing or are not TFRecords.
     """
     features = builder.info.features
-    image_key = _image_key(builder)
+    image_key = _image_key(builder, wanted)
     label_key = _label_key(builder, label_key)
     height, width, channels = features[image_key].shape
     records = _records(builder, split)
@@ -50,12 +59,18 @@ def read(
     def decode(encoded: tf.Tensor) -> tf.Tensor:
         image = features[image_key].decode_example(encoded)
         image = tf.ensure_shape(image, (height, width, channels))
-        return tf.image.grayscale_to_rgb(image) if channels == 1 else image
+        if channels == wanted:
+            return image
+        if channels == 1:
+            return tf.image.grayscale_to_rgb(image)
+        return tf.image.rgb_to_grayscale(image)
+
+    more = () if wanted == RGB.channels else (wanted,)
 
     def identity() -> str | None:
         parts = records.skip.tolist(), records.take.tolist()
         return decode_cache.identity(
-            records.files.tolist(), image_key, label_key, *parts
+            records.files.tolist(), image_key, label_key, *parts, *more
         )
 
     def refusal(error: Exception) -> InputError:
@@ -80,6 +95,7 @@ def read(
         if label_key
         else None,
         class_names=tuple(names) if names else None,
+        channels=wanted,
     )
 
 
@@ -170,8 +186,12 @@ def _labels(records: Records, key: str, name: str) -> np.ndarray:
     return labels
 
 
-def _image_key(builder: tfds.core.DatasetBuilder) -> str:
+def _image_key(builder: tfds.core.DatasetBuilder, wanted: int) -> str:
     """Returns the name of the feature that holds the image.
+
+    Args:
+        builder: The builder of a prepared data set.
+        wanted: The number of channels.
 
     Raises:
         InputError: If no feature, or more than one, can be the image.
@@ -179,18 +199,21 @@ def _image_key(builder: tfds.core.DatasetBuilder) -> str:
     import tensorflow_datasets as tfds
 
     features = builder.info.features
+    channels = (1, 3) if wanted in (1, 3) else (wanted,)
     keys = []
     if isinstance(features, tfds.features.FeaturesDict):
         for key, feature in features.items():
             if isinstance(feature, tfds.features.Image):
-                if feature.np_dtype == np.uint8 and feature.shape[-1] in (1, 3):
+                fits = feature.shape[-1] in channels
+                if feature.np_dtype == np.uint8 and fits:
                     keys.append(key)
     if "image" in keys:
         return "image"
     if len(keys) != 1:
         raise InputError(
-            "Expected a data set with one image feature of 8 bits and one or "
-            f"three channels. Received: {builder.name} with "
+            "Expected a data set with one image feature of 8 bits and "
+            f"{' or '.join(_NUMBERS.get(c, str(c)) for c in channels)} "
+            f"channels. Received: {builder.name} with "
             f"{', '.join(keys) or 'none'}. Use another --dataset."
         )
     return keys[0]

@@ -46,7 +46,7 @@ def hold(split: Split, side: int | None, later: bool = False) -> Split:
     """
     square = (side, side) if side else split.image_shape
     assert square is not None  # As a split of mixed sizes has a side.
-    shape = (*square, 3)
+    shape = (*square, split.channels)
     labels = lambda: split.labels  # noqa: E731
     fields: dict[str, Any] = dict(
         class_names=split.class_names,
@@ -105,9 +105,9 @@ def readable_batches(
 
     Args:
         split: A split whose stream is a `Stream`.
-        shape: (H, W, 3), the shape of all images returned.
+        shape: (H, W, C), the shape of all images returned.
         side: Side of the squares, in pixels: the centre square of each image
-            is resized to it, and `shape` is (side, side, 3). None returns the
+            is resized to it, and `shape` is (side, side, C). None returns the
             images as they are.
         batch_size: The number b of images in a batch; the last batch may be
             smaller.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.request import Request
 from and_tf.data.split import ImageData, Split
 from and_tf.utils.errors import InputError
@@ -35,11 +36,13 @@ def load(request: Request) -> ImageData:
         found = [s for s in ("test", "validation") if s in builder.info.splits]
         test_split = usual_test or (found[0] if found else "")
     train_split = request.train_split or usual_train
-    train = from_tfds.read(builder, train_split, request.label_key)
+    more = request.label_key, request.form.channels
+    train = from_tfds.read(builder, train_split, *more)
     test = None
     if test_split:
-        test = from_tfds.read(builder, test_split, request.label_key)
-    return ImageData(request.dataset, train, test)
+        test = from_tfds.read(builder, test_split, *more)
+    form = PixelFormat(request.form.channels)
+    return ImageData(request.dataset, train, test, form=form)
 
 
 def read_tfds_split(
@@ -49,6 +52,7 @@ def read_tfds_split(
     label_key: str = "",
     *,
     prepared: bool = False,
+    channels: int = 3,
 ) -> Split:
     """Makes a streamed split of a data set of TFDS; nothing is decoded yet.
 
@@ -61,6 +65,7 @@ def read_tfds_split(
         label_key: The name of the feature that holds the labels; "" finds it.
         prepared: True requires that the data set is prepared already. False
             prepares it if it is not.
+        channels: The number of channels, C.
 
     Raises:
         InputError: If there is no such data set, split or label, or the data
@@ -69,7 +74,7 @@ def read_tfds_split(
     from and_tf.data import from_tfds
 
     builder = _open_tfds(name, data_dir, prepared)
-    return from_tfds.read(builder, split, label_key)
+    return from_tfds.read(builder, split, label_key, channels)
 
 
 def _open_tfds(

@@ -57,14 +57,14 @@ def train_batches(
         first_epoch: The epoch to start with, counted from 0.
         first_step: The number of batches of that epoch to skip.
         on_device: True leaves the augmentation to the model. Then `images` is
-            the input of the recipe's layer, `{"images": uint8 [b, H, W, 3],
+            the input of the recipe's layer, `{"images": uint8 [b, H, W, C],
             "draws": float32 [b, D]}`. If the images of the split differ in
             size, they are cropped to their centre squares first.
         share: (i, n) computes only part i of n of each batch. The first parts
             may be longer by one image.
 
     Returns:
-        Batches of (images float32 `[b, S, S, 3]` with values 0..255, sample
+        Batches of (images float32 `[b, S, S, C]` with values 0..255, sample
         numbers int64 `[b]`).
 
     Raises:
@@ -163,7 +163,7 @@ def clean_batches(
         stop: The sample number after that of the last image; None is N.
 
     Returns:
-        Batches of (images uint8 `[b, S, S, 3]`, sample numbers int64 `[b]`).
+        Batches of (images uint8 `[b, S, S, C]`, sample numbers int64 `[b]`).
 
     Raises:
         InputError: If `batch_size` is below 1.
@@ -213,7 +213,7 @@ def _gathered(
         augment = augment.get_concrete_function(
             {
                 "images": tf.TensorSpec(
-                    (None, *split.image_shape, 3), tf.uint8
+                    (None, *split.image_shape, split.channels), tf.uint8
                 ),
                 "draws": tf.TensorSpec((None, view.draws), tf.float32),
             }

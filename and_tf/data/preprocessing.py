@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data.split import Split, take
+from and_tf.utils.pictures import picture
 
 
 def centre_square(images: tf.Tensor, size: int) -> tf.Tensor:
@@ -76,26 +77,36 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 KNOWN = {"cifar10": CIFAR, "cifar100": CIFAR, "svhn_cropped": SVHN}
 
 
-def normalisation(
-    dataset: str,
-) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Returns the mean and standard deviation to normalise colours with.
+# ImageNet's in grey; and what suits levels between two percentiles.
+GREY = (0.449, 0.226)
+BANDS = (0.5, 0.25)
 
-    They are the values of the paper's recipe for the data sets in `KNOWN`, and
-    those of ImageNet for all others.
+
+def normalisation(
+    dataset: str, channels: int = 3
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns the mean and standard deviation to normalise pixels with.
+
+    For RGB they are the values of the paper's recipe for the data sets in
+    `KNOWN`, and those of ImageNet for all others. The batch norm behind the
+    first convolution makes up for what a channel differs.
 
     Args:
         dataset: The name of a data set.
+        channels: The number of channels, C.
 
     Returns:
-        The mean and the standard deviation of the red, green and blue
-        channel, for pixel values of 0..1.
+        The mean and the standard deviation of each channel, for pixel values
+        of 0..1.
     """
-    return KNOWN.get(dataset, IMAGENET)
+    if channels == 3:
+        return KNOWN.get(dataset, IMAGENET)
+    mean, deviation = GREY if channels == 1 else BANDS
+    return (mean,) * channels, (deviation,) * channels
 
 
 def pictures(split: Split, numbers: np.ndarray, side: int = 64) -> np.ndarray:
-    """Returns the images of some samples, uint8 [m, H, W, 3].
+    """Returns pictures of some samples, uint8 [m, H, W, 3], see `picture`.
 
     From a streamed split, their clean views are returned. They are read in
     one pass over the disk, which decodes no other images.
@@ -106,10 +117,10 @@ def pictures(split: Split, numbers: np.ndarray, side: int = 64) -> np.ndarray:
         side: The side of the images from a streamed split, in pixels.
     """
     if split.held:
-        return split.images[numbers]
+        return picture(split.images[numbers])
     chosen, places = np.unique(numbers, return_inverse=True)
     images = [
         centre_square(image, side).numpy()
         for image, _ in take(split, chosen).stream(None)
     ]
-    return np.stack(images)[places]
+    return picture(np.stack(images)[places])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from and_tf.data.pixel_format import RGB, PixelFormat
 from and_tf.utils.dataset_names import Kind, check_data_dir
 from and_tf.utils.errors import InputError
 
@@ -22,6 +23,7 @@ class Request:
         split_key: The column that names each row's split; "" finds it.
         train_split: The training split; "" finds it.
         test_split: The test split; "" finds it.
+        form: The channels that are read, and what their values mean.
     """
 
     dataset: str
@@ -31,6 +33,7 @@ class Request:
     split_key: str = ""
     train_split: str = ""
     test_split: str = ""
+    form: PixelFormat = RGB
 
     def check(self, kind: Kind) -> None:
         """Checks that a kind of data sets reads the flags that were given.
@@ -40,7 +43,8 @@ class Request:
                 --data_dir is missing.
         """
         given = dataclasses.asdict(self)
-        for flag in sorted(set(given) - {"dataset", "data_dir"} - kind.flags):
+        others = {"dataset", "data_dir", "form"}
+        for flag in sorted(set(given) - others - kind.flags):
             if given[flag]:
                 raise InputError(
                     f"Expected --dataset={self.dataset} without --{flag}"

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
+from and_tf.data.pixel_format import RGB, PixelFormat
 from and_tf.data.walking import Skipped, utf8
 from and_tf.data.zero_copy import captured, shareable
 
@@ -53,7 +54,7 @@ class Stream:
             int64 `[2]`, that may be symbolic. It returns a data set of
             (record with an encoded image, number).
         decode: A function of one encoded image. It returns uint8
-            `[H, W, 3]`, or an image of no pixels if it cannot be read.
+            `[H, W, C]`, or an image of no pixels if it cannot be read.
         unpack: A function of one record or a batch of records, string `[]` or
             `[b]`. It returns their encoded images. A batch takes little more
             time than one record.
@@ -69,6 +70,9 @@ class Stream:
             string `[]`; by default the record itself.
         renumber: int64 `[N]`: the new number of each image, -1 to leave it
             out. None keeps all images and their numbers.
+        values: A function of a number that returns the values in the image's
+            file, `[H, W, C]`, or None if they cannot be read. None says that
+            images have 8 bits.
     """
 
     encoded: Callable[[Seed], tf.data.Dataset]
@@ -80,6 +84,7 @@ class Stream:
     refusal: Callable[[Exception], Exception] = lambda error: error
     shown: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     renumber: np.ndarray | None = None
+    values: Callable[[int], np.ndarray | None] | None = None
 
     def __call__(
         self,
@@ -87,7 +92,7 @@ class Stream:
         skip: int | tf.Tensor = 0,
         keep: Keep | None = None,
     ) -> tf.data.Dataset:
-        """Returns elements (image uint8 `[H, W, 3]`, number int64 `[]`).
+        """Returns elements (image uint8 `[H, W, C]`, number int64 `[]`).
 
         Args:
             seed: None for the order of number, or a seed, int64 `[2]`, to
@@ -140,7 +145,7 @@ class Split:
         size: The number of images N.
         image_shape: (H, W) that all images share; None if they differ.
         stream: A function that returns a data set of elements (image uint8
-            `[H, W, 3]`, number int64 `[]`). It takes None for the order of
+            `[H, W, C]`, number int64 `[]`). It takes None for the order of
             number 0..N-1, or a seed, int64 `[2]`, that may be symbolic, to
             shuffle them; and `skip` and `keep`, see `Stream`.
         labels: int64 `[N]`, -1 for images without a label; None if there are
@@ -150,13 +155,14 @@ class Split:
         file_names: The relative path of each image of a folder, or the name
             that its reader gives it, by sample number; None for data sets of
             TFDS and for arrays. Print it through `walking.utf8`.
-        images: uint8 `[N, H, W, 3]` if the split is held in memory, or None.
+        images: uint8 `[N, H, W, C]` if the split is held in memory, or None.
             May be set to a function, which is called when the images are first
             read.
         skipped: The files, folders and records that were found and left out,
             such as files that cannot be read.
         resized: Whether `images` were resized when they were read, so that
             what sees larger images has to read them again.
+        channels: C, the number of channels of the images.
     """
 
     name: str
@@ -169,6 +175,7 @@ class Split:
     images: LazyArray = LazyArray()
     skipped: tuple[Skipped, ...] = ()
     resized: bool = False
+    channels: int = 3
 
     @property
     def has_labels(self) -> bool:
@@ -210,12 +217,14 @@ class ImageData:
         train: The training split.
         test: The test split, or None.
         remarks: Sentences that a user should read before training begins.
+        form: The channels of the images, and what their values mean.
     """
 
     name: str
     train: Split
     test: Split | None
     remarks: tuple[str, ...] = ()
+    form: PixelFormat = RGB
 
 
 def shuffled_numbers(size: int, seed: Seed) -> tf.data.Dataset:
@@ -252,18 +261,18 @@ def in_memory(
 
     Args:
         name: The split's name.
-        images: uint8 `[N, H, W, 3]`, or a function that always returns the
+        images: uint8 `[N, H, W, C]`, or a function that always returns the
             same array. It is called, and may raise, when images are first
             needed.
         labels: int64 `[N]` or None, or a function that returns either.
-        shape: (N, H, W, 3), required if `images` is a function.
+        shape: (N, H, W, C), required if `images` is a function.
         **fields: Further fields of `Split`.
     """
     if not callable(images):
         images = shareable(images)
         shape = shape or images.shape
     assert shape is not None
-    size, height, width, _ = shape
+    size, height, width, channels = shape
 
     def get() -> np.ndarray:
         return images() if callable(images) else images
@@ -276,7 +285,14 @@ def in_memory(
         return numbers.map(lambda number: (tf.gather(table, number), number))
 
     return Split(
-        name, size, (height, width), stream, labels, images=images, **fields
+        name,
+        size,
+        (height, width),
+        stream,
+        labels,
+        images=images,
+        channels=channels,
+        **fields,
     )
 
 
@@ -314,7 +330,13 @@ def take(
     renumber[np.flatnonzero(old >= 0)[chosen]] = np.arange(len(chosen))
     stream = dataclasses.replace(split.encoded_stream, renumber=renumber)
     return Split(
-        split.name, len(chosen), split.image_shape, stream, labels, **fields
+        split.name,
+        len(chosen),
+        split.image_shape,
+        stream,
+        labels,
+        channels=split.channels,
+        **fields,
     )
 
 

@@ -139,7 +139,7 @@ class DeviceBatches:
             epoch: The number of the epoch, from 0.
 
         Returns:
-            Images uint8 [N, H, W, 3], order int64 [N], draws float32 [N, D].
+            Images uint8 [N, H, W, C], order int64 [N], draws float32 [N, D].
         """
         with tf.device("CPU:0"):
             # A shuffle sorts random keys, and another device might order equal
@@ -166,7 +166,7 @@ class DeviceBatches:
 
         Args:
             number: int32 [], the number of the step in its epoch, from 0.
-            images: uint8 [N, H, W, 3], all images.
+            images: uint8 [N, H, W, C], all images.
             order: int64 [N], the sample numbers in the order of the epoch.
             draws: float32 [N, D], the random numbers of the epoch's views.
         """

@@ -49,6 +49,10 @@ class Skipped(NamedTuple):
     reason: str
 
 
+class Refused(ValueError):
+    """An error for a file that is not decoded, with a reason for `Skipped`."""
+
+
 class Found(NamedTuple):
     """The files and folders below a folder.
 

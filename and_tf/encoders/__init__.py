@@ -23,7 +23,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from and_tf.data.preprocessing import IMAGENET
+from and_tf.data.preprocessing import IMAGENET, normalisation
 from and_tf.encoders import (
     alexnet,
     descriptions,
@@ -71,6 +71,8 @@ def build(
     std: Sequence[float] = STD,
     head: str = "linear",
     trunk: Description | None = None,
+    channels: int = 3,
+    pixel_range: Sequence[Sequence[float]] | None = None,
 ) -> keras.Model:
     """Builds an untrained encoder, named after its backbone.
 
@@ -99,21 +101,29 @@ def build(
         trunk: The description of a network from elsewhere, see
             `descriptions.describe`. The stem, the width and the normalisation
             are then those of that network.
+        channels: The number of channels of the images, C. `mean` and `std`
+            have as many values.
+        pixel_range: What pixel values 0 and 255 stand for in files, see
+            `data.pixel_format`. It changes no layer: it is here because these
+            arguments are the description of an encoder in checkpoints.
 
     Returns:
-        A model from pixel values 0..255, uint8 or float32 [B, S, S, 3], to
+        A model from pixel values 0..255, uint8 or float32 [B, S, S, C], to
         float32 [B, D] of unit norm. The last layer is "embedding"; see
         `feature_layers` for the layers before it.
 
     Raises:
         InputError: If an argument is not one of the values described here.
     """
+    del pixel_range
     if trunk is not None:
         return _around(descriptions.rebuild(trunk), head, embedding_dim)
+    if channels != 3 and (mean, std) == IMAGENET:
+        mean, std = normalisation("", channels)
     _check(name, image_size, embedding_dim, stem, width)
     if stem == "auto":
         stem = stem_of(name, image_size)
-    images = keras.Input((image_size, image_size, 3), name="images")
+    images = keras.Input((image_size, image_size, channels), name="images")
     if name in efficientnet_lite.SIZES:
         x = efficientnet_lite.trunk(name, images, width)
     else:
@@ -186,7 +196,7 @@ def for_views(encoder: keras.Model, size: int) -> keras.Model:
         size: Side of the images, S, in pixels.
 
     Returns:
-        A model from [B, S, S, 3] that shares its weights with `encoder`; this
+        A model from [B, S, S, C] that shares its weights with `encoder`; this
         is `encoder` itself if it already takes that size.
 
     Raises:
@@ -203,7 +213,9 @@ def for_views(encoder: keras.Model, size: int) -> keras.Model:
     try:
         views = keras.models.clone_model(
             encoder,
-            input_tensors=keras.Input((size, size, 3), name="views"),
+            input_tensors=keras.Input(
+                (size, size, encoder.input_shape[-1]), name="views"
+            ),
             clone_function=lambda layer: layer,
         )
         check_runs(views)

@@ -14,7 +14,7 @@ import pathlib
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 import h5py
@@ -122,6 +122,35 @@ def load(model: keras.Model, name: str, file: pathlib.Path) -> None:
         _check(name, file, shapes, arrays)
     for variable in model.weights:
         variable.assign(arrays[variable.path])
+
+
+def for_channels(
+    arrays: Sequence[np.ndarray], own: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Adapts the weights of a network of RGB to one of C channels.
+
+    The first convolution of C channels repeats the kernels of red, green and
+    blue in turn, times 3 / C, so that its outputs keep their size. For grey it
+    has their sum: a grey image then gives what it gives as RGB.
+
+    Args:
+        arrays: The weights of the network of RGB.
+        own: Those of the same network of C channels.
+
+    Returns:
+        The weights for the network of C channels.
+    """
+    adapted = []
+    for array, mine in zip(arrays, own, strict=True):
+        if array.shape != mine.shape:  # [k, k, 3, F], [k, k, C, F]
+            channels = mine.shape[2]
+            if channels == 1:
+                array = array.sum(axis=2, keepdims=True)
+            else:
+                turns = np.arange(channels) % 3
+                array = array[:, :, turns] * np.float32(3 / channels)
+        adapted.append(array)
+    return adapted
 
 
 def _find_package(name: str) -> pathlib.Path:

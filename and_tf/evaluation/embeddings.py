@@ -96,9 +96,9 @@ def pixels(split: Split, side: int) -> np.ndarray:
             down to.
 
     Returns:
-        float32 [N, side · side · 3].
+        float32 [N, side · side · C].
     """
-    features = np.empty((split.size, side * side * 3), np.float32)
+    features = np.empty((split.size, side * side * split.channels), np.float32)
     for images, numbers in clean_batches(split, side, pass_batch(side)):
         rows = images.numpy().astype(np.float32).reshape(len(images), -1)
         # Subtract each image's mean brightness, which would make all images

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from and_tf.data.pixel_format import RGB, PixelFormat
 from and_tf.distribution import strategy as strategies
 from and_tf.distribution.predict import shared_embeddings
 from and_tf.distribution.process_group import ProcessGroup
@@ -31,7 +32,7 @@ class ImageEncoder:
     """A network that embeds images.
 
     Attributes:
-        encode: A function from uint8 [b, S, S, 3] to float32 [b, M]: the
+        encode: A function from uint8 [b, S, S, C] to float32 [b, M]: the
             features or embeddings, and behind them the probabilities of
             clusters or classes if it tells some.
         image_size: S, in pixels.
@@ -44,6 +45,7 @@ class ImageEncoder:
         name: What it is, for people.
         labels: The labels that its weights have seen, for people.
         mark: A hash of all that embeddings depend on.
+        form: The channels of the images, and what their values mean.
     """
 
     encode: Callable[[np.ndarray], np.ndarray]
@@ -55,6 +57,7 @@ class ImageEncoder:
     name: str
     labels: str
     mark: str
+    form: PixelFormat = RGB
 
 
 def open_encoder(
@@ -132,7 +135,8 @@ def _of_run(config: ExploreConfig) -> ImageEncoder:
         found.class_names if isinstance(found, Finetuned) else (),
         f"{config.run_dir} at {found.image_size} pixels",
         _labels_seen(found),
-        _mark(found.image_size, model),
+        _mark(found.image_size, model, found.form),
+        found.form,
     )
 
 
@@ -172,5 +176,6 @@ def _function(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return encode
 
 
-def _mark(size: int, model: keras.Model) -> str:
-    return digest(np.array(size), *map(np.asarray, model.weights))
+def _mark(size: int, model: keras.Model, form: PixelFormat = RGB) -> str:
+    ends = [np.array(end) for end in (form.low, form.high) if end]
+    return digest(np.array(size), *ends, *map(np.asarray, model.weights))

@@ -467,6 +467,7 @@ def _measure(
         encoder.encode,
         store,
         image_size=encoder.image_size,
+        form=encoder.form,
         split=folder.split,
         batch_size=config.batch_size,
     )

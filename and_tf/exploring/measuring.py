@@ -24,12 +24,14 @@ import tensorflow as tf
 from PIL import ImageFile
 
 from and_tf.data import image_file, walking
+from and_tf.data.pixel_format import RGB, PixelFormat
 from and_tf.data.preprocessing import centre_square
 from and_tf.data.walking import Skipped
 from and_tf.exploring import measured, measures
 from and_tf.exploring.measured import Measured
 from and_tf.exploring.store import Row, State, Store
 from and_tf.utils.errors import InputError
+from and_tf.utils.pictures import picture
 from and_tf.utils.progress import Counted
 
 Encode = Callable[[np.ndarray], np.ndarray]
@@ -64,7 +66,7 @@ class _Looked(NamedTuple):
         file: The file.
         state: Its state when it was read.
         row: What was measured, without an embedding; None if it is unreadable.
-        image: uint8 [S, S, 3], the image for the encoder; empty without a row.
+        image: uint8 [S, S, C], the image for the encoder; empty without a row.
         reason: Why the file cannot be read.
     """
 
@@ -86,6 +88,7 @@ def measure(
     batch_size: int = 64,
     threads: int | None = None,
     stream: TextIO | None = None,
+    form: PixelFormat = RGB,
 ) -> Measured:
     """Measures the images below a folder.
 
@@ -97,7 +100,7 @@ def measure(
         files: The parts of each file's path below the folder, as
             `walking.walk` returns them.
         root: The folder.
-        encode: A function from images uint8 [B, S, S, 3] to embeddings float32
+        encode: A function from images uint8 [B, S, S, C] to embeddings float32
             [B, D]. B is always the batch size.
         store: Where results are kept; entered.
         image_size: S, the side of the encoder's images.
@@ -105,6 +108,8 @@ def measure(
         batch_size: B.
         threads: The number of threads; None is one for each core.
         stream: Where the progress is shown; None is standard error.
+        form: The channels of the encoder's images, and what their values mean.
+            What is measured of colours is measured on pictures of them.
 
     Returns:
         A row for each readable file, sorted by path.
@@ -119,7 +124,7 @@ def measure(
         for parts in named
     ]
     new = [file for file in entries if not _known(store, file)]
-    job = _Job(encode, store, image_size, batch_size, threads)
+    job = _Job(encode, store, image_size, batch_size, threads, form)
     known = len(entries) - len(new)
     with Counted("measure", len(entries), known, stream) as progress:
         failed = job.run(new, progress)
@@ -194,7 +199,7 @@ class _Job:
     """Measures and embeds files, and adds them to a store.
 
     Args:
-        encode, store, image_size, batch_size, threads: See `measure`.
+        encode, store, image_size, batch_size, threads, form: See `measure`.
     """
 
     def __init__(
@@ -204,7 +209,9 @@ class _Job:
         image_size: int,
         batch_size: int,
         threads: int | None,
+        form: PixelFormat,
     ) -> None:
+        self._form = form
         self._encode = encode
         self._store = store
         self._image_size = image_size
@@ -249,7 +256,9 @@ class _Job:
             try:
                 for file in files:
                     pending.append(
-                        pool.submit(_look, file, self._image_size, last)
+                        pool.submit(
+                            _look, file, self._image_size, last, self._form
+                        )
                     )
                     if len(pending) >= _AHEAD * self._threads:
                         yield pending.popleft().result()
@@ -283,7 +292,9 @@ class _Job:
         ])  # fmt: skip
 
 
-def _look(file: _File, image_size: int, truncated: bool) -> _Looked:
+def _look(
+    file: _File, image_size: int, truncated: bool, form: PixelFormat
+) -> _Looked:
     """Reads, decodes and measures a file."""
     try:
         # Opening a pipe would wait forever.
@@ -291,7 +302,7 @@ def _look(file: _File, image_size: int, truncated: bool) -> _Looked:
             return _Looked(file, reason="that are no ordinary files")
         with open(file.path, "rb") as opened:
             state = _state(os.fstat(opened.fileno()))
-            row, pixels = read_row(opened, state.size, truncated)
+            row, pixels = read_row(opened, state.size, truncated, form)
         with tf.device("CPU"):
             image = centre_square(pixels, image_size).numpy()
         return _Looked(file, state, row, image)
@@ -300,7 +311,10 @@ def _look(file: _File, image_size: int, truncated: bool) -> _Looked:
 
 
 def read_row(
-    file: BinaryIO, size: int, truncated: bool = False
+    file: BinaryIO,
+    size: int,
+    truncated: bool = False,
+    form: PixelFormat = RGB,
 ) -> tuple[Row, np.ndarray]:
     """Decodes and measures an open file.
 
@@ -308,15 +322,16 @@ def read_row(
         file: The file.
         size: Its size in bytes.
         truncated: Whether it could not be read as a whole before.
+        form: The channels that are read, and what their values mean.
 
     Returns:
-        The measures without an embedding, and the pixels, uint8 [H, W, 3].
+        The measures without an embedding, and the pixels, uint8 [H, W, C].
 
     Raises:
         OSError, ValueError and others: If Pillow cannot read the file.
     """
     sha256, source = _hashed(file, size)
-    decoded = image_file.decode(source)
+    decoded = image_file.decode(source, form)
     return _row(decoded, sha256, truncated), decoded.pixels
 
 
@@ -331,7 +346,7 @@ def _hashed(file: BinaryIO, size: int) -> tuple[str, BinaryIO]:
 
 def _row(decoded: image_file.Decoded, sha256: str, truncated: bool) -> Row:
     height, width, _ = decoded.pixels.shape
-    small = measures.shrunk(decoded.pixels)
+    small = measures.shrunk(picture(decoded.pixels))
     return Row(
         sha256=sha256,
         pixels_sha256=_pixels_sha256(decoded),

@@ -10,13 +10,14 @@ from PIL import Image
 
 from and_tf.figures import canvas
 from and_tf.figures.canvas import Colour
+from and_tf.utils.pictures import picture
 
 # The side of the largest texture of TensorBoard's projector, in pixels.
 MAX_SHEET = 8192
 
 # Some images, uint8 [m, H, W, 3], or m images of different sizes.
 Taken = np.ndarray | Sequence[np.ndarray]
-# All images of a split, uint8 [N, H, W, 3]. If they are not in memory, it is a
+# All images of a split, uint8 [N, H, W, C]. If they are not in memory, it is a
 # function from sample numbers, int64 [m], to those m images.
 Images = np.ndarray | Callable[[np.ndarray], Taken]
 
@@ -25,24 +26,24 @@ def take(images: Images, numbers: np.ndarray) -> Taken:
     """Returns the images with these sample numbers, in their order.
 
     Args:
-        images: uint8 [N, H, W, 3], or a function that fetches by number.
+        images: uint8 [N, H, W, C], or a function that fetches by number.
         numbers: Sample numbers, int64 [m].
 
     Returns:
-        m images, each uint8 [H, W, 3].
+        m images, each uint8 [H, W, 3], as people are shown them.
 
     Raises:
         ValueError: If the function returns another number of images.
     """
     if not callable(images):
-        return images[numbers]
+        return picture(images[numbers])
     taken = images(numbers)
     if len(taken) != len(numbers):
         raise ValueError(
             f"Expected one image for each of the {len(numbers)} numbers asked "
             f"for. Received: {len(taken)}."
         )
-    return taken
+    return [picture(image) for image in taken]
 
 
 def tile(image: np.ndarray, side: int) -> np.ndarray:

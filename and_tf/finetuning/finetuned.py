@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.split import ImageData, Split
 from and_tf.evaluation.embeddings import embed
 from and_tf.finetuning import labelling
@@ -66,7 +67,7 @@ class Finetuned:
 
     @functools.cached_property
     def classifier(self) -> keras.Model:
-        """The classifier, from images uint8 [B, S, S, 3] to probabilities.
+        """The classifier, from images uint8 [B, S, S, C] to probabilities.
 
         Raises:
             InputError: If its file is missing or damaged.
@@ -99,6 +100,11 @@ class Finetuned:
     def image_size(self) -> int:
         """The side S of the images in pixels."""
         return self.classifier.input_shape[1]
+
+    @property
+    def form(self) -> PixelFormat:
+        """The channels of the images, and what their values mean."""
+        return PixelFormat.of(self.result)
 
     @property
     def embedding_dim(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from and_tf import figures
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.evaluation import calibration
 from and_tf.finetuning import classifier_file, console
 from and_tf.finetuning.experiment import Finetuning, best_epoch
@@ -87,6 +88,7 @@ def make_result(
         "dataset": source.config.dataset,
         "backbone": source.config.encoder,
         "image_size": source.image_size,
+        **source.form.description,
         "num_examples": source.images.train.size,
         "uses_labels": True,
         **compared,
@@ -167,12 +169,23 @@ def _protocol(tuned: Finetuning) -> dict[str, Any]:
     }
 
 
+def _input(form: PixelFormat) -> str:
+    channels = "RGB" if form.channels == 3 else f"{form.channels} channels"
+    if not form.ranged:
+        return f"uint8 [B, S, S, {form.channels}], {channels}, values 0..255"
+    return (
+        f"uint8 [B, S, S, {form.channels}], {channels}, 0..255 for values of "
+        "files between the two of pixel_range"
+    )
+
+
 def _described(tuned: Finetuning) -> dict[str, Any]:
     """Returns what the classifier's file says of it, beside the network."""
     return {
         "class_names": list(tuned.labelled.class_names),
         "image_size": tuned.source.image_size,
-        "input": "uint8 [B, S, S, 3], RGB, values 0..255",
+        "input": _input(tuned.source.form),
+        **tuned.source.form.description,
         "output": "probabilities float32 [B, C]",
         "dataset": tuned.source.config.dataset,
         "labels": tuned.labelled.used,

@@ -28,6 +28,7 @@ from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
 from and_tf.training.run import Run
 from and_tf.utils.errors import InputError
+from and_tf.utils.pictures import picture as picture_of
 from and_tf.utils.progress import Counted
 
 PICTURE = "attention"
@@ -73,7 +74,8 @@ def evaluate(run: Run, options: Options) -> Findings:
         ],
     }
     of_shown = np.searchsorted(numbers, shown)
-    picture = _picture(run, shown, views[of_shown], moments, of_shown, cam)
+    seen = picture_of(views[of_shown])
+    picture = _picture(run, shown, seen, moments, of_shown, cam)
     return Findings(figures, _text(figures, moments), {PICTURE: picture})
 
 

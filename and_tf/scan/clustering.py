@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from and_tf import encoders
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.split import ImageData, Split
 from and_tf.evaluation.embeddings import embed
 from and_tf.scan.directory import ClusterDirectory
@@ -108,7 +109,7 @@ class Clustering:
     def classifier(self) -> keras.Model:
         """A model of the chosen head.
 
-        It maps images, uint8 or float32 [B, S, S, 3] with values 0..255, to
+        It maps images, uint8 or float32 [B, S, S, C] with values 0..255, to
         the probabilities of the clusters, float32 [B, C].
         """
         # After self-labelling, the model has only the chosen head.
@@ -175,7 +176,12 @@ class Clustering:
     @functools.cached_property
     def images(self) -> ImageData:
         """The images of the run that was clustered."""
-        return trainer.load_images(self.run_config)
+        return trainer.load_images(self.run_config, form=self.form)
+
+    @property
+    def form(self) -> PixelFormat:
+        """The channels of the images, and what their values mean."""
+        return PixelFormat.of(self.checkpoint.metadata["encoder"])
 
     @property
     def queries(self) -> Split:

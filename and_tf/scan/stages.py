@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from and_tf.augmentation import Recipe
-from and_tf.data.preprocessing import IMAGENET
+from and_tf.data.preprocessing import normalisation
 from and_tf.data.split import Split
 from and_tf.evaluation import cluster_metrics
 from and_tf.method.optimizers import CoupledAdam, CoupledSGD
@@ -140,7 +140,9 @@ def view(run: ClusteringRun, name: str) -> Recipe:
         name,
         trained_on,
         source.image_size,
-        source.built_from.get("mean", IMAGENET[0]),
+        source.built_from.get(
+            "mean", normalisation("", source.form.channels)[0]
+        ),
     )
 
 

@@ -50,10 +50,9 @@ def recipe(
     # it were shrunk instead, objects would be smaller than in training.
     shown = 1.0 if image_size <= UNCROPPED else WINDOW
     shown = min(shown, (trained_on.image_size / image_size) ** 2)
-    red, green, blue = mean
     return StrongConfig(
         trained_on.image_size,
         crop_area=(shown, shown),
         cutout=(0.0, 1 / 2 if image_size <= HALF_CUT else 1 / 3),
-        cutout_colour=(255.0 * red, 255.0 * green, 255.0 * blue),
+        cutout_colour=tuple(255.0 * channel for channel in mean),
     )

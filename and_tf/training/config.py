@@ -15,7 +15,7 @@ from and_tf.training.flags.learning import LearningFlags
 from and_tf.training.flags.loop import LoopConfig
 from and_tf.training.flags.method import MethodFlags
 from and_tf.training.flags.teacher import OF_LESSON, TeacherFlags
-from and_tf.utils import bounds, dataset_names, encoder_names
+from and_tf.utils import bounds, dataset_names, encoder_names, pixel_ranges
 from and_tf.utils.errors import InputError
 from and_tf.utils.flag_config import RunConfig
 
@@ -64,6 +64,7 @@ class TrainConfig(
         self._read_teacher()
         self._read_head()
         dataset_names.check_data_dir(self.dataset, self.data_dir)
+        pixel_ranges.parse(self.pixel_range)
         if self.view_size and self.encoder == "alexnet":
             raise InputError(
                 "Expected no --view_size with --encoder=alexnet, whose dense "

@@ -88,7 +88,7 @@ def fits(config: TrainConfig, train: Split, processes: ProcessGroup) -> bool:
     if not config.device_data_fraction:
         return False
     assert train.image_shape is not None  # As the images are in memory.
-    size = train.size * 3 * math.prod(train.image_shape)
+    size = train.size * train.channels * math.prod(train.image_shape)
     names = [name or "GPU:0" for name in processes.devices]
     totals = [devices.total_bytes(name) for name in names]
     return all(

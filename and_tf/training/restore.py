@@ -28,7 +28,7 @@ def first_metadata(
         config.image_size or start.image_size, images.train
     )
     return {
-        "encoder": start.describe(config, side),
+        "encoder": start.describe(config, side) | images.form.description,
         "pretrained": start.pretrained,
         "num_examples": images.train.size,
         "data": fingerprint(images.train),

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from and_tf import encoders
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.split import ImageData, Split
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import Knn
@@ -168,7 +169,7 @@ class Run:
     def encoder(self) -> keras.Model:
         """The restored encoder, in float32, which needs no data.
 
-        It maps uint8 or float32 [B, S, S, 3], values 0..255, to float32
+        It maps uint8 or float32 [B, S, S, C], values 0..255, to float32
         [B, D] of unit norm.
         """
         encoder = encoders.build(**self.built_from)
@@ -181,7 +182,12 @@ class Run:
         config = self.config
         if self.data_dir:
             config = dataclasses.replace(config, data_dir=self.data_dir)
-        return trainer.load_images(config, self.image_size)
+        return trainer.load_images(config, self.image_size, self.form)
+
+    @property
+    def form(self) -> PixelFormat:
+        """The channels of the images, and what their values mean."""
+        return PixelFormat.of(self.built_from)
 
     @property
     def queries(self) -> Split:

@@ -19,6 +19,7 @@ from and_tf.encoders import (
     efficientnet_lite,
     heads,
     saved_models,
+    torch_file,
     weights,
 )
 from and_tf.training.config import TrainConfig, has_weights
@@ -88,6 +89,7 @@ class Wanted:
     Attributes:
         encoder, weights, pixels, image_size, width: The values of the flags.
         dataset: The data set, whose mean and deviation normalise pixels.
+        channels: The number of channels of the images.
         keeper: The run directory that keeps a copy of a SavedModel; None keeps
             none.
     """
@@ -99,6 +101,7 @@ class Wanted:
     width: float = 1.0
     dataset: str = ""
     keeper: pathlib.Path | None = None
+    channels: int = 3
 
     @property
     def trained(self) -> bool:
@@ -122,6 +125,7 @@ def find(config: TrainConfig) -> Start:
             config.width,
             config.dataset,
             config.run_directory,
+            config.channels,
         )
     )
 
@@ -143,6 +147,7 @@ def find_teacher(config: TrainConfig) -> Start:
                 config.teacher_pixels,
                 config.teacher_image_size,
                 dataset=config.dataset,
+                channels=config.channels,
             )
         )
 
@@ -173,7 +178,18 @@ def find_wanted(wanted: Wanted) -> Start:
         return _own(wanted)
     if name.kind == "path" and is_run(name.value):
         return _of_run(wanted, name)
+    if wanted.channels != 3:
+        raise _other_channels(wanted, 3)
     return _elsewhere(wanted, name)
+
+
+def _other_channels(wanted: Wanted, channels: int) -> InputError:
+    return InputError(
+        f"Expected an encoder of {wanted.channels} channels, as --channels "
+        f"says. Received: --encoder={wanted.encoder}, of {channels}. Use one "
+        "that is built here, such as resnet18, or an earlier run of these "
+        f"channels, or --channels={channels}."
+    )
 
 
 def open_trunk(start: Start, image_size: int) -> keras.Model:
@@ -184,7 +200,7 @@ def open_trunk(start: Start, image_size: int) -> keras.Model:
         image_size: The side of the images that it will see, in pixels.
 
     Returns:
-        A model from pixel values 0..255, [B, S, S, 3], to features [B, F].
+        A model from pixel values 0..255, [B, S, S, C], to features [B, F].
     """
     assert start.load is not None  # As the caller refuses random weights.
     with full_precision():
@@ -218,8 +234,10 @@ def _own(wanted: Wanted) -> Start:
     """Finds one of the networks that `encoders.build` makes."""
     name = wanted.encoder
     arguments: dict[str, Any] = {"width": wanted.width}
+    if wanted.channels != 3:
+        arguments["channels"] = wanted.channels
     if name not in efficientnet_lite.SIZES:
-        mean, std = normalisation(wanted.dataset)
+        mean, std = normalisation(wanted.dataset, wanted.channels)
         arguments |= {"mean": mean, "std": std}
     if not wanted.trained:
         return Start(name, arguments)
@@ -231,12 +249,42 @@ def _own(wanted: Wanted) -> Start:
         sides.get(name, 0),
         dataclasses.asdict(weights.provenance(wanted.weights, file)),
         functools.partial(_load_file, name, file),
+        note=_adapted(wanted.channels, file),
     )
 
 
 def _load_file(name: str, file: pathlib.Path, encoder: keras.Model) -> None:
     trunk, _ = heads.split(encoder)
-    weights.load(trunk, name, file)
+    channels = encoder.input_shape[-1]
+    if channels == 3 or not _of_colours(file):
+        weights.load(trunk, name, file)
+        return
+    size = encoder.input_shape[1]
+    with full_precision():
+        coloured, _ = heads.split(encoders.build(name, size))
+    weights.load(coloured, name, file)
+    trunk.set_weights(
+        weights.for_channels(coloured.get_weights(), trunk.get_weights())
+    )
+
+
+def _of_colours(file: pathlib.Path) -> bool:
+    """Returns whether weights are of a kind that is for RGB alone."""
+    return file.suffix in torch_file.SUFFIXES
+
+
+def _adapted(channels: int, file: pathlib.Path) -> str:
+    """Says what becomes of weights for RGB; "" if nothing does."""
+    if channels == 3 or not _of_colours(file):
+        return ""
+    if channels == 1:
+        return (
+            "weights of RGB: a grey image gives the features that it has as RGB"
+        )
+    return (
+        "weights of RGB: the first layer repeats those of red, green and blue "
+        f"over {channels} channels, as a beginning"
+    )
 
 
 def _elsewhere(wanted: Wanted, name: EncoderName) -> Start:
@@ -331,6 +379,9 @@ def _of_run(wanted: Wanted, name: EncoderName) -> Start:
             f"takes 0..255. Received: {wanted.pixels}."
         )
     built = located(checkpoint.metadata["encoder"], directory)
+    channels = built.get("channels", 3)
+    if channels != wanted.channels:
+        raise _other_channels(wanted, channels)
 
     def load(encoder: keras.Model) -> None:
         whole = encoders.build(**built)
@@ -361,7 +412,8 @@ def _taken_over(wanted: Wanted, built: dict[str, Any]) -> dict[str, Any]:
         wanted: The flags of the new run, whose images may have another size.
         built: The arguments of the earlier run's encoder.
     """
-    left_out = ("name", "image_size", "embedding_dim", "head")
+    # The range of values is that of the new run's images.
+    left_out = ("name", "image_size", "embedding_dim", "head", "pixel_range")
     kept = {key: built[key] for key in built if key not in left_out}
     trunk, size = kept.get("trunk"), wanted.image_size or built["image_size"]
     if not trunk:

@@ -14,6 +14,7 @@ import numpy as np
 from and_tf import data, encoders
 from and_tf.augmentation import RandomView
 from and_tf.data.pipeline import check_parts, steps_per_epoch
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.split import ImageData
 from and_tf.distribution import strategy
 from and_tf.distribution.process_group import ProcessGroup
@@ -123,7 +124,8 @@ def prepare(
     else:
         start = sources.find(config)
         own_size = start.image_size
-    images = load_images(config, own_size)
+    form = PixelFormat.of(metadata["encoder"]) if checkpoint else None
+    images = load_images(config, own_size, form)
     on_gpu = strategy.accelerated(processes.strategy)
     config = placement.resolve(config, images, on_gpu)
     on_device = (
@@ -149,7 +151,13 @@ def prepare(
     lesson = None
     if teacher:
         lesson = teaching.learn(
-            teacher, config, directory, images, metadata, processes, load_images
+            teacher,
+            config,
+            directory,
+            images,
+            metadata,
+            processes,
+            functools.partial(load_images, form=images.form),
         )
     # The seed is set after loading the data and the teacher: both draw from
     # Python's generator, and a run must not depend on whether that was needed.
@@ -217,13 +225,17 @@ def tracked(training: Training) -> Iterator[Training]:
         yield dataclasses.replace(training, tracker=tracker)
 
 
-def load_images(config: TrainConfig, image_size: int = 0) -> ImageData:
+def load_images(
+    config: TrainConfig, image_size: int = 0, form: PixelFormat | None = None
+) -> ImageData:
     """Loads the data set that a config names.
 
     Args:
         config: The flags of the run.
         image_size: The side of the encoder's images, in pixels, if
             --image_size is 0; 0 derives it from the images.
+        form: The channels and the range of values of a run that has begun;
+            None takes those of the flags.
     """
     return data.load(
         config.dataset,
@@ -238,6 +250,9 @@ def load_images(config: TrainConfig, image_size: int = 0) -> ImageData:
         max_test_examples=config.max_test_examples,
         seed=config.seed,
         memory_limit=int(config.memory_gib * 2**30),
+        channels=config.channels,
+        pixel_range=config.pixel_range,
+        form=form,
     )
 
 

@@ -298,9 +298,13 @@ class Sidecar(Struct):
     image_key: str = ""
     model: str = ""
     model_fingerprint: str = ""
+    channels: int = 3
+    pixel_range: list[list[float]] | None = None
 
 
 class EncoderNote(Struct):
     """The encoder.json beside an exported encoder, as far as it is read."""
 
     image_size: int
+    channels: int = 3
+    pixel_range: list[list[float]] | None = None

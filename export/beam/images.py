@@ -17,7 +17,8 @@ from apache_beam.io import fileio
 from apache_beam.io.filesystems import CompressionTypes, FileSystems
 
 from and_tf.data import image_endings, image_file
-from and_tf.data.walking import summaries, utf8
+from and_tf.data.pixel_format import RGB, PixelFormat
+from and_tf.data.walking import Refused, summaries, utf8
 from and_tf.utils.errors import InputError
 from export.beam import pipelines, shards
 from export.beam.pipeline_flags import absolute, is_url
@@ -109,7 +110,7 @@ def opened(path: bytes) -> Iterator[tuple[BinaryIO, int]]:
     """Opens the file of an image; gives the file and its size in bytes.
 
     Raises:
-        image_file.Refused: If it is no ordinary file.
+        Refused: If it is no ordinary file.
         OSError and others: If it cannot be opened.
     """
     place = os.fsdecode(path)
@@ -122,7 +123,7 @@ def opened(path: bytes) -> Iterator[tuple[BinaryIO, int]]:
         return
     # Opening a pipe would wait forever.
     if not stat.S_ISREG(os.stat(place).st_mode):
-        raise image_file.Refused("that are no ordinary files")
+        raise Refused("that are no ordinary files")
     with open(place, "rb") as local:
         yield local, os.fstat(local.fileno()).st_size
 
@@ -187,20 +188,22 @@ class Decode(beam.DoFn):
 
     Args:
         image_size: S, in pixels.
+        form: The channels that are read, and what their values mean.
     """
 
-    def __init__(self, image_size: int) -> None:
+    def __init__(self, image_size: int, form: PixelFormat = RGB) -> None:
         self._image_size = image_size
+        self._form = form
 
     def process(self, element: ImageFile) -> Iterator[Any]:
-        """Yields the name and uint8 [S, S, 3], or an `unreadable`."""
+        """Yields the name and uint8 [S, S, C], or an `unreadable`."""
         import tensorflow as tf
 
         from and_tf.data.preprocessing import centre_square
 
         try:
             with opened(element.path) as (file, _):
-                pixels = image_file.read_image(file)
+                pixels = image_file.read_image(file, self._form)
         except Exception as error:  # Pillow and file systems raise many kinds.
             yield unreadable(element.name, error)
             return

@@ -62,7 +62,7 @@ class ExportedModel(ModelHandler):
         model: Any,
         inference_args: Mapping[str, Any] | None = None,
     ) -> list[Any]:
-        """Computes a row for each image, uint8 [S, S, 3]."""
+        """Computes a row for each image, uint8 [S, S, C]."""
         images = np.stack(batch)
         missing = self._batch_size - len(images)
         filled = np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)])

@@ -39,9 +39,7 @@ def embed(config: ModelFlags, beam_flags: Sequence[str]) -> None:
     def to_row(keyed: tuple[str, Any]) -> dict[str, Any]:
         return {"file_name": keyed[0], "embedding": keyed[1]}
 
-    _run(
-        config, beam_flags, encoder.image_size, handler, to_row, schema, 4 * dim
-    )
+    _run(config, beam_flags, encoder, handler, to_row, schema, 4 * dim)
 
 
 def assign(config: ModelFlags, beam_flags: Sequence[str]) -> None:
@@ -70,13 +68,13 @@ def assign(config: ModelFlags, beam_flags: Sequence[str]) -> None:
     def to_row(keyed: tuple[str, Any]) -> dict[str, Any]:
         return dict(zip(schema.names, (keyed[0], *keyed[1]), strict=True))
 
-    _run(config, beam_flags, classifier.image_size, handler, to_row, schema, 32)
+    _run(config, beam_flags, classifier, handler, to_row, schema, 32)
 
 
 def _run(
     config: ModelFlags,
     beam_flags: Sequence[str],
-    image_size: int,
+    model: encoders.Encoder | encoders.Classifier,
     handler: ExportedModel,
     to_row: Callable[[tuple[str, Any]], dict[str, Any]],
     schema: pa.Schema,
@@ -91,7 +89,7 @@ def _run(
     def build(pipeline: beam.Pipeline) -> None:
         files = images.read(pipeline, found)
         decoded = files | "Decode" >> beam.ParDo(
-            images.Decode(image_size)
+            images.Decode(model.image_size, model.form)
         ).with_outputs(images.UNREADABLE, main="read")
         _ = (
             decoded["read"]

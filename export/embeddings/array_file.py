@@ -7,45 +7,32 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import IO
 
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data.image_file import MOST_PIXELS
+from and_tf.data.pixel_budget import MOST_PIXELS
+from and_tf.data.pixel_format import RGB, PixelFormat, fitting
+from and_tf.data.readers.arrays import Header, read_header
 from and_tf.data.split import Seed, Split, Stream
 from and_tf.utils import archives
 from and_tf.utils.errors import InputError
 
 KEY = "images"
 _CHUNK_BYTES = 4 * 2**20
-_EXPECTED = (
-    "uint8 images [N, H, W, 3], or grey [N, H, W, 1] or [N, H, W], as the "
-    f"array {KEY!r} or as the only one of that rank"
-)
+_PLACE = f"as the array {KEY!r} or as the only one of that rank"
 
 
-class Header(NamedTuple):
-    """The header of an array in an .npz file.
-
-    Attributes:
-        shape: The shape of the array.
-        fortran: Whether the array is stored in Fortran order.
-        dtype: The data type of the array.
-    """
-
-    shape: tuple[int, ...]
-    fortran: bool
-    dtype: np.dtype
-
-
-def read(path: str | os.PathLike[str]) -> Split:
+def read(path: str | os.PathLike[str], form: PixelFormat = RGB) -> Split:
     """Makes a streamed split of an .npz file, which can be read in order only.
 
     Args:
         path: The file. It holds `images`, uint8 [N, H, W, 3], or grey as
             [N, H, W, 1] or [N, H, W]. It may also hold `labels`, integer [N],
             `class_names`, one text per class, and `file_names`, text [N].
+        form: The channels that are read, and what their values mean. Images
+            may be [N, H, W, C] and, with a range, of any type of numbers.
 
     Raises:
         InputError: If the file cannot be read or holds other arrays.
@@ -63,9 +50,9 @@ def read(path: str | os.PathLike[str]) -> Split:
             f"Expected {path} to be an .npz file that is whole. Received: "
             f"{archives.why(error)}."
         ) from error
-    key = _key(headers, path)
+    key = _key(headers, path, form)
     header = headers[key]
-    _check(header, key, path)
+    _check(header, key, path, form)
     size, height, width = header.shape[:3]
     labels = _labels(path, headers, size)
     class_names = None
@@ -76,10 +63,11 @@ def read(path: str | os.PathLike[str]) -> Split:
         name=path.name,
         size=size,
         image_shape=(height, width),
-        stream=_stream(path, key, header),
+        stream=_stream(path, key, header, form),
         labels=labels,
         class_names=class_names,
         file_names=_texts(path, headers, "file_names", size),
+        channels=form.channels,
     )
 
 
@@ -94,27 +82,30 @@ def chunks(
         header: The header of that array.
 
     Yields:
-        The images, uint8 [m, H, W, C], and their numbers, int64 [m].
+        The images, [m, H, W, C] of the array's type, and their numbers, int64
+        [m].
     """
     shape = (*header.shape[1:3], *(header.shape[3:] or (1,)))
-    image_bytes = math.prod(shape)
+    image_bytes = math.prod(shape) * header.dtype.itemsize
     step = max(1, _CHUNK_BYTES // image_bytes)
     with zipfile.ZipFile(path) as archive, _member(archive, key) as file:
-        _header(file)
+        read_header(file)
         for first in range(0, header.shape[0], step):
             count = min(step, header.shape[0] - first)
             data = file.read(count * image_bytes)
             if len(data) < count * image_bytes:
                 raise ValueError(f"{path} ends within its array {key!r}")
-            images = np.frombuffer(data, np.uint8).reshape(count, *shape)
+            images = np.frombuffer(data, header.dtype).reshape(count, *shape)
             yield images, np.arange(first, first + count)
 
 
-def _stream(path: pathlib.Path, key: str, header: Header) -> Stream:
+def _stream(
+    path: pathlib.Path, key: str, header: Header, form: PixelFormat
+) -> Stream:
     channels = (header.shape[3:] or (1,))[0]
     shape = (*header.shape[1:3], channels)
     signature = (
-        tf.TensorSpec([None, *shape], tf.uint8),
+        tf.TensorSpec([None, *shape], header.dtype),
         tf.TensorSpec([None], tf.int64),
     )
 
@@ -127,7 +118,14 @@ def _stream(path: pathlib.Path, key: str, header: Header) -> Stream:
 
     def decode(image: tf.Tensor) -> tf.Tensor:
         image = tf.ensure_shape(image, shape)
-        return tf.image.grayscale_to_rgb(image) if channels == 1 else image
+        if form.usual:
+            return tf.image.grayscale_to_rgb(image) if channels == 1 else image
+        levels = tf.numpy_function(
+            lambda values: form.levels(fitting(values, form.channels)),
+            [image],
+            tf.uint8,
+        )
+        return tf.ensure_shape(levels, (*shape[:2], form.channels))
 
     return Stream(encoded, decode)
 
@@ -136,22 +134,14 @@ def _member(archive: zipfile.ZipFile, key: str) -> IO[bytes]:
     return archive.open(f"{key}.npy")
 
 
-def _header(file: IO[bytes]) -> Header:
-    version = np.lib.format.read_magic(file)
-    read_header = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    return Header(*read_header(file))
-
-
 def _peek(archive: zipfile.ZipFile, name: str) -> Header:
     with archive.open(name) as file:
-        return _header(file)
+        return read_header(file)
 
 
-def _key(headers: dict[str, Header], path: pathlib.Path) -> str:
+def _key(
+    headers: dict[str, Header], path: pathlib.Path, form: PixelFormat
+) -> str:
     """Returns the name of the array that holds the images."""
     if KEY in headers:
         return KEY
@@ -163,18 +153,24 @@ def _key(headers: dict[str, Header], path: pathlib.Path) -> str:
             break
     arrays = [f"{k} {list(h.shape)}" for k, h in headers.items()]
     raise InputError(
-        f"Expected {_EXPECTED} in {path}. Received: "
+        f"Expected {_expected(form)}, {_PLACE} in {path}. Received: "
         f"{', '.join(arrays) or 'no array'}."
     )
 
 
-def _check(header: Header, key: str, path: pathlib.Path) -> None:
+def _check(
+    header: Header, key: str, path: pathlib.Path, form: PixelFormat
+) -> None:
     rank = len(header.shape)
-    shaped = rank == 3 or rank == 4 and header.shape[3] in (1, 3)
-    if not shaped or header.dtype != np.uint8 or 0 in header.shape:
+    fits = (1, 3) if form.channels in (1, 3) else (form.channels,)
+    shaped = rank == 3 and 1 in fits or rank == 4 and header.shape[3] in fits
+    typed = header.dtype == np.uint8 or (
+        form.ranged and header.dtype.kind in "uif"
+    )
+    if not shaped or not typed or 0 in header.shape:
         raise InputError(
-            f"Expected {_EXPECTED} in {path}. Received: {key}, "
-            f"{header.dtype} {list(header.shape)}."
+            f"Expected {_expected(form)}, {_PLACE} in {path}. Received: "
+            f"{key}, {header.dtype} {list(header.shape)}."
         )
     if math.prod(header.shape[1:3]) > MOST_PIXELS:
         raise InputError(
@@ -186,6 +182,14 @@ def _check(header: Header, key: str, path: pathlib.Path) -> None:
             f"Expected {key} in {path} image after image (C order). Received: "
             "Fortran order. Save numpy.ascontiguousarray of it."
         )
+
+
+def _expected(form: PixelFormat) -> str:
+    """Describes the images that a model takes."""
+    numbers = "images of numbers" if form.ranged else "uint8 images"
+    if form.channels not in (1, 3):
+        return f"{numbers} [N, H, W, {form.channels}] for this model"
+    return f"{numbers} [N, H, W, 3], or grey [N, H, W, 1] or [N, H, W]"
 
 
 def _labels(

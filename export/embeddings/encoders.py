@@ -6,16 +6,21 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.utils import records, schemas
 from and_tf.utils.errors import InputError
 
+if TYPE_CHECKING:
+    from export.tflite.encoder import TFLiteEncoder
+
 SIGNATURE, CLASSIFY = "serving_default", "classify"
 INPUT, OUTPUT = "images", "embedding"
+_NOTE = pathlib.Path("assets.extra", "encoder.json")
 # The number, its name and the probabilities of a signature that classifies,
 # for clusters, for classes of a fine-tuning, and for classes by kNN.
 _ANSWERS = (
@@ -32,14 +37,16 @@ class Encoder(Protocol):
         image_size: The side S of the images, in pixels.
         embedding_dim: The length D of an embedding.
         fingerprint: SHA-256 of the model's bytes, as hexadecimal digits.
+        form: The channels of the images, and what their levels stand for.
     """
 
     image_size: int
+    form: PixelFormat
     embedding_dim: int
     fingerprint: str
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Embeds uint8 [B, S, S, 3] to float32 [B, D]."""
+        """Embeds levels, uint8 [B, S, S, C], to float32 [B, D]."""
 
 
 def load(path: str | os.PathLike[str]) -> Encoder:
@@ -91,6 +98,7 @@ class Classifier:
     Attributes:
         image_size: The side S of the images, in pixels.
         fingerprint: SHA-256 of the model's bytes, as hexadecimal digits.
+        form: The channels of the images, and what their levels stand for.
         columns: The names of the number and of the name that are given, such
             as "cluster" and "name".
     """
@@ -112,15 +120,17 @@ class Classifier:
         self._answers = fitting[0]
         self.columns = fitting[0][:2]
         self.image_size = _image_size(self._function, path)
+        self.form = _form(self._function, path)
         self.fingerprint = _fingerprint(path)
 
     def __call__(self, images: np.ndarray) -> list[tuple[int, str, float]]:
         """Returns the number, the name and the probability of each image.
 
         Args:
-            images: uint8 [B, S, S, 3].
+            images: uint8 [B, S, S, C].
         """
-        found = self._function(images=tf.constant(images))
+        values = self.form.values(images)
+        found = self._function(images=tf.constant(values))
         number, name, probabilities = (
             found[answer].numpy() for answer in self._answers
         )
@@ -156,10 +166,11 @@ class _TFLite:
             raise _damaged(path, error) from error
         self.image_size = self._encoder.image_size
         self.embedding_dim = self._encoder.embedding_dim
+        self.form = _form_beside(self._encoder, path)
         self.fingerprint = _sha256(path)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        return self._encoder(images)
+        return self._encoder(self.form.values(images))
 
 
 class _SavedModel:
@@ -172,10 +183,12 @@ class _SavedModel:
         self._function = _signature(self._model, path)
         self.image_size = _image_size(self._function, path)
         self.embedding_dim = _embedding_dim(self._function, path)
+        self.form = _form(self._function, path)
         self.fingerprint = _fingerprint(path)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        return self._function(images=tf.constant(images))[OUTPUT].numpy()
+        values = tf.constant(self.form.values(images))
+        return self._function(images=values)[OUTPUT].numpy()
 
 
 def _opened(path: pathlib.Path) -> Any:
@@ -227,7 +240,8 @@ def _signature(
         function = found[SIGNATURE]
         inputs = function.structured_input_signature[1]
         takes = inputs.get(INPUT)
-        if len(inputs) == 1 and takes is not None and takes.dtype == tf.uint8:
+        types = tf.uint8, tf.float32
+        if len(inputs) == 1 and takes is not None and takes.dtype in types:
             if OUTPUT in function.structured_outputs:
                 return function
         names = ", ".join([*inputs, "to", *function.structured_outputs])
@@ -247,12 +261,9 @@ def _image_size(function: Any, path: pathlib.Path) -> int:
     A signature that resizes takes images of any size; only encoder.json says
     which size the encoder uses.
     """
-    note = path / "assets.extra" / "encoder.json"
+    note = path / _NOTE
     if note.exists():
-        expected = f"the note that was exported with {path}"
-        remedy = "Export the encoder again."
-        read = records.read(note, schemas.EncoderNote, expected, remedy)
-        return read["image_size"]
+        return _read_note(note, path)["image_size"]
     shape = function.structured_input_signature[1][INPUT].shape
     sides: list[Any] = shape[1:3].as_list() if shape.rank == 4 else [None]
     if None in sides or len(set(sides)) != 1:
@@ -262,6 +273,50 @@ def _image_size(function: Any, path: pathlib.Path) -> int:
             "anew with python -m export.saved_model."
         )
     return sides[0]
+
+
+def _read_note(note: pathlib.Path, model: pathlib.Path) -> dict[str, Any]:
+    expected = f"the note that was exported with {model}"
+    remedy = "Export the encoder again."
+    return records.read(note, schemas.EncoderNote, expected, remedy)
+
+
+def _form(function: Any, path: pathlib.Path) -> PixelFormat:
+    """Returns the format of a signature's images."""
+    takes = function.structured_input_signature[1][INPUT]
+    channels = takes.shape[-1] if takes.shape.rank == 4 else 3
+    is_levels = takes.dtype == tf.uint8
+    return _noted(channels or 3, is_levels, path / _NOTE, path)
+
+
+def _form_beside(encoder: TFLiteEncoder, path: pathlib.Path) -> PixelFormat:
+    """Returns the format of the images of a .tflite file."""
+    is_levels = encoder.dtype == np.uint8
+    note = path.with_suffix(".json")
+    return _noted(encoder.channels, is_levels, note, path)
+
+
+def _noted(
+    channels: int, is_levels: bool, note: pathlib.Path, model: pathlib.Path
+) -> PixelFormat:
+    """Returns the format of images, whose range is noted beside the model.
+
+    Raises:
+        InputError: If there is no range of these channels.
+    """
+    if is_levels:
+        return PixelFormat(channels)
+    form = PixelFormat()
+    if note.exists():
+        form = PixelFormat.of(_read_note(note, model))
+    if not form.ranged or not channels == form.channels == len(form.low):
+        raise InputError(
+            f"Expected {note}, which was exported with {model} and says which "
+            f"values it maps to levels, for {channels} channels. Received: "
+            f"{'another one' if note.exists() else 'no such file'}. Export "
+            "the encoder again."
+        )
+    return form
 
 
 def _embedding_dim(function: Any, path: pathlib.Path) -> int:

@@ -104,10 +104,12 @@ def extract(
     finally:
         job.parts.release()
     if not result.count:
+        form = encoder.form
+        as_wanted = "" if form.usual else f" as {form.channels} channels"
         raise InputError(
             f"Expected images that can be read in {source.images}. Received "
-            f"{job.total:,} files, none of which can be read, such as "
-            f"{result.skipped[0]}."
+            f"{job.total:,} files, none of which can be read{as_wanted}, such "
+            f"as {result.skipped[0]}."
         )
     return result
 
@@ -162,6 +164,7 @@ class _Job:
             "image_size": self._encoder.image_size,
             "embedding_dim": self._encoder.embedding_dim,
             "batch_size": self._batch_size,
+            **self._encoder.form.description,
         }
 
     def embed(self, there: int) -> None:
@@ -233,7 +236,7 @@ class _Job:
         return self.parts.each(-(-self.total // self.part_size))
 
     def _batches(self, done: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields images, uint8 [b, S, S, 3], and whether each can be read.
+        """Yields images, uint8 [b, S, S, C], and whether each can be read.
 
         Args:
             done: The number of images to skip.
@@ -246,7 +249,7 @@ class _Job:
         side = self._encoder.image_size
         batches = readable_batches(
             self._source.split,
-            (side, side, 3),
+            (side, side, self._encoder.form.channels),
             side,
             batch_size=self._batch_size,
             first=done,

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from and_tf.data import image_file
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.preprocessing import centre_square
 from and_tf.search.nearest import nearest
 from and_tf.utils import records, schemas
 from and_tf.utils.errors import InputError
+from and_tf.utils.pictures import picture
 from export.embeddings import encoders, sources, tables
 from export.embeddings.formats import Table
 
@@ -92,7 +94,7 @@ class Index:
         if not pathlib.Path(image).is_file():
             return self._row(image)
         try:
-            pixels = image_file.read_image(image)
+            pixels = image_file.read_image(image, self._form)
         except Exception as error:  # Pillow raises many types.
             raise InputError(
                 f"Expected --query to be an image. Received: {image}, which "
@@ -100,7 +102,7 @@ class Index:
             ) from error
         encoder = self._encoder(model)
         square = centre_square(pixels[None], encoder.image_size).numpy()
-        return Query(image, encoder(square)[0], pixels)
+        return Query(image, encoder(square)[0], picture(pixels))
 
     def search(self, query: Query, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Finds the rows most similar to a query, without the query itself.
@@ -158,13 +160,19 @@ class Index:
         names = [self.table.file_names[row] for row in rows]
         data_dir = data_dir or self.about.get("data_dir", "")
         image_key = self.about.get("image_key", "")
-        found = sources.pictures(source, root, data_dir, names, image_key)
+        found = sources.pictures(
+            source, root, data_dir, names, image_key, self._form
+        )
         if all(image is None for image in found):
             raise InputError(
                 f"Expected the images of {source}. Received: none of those "
                 f"found, such as {names[0]}. Name their place with --images."
             )
         return found
+
+    @property
+    def _form(self) -> PixelFormat:
+        return PixelFormat.of(self.about)
 
     def _row(self, name: str) -> Query:
         if name not in self.table.file_names:

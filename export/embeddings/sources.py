@@ -13,10 +13,12 @@ import numpy as np
 from and_tf import data
 from and_tf.data import folder, image_endings
 from and_tf.data.image_file import read_or_none
+from and_tf.data.pixel_format import RGB, PixelFormat
 from and_tf.data.split import Split, take
 from and_tf.data.tfds_records import Records
 from and_tf.data.walking import utf8
 from and_tf.utils.errors import InputError
+from and_tf.utils.pictures import picture
 from export.embeddings import array_file
 
 TFDS = "tfds:"
@@ -66,7 +68,11 @@ class Source:
 
 
 def open_source(
-    images: str, data_dir: str = "", label_key: str = "", image_key: str = ""
+    images: str,
+    data_dir: str = "",
+    label_key: str = "",
+    image_key: str = "",
+    form: PixelFormat = RGB,
 ) -> Source:
     """Finds images without decoding them.
 
@@ -79,14 +85,15 @@ def open_source(
             or what a kind of data wants there.
         label_key: The label to use, where a data set has several.
         image_key: The images to use, where a data set has several.
+        form: The channels that are read, and what their values mean.
 
     Raises:
         InputError: If there are no such images.
     """
     if images.startswith(TFDS):
-        return _from_tfds(images, data_dir, label_key)
+        return _from_tfds(images, data_dir, label_key, form)
     if images.startswith(DATA):
-        return _from_reader(images, data_dir, label_key, image_key)
+        return _from_reader(images, data_dir, label_key, image_key, form)
     for flag, key in (("label_key", label_key), ("image_key", image_key)):
         if key:
             raise InputError(
@@ -94,11 +101,11 @@ def open_source(
                 f"Received: --images={images} --{flag}={key}. Leave it out."
             )
     if os.path.isdir(images):
-        return _of_files(images, folder.read_all(images))
+        return _of_files(images, folder.read_all(images, form))
     if os.path.isfile(images):
         if images.endswith(".npz"):
-            return _from_array(images)
-        split = folder.read_files(images, [images])
+            return _from_array(images, form)
+        split = folder.read_files(images, [images], form=form)
         return _of_files(images, split)
     if not glob.has_magic(images):
         raise InputError(
@@ -110,7 +117,7 @@ def open_source(
         for path in glob.glob(images, recursive=True)
         if image_endings.is_readable(path) and os.path.isfile(path)
     )
-    split = folder.read_files(images, found)
+    split = folder.read_files(images, found, form=form)
     return _of_files(images, split)
 
 
@@ -120,6 +127,7 @@ def pictures(
     data_dir: str,
     names: Sequence[str],
     image_key: str = "",
+    form: PixelFormat = RGB,
 ) -> list[np.ndarray | None]:
     """Reads some images again, by the names that their source gave them.
 
@@ -129,25 +137,40 @@ def pictures(
         data_dir: `data_dir` of the source.
         names: The names of m images.
         image_key: `image_key` of the source.
+        form: The channels that are read, and what their values mean.
 
     Returns:
-        m images, each uint8 [H, W, 3], or None if it cannot be read.
+        m pictures, each uint8 [H, W, 3], or None if it cannot be read.
 
     Raises:
         InputError: If the source no longer exists.
     """
+    found = _images(images, root, data_dir, names, image_key, form)
+    return [None if image is None else picture(image) for image in found]
+
+
+def _images(
+    images: str,
+    root: str,
+    data_dir: str,
+    names: Sequence[str],
+    image_key: str,
+    form: PixelFormat,
+) -> list[np.ndarray | None]:
+    """Reads images for `pictures`, each uint8 [H, W, C]."""
     if images.startswith(TFDS):
-        split = _from_tfds(images, data_dir, "", prepared=True).split
+        split = _from_tfds(images, data_dir, "", form, prepared=True).split
         return _by_number(split, [_number(name) for name in names])
     if images.startswith(DATA):
-        source = _from_reader(images, data_dir, "", image_key)
+        source = _from_reader(images, data_dir, "", image_key, form)
         return _by_name(source.split, names)
     if images.endswith(".npz"):
-        split = array_file.read(root)
+        split = array_file.read(root, form)
         if split.file_names is None:
             return _by_number(split, [_number(name) for name in names])
         return _by_name(split, names)
-    return [read_or_none(os.path.join(root, name)) for name in names]
+    paths = (os.path.join(root, name) for name in names)
+    return [read_or_none(path, form) for path in paths]
 
 
 def root_of(images: str) -> str:
@@ -168,7 +191,11 @@ def root_of(images: str) -> str:
 
 
 def _from_tfds(
-    images: str, data_dir: str, label_key: str, prepared: bool = False
+    images: str,
+    data_dir: str,
+    label_key: str,
+    form: PixelFormat,
+    prepared: bool = False,
 ) -> Source:
     data_set, _, split_name = images.removeprefix(TFDS).rpartition("/")
     if not data_set or not split_name:
@@ -176,12 +203,18 @@ def _from_tfds(
             f"Expected --images={TFDS}<data set>/<split>, such as "
             f"{TFDS}cifar10/test. Received: {images}."
         )
+    if form.ranged:
+        raise InputError(
+            f"Expected images of more than 8 bits for a model of a value range."
+            f" Received: --images={images}, whose images have 8."
+        )
     split = data.read_tfds_split(
         data_set,
         split_name,
         data_dir or None,
         label_key,
         prepared=prepared,
+        channels=form.channels,
     )
     records = split.encoded_stream.encoded
     assert isinstance(records, Records)
@@ -192,7 +225,11 @@ def _from_tfds(
 
 
 def _from_reader(
-    images: str, data_dir: str, label_key: str, image_key: str
+    images: str,
+    data_dir: str,
+    label_key: str,
+    image_key: str,
+    form: PixelFormat,
 ) -> Source:
     """Opens a split of a data set of files.
 
@@ -213,6 +250,7 @@ def _from_reader(
             label_key=label_key,
             image_key=image_key,
             train_split="" if usual else split_name,
+            form=form,
         )
     )
     split = found.test if split_name == "test" else found.train
@@ -230,8 +268,8 @@ def _from_reader(
     )
 
 
-def _from_array(images: str) -> Source:
-    split = array_file.read(images)
+def _from_array(images: str, form: PixelFormat) -> Source:
+    split = array_file.read(images, form)
     name = _numbered(split.name)
     if split.file_names is not None:
         name = _named(split.file_names)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from and_tf.data.image_depth import WHITE
-from and_tf.data.image_file import (
+from and_tf.data.pixel_budget import (
     LARGE_PIXELS,
     MOST_PIXELS,
     MOST_PIXELS_A_BYTE,
@@ -36,7 +36,7 @@ _START_OF_SCAN = b"\xff\xda"
 _STRIP_PIXELS = 2**20
 
 
-def decode_batch(encoded: tf.Tensor, size: int) -> tf.Tensor:
+def decode_batch(encoded: tf.Tensor, size: int, channels: int = 3) -> tf.Tensor:
     """Decodes images, each of its own size, to their centre squares.
 
     It decodes in parallel and names all images that cannot be decoded: a data
@@ -51,28 +51,30 @@ def decode_batch(encoded: tf.Tensor, size: int) -> tf.Tensor:
     Args:
         encoded: string `[B]`, the contents of JPEG or PNG files; B may be 0.
         size: The side S of the squares, in pixels.
+        channels: C: 3 for RGB, 1 for grey.
 
     Returns:
-        uint8 `[B, S, S, 3]`.
+        uint8 `[B, S, S, C]`.
 
     Raises:
         tf.errors.InvalidArgumentError: If images cannot be decoded when the
             graph runs; the message lists their positions.
     """
     count = tf.shape(encoded, tf.int64)[0]
-    empty = tf.zeros([size, size, 3], tf.uint8)
+    empty = tf.zeros([size, size, channels], tf.uint8)
+
+    def square(image: tf.Tensor) -> tf.Tensor:
+        return centre_square(_grey(image) if channels == 1 else image, size)
 
     def unless_large(position: tf.Tensor) -> tuple[tf.Tensor, ...]:
         one = tf.gather(encoded, position)
         is_large = _checked_pixels(one) > PARALLEL_PIXELS
-        image = tf.cond(
-            is_large, lambda: empty, lambda: centre_square(_decoded(one), size)
-        )
+        image = tf.cond(is_large, lambda: empty, lambda: square(_decoded(one)))
         return position, image, is_large
 
     def large(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = decode(tf.gather(encoded, position))
-        return position, centre_square(image, size)
+        return position, square(image)
 
     positions, images, is_large = _collected(
         tf.data.Dataset.range(count), unless_large, tf.data.AUTOTUNE, count
@@ -95,7 +97,7 @@ def decode_batch(encoded: tf.Tensor, size: int) -> tf.Tensor:
         tf.size(left) > 0, with_large, lambda: (positions, images)
     )
     with tf.control_dependencies([_assert_all(positions, count)]):
-        return tf.ensure_shape(images, (None, size, size, 3))
+        return tf.ensure_shape(images, (None, size, size, channels))
 
 
 def decode(encoded: tf.Tensor) -> tf.Tensor:
@@ -114,6 +116,13 @@ def decode(encoded: tf.Tensor) -> tf.Tensor:
     """
     with tf.control_dependencies([_checked_pixels(encoded)]):
         return _decoded(tf.identity(encoded))
+
+
+def _grey(image: tf.Tensor) -> tf.Tensor:
+    """Converts uint8 `[H, W, 3]` to grey `[H, W, 1]`, as Pillow does."""
+    red, green, blue = tf.unstack(tf.cast(image, tf.int32), axis=-1)
+    luma = (19595 * red + 38470 * green + 7471 * blue + 32768) // 65536
+    return tf.cast(luma, tf.uint8)[..., tf.newaxis]
 
 
 def _collected(

@@ -15,9 +15,13 @@ from export.embeddings import gallery
 from export.exportable import Exportable
 from export.metadata import describe
 from export.serving import versions, warmup
-from export.serving.servable import Options, Servable
+from export.serving.servable import Options, Servable, takes_files
 
 EXTRA = "assets.extra"  # Directory of files that TensorFlow does not read.
+_NO_FILES = (
+    "no signature takes files: TensorFlow decodes no TIFF and no opacity. "
+    "Send pixels, or use export.embed, which reads such files."
+)
 
 
 def export(
@@ -63,6 +67,7 @@ def export(
         except (OSError, tf.errors.OpError) as error:
             raise versions.failure(output_dir, error) from error
     _print(version, model, model_name)
+    print(_ask(model_name) if takes_files(run.form) else _NO_FILES)
     return version
 
 
@@ -83,7 +88,7 @@ def _write_extra(
 
 
 def _print(version: pathlib.Path, model: Servable, model_name: str) -> None:
-    """Prints the version, its signatures and the commands to serve it."""
+    """Prints the version, its signatures and the command to serve it."""
     size = sum(p.stat().st_size for p in version.rglob("*") if p.is_file())
     print(f"wrote {version}/, {size / 2**20:.1f} MiB")
     width = max(map(len, model.functions))
@@ -99,10 +104,16 @@ def _print(version: pathlib.Path, model: Servable, model_name: str) -> None:
     print(
         "serve it: docker run --rm -p 8500:8500 -p 8501:8501 -v "
         f'"{place}:/models/{model_name}:ro" -e MODEL_NAME={model_name} '
-        "tensorflow/serving:2.20.0\n"
+        "tensorflow/serving:2.20.0"
+    )
+
+
+def _ask(model_name: str) -> str:
+    """Returns the line that says how to ask a server of the model."""
+    name = "" if model_name == "and" else f" --model_name={model_name}"
+    return (
         "then ask: python -m export.client --address=localhost:8500 "
-        "--images=photos"
-        + ("" if model_name == "and" else f" --model_name={model_name}")
+        f"--images=photos{name}"
     )
 
 

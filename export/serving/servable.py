@@ -14,10 +14,12 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.preprocessing import centre_square
 from and_tf.finetuning.finetuned import Finetuned
 from and_tf.scan.clustering import Clustering
 from and_tf.utils.errors import InputError
+from export import file_values
 from export.embeddings.gallery import Gallery
 from export.exportable import Exportable
 from export.serving.decoding import decode_batch
@@ -30,7 +32,6 @@ from export.serving.signatures import (
     Neighbours,
 )
 
-IMAGES = tf.TensorSpec([None, None, None, 3], tf.uint8, "images")
 IMAGE_BYTES = tf.TensorSpec([None], tf.string, "image_bytes")
 
 
@@ -112,17 +113,27 @@ class Servable(tf.Module):
         for name, head in heads.items():
             plain = "serving_default" if name == "serving" else name
             network = _of_any_count(networks[name])
-            functions[plain] = _of_images(network, head, run.image_size)
-            functions[f"{name}_bytes"] = _of_bytes(
-                network, head, run.image_size
-            )
+            size = run.image_size
+            functions[plain] = _of_images(network, head, size, run.form)
+            if takes_files(run.form):
+                functions[f"{name}_bytes"] = _of_bytes(
+                    network, head, size, run.form.channels
+                )
         self.functions = functions
+
+
+def takes_files(form: PixelFormat) -> bool:
+    """Returns whether a graph can decode the files of such images.
+
+    TensorFlow decodes no TIFF, and what it decodes here has no opacity.
+    """
+    return form.channels in (1, 3) and not form.ranged
 
 
 def _of_any_count(
     network: keras.Model,
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Wraps a network of images [B, S, S, 3] so that B may be 0."""
+    """Wraps a network of images [B, S, S, C] so that B may be 0."""
 
     def apply(images: tf.Tensor) -> tf.Tensor:
         # A convolution without images fails in oneDNN, so it gets one.
@@ -167,24 +178,37 @@ def _compare(
 
 
 def _of_images(
-    network: Callable[[tf.Tensor], tf.Tensor], head: tf.Module, size: int
+    network: Callable[[tf.Tensor], tf.Tensor],
+    head: tf.Module,
+    size: int,
+    form: PixelFormat,
 ) -> tf.types.experimental.PolymorphicFunction:
-    """Makes a function from pixels, uint8 [B, H, W, 3], to a head's outputs."""
+    """Makes a function from images, [B, H, W, C], to a head's outputs.
 
-    @tf.function(input_signature=[IMAGES], autograph=False)
+    They are uint8, or float32 values of files with a range.
+    """
+    taken = tf.TensorSpec(
+        [None, None, None, form.channels], file_values.dtype(form), "images"
+    )
+
+    @tf.function(input_signature=[taken], autograph=False)
     def function(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return head(network(centre_square(images, size)))
+        levels = file_values.to_levels(images, form)
+        return head(network(centre_square(levels, size)))
 
     return function
 
 
 def _of_bytes(
-    network: Callable[[tf.Tensor], tf.Tensor], head: tf.Module, size: int
+    network: Callable[[tf.Tensor], tf.Tensor],
+    head: tf.Module,
+    size: int,
+    channels: int,
 ) -> tf.types.experimental.PolymorphicFunction:
     """Makes a function from encoded files, string [B], to a head's outputs."""
 
     @tf.function(input_signature=[IMAGE_BYTES], autograph=False)
     def function(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        return head(network(decode_batch(image_bytes, size)))
+        return head(network(decode_batch(image_bytes, size, channels)))
 
     return function

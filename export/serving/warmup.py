@@ -11,6 +11,7 @@ import io
 import pathlib
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -41,8 +42,8 @@ def write(
     Args:
         path: The file to write.
         model_name: Name by which the server knows the model.
-        inputs: The single input of each signature: uint8
-            [None, None, None, 3] for pixels, or string [None] for encoded
+        inputs: The single input of each signature: uint8 or float32
+            [None, None, None, C] for pixels, or string [None] for encoded
             files.
         sizes: The batch sizes.
     """
@@ -62,17 +63,20 @@ def _fill(
     spec: tf.TensorSpec,
     size: int,
 ) -> None:
-    images = _pictures(size)
-    values = [_encode(i, image) for i, image in enumerate(images)]
-    batch = images if spec.dtype == tf.uint8 else values
+    batch: Any
+    if spec.dtype == tf.string:
+        pictures = _pictures(size, 3)
+        batch = [_encode(i, image) for i, image in enumerate(pictures)]
+    else:
+        batch = _pictures(size, spec.shape[-1]).astype(spec.dtype.name)
     request.model_spec.name = model_name
     request.model_spec.signature_name = signature
     request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(batch, spec.dtype))
 
 
-def _pictures(count: int) -> np.ndarray:
-    """Draws waves, uint8 [count, 32, 32, 3], which compress like photos."""
-    number, y, x, channel = np.ogrid[:count, :_SIDE, :_SIDE, :3]
+def _pictures(count: int, channels: int) -> np.ndarray:
+    """Draws waves, uint8 [count, 32, 32, C], which compress like photos."""
+    number, y, x, channel = np.ogrid[:count, :_SIDE, :_SIDE, :channels]
     waves = np.sin(x / (3 + number % 5) + y / (4 + channel))
     return (128 + 120 * waves).astype(np.uint8)
 

@@ -100,14 +100,14 @@ def main(config: TFLiteConfig) -> None:
     """Converts the run's encoder, compares it and writes the two files."""
     output, sidecar = one_file.places(config.output, ".tflite", ".json")
     cli.import_tensorflow()
-    from export import exportable
+    from export import exportable, file_values
     from export.metadata import describe
     from export.tflite import unsupported
 
     run = exportable.load(
         config.run_directory, config.checkpoint, config.data_dir
     )
-    unsupported.check(exportable.outputs_of(run))
+    unsupported.check(exportable.exported(run))
     data = _images(config, run)
     content, calibration = _convert(config, run, data)
     measured = _measure(config, run, data, content)
@@ -115,7 +115,12 @@ def main(config: TFLiteConfig) -> None:
         **describe(run),
         "quantize": config.quantize,
         "signature": SIGNATURE,
-        **one_file.tensors(run.image_size, exportable.lengths(run)),
+        **one_file.tensors(
+            run.image_size,
+            exportable.lengths(run),
+            run.form.channels,
+            file_values.dtype(run.form),
+        ),
         "calibration": calibration,
         "measured": measured,
     }
@@ -144,12 +149,14 @@ def _convert(
     config: TFLiteConfig, run: Exportable, data: ImageData | None
 ) -> tuple[bytes, dict[str, Any] | None]:
     """Converts the encoder; returns the content and the calibration's JSON."""
-    from export import exportable
+    from export import exportable, file_values
     from export.tflite import calibration, conversion
 
     if config.quantize != "int8":
-        model = exportable.outputs_of(run)
-        return conversion.convert(model, config.quantize), None
+        model = exportable.exported(run)
+        dtype = file_values.dtype(run.form)
+        content = conversion.convert(model, config.quantize, dtype=dtype)
+        return content, None
     assert data is not None  # Without images, `_images` has raised an error.
     seed = run.config.seed
     split = calibration.draw(data.train, config.calibration_images, seed)
@@ -191,7 +198,7 @@ def _compare_embeddings(
 
     return fidelity.measure(
         run.encoder,
-        {"file": file},
+        {"file": lambda levels: file(run.form.values(levels))},
         data,
         image_size=run.image_size,
         neighbours=config.knn_neighbours,
@@ -207,7 +214,7 @@ def _compare_answers(
 
     return cluster_fidelity.measure(
         exportable.outputs_of(run),
-        file.outputs,
+        lambda levels: file.outputs(run.form.values(levels)),
         data.test or data.train,
         image_size=run.image_size,
         matching=run.matching,

@@ -10,7 +10,8 @@ import numpy as np
 from and_tf.data.pipeline import clean_batches
 from and_tf.data.split import Split, subset
 from and_tf.utils.progress import Counted, standard_error_aside
-from export.exportable import Exportable, outputs_of
+from export.exportable import Exportable, exported
+from export.file_values import dtype
 from export.tflite.conversion import convert
 
 _BATCH = 20  # Images between two updates of the progress bar.
@@ -40,7 +41,8 @@ def convert_int8(run: Exportable, split: Split) -> bytes:
     # The converter's lines on standard error are hidden, but progress is shown.
     with standard_error_aside() as shown:
         views = _clean_views(split, run.image_size, shown)
-        return convert(outputs_of(run), "int8", views)
+        values = map(run.form.values, views)
+        return convert(exported(run), "int8", values, dtype(run.form))
 
 
 def _clean_views(

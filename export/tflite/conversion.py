@@ -45,20 +45,22 @@ def convert(
     encoder: keras.Model,
     quantize: str = "none",
     calibration: Iterable[np.ndarray] | None = None,
+    dtype: str = "uint8",
 ) -> bytes:
     """Converts an encoder to the content of a .tflite file.
 
     Args:
-        encoder: A model from images [B, S, S, 3], with values 0..255 and a
+        encoder: A model from images [B, S, S, C], with values 0..255 and a
             fixed S, to embeddings [B, D], or to several outputs by name, each
             [B, …].
         quantize: One of `export.tensor_names.MODES`; the default is "none".
-        calibration: Batches of typical images, uint8 [b, S, S, 3]. Only
-            `int8` uses them, and it needs them.
+        calibration: Batches of typical images, [b, S, S, C] of the type
+            `dtype`. Only `int8` uses them, and it needs them.
+        dtype: The data type of the images that the file takes.
 
     Returns:
         The content of the file. Its signature `serving_default` takes
-        `images`, uint8 [B, S, S, 3] of any B, and returns `embedding`, float32
+        `images`, [B, S, S, C] of any B, and returns `embedding`, float32
         [B, D], or the outputs by their names.
 
     Raises:
@@ -73,7 +75,7 @@ def convert(
         warnings.catch_warnings(action="ignore"),
     ):
         saved_model = pathlib.Path(name)
-        _save(encoder, saved_model)
+        _save(encoder, saved_model, dtype)
         try:
             content = _convert(saved_model, quantize, calibration)
         except ConverterError as error:
@@ -140,13 +142,13 @@ def _check(
     shape = encoder.input_shape
     if len(shape) != 4 or None in shape[1:]:
         raise InputError(
-            "Expected an encoder of images [B, S, S, 3] with a fixed S. "
+            "Expected an encoder of images [B, S, S, C] with a fixed S. "
             f"Received: {shape}."
         )
     unsupported.check(encoder)
 
 
-def _save(encoder: keras.Model, path: pathlib.Path) -> None:
+def _save(encoder: keras.Model, path: pathlib.Path, dtype: str) -> None:
     """Writes a SavedModel with the signature and the weights as constants.
 
     They are constants because the converter cannot calibrate a graph that
@@ -154,7 +156,7 @@ def _save(encoder: keras.Model, path: pathlib.Path) -> None:
     """
     trainable = [tf.constant(v.value) for v in encoder.trainable_variables]
     others = [tf.constant(v.value) for v in encoder.non_trainable_variables]
-    images = tf.TensorSpec([None, *encoder.input_shape[1:]], tf.uint8, INPUT)
+    images = tf.TensorSpec([None, *encoder.input_shape[1:]], dtype, INPUT)
 
     @tf.function(input_signature=[images])
     def embed(images: tf.Tensor) -> dict[str, tf.Tensor]:

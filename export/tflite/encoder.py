@@ -27,6 +27,9 @@ class TFLiteEncoder:
 
     Attributes:
         image_size: S, the side of the images, in pixels.
+        channels: C, the number of their channels.
+        dtype: Their type: uint8, or float32 for values that the file maps to
+            levels itself.
         embedding_dim: D, the length of an embedding.
 
     Raises:
@@ -41,13 +44,15 @@ class TFLiteEncoder:
             self._runner = _runner(self._interpreter, path)
             images, embedding = _ends(self._runner, path)
         self.image_size = int(images["shape"][1])
+        self.channels = int(images["shape"][3])
+        self.dtype = np.dtype(images["dtype"])
         self.embedding_dim = int(embedding["shape"][1])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Embeds a batch of any size; a change of the size costs little.
 
         Args:
-            images: uint8 [B, S, S, 3], where B may be 0.
+            images: [B, S, S, C] of `dtype`, where B may be 0.
 
         Returns:
             The embeddings, float32 [B, D], of unit norm.
@@ -56,11 +61,12 @@ class TFLiteEncoder:
             InputError: If the images are of another type or shape.
         """
         images = np.asarray(images)
-        shape = (self.image_size, self.image_size, 3)
-        if images.dtype != np.uint8 or images.shape[1:] != shape:
+        shape = (self.image_size, self.image_size, self.channels)
+        if images.dtype != self.dtype or images.shape[1:] != shape:
             raise InputError(
-                f"Expected images uint8 [B, {', '.join(map(str, shape))}]. "
-                f"Received: {images.dtype} {list(images.shape)}."
+                f"Expected images {self.dtype} "
+                f"[B, {', '.join(map(str, shape))}]. Received: "
+                f"{images.dtype} {list(images.shape)}."
             )
         if not len(images):
             return np.zeros((0, self.embedding_dim), np.float32)
@@ -70,7 +76,7 @@ class TFLiteEncoder:
         """Computes all outputs of the file.
 
         Args:
-            images: uint8 [B, S, S, 3], where B > 0.
+            images: [B, S, S, C] of `dtype`, where B > 0.
 
         Returns:
             The outputs by name, each [B, …].
@@ -127,15 +133,15 @@ def _ends(runner: SignatureRunner, path: pathlib.Path) -> tuple[dict, dict]:
     images = runner.get_input_details()[INPUT]
     embedding = runner.get_output_details()[OUTPUT]
     shape = list(images["shape"])
-    square = len(shape) == 4 and shape[1] == shape[2] and shape[3] == 3
+    square = len(shape) == 4 and shape[1] == shape[2] and shape[3] > 0
     if (
         not square
-        or images["dtype"] != np.uint8
+        or images["dtype"] not in (np.uint8, np.float32)
         or embedding["dtype"] != np.float32
         or len(embedding["shape"]) != 2
     ):
         raise InputError(
-            "Expected a .tflite file from images uint8 [B, S, S, 3] to "
+            "Expected a .tflite file from images uint8 [B, S, S, C] to "
             f"embeddings float32 [B, D]. Received: {path}, from "
             f"{_described(images)} to {_described(embedding)}."
         )

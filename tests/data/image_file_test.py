@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 from and_tf.data import image_endings, image_file
-from and_tf.data.image_file import PixelBudget
+from and_tf.data.pixel_budget import PixelBudget
+from and_tf.data.walking import Refused
 from tests.hostile import bomb, many_scans
 
 
@@ -227,7 +228,7 @@ def test_a_large_image_of_few_bytes_is_refused(tmp_path):
 def test_a_jpeg_of_too_many_scans_is_refused(tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(many_scans(4_096, 300))
-    with pytest.raises(image_file.Refused, match="over their pixels too often"):
+    with pytest.raises(Refused, match="over their pixels too often"):
         image_file.read_image(path)
     path.write_bytes(many_scans(4_096, 1))  # 12 scans are as usual.
     with Image.open(path) as image:

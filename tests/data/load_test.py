@@ -163,7 +163,7 @@ def test_some_names_have_other_splits(
     monkeypatch.setattr("and_tf.data.builder.open_builder", lambda *_: Builder)
     monkeypatch.setattr(
         "and_tf.data.from_tfds.read",
-        lambda _, split, key: in_memory(
+        lambda _, split, *more: in_memory(
             split, np.zeros((1, 4, 4, 3), np.uint8), None
         ),
     )

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from and_tf.data.image_file import PixelBudget
+from and_tf.data.pixel_budget import PixelBudget
 
 
 class _Decoder(threading.Thread):

@@ -76,9 +76,9 @@ def test_files_are_checked_once(photos, monkeypatch):
     tried = []
     read = image_file.read_image
 
-    def counted(path: bytes) -> np.ndarray:
+    def counted(path: bytes, *form: object) -> np.ndarray:
         tried.append(pathlib.Path(path.decode()).name)
-        return read(path)
+        return read(path, *form)
 
     monkeypatch.setattr(image_file, "read_image", counted)
     first = verified(folder.read(str(photos)).train)

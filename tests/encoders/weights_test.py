@@ -222,3 +222,23 @@ def test_the_labels_that_weights_have_seen_are_always_said(tmp_path):
     assert imagenet.labels.startswith("ImageNet-1k, 1,000 classes")
     assert imagenet.file == package.name and imagenet.source == "imagenet"
     assert weights.RANDOM.labels == "none"
+
+
+def test_weights_of_rgb_for_other_channels(rng):
+    kernel = rng.normal(size=(3, 3, 3, 4)).astype(np.float32)
+    other = np.ones(4, np.float32)
+
+    def adapted(channels):
+        own = [np.zeros((3, 3, channels, 4)), other]
+        first, rest = weights.for_channels([kernel, other], own)
+        np.testing.assert_array_equal(rest, other)
+        return first
+
+    patch = rng.normal(size=(3, 3)).astype(np.float32)
+    as_rgb = np.einsum("hw,hwcf->f", patch, kernel)
+    as_grey = np.einsum("hw,hwcf->f", patch, adapted(1))
+    np.testing.assert_allclose(as_grey, as_rgb, rtol=1e-5, atol=1e-5)
+    # Channels that are all alike give what they give in red, green and blue.
+    as_six = np.einsum("hw,hwcf->f", patch, adapted(6))
+    np.testing.assert_allclose(as_six, as_rgb, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(adapted(5)[:, :, 4], 0.6 * kernel[:, :, 1])

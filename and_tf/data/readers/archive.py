@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from and_tf.data import decode_cache, folder, image_endings, split_folders
-from and_tf.data.image_file import Refused
 from and_tf.data.readers import opening, tar_index
 from and_tf.data.readers.keeping import kept
 from and_tf.data.readers.reader import Reader
@@ -23,7 +22,16 @@ from and_tf.data.readers.splits import image_data
 from and_tf.data.readers.tar_index import Member
 from and_tf.data.request import Request
 from and_tf.data.split import ImageData
-from and_tf.data.walking import FILE, FOLDER, Parts, Skipped, hidden, utf8, walk
+from and_tf.data.walking import (
+    FILE,
+    FOLDER,
+    Parts,
+    Refused,
+    Skipped,
+    hidden,
+    utf8,
+    walk,
+)
 from and_tf.utils import archives
 
 _WANTED = "a .zip or .tar file that is whole"

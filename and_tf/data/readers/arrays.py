@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from and_tf.data import decode_cache
-from and_tf.data.image_file import MOST_PIXELS
+from and_tf.data.pixel_budget import MOST_PIXELS
 from and_tf.data.readers import opening
 from and_tf.data.readers.reader import Reader
 from and_tf.data.readers.splits import image_data, kind_of, listed
@@ -344,11 +344,17 @@ def _check_images(key: str, array: Array, request: Request) -> None:
         InputError: If they are not as expected.
     """
     shape, fortran, dtype = array.header
-    shaped = len(shape) == 3 or len(shape) == 4 and shape[3] in (1, 3)
-    if not shaped or dtype != np.uint8 or 0 in shape:
+    channels = request.form.channels
+    shaped = len(shape) == 3 or (
+        len(shape) == 4 and shape[3] in (1, 3, channels)
+    )
+    ranged = request.form.ranged or channels != 3
+    typed = dtype == np.uint8 or ranged and dtype.kind in "uif"
+    if not shaped or not typed or 0 in shape:
         raise InputError(
-            f"Expected images, {_EXPECTED}, in {request.data_dir}. Received: "
-            f"{key}, {dtype} {list(shape)}."
+            f"Expected images, {_EXPECTED}, in {request.data_dir}; or "
+            "[N, H, W, C] with --channels=C, and other numbers with "
+            f"--pixel_range. Received: {key}, {dtype} {list(shape)}."
         )
     if shape[1] * shape[2] > MOST_PIXELS or shape[0] > opening.MOST_ROWS:
         raise InputError(

@@ -16,8 +16,8 @@ import stat
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from and_tf.data.image_file import MOST_PIXELS, Refused
-from and_tf.data.walking import hidden, utf8
+from and_tf.data.pixel_budget import MOST_PIXELS
+from and_tf.data.walking import Refused, hidden, utf8
 from and_tf.utils import archives
 from and_tf.utils.errors import InputError
 

@@ -17,9 +17,11 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data import decode_cache, image_file
+from and_tf.data.pixel_budget import MOST_PIXELS, too_large
+from and_tf.data.pixel_format import RGB, PixelFormat, fitting
 from and_tf.data.split import Seed, Split, Stream, shuffled_numbers
 from and_tf.data.verifying import LEAST
-from and_tf.data.walking import Skipped, summaries, utf8
+from and_tf.data.walking import Refused, Skipped, summaries, utf8
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
 
@@ -60,7 +62,8 @@ class Reader:
 
         Returns:
             The bytes of an image file, or pixels: uint8 `[H, W, 3]`, or grey
-            as `[H, W, 1]` or `[H, W]`.
+            as `[H, W, 1]` or `[H, W]`. With other --channels, they may be
+            `[H, W, channels]` of any type of numbers.
 
         Raises:
             Exception: If it cannot be read. The image is then left out, and
@@ -82,6 +85,7 @@ def split_of(
     reader: Reader,
     labels: np.ndarray | None = None,
     class_names: tuple[str, ...] | None = None,
+    form: PixelFormat = RGB,
 ) -> Split:
     """Makes a streamed split of a reader.
 
@@ -91,6 +95,7 @@ def split_of(
         labels: int64 `[N]`, -1 for images without a label; None if no image
             has one.
         class_names: The printable name of each class, or None.
+        form: The channels that are read, and what their values mean.
 
     Raises:
         InputError: If there are no images, or two of one name.
@@ -103,53 +108,64 @@ def split_of(
     return Split(
         name=name,
         size=len(names),
-        image_shape=reader.image_shape or _shared_shape(reader, len(names)),
-        stream=_stream(reader, names),
+        image_shape=reader.image_shape
+        or _shared_shape(reader, len(names), form),
+        stream=_stream(reader, names, form),
         labels=labels,
         class_names=class_names if labels is not None else None,
         file_names=names,
         skipped=tuple(reader.skipped),
+        channels=form.channels,
     )
 
 
-def pixels(reader: Reader, number: int) -> np.ndarray:
+def pixels(reader: Reader, number: int, form: PixelFormat = RGB) -> np.ndarray:
     """Decodes an image; returns an image of no pixels if it cannot be read."""
     try:
-        return _decoded(reader.read(number))
+        return _decoded(reader.read(number), form)
     except Exception:  # Readers and Pillow raise many kinds of errors.
-        return np.zeros((0, 0, 3), np.uint8)
+        return form.no_image
 
 
-def _decoded(content: Any) -> np.ndarray:
-    """Returns pixels, uint8 `[H, W, 3]`, of what a reader has returned.
+def _decoded(content: Any, form: PixelFormat) -> np.ndarray:
+    """Returns pixels, uint8 `[H, W, C]`, of what a reader has returned.
 
     Raises:
-        Exception: If it is no image.
+        Exception: If it is no image, or one of other channels.
     """
     if isinstance(content, (bytes, bytearray, memoryview)):
-        return image_file.read_image(io.BytesIO(content))
-    _check_pixels(content)
-    if content.ndim == 2:
-        content = content[:, :, None]
-    if content.shape[2] == 1:
-        content = np.repeat(content, 3, axis=2)
-    return np.ascontiguousarray(content)
+        return image_file.read_image(io.BytesIO(content), form)
+    _check_pixels(content, form)
+    return form.levels(fitting(content, form.channels))
 
 
-def _size(reader: Reader, number: int) -> tuple[int, int] | None:
+def _values(reader: Reader, number: int, channels: int) -> np.ndarray | None:
+    """Returns the values of an image; None if it cannot be read."""
+    try:
+        content = reader.read(number)
+        if isinstance(content, np.ndarray):
+            return fitting(content, channels)
+        return image_file.read_values(io.BytesIO(content), channels)
+    except Exception:  # Readers and Pillow raise many kinds of errors.
+        return None
+
+
+def _size(
+    reader: Reader, number: int, form: PixelFormat
+) -> tuple[int, int] | None:
     """Returns the (H, W) of an image; None if it cannot be read."""
     try:
         content = reader.read(number)
         if isinstance(content, np.ndarray):
-            _check_pixels(content)
+            _check_pixels(content, form)
             return content.shape[:2]
-        header = image_file.read_header(io.BytesIO(content))
+        header = image_file.read_header(io.BytesIO(content), form)
     except Exception:  # Readers raise many kinds of errors.
         return None
     return None if isinstance(header, str) else (header.height, header.width)
 
 
-def _check_pixels(content: Any) -> None:
+def _check_pixels(content: Any, form: PixelFormat) -> None:
     """Checks that pixels have the shape and type of those of an image.
 
     Raises:
@@ -157,11 +173,16 @@ def _check_pixels(content: Any) -> None:
     """
     if not isinstance(content, np.ndarray):
         raise TypeError(f"{type(content).__name__} in the place of an image")
-    shaped = content.ndim == 2 or content.shape[2:] in ((1,), (3,))
-    if content.dtype != np.uint8 or not shaped or not content.size:
+    shaped = content.ndim == 2 or (
+        content.ndim == 3 and content.shape[2] in (1, 3, form.channels)
+    )
+    typed = content.dtype == np.uint8 or (
+        form.ranged and content.dtype.kind in "uif"
+    )
+    if not typed or not shaped or not content.size:
         raise ValueError(f"pixels {content.dtype} {list(content.shape)}")
-    if content.shape[0] * content.shape[1] > image_file.MOST_PIXELS:
-        raise image_file.Refused("that have too many pixels")
+    if content.shape[0] * content.shape[1] > MOST_PIXELS:
+        raise Refused(too_large())
 
 
 def _check_names(names: tuple[str, ...], name: str) -> None:
@@ -179,7 +200,9 @@ def _check_names(names: tuple[str, ...], name: str) -> None:
         )
 
 
-def _stream(reader: Reader, names: tuple[str, ...]) -> Stream:
+def _stream(
+    reader: Reader, names: tuple[str, ...], form: PixelFormat
+) -> Stream:
     """Makes a stream of a reader; only the numbers are shuffled."""
     table = np.array([utf8(name).encode() for name in names])
 
@@ -188,19 +211,28 @@ def _stream(reader: Reader, names: tuple[str, ...]) -> Stream:
 
     def decode(number: tf.Tensor) -> tf.Tensor:
         image = tf.numpy_function(
-            lambda n: pixels(reader, int(n)), [number], tf.uint8
+            lambda n: pixels(reader, int(n), form), [number], tf.uint8
         )
-        return tf.ensure_shape(image, (None, None, 3))
+        return tf.ensure_shape(image, (None, None, form.channels))
+
+    def identity() -> str | None:
+        name = reader.identity()
+        if name is None or form.usual:
+            return name
+        return decode_cache.identity([], name, *form.cache_key)
 
     return Stream(
         encoded,
         decode,
-        identity=reader.identity,
+        identity=identity,
+        values=lambda number: _values(reader, number, form.channels),
         shown=lambda number: tf.gather(table, number),
     )
 
 
-def _shared_shape(reader: Reader, size: int) -> tuple[int, int] | None:
+def _shared_shape(
+    reader: Reader, size: int, form: PixelFormat
+) -> tuple[int, int] | None:
     """Returns the (H, W) that all images share; None if they differ.
 
     Only if a sample shares one, all images are looked at. Images that cannot
@@ -208,7 +240,8 @@ def _shared_shape(reader: Reader, size: int) -> tuple[int, int] | None:
     """
     sample = np.unique(np.linspace(0, size - 1, _SAMPLE).astype(np.int64))
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        sizes = set(pool.map(lambda n: _size(reader, int(n)), sample)) - {None}
+        sizes = set(pool.map(lambda n: _size(reader, int(n), form), sample))
+        sizes -= {None}
         if len(sizes) != 1:
             return None
         if len(sample) == size:
@@ -216,10 +249,13 @@ def _shared_shape(reader: Reader, size: int) -> tuple[int, int] | None:
         identity = reader.identity() if size >= LEAST else None
         name = None
         if identity is not None:
-            name = decode_cache.identity([], identity, "shared shape")
+            name = decode_cache.identity(
+                [], identity, "shared shape", *form.cache_key
+            )
         entry = None if name is None else decode_cache.recall(name)
         if entry is None:
-            entry = np.array(_scan(reader, size, pool), np.int64).view(np.uint8)
+            found = _scan(reader, size, pool, form)
+            entry = np.array(found, np.int64).view(np.uint8)
             if name is not None:
                 decode_cache.keep(name, entry, least=0)
     height, width = entry.view(np.int64).tolist()
@@ -227,14 +263,17 @@ def _shared_shape(reader: Reader, size: int) -> tuple[int, int] | None:
 
 
 def _scan(
-    reader: Reader, size: int, pool: concurrent.futures.Executor
+    reader: Reader,
+    size: int,
+    pool: concurrent.futures.Executor,
+    form: PixelFormat,
 ) -> tuple[int, int]:
     """Returns the (H, W) that all images share; (0, 0) if they differ."""
     sizes: set[tuple[int, int] | None] = set()
     with Counted("read the sizes of images", size) as progress:
         for first in range(0, size, _AT_ONCE):
             numbers = range(first, min(first + _AT_ONCE, size))
-            sizes |= set(pool.map(lambda n: _size(reader, n), numbers))
+            sizes |= set(pool.map(lambda n: _size(reader, n, form), numbers))
             if size >= LEAST:
                 progress.advance(len(numbers))
             if len(sizes - {None}) > 1:

@@ -42,7 +42,13 @@ def image_data(
     opened = [readers[name]() for name in taken]
     labels, class_names = _labels(opened, request.dataset)
     splits = [
-        split_of(f"{request.dataset}/{name or TRAIN}", reader, own, class_names)
+        split_of(
+            f"{request.dataset}/{name or TRAIN}",
+            reader,
+            own,
+            class_names,
+            request.form,
+        )
         for name, reader, own in zip(taken, opened, labels, strict=True)
     ]
     unused = [name or "(no name)" for name in names if name not in taken]
@@ -55,6 +61,7 @@ def image_data(
         splits[0],
         splits[1] if splits[1:] else None,
         (*remarks, *(more if unused else ())),
+        request.form,
     )
 
 

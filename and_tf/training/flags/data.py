@@ -6,6 +6,7 @@ import dataclasses
 
 from and_tf.utils import bounds
 from and_tf.utils.flag_config import Group, option
+from and_tf.utils.pixel_ranges import MOST_CHANNELS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +86,26 @@ class DataFlags:
         unit="images",
         least=0,
         most=bounds.INT32,
+    )
+    channels: int = option(
+        Group.DATA,
+        3,
+        "Channels of the images: 3 for RGB, 1 to keep grey as grey, 4 for RGB "
+        "with the opacity (RGBA), or the number of bands of TIFFs or arrays. "
+        "Files of other channels are left out and named, but colour becomes "
+        "grey, and grey becomes RGB.",
+        unit="channels",
+        least=1,
+        most=MOST_CHANNELS,
+    )
+    pixel_range: str = option(
+        Group.DATA,
+        "",
+        "Values that become the pixel values 0 and 255, as LOW,HIGH such as "
+        "0,10000, or auto for two percentiles of each channel in the training "
+        "images. Every export maps the same values. If it is not given, files "
+        "of 8 bits are taken as they are; files of 16 bits or of floats have "
+        "auto, or with --channels=3 their usual reading.",
     )
     memory_gib: float = option(
         Group.DATA,

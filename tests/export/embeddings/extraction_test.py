@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from and_tf.data import image_file
+from and_tf.data.pixel_format import RGB
 from and_tf.data.preprocessing import centre_square
 from and_tf.utils.errors import InputError
 from export.embeddings import extraction, tables
@@ -32,6 +33,7 @@ class NumPyEncoder:
     image_size = stand_in.SIZE
     embedding_dim = stand_in.DIM
     fingerprint = "of NumPy"
+    form = RGB
 
     def __init__(self, batches: int = 1000) -> None:
         self.left = batches
@@ -287,11 +289,13 @@ def test_an_array_that_is_damaged_in_the_middle(tmp_path, save):
 MEASURE = """
 import pathlib, resource, sys
 import numpy as np
+from and_tf.data.pixel_format import RGB
 from export.embeddings import extraction
 from export.embeddings.sources import open_source
 
 class Encoder:
     image_size, embedding_dim, fingerprint = 104, 8192, ""
+    form = RGB
     def __call__(self, images):
         return np.repeat(images[:, 0, 0, :1].astype(np.float32), 8192, 1)
 
