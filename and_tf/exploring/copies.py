@@ -10,20 +10,17 @@ they give on photographs that did not choose them.
 
 from __future__ import annotations
 
-import concurrent.futures
-import functools
-import os
 from collections import defaultdict
-from collections.abc import Callable
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 import numpy as np
 
-from and_tf.exploring import hashes, matching
+from and_tf.exploring import hashes, matching, parts
+from and_tf.exploring.crowds import Crowds
 from and_tf.exploring.hashes import Candidates
+from and_tf.exploring.kept_copies import Copies, Copy, KeptCopies
 from and_tf.exploring.measured import Measured
 from and_tf.exploring.stages import Stages
-from and_tf.training.teacher_files import digest
 from and_tf.utils.progress import Counted
 
 # Of 255 bits. Of the edits but crops, 99 in 100 differ in fewer.
@@ -31,7 +28,6 @@ _MOST_BITS = 72
 # The least agreement of copies. Pairs of other photographs reached 0.57 as a
 # whole, and pages of text with equal margins 0.61.
 _SAME = 0.65
-_SAME_PART = 0.7
 # A picture that is there more often is paired with its first copies alone, so
 # that N copies do not take N² pairs. The first one is paired with all.
 MOST_PAIRS = 32
@@ -39,31 +35,7 @@ MOST_PAIRS = 32
 # a form or a frame of a fixed camera, is left to its neighbours.
 _MOST_IN_VAIN = 512
 NEIGHBOURS = 8  # Nearest neighbours that may be crops, the slowest to compare.
-# Of parts: as they are, and mirrored. Rotations would take more than twice as
-# long, and of 300 such crops the neighbours name the original of 78 %.
-_TURNED_PARTS = (0, 1)
-_VERSION = 3  # To be raised when other pairs are found in the same images.
 _PIECE = 1024  # Candidates that are verified at a time.
-_KEPT = 2**16  # Pairs of which one may be a part that are kept together.
-_PARTS = "copies_of_parts_"
-
-
-class Copy(NamedTuple):
-    """The way in which two images show the same picture.
-
-    Attributes:
-        agreement: 0..1, see `matching.agreement`.
-        orientation: How the first image has to be turned to look like the
-            second; see `hashes.turned`.
-        is_part: Whether one of them shows a part of the other.
-    """
-
-    agreement: float
-    orientation: int = 0
-    is_part: bool = False
-
-
-Copies = dict[tuple[int, int], Copy]  # By two rows, the lower one first.
 
 
 def find(
@@ -87,79 +59,58 @@ def find(
     Returns:
         The pairs and how they were found to be the same.
     """
-    kept = _Kept(measured, stages or Stages())
+    kept = KeptCopies(measured, stages or Stages())
     nearest = nearest[:, :NEIGHBOURS]
     small = _small(measured.grey)
 
     def compared() -> Copies:
+        alike = kept.get(
+            "look_alikes",
+            rows,
+            compute=lambda: _look_alikes(measured, small, rows, stream),
+        )
+        crowds = Crowds(small, alike)
         found = kept.get(
             "copies_by_hash",
             rows,
-            compute=lambda: by_hash(measured, rows, stream, small),
+            compute=lambda: _own(measured, small, rows, alike, crowds, stream),
         )
         near = [pair for pair in near_pairs(rows, nearest) if pair not in found]
-        found |= _of_pairs(measured, small, near, stream, kept)
-        return found | _of_pairs(measured, small, same_picture(found), stream)
+        found |= _of_pairs(measured, small, near, crowds, stream, kept)
+        return found | _of_pairs(
+            measured, small, same_picture(found), crowds, stream
+        )
 
     copies = kept.get("copies", rows, nearest, compute=compared)
-    kept.stages.forget(f"{_PARTS}*")
+    kept.stages.forget(f"{parts.STAGES}*")
     return copies
 
 
-class _Kept:
-    """Copies that need not be looked for again, see `Stages`.
-
-    Args:
-        measured: The images that are compared.
-        stages: What keeps them.
-    """
-
-    def __init__(self, measured: Measured, stages: Stages) -> None:
-        self.stages = stages
-        self._images = digest(measured.grey, measured.aspect)
-
-    def get(
-        self, name: str, *inputs: np.ndarray, compute: Callable[[], Copies]
-    ) -> Copies:
-        """Returns the copies of a stage; computes them only if need be."""
-        forms = ("i", 2), ("f", 1), ("i", 1), ("b", 1)
-        arrays = self.stages.get(
-            name,
-            (_VERSION, self._images, *inputs),
-            forms,
-            lambda: _to_arrays(compute()),
-        )
-        pairs, *columns = (array.tolist() for array in arrays)
-        copies = map(Copy, *columns)
-        return dict(zip(map(tuple, pairs), copies, strict=True))
-
-
 def of_pairs(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
-    """Returns the pairs that agree upright, or as parts of each other."""
-    return _of_pairs(measured, _small(measured.grey), pairs)
+    """Returns the pairs that agree upright, or as parts of each other.
+
+    Crowds are not known here, see `crowds`.
+    """
+    small = _small(measured.grey)
+    return _of_pairs(measured, small, pairs, Crowds(small, {}))
 
 
 def _of_pairs(
     measured: Measured,
     small: np.ndarray,
     pairs: list[tuple[int, int]],
+    crowds: Crowds,
     stream: TextIO | None = None,
-    kept: _Kept | None = None,
+    kept: KeptCopies | None = None,
 ) -> Copies:
-    found = _upright(small, pairs)
-    rest = [pair for pair in pairs if pair not in found]
-    return found | _parts(measured, rest, stream, kept)
-
-
-def _to_arrays(copies: Copies) -> tuple[np.ndarray, ...]:
-    """Returns the pairs, agreements, orientations and which are parts."""
-    values = list(copies.values())
-    return (
-        np.array(list(copies), np.int64).reshape(-1, 2),
-        np.array([copy.agreement for copy in values], np.float64),
-        np.array([copy.orientation for copy in values], np.int64),
-        np.array([copy.is_part for copy in values], bool),
-    )
+    found = _upright(small, pairs, crowds=crowds)
+    # Most of any image of a crowd looks like a part of any other one.
+    rest = [
+        pair
+        for pair in pairs
+        if pair not in found and not (pair[0] in crowds and pair[1] in crowds)
+    ]
+    return found | parts.find(measured, rest, stream, kept)
 
 
 def compare(measured: Measured, first: int, second: int) -> Copy | None:
@@ -171,74 +122,7 @@ def compare(measured: Measured, first: int, second: int) -> Copy | None:
     if (0, 1) in copies:
         return copies[0, 1]
     pair = (min(first, second), max(first, second))
-    return _parts_of_piece(measured, np.array([pair])).get(pair)
-
-
-def _parts(
-    measured: Measured,
-    pairs: list[tuple[int, int]],
-    stream: TextIO | None,
-    kept: _Kept | None = None,
-) -> Copies:
-    """Returns the pairs of which one image is a part of the other.
-
-    This takes longest of all comparisons, so that its results are kept every
-    few minutes.
-    """
-    # Pairs of about the same shapes are compared together.
-    both = np.array(pairs, np.int64).reshape(-1, 2)
-    ratios = measured.aspect[both[:, 0]] / measured.aspect[both[:, 1]]
-    both = both[np.argsort(ratios, kind="stable")]
-    copies: Copies = {}
-    with (
-        Counted("compare parts", len(both), stream=stream) as progress,
-        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
-    ):
-        for start in range(0, len(both), _KEPT):
-            some = both[start : start + _KEPT]
-
-            def compare(some: np.ndarray = some) -> Copies:
-                return _parts_of(measured, some, pool, progress)
-
-            name = f"{_PARTS}{start // _KEPT:04}"
-            copies |= (
-                kept.get(name, some, compute=compare) if kept else compare()
-            )
-            progress.advance(start + len(some) - progress.done)
-    return copies
-
-
-def _parts_of(
-    measured: Measured,
-    pairs: np.ndarray,
-    pool: concurrent.futures.Executor,
-    progress: Counted,
-) -> Copies:
-    """Compares pairs, int64 [p, 2], in threads."""
-    pieces = [pairs[i : i + _PIECE] for i in range(0, len(pairs), _PIECE)]
-    compare = functools.partial(_parts_of_piece, measured)
-    copies: Copies = {}
-    for piece, found in zip(pieces, pool.map(compare, pieces), strict=True):
-        copies |= found
-        progress.advance(len(piece))
-    return copies
-
-
-def _parts_of_piece(measured: Measured, piece: np.ndarray) -> Copies:
-    copies: Copies = {}
-    for whole, part in (piece.T, piece.T[::-1]):
-        ratios = measured.aspect[whole] / measured.aspect[part]
-        for orientation in _TURNED_PARTS:
-            turned = hashes.turned(measured.grey[part], orientation)
-            crops = matching.find_crops(measured.grey[whole], turned, ratios)
-            for pair, crop in zip(
-                map(tuple, piece.tolist()), crops, strict=True
-            ):
-                found = crop.agreement if crop else 0.0
-                known = copies[pair].agreement if pair in copies else 0.0
-                if found >= max(_SAME_PART, known):
-                    copies[pair] = Copy(found, orientation, True)
-    return copies
+    return parts.of_piece(measured, np.array([pair])).get(pair)
 
 
 def _small(grey: np.ndarray) -> np.ndarray:
@@ -250,29 +134,87 @@ def _small(grey: np.ndarray) -> np.ndarray:
     return small
 
 
-def by_hash(
+def in_tile(
     measured: Measured,
     rows: np.ndarray,
+    pairs: list[tuple[int, int]],
     stream: TextIO | None = None,
-    small: np.ndarray | None = None,
-) -> Copies:
-    """Finds copies by hashes, among the images with any details.
+) -> tuple[Copies, Copies]:
+    """Finds copies by hashes, and among given pairs, see `of_pairs`.
 
-    Those without are left out, as they may look like each other by the
-    thousand: white pages, night, fog. What is paired, or compared in vain,
-    often enough is compared with no further images, so that the work does not
-    grow with the square of a number of images that are all alike.
+    Images without any details have no hash here, as they may look like each
+    other by the thousand: white pages, night, fog. What is paired, or compared
+    in vain, often enough is compared with no further images, so that the work
+    does not grow with the square of a number of images that are all alike.
+
+    Args:
+        measured: The images. Crowds are those among them.
+        rows: int64 [n], the rows to compare by hashes, sorted.
+        pairs: The pairs to compare whatever their hashes are.
+        stream: Where the progress is shown; None is standard error.
+
+    Returns:
+        The copies by hashes, and those of the given pairs.
+    """
+    small = _small(measured.grey)
+    alike = _look_alikes(measured, small, rows, stream)
+    crowds = Crowds(small, alike)
+    found = _own(measured, small, rows, alike, crowds, stream)
+    return found, _of_pairs(measured, small, pairs, crowds, stream)
+
+
+def _own(
+    measured: Measured,
+    small: np.ndarray,
+    rows: np.ndarray,
+    alike: Copies,
+    crowds: Crowds,
+    stream: TextIO | None,
+) -> Copies:
+    """Returns the copies among look-alikes; see `crowds`."""
+    doubtful = [p for p in alike if p[0] in crowds or p[1] in crowds]
+    copies = {pair: alike[pair] for pair in set(alike).difference(doubtful)}
+    if not doubtful:
+        return copies
+    # What looks like the other one upright may be a mirrored copy of it.
+    signs = hashes.hashes(measured.grey)
+    for start in range(0, len(doubtful), _PIECE):
+        first, second = np.array(doubtful[start : start + _PIECE]).T
+        found = hashes.best_turned(signs, first, second)
+        copies |= _verified(small, found, crowds)
+    # Images that have enough pairs with look-alikes may lack those with copies.
+    counts = np.bincount([pair[1] for pair in alike], minlength=len(small))
+    lost = [
+        second for first, second in doubtful if (first, second) not in copies
+    ]
+    full = np.zeros(len(small), bool)
+    full[lost] = counts[lost] >= MOST_PAIRS
+    if full.any():
+        copies |= _look_alikes(measured, small, rows, stream, full, crowds)
+    return copies
+
+
+def _look_alikes(
+    measured: Measured,
+    small: np.ndarray,
+    rows: np.ndarray,
+    stream: TextIO | None,
+    chosen: np.ndarray | None = None,
+    crowds: Crowds | None = None,
+) -> Copies:
+    """Returns the pairs that agree as a whole.
 
     Args:
         measured: The images.
+        small: [N, 32, 32], see `_small`.
         rows: int64 [n], the rows to compare, sorted.
-        stream: Where the progress is shown; None is standard error.
-        small: `_small(measured.grey)`, if it is computed already.
+        stream: Where the progress is shown.
+        chosen: bool [N], the rows to compare with earlier ones; None is all.
+        crowds: What is no sign of a copy.
     """
-    small = _small(measured.grey) if small is None else small
     rows = rows[matching.has_details(small)[rows]]
     signs = hashes.hashes(measured.grey)[rows]
-    wanted = np.ones(len(rows), bool)
+    wanted = np.ones(len(rows), bool) if chosen is None else chosen[rows]
     # The comparisons of each image with earlier ones.
     paired, in_vain = np.zeros((2, len(measured)), np.int64)
     copies: Copies = {}
@@ -283,7 +225,7 @@ def by_hash(
             first, second = rows[found.first], rows[found.second]
             these = found._replace(first=first, second=second)
             np.add.at(in_vain, second, 1)
-            for pair, copy in _verified(small, these).items():
+            for pair, copy in _verified(small, these, crowds).items():
                 in_vain[pair[1]] -= 1
                 if paired[pair[1]] < MOST_PAIRS:
                     paired[pair[1]] += 1
@@ -294,28 +236,34 @@ def by_hash(
     return copies
 
 
-def _verified(small: np.ndarray, found: Candidates) -> Copies:
+def _verified(
+    small: np.ndarray, found: Candidates, crowds: Crowds | None = None
+) -> Copies:
     """Returns the candidates whose windows agree.
 
     Args:
         small: [n, 32, 32].
         found: Pairs of these n, and their best orientations.
+        crowds: What is no sign of a copy.
     """
     pairs = list(zip(found.first.tolist(), found.second.tolist(), strict=True))
     # A symmetrical picture is first taken for an upright one.
-    copies = _upright(small, pairs)
+    copies = _upright(small, pairs, crowds=crowds)
     for orientation in range(1, hashes.ORIENTATIONS):
         chosen = [
             pair
             for pair, best in zip(pairs, found.orientation, strict=True)
             if best == orientation and pair not in copies
         ]
-        copies |= _upright(small, chosen, orientation)
+        copies |= _upright(small, chosen, orientation, crowds)
     return copies
 
 
 def _upright(
-    small: np.ndarray, pairs: list[tuple[int, int]], orientation: int = 0
+    small: np.ndarray,
+    pairs: list[tuple[int, int]],
+    orientation: int = 0,
+    crowds: Crowds | None = None,
 ) -> Copies:
     """Returns the pairs that agree if the first image is turned so."""
     copies: Copies = {}
@@ -326,6 +274,12 @@ def _upright(
         agreement = matching.agreement(
             turned.astype(np.float32), small[second].astype(np.float32)
         )
+        if crowds is not None:
+            same = np.flatnonzero(agreement >= _SAME)
+            agreement[same] = np.minimum(
+                agreement[same],
+                crowds.agreement(first[same], second[same], orientation),
+            )
         for pair, found in zip(piece, agreement.tolist(), strict=True):
             if found >= _SAME:
                 copies[pair] = Copy(found, orientation)

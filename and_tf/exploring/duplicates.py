@@ -9,8 +9,8 @@ from typing import NamedTuple, TextIO
 import numpy as np
 
 from and_tf.evaluation import duplicate_groups
-from and_tf.exploring import copies, kinds
-from and_tf.exploring.copies import Copies, Copy
+from and_tf.exploring import copies, hashes, kinds
+from and_tf.exploring.kept_copies import Copies, Copy
 from and_tf.exploring.measured import Measured
 from and_tf.exploring.stages import Stages
 
@@ -93,7 +93,7 @@ class Relations:
         if (copy := self._copies.get((first, second))) is not None:
             return copy
         if (copy := self._copies.get((second, first))) is not None:
-            return copy._replace(orientation=kinds.inverse(copy.orientation))
+            return copy._replace(orientation=hashes.inverse(copy.orientation))
         return None
 
     def pairs(self) -> Iterator[tuple[int, int]]:

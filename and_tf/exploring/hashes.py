@@ -70,6 +70,11 @@ def turned(images: np.ndarray, orientation: int) -> np.ndarray:
     return images[..., ::-1] if orientation & 1 else images
 
 
+def inverse(orientation: int) -> int:
+    """Returns the orientation that undoes another one."""
+    return {5: 6, 6: 5}.get(orientation, orientation)
+
+
 def hashes(images: np.ndarray) -> np.ndarray:
     """Computes the hashes of images.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from and_tf.exploring import hashes, matching
-from and_tf.exploring.copies import Copy
+from and_tf.exploring.kept_copies import Copy
 from and_tf.exploring.measured import Measured
 
 EXACT, RESIZED, RECOMPRESSED = "exact", "resized", "recompressed"
@@ -55,7 +55,7 @@ def of_copy(measured: Measured, row: int, kept: int, copy: Copy) -> str:
         _EXIF_TURNS[int(measured.orientation[each])] for each in (kept, row)
     ]
     if copy.orientation:
-        stored = _after(turns[0], copy.orientation, inverse(turns[1]))
+        stored = _after(turns[0], copy.orientation, hashes.inverse(turns[1]))
         if turns[0] != turns[1] and not stored:
             return EXIF_ROTATED
         return ROTATED.get(copy.orientation, MIRRORED)
@@ -68,11 +68,6 @@ def of_copy(measured: Measured, row: int, kept: int, copy: Copy) -> str:
         and measured.height[row] == measured.height[kept]
     )
     return RECOMPRESSED if same_size else RESIZED
-
-
-def inverse(orientation: int) -> int:
-    """Returns the orientation that undoes another one."""
-    return {5: 6, 6: 5}.get(orientation, orientation)
 
 
 def _after(*orientations: int) -> int:

@@ -31,6 +31,7 @@ _DETAIL_OF_PART, _LEAST_DETAIL_OF_PART = 4.0, 0.2
 _SAME_WHOLE = 0.97
 # Noise of about this standard deviation, in levels, has no structure.
 _NOISE = 2.0
+_SMALLEST = 1e-3  # A variance that explains nothing.
 # The sides of crops that are looked for, as shares of the largest that fits.
 _SCALES = np.linspace(1, 0.5, 9)
 _LEAST_SIDE = 4
@@ -94,12 +95,22 @@ def has_details(images: np.ndarray, least: float = _LEAST_DETAIL) -> np.ndarray:
     return result
 
 
-def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def agreement(
+    first: np.ndarray,
+    second: np.ndarray,
+    common: np.ndarray | None = None,
+    least: float = _SAME,
+) -> np.ndarray:
     """Returns the share of windows with details that are the same.
 
     Args:
         first: float32 [p, 32, 32], grey values 0..255.
         second: float32 [p, 32, 32], the images to compare them with.
+        common: float32 [p, 32, 32], what is no sign of a copy, as many images
+            have it. The windows have to be the same also after a multiple of
+            its windows is taken out of both, that which explains most of each.
+            None is nothing.
+        least: The least structure term of windows that are the same.
 
     Returns:
         float32 [p], 0..1. It is 0 where there are hardly any details, as
@@ -108,23 +119,50 @@ def agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     result = np.empty(len(first), np.float32)
     for start in range(0, len(first), _PIECE):
         part = slice(start, start + _PIECE)
-        result[part] = _agreement(first[part], second[part])
+        known = None if common is None else common[part]
+        result[part] = _agreement(first[part], second[part], known, least)
     return result
 
 
-def _agreement(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _agreement(
+    first: np.ndarray,
+    second: np.ndarray,
+    common: np.ndarray | None,
+    least: float,
+) -> np.ndarray:
     first_mean, first_var = _windows(first)
     second_mean, second_var = _windows(second)
     covariance = _mean(first * second) - first_mean * second_mean
-    noise = _NOISE**2
-    # With noise in each factor, a flat window is unlike one with details.
-    spread = np.sqrt((first_var + noise) * (second_var + noise))
-    structure = (covariance + noise) / spread
+    structure = _structure(covariance, first_var, second_var)
+    if common is not None:
+        mean, variance = _windows(common)
+        variance = np.maximum(variance, _SMALLEST)
+        one = _mean(first * common) - first_mean * mean
+        two = _mean(second * common) - second_mean * mean
+        own = _structure(
+            covariance - one * two / variance,
+            np.maximum(first_var - one**2 / variance, 0),
+            np.maximum(second_var - two**2 / variance, 0),
+        )
+        structure = np.minimum(structure, own)
     detailed = np.maximum(first_var, second_var) > _DETAIL**2
     count = detailed.sum(axis=(1, 2))
-    same = (detailed & (structure > _SAME)).sum(axis=(1, 2))
+    same = (detailed & (structure > least)).sum(axis=(1, 2))
     enough = count >= _LEAST_DETAIL * first[0].size
     return np.where(enough, same / np.maximum(count, 1), 0)
+
+
+def _structure(
+    covariance: np.ndarray, first_var: np.ndarray, second_var: np.ndarray
+) -> np.ndarray:
+    """Returns the structure term of SSIM.
+
+    With noise in each factor, a flat window is unlike one with details, and
+    two flat windows are the same.
+    """
+    noise = _NOISE**2
+    spread = np.sqrt((first_var + noise) * (second_var + noise))
+    return (covariance + noise) / spread
 
 
 def _windows(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

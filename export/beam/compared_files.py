@@ -14,7 +14,7 @@ import apache_beam as beam
 import numpy as np
 
 from and_tf.exploring import copies
-from and_tf.exploring.copies import Copies, Copy
+from and_tf.exploring.kept_copies import Copies, Copy
 from export.beam import measures_table, shards
 from export.beam.neighbour_pipeline import FILES
 from export.beam.row_numbers import NAME, SharedNumbers
@@ -125,13 +125,15 @@ class _CompareTile(_Comparing):
             return
         places = np.arange(len(rows))
         shard = self._shared.get().shard[rows]
-        by_hash = copies.by_hash(measured, places)
+        pairs = _places_of(rows, inputs[_NEAR])
+        by_hash, near = copies.in_tile(measured, places, pairs)
         for (first, second), copy in by_hash.items():
             one, two = int(rows[first]), int(rows[second])
             # The tile of one file alone has the pairs within that file.
             if tile[0] == tile[1] or shard[first] != shard[second]:
                 yield beam.pvalue.TaggedOutput(_HASH, (two, (one, copy)))
-        for pair, copy in _of_pairs(measured, rows, inputs[_NEAR]):
+        for (first, second), copy in near.items():
+            pair = int(rows[first]), int(rows[second])
             yield beam.pvalue.TaggedOutput(_NEAR, (pair, copy))
 
 
@@ -145,18 +147,15 @@ class OfPairs(_Comparing):
         tile, pairs = element
         measured, rows = self.read(tile)
         if measured is not None:
-            yield from _of_pairs(measured, rows, pairs)
+            found = copies.of_pairs(measured, _places_of(rows, pairs))
+            for (first, second), copy in found.items():
+                yield (int(rows[first]), int(rows[second])), copy
 
 
-def _of_pairs(
-    measured: Any, rows: np.ndarray, pairs: Iterable[Pair]
-) -> Iterator[tuple[Pair, Copy]]:
-    """Compares pairs; yields those that are copies."""
+def _places_of(rows: np.ndarray, pairs: Iterable[Pair]) -> list[Pair]:
+    """Returns the places in sorted rows of pairs of them, each pair once."""
     wanted = np.array(sorted({*map(tuple, pairs)}), np.int64).reshape(-1, 2)
-    places = np.searchsorted(rows, wanted)
-    found = copies.of_pairs(measured, list(map(tuple, places.tolist())))
-    for (first, second), copy in found.items():
-        yield (int(rows[first]), int(rows[second])), copy
+    return list(map(tuple, np.searchsorted(rows, wanted).tolist()))
 
 
 def _first_copies(

@@ -4,8 +4,10 @@ The first measures each image. The second compares all files of that table with
 each other, two at a time: their images by hashes, and those that are near each
 other by their embeddings. It then does with all pairs what
 `and_tf.exploring.copies.find` and `duplicates.find` do, in their order, so that
-the groups are the same. The groups themselves are made by one worker, with 700
-bytes for each pair of copies.
+the groups are the same. There is one exception: what many images have in
+common (`and_tf.exploring.crowds`) is known of two files at a time, so that some
+of a crowd which is spread over many files may be taken for copies. The groups
+themselves are made by one worker, with 700 bytes for each pair of copies.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import apache_beam as beam
 import numpy as np
 
 from and_tf.exploring import duplicates
-from and_tf.exploring.copies import Copy
+from and_tf.exploring.kept_copies import Copy
 from export.beam import measures_table
 from export.beam.compared_files import Pair, dictionary
 from export.beam.row_numbers import NAME, SharedNumbers

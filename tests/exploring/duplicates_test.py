@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
-from and_tf.exploring import duplicates, marked
+from and_tf.exploring import duplicates, marked, parts
 from and_tf.exploring import measured as measured_module
 from and_tf.exploring.stages import Stages
 from and_tf.utils.errors import InputError
@@ -247,15 +247,15 @@ def test_kept_comparisons_give_the_same_duplicates(edited, tmp_path):
         assert found.kind == expected.kind
         assert {*found.relations.pairs()} == {*expected.relations.pairs()}
     assert {path.stem for path in tmp_path.iterdir()} == {
-        "copies", "copies_by_hash"
+        "copies", "copies_by_hash", "look_alikes"
     }  # fmt: skip
 
 
 def test_an_interrupted_comparison_goes_on(edited, tmp_path, monkeypatch):
     measured, _ = edited
     expected = _find(measured)
-    monkeypatch.setattr(duplicates.copies, "_KEPT", 20)
-    compare = duplicates.copies._parts_of_piece
+    monkeypatch.setattr(parts, "_KEPT", 20)
+    compare = parts.of_piece
     compared = []
 
     def compare_some(measured, piece):
@@ -264,7 +264,7 @@ def test_an_interrupted_comparison_goes_on(edited, tmp_path, monkeypatch):
         compared.append({*map(tuple, piece.tolist())})
         return compare(measured, piece)
 
-    monkeypatch.setattr(duplicates.copies, "_parts_of_piece", compare_some)
+    monkeypatch.setattr(parts, "of_piece", compare_some)
     with pytest.raises(KeyboardInterrupt):
         _find(measured, stages=Stages(tmp_path))
     before = set.union(*compared)
@@ -273,6 +273,46 @@ def test_an_interrupted_comparison_goes_on(edited, tmp_path, monkeypatch):
     found = _find(measured, stages=Stages(tmp_path))
     np.testing.assert_array_equal(found.group, expected.group)
     assert len(compared) > 3 and before.isdisjoint(set.union(*compared[3:]))
+
+
+def test_what_a_crowd_shares_is_no_sign_of_a_copy(tmp_path):
+    """30 forms with other contents; three have copies, one has 20 of them."""
+    rng = np.random.default_rng(0)
+    form = Image.new("RGB", (256, 256), "white")
+    draw = ImageDraw.Draw(form)
+    for line in range(16, 256, 48):
+        draw.line((0, line, 256, line), "black", 9)
+        draw.line((line, 0, line, 256), "black", 9)
+    expected = {}
+    for number in range(30):
+        filled = np.asarray(form, np.int64).copy()
+        spots = rng.integers(0, 28, (20, 20)).repeat(13, 0).repeat(13, 1)
+        filled -= spots[:256, :256, None]
+        image = Image.fromarray(filled.clip(0, 255).astype(np.uint8))
+        image.save(tmp_path / f"{number:02}.png")
+        copies = {3: 20, 11: 1, 20: 1}.get(number, 0)
+        expected[f"{number:02}"] = copies > 0
+        for copy in range(copies):
+            side = 160 + 4 * copy
+            image.resize((side, side)).save(
+                tmp_path / f"{number:02}_{copy:02}.jpg", quality=80
+            )
+    measured = photographs.measure(tmp_path, tmp_path / "store")
+    alike = duplicates.copies._look_alikes(
+        measured,
+        duplicates.copies._small(measured.grey),
+        np.arange(len(measured)),
+        io.StringIO(),
+    )
+    assert len(alike) > 700  # As a whole most of the forms agree.
+    found = _find(measured)
+    groups = {file[:2]: set() for file in measured.file}
+    for file, group in zip(measured.file, found.group.tolist(), strict=True):
+        groups[file[:2]].add(group)
+    assert all(len(numbers) == 1 for numbers in groups.values())
+    for name, (group,) in groups.items():
+        assert (group >= 0) == expected[name], name
+    assert found.group.max() == 2
 
 
 def test_one_image_has_no_duplicates(tmp_path):
