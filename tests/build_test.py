@@ -37,12 +37,14 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 # What the lock cannot have: apache-beam wants an older protobuf than it holds.
+# Of the clients of stores it has the one that the tests use.
 BESIDE_THE_LOCK = {"@pip//apache_beam"}
 UNLOCKED = (
     "requirements_lock.txt",
     "requirements-gpu.txt",
     "requirements-beam.txt",
     "requirements-dev-beam.txt",
+    "requirements-stores.txt",
 )
 FILES = sorted(path for top in TOPS for path in (ROOT / top).rglob("BUILD")) + [
     ROOT / "BUILD"
