@@ -197,6 +197,7 @@ def test_optuna_searches_in_two_trials(tmp_path, monkeypatch):
     assert ended.state == optuna.trial.TrialState.FAIL
     assert (again.params, again.user_attrs) == (ended.params, ended.user_attrs)
     assert other.user_attrs != ended.user_attrs
+    assert other.params != ended.params
     for trial in (again, other):
         assert trial.state == optuna.trial.TrialState.COMPLETE
         run = tmp_path / trial.user_attrs["run_dir"]

@@ -51,10 +51,11 @@ def main(trials: int = 20, **flags: Any) -> optuna.Study:
         **flags: Flags that all trials have, in place of those of the flagfile.
     """
     DIRECTORY.mkdir(parents=True, exist_ok=True)
+    # Without a seed: each process, and each command that goes on, would draw
+    # the same flags once more.
     study = optuna.create_study(
         study_name="and_tf",
         storage=f"sqlite:///{DIRECTORY}/study.db",
-        sampler=optuna.samplers.TPESampler(seed=0),
         direction="maximize",
         load_if_exists=True,
     )
