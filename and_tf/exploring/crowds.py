@@ -126,12 +126,12 @@ class Crowds:
             (~theirs & (places[1] >= 0), places[1], orientation),
         ):
             if chosen.any():
-                images = (
-                    hashes.turned(self._small[first[chosen]], orientation),
-                    self._small[second[chosen]],
-                    hashes.turned(self._means[place[chosen]], turn),
-                )
+                one = hashes.turned(self._small[first[chosen]], orientation)
+                two = self._small[second[chosen]]
+                mean = hashes.turned(self._means[place[chosen]], turn)
                 result[chosen] = matching.agreement(
-                    *(each.astype(np.float32) for each in images)
+                    one.astype(np.float32),
+                    two.astype(np.float32),
+                    mean.astype(np.float32),
                 )
         return result
