@@ -12,7 +12,7 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 _EXTRAS = (
     "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore", "data",
-    "beam", "track", "tiff",
+    "beam", "track", "tiff", "stores",
 )  # fmt: skip
 
 

@@ -31,6 +31,7 @@ _PLACES = {
     "AND": "and_tf.method.model:AND",
     "Curriculum": "and_tf.method.curriculum:Curriculum",
     "InputError": "and_tf.utils.errors:InputError",
+    "Interrupted": "and_tf.utils.errors:Interrupted",
     "MemoryBank": "and_tf.method.memory_bank:MemoryBank",
     "Run": "and_tf.training.run:Run",
     "TrainConfig": "and_tf.training.config:TrainConfig",

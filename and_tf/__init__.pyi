@@ -10,13 +10,14 @@ from and_tf.search.nearest import nearest
 from and_tf.training.config import TrainConfig
 from and_tf.training.run import Run
 from and_tf.training.trainer import train as train_run
-from and_tf.utils.errors import InputError
+from and_tf.utils.errors import InputError, Interrupted
 
 __version__: str
 __all__ = [
     "AND",
     "Curriculum",
     "InputError",
+    "Interrupted",
     "MemoryBank",
     "Run",
     "TrainConfig",

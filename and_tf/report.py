@@ -23,6 +23,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
+from and_tf import storage
 from and_tf.training.run_flags import RunFlags
 from and_tf.utils import checkpoint_names, cli, paths
 from and_tf.utils.errors import InputError
@@ -45,17 +46,24 @@ class ReportConfig(RunFlags):
         "File of the page, which ends in .html. If empty, it is report.html "
         "in the run's directory. An older page is replaced.",
         path=True,
+        urls=True,
     )
 
     @property
     def page(self) -> pathlib.Path:
         """The path of the page to write."""
-        return pathlib.Path(self.output or self.run_directory / "report.html")
+        return storage.place(self.output or self.run_directory / "report.html")
 
 
 def main(config: ReportConfig) -> None:
     """Writes the page of a run, a clustering or a fine-tuning."""
-    _check_output(config.page)
+    with storage.sent(config.page) as page:
+        _check_output(page)
+        _write(config)
+
+
+def _write(config: ReportConfig) -> None:
+    """Writes the page of what is in the directory."""
     cli.import_tensorflow()
     from and_tf.finetuning.finetuned import is_finetuning
     from and_tf.scan.clustering import is_clustering

@@ -220,7 +220,9 @@ def _slots(config: SweepConfig, runs: Sequence[SweepRun]) -> GpuSlots:
 def _write_jobs(
     config: SweepConfig, directory: pathlib.Path, runs: Sequence[SweepRun]
 ) -> None:
-    gpus = (config.gpus_per_run or 1) / config.runs_per_gpu
+    gpus: float = config.gpus_per_run or 1
+    if gpus == 1:  # A run that has several cannot be given a part of each.
+        gpus /= config.runs_per_gpu
     path = job_files.write(config.format, directory, runs, gpus)
     print(f"wrote {len(runs)} runs to {path}")
 

@@ -30,7 +30,8 @@ import dataclasses
 import os
 import pathlib
 
-from and_tf.utils import bounds, cli
+from and_tf import storage
+from and_tf.utils import bounds, cli, paths
 from and_tf.utils.escaping import for_console
 from and_tf.utils.flag_config import FlagConfig, Group, option
 from and_tf.utils.progress import duration
@@ -49,6 +50,7 @@ class EmbedConfig(FlagConfig):
         "File of a .tflite model, or directory of a SavedModel.",
         required="a .tflite file or the directory of a SavedModel",
         path=True,
+        urls=True,
     )
     images: str = option(
         Group.DATA,
@@ -59,6 +61,7 @@ class EmbedConfig(FlagConfig):
         "and_tf.train such as manifest or webdataset.",
         required="a folder, a file, a pattern or tfds:<data set>/<split>",
         path=True,
+        urls=True,
     )
     output: str = option(
         Group.OUTPUT,
@@ -66,6 +69,7 @@ class EmbedConfig(FlagConfig):
         "New file to write, which ends in .npz, .csv, .parquet or .tfrecord.",
         required="a new .npz, .csv, .parquet or .tfrecord file",
         path=True,
+        urls=True,
     )
     batch_size: int = option(
         Group.MODEL,
@@ -81,6 +85,7 @@ class EmbedConfig(FlagConfig):
         "Directory where TFDS keeps its data sets, or the file, directory or "
         "pattern of --images=data:…. If empty, it is TFDS' own default.",
         path=True,
+        urls=True,
     )
     label_key: str = option(
         Group.DATA,
@@ -97,7 +102,11 @@ class EmbedConfig(FlagConfig):
 
 def main(config: EmbedConfig) -> None:
     """Embeds the images and writes the table and its sidecar."""
-    output = pathlib.Path(config.output)
+    with storage.sent(storage.place(config.output)) as output:
+        _embed(config, output)
+
+
+def _embed(config: EmbedConfig, output: pathlib.Path) -> None:
     tables.check_output(output)
     cli.import_tensorflow()
     from and_tf.data.walking import summaries
@@ -115,7 +124,11 @@ def main(config: EmbedConfig) -> None:
         encoder,
         source,
         output,
-        model=os.path.abspath(config.model),
+        model=(
+            config.model
+            if paths.is_url(config.model)
+            else os.path.abspath(config.model)
+        ),
         batch_size=config.batch_size,
     )
     print(

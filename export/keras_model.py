@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from and_tf import storage
 from and_tf.utils import cli
 from and_tf.utils.flag_config import Group, option
 from export import one_file
@@ -37,17 +38,19 @@ class KerasModelConfig(one_file.FeaturesFlags):
         "New file to write, which ends in .keras.",
         required="a file that ends in .keras",
         path=True,
+        urls=True,
     )
 
 
 def main(config: KerasModelConfig) -> None:
     """Writes the .keras file and its description."""
-    output, sidecar = one_file.places(config.output, ".keras", ".keras.json")
-    cli.import_tensorflow()
-    from export import checked_file, keras_file
+    with storage.sent(storage.place(config.output)) as path:
+        output, sidecar = one_file.places(path, ".keras", ".keras.json")
+        cli.import_tensorflow()
+        from export import checked_file, keras_file
 
-    checked_file.write(config, output, sidecar, keras_file.make)
-    print(f'open it: keras.models.load_model("{output}")')
+        checked_file.write(config, output, sidecar, keras_file.make)
+        print(f'open it: keras.models.load_model("{output}")')
 
 
 if __name__ == "__main__":

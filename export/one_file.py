@@ -31,12 +31,12 @@ class FeaturesFlags(RunFlags):
 
 
 def places(
-    name: str, suffix: str, beside: str
+    output: pathlib.Path, suffix: str, beside: str
 ) -> tuple[pathlib.Path, pathlib.Path]:
     """Returns the paths of a model's file and of the .json file beside it.
 
     Args:
-        name: The value of --output.
+        output: The path of --output.
         suffix: How the file must end, such as ".keras".
         beside: What the .json file has in the place of the suffix, such as
             ".keras.json": files of several formats may then share a name.
@@ -45,10 +45,9 @@ def places(
         InputError: If the name ends otherwise, or one of the files is there
             already or cannot be made.
     """
-    output = pathlib.Path(name)
     if output.suffix != suffix:
         raise InputError(
-            f"Expected --output to end in {suffix}. Received: {name}."
+            f"Expected --output to end in {suffix}. Received: {output}."
         )
     sidecar = output.with_suffix(beside)
     for path in (output, sidecar):

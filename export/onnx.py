@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from and_tf import storage
 from and_tf.utils import cli
 from and_tf.utils.flag_config import Group, option
 from export import one_file
@@ -38,17 +39,19 @@ class OnnxConfig(one_file.FeaturesFlags):
         "New file to write, which ends in .onnx.",
         required="a file that ends in .onnx",
         path=True,
+        urls=True,
     )
 
 
 def main(config: OnnxConfig) -> None:
     """Writes the ONNX file and its description."""
-    output, sidecar = one_file.places(config.output, ".onnx", ".onnx.json")
-    cli.import_tensorflow()
-    from export import checked_file, onnx_file
+    with storage.sent(storage.place(config.output)) as path:
+        output, sidecar = one_file.places(path, ".onnx", ".onnx.json")
+        cli.import_tensorflow()
+        from export import checked_file, onnx_file
 
-    onnx_file.check_packages()
-    checked_file.write(config, output, sidecar, onnx_file.make)
+        onnx_file.check_packages()
+        checked_file.write(config, output, sidecar, onnx_file.make)
 
 
 if __name__ == "__main__":

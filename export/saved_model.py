@@ -23,6 +23,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
+from and_tf import storage
 from and_tf.training.run_flags import RunFlags
 from and_tf.utils import bounds, cli, paths
 from and_tf.utils.errors import InputError
@@ -40,6 +41,7 @@ class SavedModelConfig(RunFlags):
         "sub-directory with the next free number.",
         required="a directory",
         path=True,
+        urls=True,
     )
     neighbours: int = option(
         Group.EXPORT,
@@ -96,7 +98,12 @@ class SavedModelConfig(RunFlags):
 
 def main(config: SavedModelConfig) -> None:
     """Writes the next version of the run's encoder to the output directory."""
-    output = pathlib.Path(config.output_dir)
+    output = storage.place(config.output_dir)
+    with storage.sent(output, directory=True):
+        _export(config, output)
+
+
+def _export(config: SavedModelConfig, output: pathlib.Path) -> None:
     paths.check_output("output_dir", output)
     cli.import_tensorflow()
     from export import exportable

@@ -77,13 +77,14 @@ class Command(NamedTuple):
         """Whether only its flags are read.
 
         Benchmarks and the tests' own programs take minutes, neither a GPU nor
-        several machines are here, and the tests of readers and of channels
-        make their data.
+        several machines nor a store are here, and the tests of readers and of
+        channels make their data.
         """
         return (
             self.module not in _SHORT
             or bool(self.setting)
-            or self.page in ("gpus.md", "data.md", "channels.md")
+            or self.page
+            in ("gpus.md", "data.md", "channels.md", "object_stores.md")
         )
 
 

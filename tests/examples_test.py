@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import pathlib
 import runpy
+import signal
 import subprocess
 import sys
 import sysconfig
 
 import jsonschema
+import keras
 import kubernetes_validate
 import optuna
 import pytest
 import ray
 import yaml
 
+import and_tf
 from and_tf.distribution import tf_config
 from and_tf.sweeping import job_files
 from and_tf.sweeping.grid import runs_of, varied
+from and_tf.training import train_callbacks
 from and_tf.training.config import TrainConfig
 from and_tf.training.result_file import read
 from tests import mains
@@ -32,6 +36,7 @@ DIGITS = {
     "embedding_dim": 8,
     "width": 0.5,
     "max_train_examples": 200,
+    "batch_size": 50,
     "max_test_examples": 60,
     "epochs_per_round": 1,
     "baselines": False,
@@ -168,19 +173,35 @@ def test_the_script_of_slurm_trains_and_is_put_back(tmp_path, code, again):
     mains.parse("and_tf.train", called[main + 1 : end])
 
 
+class _Asks(keras.callbacks.Callback):
+    """Asks the process once to end, as Slurm or Kubernetes do."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not batch:
+            signal.raise_signal(signal.SIGTERM)
+
+
 def test_optuna_searches_in_two_trials(tmp_path, monkeypatch):
-    """One by one, as the second command goes on with the study of the first."""
+    """The second command has the study and the interrupted run of the first."""
     monkeypatch.chdir(tmp_path)
-    for _ in range(2):
-        names = runpy.run_path(str(EXAMPLES / "optuna_search.py"))
-        names["COMMON"].update(DIGITS)
-        study = names["main"](trials=1)
-    assert len(study.trials) == 2
-    for trial in study.trials:
+    main = runpy.run_path(str(EXAMPLES / "optuna_search.py"))["main"]
+    with monkeypatch.context() as patch, pytest.raises(and_tf.Interrupted):
+        patch.setattr(train_callbacks, "Progress", lambda *_, **__: _Asks())
+        main(trials=1, **DIGITS)
+    (kept,) = pathlib.Path().glob("runs/optuna/trial_0/checkpoints/*.npz")
+    assert "step" in kept.name
+
+    main = runpy.run_path(str(EXAMPLES / "optuna_search.py"))["main"]
+    study = main(trials=2, **DIGITS)
+    ended, again, other = study.trials
+    assert ended.state == optuna.trial.TrialState.FAIL
+    assert (again.params, again.user_attrs) == (ended.params, ended.user_attrs)
+    assert other.user_attrs != ended.user_attrs
+    for trial in (again, other):
         assert trial.state == optuna.trial.TrialState.COMPLETE
         run = tmp_path / trial.user_attrs["run_dir"]
         assert trial.value == read(run / "result.json")["knn_top1_last"]
-    assert study.best_value == max(trial.value for trial in study.trials)
+    assert study.best_value == max(again.value, other.value)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from tests.build_test import FILES, targets_of
 ROOT = pathlib.Path(__file__).parents[1]
 EXTRAS = (
     "gpu", "hub", "onnx", "bench", "dev", "docs", "weights", "explore", "data",
-    "beam", "track", "tiff",
+    "beam", "track", "tiff", "stores",
 )  # fmt: skip
 # Used where they are installed: of the extras onnx, explore, data, tiff, track.
 OPTIONAL = {

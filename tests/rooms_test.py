@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 # From the ground up. A room is a package; mains are modules beside the rooms.
 FLOORS = (
     ("and_tf.utils",),
-    ("and_tf.augmentation", "and_tf.distribution"),
+    ("and_tf.augmentation", "and_tf.distribution", "and_tf.storage"),
     ("and_tf.data",),
     ("and_tf.encoders", "and_tf.search"),
     ("and_tf.method",),

@@ -15,7 +15,7 @@ import dataclasses
 import importlib
 import math
 
-from and_tf.data import pixel_format
+from and_tf.data import from_store, pixel_format
 from and_tf.data.in_memory import hold
 from and_tf.data.labels import renumbered
 from and_tf.data.named import read_tfds_split
@@ -73,8 +73,9 @@ def load(
     Args:
         name: The name of a TFDS data set, a kind of files such as "folder" or
             "manifest", "huggingface:NAME", or "module:function".
-        data_dir: The file, folder or pattern of images, or the directory in
-            which TFDS or `datasets` keeps its data; None takes its default.
+        data_dir: The file, folder or pattern of images, or its URL in an
+            object store, or the directory in which TFDS or `datasets` keeps
+            its data; None takes its default.
         image_size: Side of the images that the encoder will see, in pixels. 0
             takes the images' own shorter side if they share one of at most 96
             pixels, and 224 otherwise.
@@ -181,7 +182,7 @@ def find(request: Request) -> ImageData:
     kind = kind_of(request.dataset)
     request.check(kind)
     loader = importlib.import_module(kind.module)
-    return renumbered(loader.load(request))
+    return renumbered(loader.load(from_store.brought(request, kind)))
 
 
 def _held(

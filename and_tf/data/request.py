@@ -24,6 +24,7 @@ class Request:
         train_split: The training split; "" finds it.
         test_split: The test split; "" finds it.
         form: The channels that are read, and what their values mean.
+        url: The URL that `data_dir` was fetched from; "" if it was not.
     """
 
     dataset: str
@@ -34,6 +35,7 @@ class Request:
     train_split: str = ""
     test_split: str = ""
     form: PixelFormat = RGB
+    url: str = ""
 
     def check(self, kind: Kind) -> None:
         """Checks that a kind of data sets reads the flags that were given.
@@ -43,7 +45,7 @@ class Request:
                 --data_dir is missing.
         """
         given = dataclasses.asdict(self)
-        others = {"dataset", "data_dir", "form"}
+        others = {"dataset", "data_dir", "url", "form"}
         for flag in sorted(set(given) - others - kind.flags):
             if given[flag]:
                 raise InputError(

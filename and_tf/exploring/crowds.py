@@ -10,8 +10,8 @@ of copies.
 A picture with many copies is no crowd. Edits of one picture would share nothing
 but what their mean explains, so images whose windows are nearly all surely the
 same are not counted: 60 edits each of 20 photographs kept all pairs. For the
-same reason look-alikes that differ faintly beside what they share, such as forms
-filled in with a thin pen, are still taken for copies.
+same reason look-alikes that differ faintly beside what they share, such as
+forms filled in with a thin pen, are still taken for copies.
 
 Of 2,624 photographs of solar cells (ELPV) and six copies each of 487,
 `docs/exploring.md` says what is found.
@@ -130,12 +130,11 @@ class Crowds:
             (~theirs & (places[1] >= 0), places[1], orientation),
         ):
             if chosen.any():
-                one = hashes.turned(self._small[first[chosen]], orientation)
-                two = self._small[second[chosen]]
+                turned = hashes.turned(self._small[first[chosen]], orientation)
                 mean = hashes.turned(self._means[place[chosen]], turn)
                 result[chosen] = matching.agreement(
-                    one.astype(np.float32),
-                    two.astype(np.float32),
+                    turned.astype(np.float32),
+                    self._small[second[chosen]].astype(np.float32),
                     mean.astype(np.float32),
                 )
         return result

@@ -13,6 +13,7 @@ from and_tf.data.walking import summaries, utf8
 from and_tf.exploring import (
     encoder,
     experiment,
+    inputs,
     map_points,
     originals,
     page,
@@ -41,7 +42,7 @@ def explore(config: ExploreConfig) -> None:
     """
     directory = ExploreDirectory(config.output_directory)
     start = time.monotonic()
-    folders = experiment.check(config, directory)
+    folders = inputs.check(config, directory)
     for folder in folders:
         count = len(folder.names)
         files = f"{count:,} file{'s' * (count != 1)}"
@@ -49,7 +50,7 @@ def explore(config: ExploreConfig) -> None:
     opened = encoder.open_encoder(config)
     print(f"encoder: {opened.name}")
     kept = experiment.kept_clusters(config, directory, opened)
-    images = experiment.measure(config, directory, opened, folders)
+    images = inputs.measure(config, directory, opened, folders)
     found = Exploration(config, directory, opened, images, kept)
     for told in summaries(images.skipped):
         print(f"left out {told}; all are in {directory.unreadable}")

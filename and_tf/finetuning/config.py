@@ -6,6 +6,7 @@ import dataclasses
 import pathlib
 from typing import ClassVar
 
+from and_tf import storage
 from and_tf.training.flags import views
 from and_tf.training.run_flags import OnRunConfig
 from and_tf.utils import bounds
@@ -25,6 +26,7 @@ class FinetuneConfig(OnRunConfig):
         "<run_dir>/finetune.",
         free=True,
         path=True,
+        urls=True,
     )
     resume: bool = option(
         Group.OUTPUT,
@@ -187,7 +189,7 @@ class FinetuneConfig(OnRunConfig):
     @property
     def output_directory(self) -> pathlib.Path:
         """The directory that the fine-tuning writes to."""
-        return pathlib.Path(self.output_dir or f"{self.run_dir}/finetune")
+        return storage.place(self.output_dir or f"{self.run_dir}/finetune")
 
     @property
     def title(self) -> str:

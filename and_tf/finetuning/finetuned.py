@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from and_tf import storage
 from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.split import ImageData, Split
 from and_tf.evaluation.embeddings import embed
@@ -124,7 +125,7 @@ class Finetuned:
     @functools.cached_property
     def images(self) -> ImageData:
         """The images of the run that was fine-tuned."""
-        told = pathlib.Path(self.config.run_dir)
+        told = storage.place(self.config.run_dir)
         inside = (told / "flags.cfg").is_file()
         path = told if inside else self.directory.path.parent
         data_dir = self.data_dir or self.config.data_dir

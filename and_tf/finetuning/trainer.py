@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import pathlib
 from typing import Any
 
 import keras
 
-from and_tf import encoders
+from and_tf import encoders, storage
 from and_tf.data.pipeline import check_parts, steps_per_epoch, train_batches
 from and_tf.data.step_batches import HostBatches
 from and_tf.distribution import strategy
@@ -72,7 +71,7 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     # must not be made if there is no such run.
     keras.config.set_dtype_policy(config.precision)
     source = Run(
-        pathlib.Path(config.run_dir),
+        storage.place(config.run_dir),
         config.checkpoint,
         config.data_dir,
         config.memory_gib,

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from and_tf import encoders
+from and_tf import encoders, storage
 from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.split import ImageData, Split
 from and_tf.evaluation.embeddings import embed
@@ -159,7 +159,7 @@ class Clustering:
         Raises:
             InputError: If the run is in neither place.
         """
-        told = pathlib.Path(self.config.run_dir)
+        told = storage.place(self.config.run_dir)
         for path in (told, self.directory.path.parent):
             run = RunDirectory(path)
             if run.flagfile.is_file():

@@ -6,6 +6,7 @@ import dataclasses
 import pathlib
 from typing import ClassVar, NamedTuple
 
+from and_tf import storage
 from and_tf.training.run_flags import OnRunConfig
 from and_tf.utils import bounds
 from and_tf.utils.errors import InputError
@@ -46,6 +47,7 @@ class ClusterConfig(OnRunConfig):
         "<run_dir>/scan.",
         free=True,
         path=True,
+        urls=True,
     )
     memory_gib: float = option(
         Group.DATA,
@@ -364,7 +366,7 @@ class ClusterConfig(OnRunConfig):
     @property
     def output_directory(self) -> pathlib.Path:
         """The directory that the clustering writes to."""
-        return pathlib.Path(self.output_dir or f"{self.run_dir}/scan")
+        return storage.place(self.output_dir or f"{self.run_dir}/scan")
 
     @property
     def uses_labels(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from and_tf import storage
 from and_tf.distribution.process_group import ProcessGroup
 from and_tf.encoders import heads, weights
 from and_tf.scan.config import ClusterConfig
@@ -34,7 +35,7 @@ def load(config: ClusterConfig, processes: ProcessGroup) -> Run:
             its images cannot be loaded.
     """
     run = Run(
-        pathlib.Path(config.run_dir),
+        storage.place(config.run_dir),
         config.checkpoint,
         config.data_dir,
         config.memory_gib,

@@ -9,6 +9,7 @@ the run's own lock keeps two of them apart.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import pathlib
 import re
@@ -31,7 +32,7 @@ _SLURM = """\
 #SBATCH --requeue
 #SBATCH --open-mode=append
 # The runs of a sweep, one a task. What they need is said when it is submitted:
-#     sbatch --gpus=1 --cpus-per-task=8 --time=8:00:00 {file}
+#     sbatch --gpus={gpus} --cpus-per-task=8 --time=8:00:00 {file}
 # The same command again continues those that are not done.
 cd {here} || exit 1
 case "$SLURM_ARRAY_TASK_ID" in
@@ -109,8 +110,9 @@ def _commands(path: pathlib.Path, runs: Sequence[SweepRun], _: float) -> str:
     )
 
 
-def _slurm(path: pathlib.Path, runs: Sequence[SweepRun], _: float) -> str:
+def _slurm(path: pathlib.Path, runs: Sequence[SweepRun], gpus: float) -> str:
     return _SLURM.format(
+        gpus=math.ceil(gpus),
         name=re.sub(r"\W+", "_", path.parent.name, flags=re.ASCII) or "sweep",
         last=len(runs) - 1,
         file=shlex.quote(str(path)),
@@ -128,7 +130,7 @@ def _ray(path: pathlib.Path, runs: Sequence[SweepRun], gpus: float) -> str:
         file=repr(str(path)).replace('"', "'"),
         here=repr(os.getcwd()),
         lines="\n".join(f"    {command(run)!r}," for run in runs),
-        gpus=f"{gpus:g}",
+        gpus=f"{_ray_gpus(gpus):g}",
     )
 
 
@@ -153,3 +155,11 @@ FORMATS: dict[
     "slurm": ("array.slurm", _slurm),
     "ray": ("ray_jobs.py", _ray),
 }
+
+
+def _ray_gpus(gpus: float) -> float:
+    """Returns the GPUs that Ray is asked for: parts of one, or whole ones.
+
+    Ray counts in steps of 0.0001, and as many parts as wanted have to fit.
+    """
+    return math.floor(gpus * 10_000) / 10_000 if gpus <= 1 else math.ceil(gpus)

@@ -13,7 +13,7 @@ import functools
 import io
 import json
 import pathlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import keras
@@ -35,10 +35,17 @@ class Checkpoints:
 
     Args:
         directory: The directory of the checkpoints.
+        written: Called after a checkpoint was written and older ones were
+            deleted, in the thread that did so.
     """
 
-    def __init__(self, directory: pathlib.Path) -> None:
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        written: Callable[[], None] = lambda: None,
+    ) -> None:
         self.directory = directory
+        self._written = written
         self._writing: concurrent.futures.Future | None = None
 
     def save(
@@ -107,6 +114,7 @@ class Checkpoints:
         """Writes a file, and then deletes those that it replaces."""
         atomic_files.write(path, lambda file: np.savez(file, **arrays))
         self._drop(path, kept)
+        self._written()
 
     def _drop(self, newest: pathlib.Path, kept: set[pathlib.Path]) -> None:
         """Deletes all checkpoints except `kept` and the newest `KEEP`.

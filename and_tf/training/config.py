@@ -7,6 +7,7 @@ import os
 import pathlib
 from collections.abc import Collection
 
+from and_tf import storage
 from and_tf.training.flags.data import DataFlags
 from and_tf.training.flags.devices import DeviceFlags
 from and_tf.training.flags.encoder import EncoderFlags
@@ -225,7 +226,7 @@ class TrainConfig(
     @property
     def run_directory(self) -> pathlib.Path:
         """The directory that the run writes to."""
-        return pathlib.Path(self.run_dir or f"runs/{self.dataset}")
+        return storage.place(self.run_dir or f"runs/{self.dataset}")
 
     @property
     def has_bank(self) -> bool:

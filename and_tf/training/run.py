@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from and_tf import encoders
+from and_tf import encoders, storage
 from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.split import ImageData, Split
 from and_tf.evaluation.embeddings import embed
@@ -36,7 +36,7 @@ class Run:
     `missing` says beforehand whether the images or the model cannot.
 
     Args:
-        path: The run's directory.
+        path: The run's directory, or its URL in an object store.
         which: The checkpoint: "last", "best" or "round_<r>", see
             `checkpoint_names.round_of`.
         data_dir: The directory of the data set. If empty, it is the one that
@@ -76,7 +76,7 @@ class Run:
         self._round = checkpoint_names.round_of(which)
         self.which = which
         self.evaluates = evaluates
-        self.directory = RunDirectory(pathlib.Path(path))
+        self.directory = RunDirectory(storage.place(path))
         self.config: TrainConfig = self.directory.config()
         self.data_dir = data_dir
         if memory_gib is not None:

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from and_tf import storage
 from and_tf.encoders import saved_models
 from and_tf.method.discovery import Neighbourhoods
 from and_tf.training import result_file
@@ -64,6 +65,10 @@ VERSIONS = ("tensorflow", "keras", "keras-cv", "tensorflow-datasets", "numpy")
 class OutputDirectory(Generic[Config]):
     """The directory of a run: flags.cfg, metrics.csv, checkpoints/, …
 
+    If it stands for a URL, it is a working copy of what lies there. What has
+    changed there comes here first; what is written here is sent with each
+    checkpoint, with each evaluation and at the end.
+
     Args:
         path: The directory; it need not exist.
 
@@ -81,7 +86,11 @@ class OutputDirectory(Generic[Config]):
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
-        self.checkpoints = Checkpoints(path / "checkpoints")
+        self._copy = storage.WorkingCopy.of(path)
+        self._is_written = False  # Here, to the store as well.
+        if self._copy:
+            self._copy.pull()
+        self.checkpoints = Checkpoints(path / "checkpoints", self._tell)
         self.flagfile = path / "flags.cfg"
         self.result = path / "result.json"
         self.metrics = path / "metrics.csv"
@@ -114,6 +123,14 @@ class OutputDirectory(Generic[Config]):
             InputError: If the directory holds a run that `config` does not
                 resume, a run with other flags, or other files.
         """
+        found = self._claim(config)
+        if self._copy:
+            self._copy.take_over()
+            self._copy.push()
+            self._is_written = True
+        return found
+
+    def _claim(self, config: RunConfig) -> Checkpoint | None:
         self._check_path()
         there = set(self.path.iterdir()) if self.path.is_dir() else set()
         # A run that failed before its first step, for example for lack of its
@@ -159,9 +176,30 @@ class OutputDirectory(Generic[Config]):
                     f"Another process is already writing to {self.path}. Wait "
                     f"for it to end, or name another {self.flag}."
                 )
-            yield
+            with self._sent():
+                yield
         finally:
             os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _sent(self) -> Iterator[None]:
+        """Sends what a block has written to the store, even if it fails."""
+        if self._copy:
+            self._copy.pull()
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(InputError):  # The first one counts.
+                self._tell()
+            raise
+        if self._copy and self._is_written:
+            self._copy.push()
+            print(f"sent to {self._copy.url}")
+
+    def _tell(self) -> None:
+        """Sends a checkpoint; a store that is not there ends no training."""
+        if self._copy and self._is_written:
+            self._copy.push_or_tell()
 
     def _check_path(self) -> None:
         try:
@@ -266,10 +304,17 @@ class OutputDirectory(Generic[Config]):
         self, protocol: str, figures: dict[str, Any], which: str = LAST
     ) -> None:
         """Adds a protocol's figures to result.json, see `result_file.add`."""
+        if self._copy:  # Others may have added theirs.
+            self._copy.pull(self.result.name)
         result_file.add(self.result, protocol, figures, which)
+        if self._copy:
+            self._copy.push()
 
     def write_result(self, result: dict[str, Any]) -> None:
         """Writes result.json at the end of a run, see `result_file.write`."""
+        if self._copy:
+            with contextlib.suppress(InputError):  # It is sent later, or told.
+                self._copy.pull(self.result.name)
         result_file.write(self.result, result)
 
     def write_neighbourhoods(self, found: Neighbourhoods) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 
+from and_tf import storage
 from and_tf.training.flags.loop import LoopConfig
 from and_tf.utils import checkpoint_names
 from and_tf.utils.flag_config import FlagConfig, Group, option
@@ -20,6 +21,7 @@ class RunFlags(FlagConfig):
         "Directory of the run to use.",
         required="the directory of a run",
         path=True,
+        urls=True,
     )
     checkpoint: str = option(
         Group.RUN,
@@ -34,6 +36,7 @@ class RunFlags(FlagConfig):
         "Directory of the run's data set. If empty, it is where the data set "
         "was in training.",
         path=True,
+        urls=True,
     )
 
     def __post_init__(self) -> None:
@@ -43,7 +46,7 @@ class RunFlags(FlagConfig):
     @property
     def run_directory(self) -> pathlib.Path:
         """The run's directory as a path."""
-        return pathlib.Path(self.run_dir)
+        return storage.place(self.run_dir)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +61,7 @@ class OnRunConfig(LoopConfig):
         required="the directory of a run of python -m and_tf.train",
         free=True,
         path=True,
+        urls=True,
     )
     checkpoint: str = option(
         Group.RUN,
@@ -73,6 +77,7 @@ class OnRunConfig(LoopConfig):
         "was in training.",
         free=True,
         path=True,
+        urls=True,
     )
 
     def __post_init__(self) -> None:

@@ -65,6 +65,8 @@ def train(config: TrainConfig) -> dict[str, Any]:
 
     Raises:
         InputError: If training fails for a reason that a user can correct.
+        Interrupted: If SIGINT or SIGTERM has asked the process to end. The
+            step is kept; with `resume`, the same config goes on from it.
 
     Examples:
         >>> import and_tf

@@ -6,10 +6,9 @@ starts from another's gives the same result as one that starts from scratch.
 
 from __future__ import annotations
 
-import pathlib
-
 import numpy as np
 
+from and_tf import storage
 from and_tf.training.checkpoint import Checkpoint
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import rounds_of
@@ -30,7 +29,7 @@ def find(config: TrainConfig) -> Checkpoint:
         InputError: If there is no such run, its instance learning is not
             finished, or its flags do not allow it.
     """
-    directory = RunDirectory(pathlib.Path(config.start_from))
+    directory = RunDirectory(storage.place(config.start_from))
     before = directory.config()
     names = config.instance_differences(before)
     if names:

@@ -100,6 +100,11 @@ def check_data_dir(dataset: str, data_dir: str) -> None:
         )
 
 
+def is_function(dataset: str) -> bool:
+    """Returns whether a data set is named by a function that reads it."""
+    return kind_of(dataset) is _OF_FUNCTIONS
+
+
 def kind_of(dataset: str) -> Kind:
     """Returns the kind of a data set; a name that is no other's is of TFDS.
 

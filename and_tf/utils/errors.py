@@ -51,6 +51,17 @@ class Interrupted(Exception):
         signal_number: The number of the signal; the exit code is 128 more, as
             in shells.
         message: The text that says what is kept and how to continue.
+
+    Attributes:
+        exit_code: The exit code for the process.
+
+    Examples:
+        >>> import and_tf
+        >>> try:  # As train_run does.
+        ...     raise and_tf.Interrupted(15, "The run is kept up to step 3.")
+        ... except and_tf.Interrupted as ended:
+        ...     print(ended, "Exit code:", ended.exit_code)
+        The run is kept up to step 3. Exit code: 143
     """
 
     def __init__(self, signal_number: int, message: str) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import os
 import pathlib
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from absl import flags
 
@@ -75,6 +76,7 @@ def option(group: Group, default: Any, text: str, **notes: Any) -> Any:
             *   `above`: Instead of `least`, a lower bound that is not allowed
                 itself. A number has `most` and one of these; see `bounds`.
             *   `path`: True for a path; see `paths`.
+            *   `urls`: True for a path that may be the URL of an object store.
             *   `any_text`: True for a text that may hold characters that a
                 flagfile cannot keep, such as a file's name.
             *   `required`: A few words for the flag, if the command cannot do
@@ -95,6 +97,23 @@ class FlagConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    @classmethod
+    def from_flagfile(
+        cls, path: str | os.PathLike[str], **changes: Any
+    ) -> Self:
+        """Makes a config from a flagfile.
+
+        Args:
+            path: The path of the flagfile, which may name others; or the name
+                of a config of the project, such as "quick.flags".
+            **changes: Values that replace those of some flags, by name.
+
+        Raises:
+            InputError: If the file cannot be read or used, or its flags do not
+                go together.
+        """
+        return from_flagfile(cls, flag_files.find(os.fspath(path)), **changes)
 
 
 class RunConfig(FlagConfig):
@@ -166,7 +185,8 @@ def check_fields(config: Any) -> None:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.metadata.get("path"):
-            value = paths.read(field.name, value)
+            urls = field.metadata.get("urls", False)
+            value = paths.read(field.name, value, urls=urls)
             object.__setattr__(config, field.name, value)
         _check(field, value)
     for field in dataclasses.fields(config):
@@ -204,7 +224,8 @@ def define_flags(
                 *given, notes["choices"], notes["help"], flag_values=values
             )
         elif notes.get("path"):
-            paths.define(*given, notes["help"], values)
+            urls = notes.get("urls", False)
+            paths.define(*given, notes["help"], values, urls=urls)
         else:
             kind = notes.get("type", type(field.default))
             _DEFINE[kind](*given, notes["help"], flag_values=values)
@@ -243,8 +264,15 @@ def from_run(config: type[Run], path: pathlib.Path) -> Run:
     return from_flagfile(config, path)
 
 
-def from_flagfile(config: type[Config], path: pathlib.Path) -> Config:
+def from_flagfile(
+    config: type[Config], path: pathlib.Path, **instead: Any
+) -> Config:
     """Makes a config from any flagfile, which may name others.
+
+    Args:
+        config: The class of the config.
+        path: The path of the flagfile.
+        **instead: Values that replace those of some flags, by name.
 
     Raises:
         InputError: If the file cannot be read, or is of another version.
@@ -258,4 +286,4 @@ def from_flagfile(config: type[Config], path: pathlib.Path) -> Config:
         raise InputError(
             f"Expected a flagfile of this version in {path}. Received: {error}"
         ) from error
-    return from_flags(config, values)
+    return from_flags(config, values, **instead)

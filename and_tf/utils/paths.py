@@ -1,7 +1,8 @@
 """Reads and checks the paths that a user gives.
 
 A shell leaves the tilde of `--run_dir=~/x` as it is, and nobody means a local
-directory called `gs:`. Paths are checked before any work.
+directory called `gs:`. Paths are checked before any work. Some flags take the
+URL of an object store too, of which `and_tf.storage` makes a path.
 """
 
 from __future__ import annotations
@@ -21,6 +22,13 @@ OF_RUNS = (
     "flags.cfg", "result.json", "metrics.csv", "checkpoints", "neighbourhoods",
     "tensorboard", "teacher", "neighbours.npz", "sample.npz",
 )  # fmt: skip
+# The object stores whose URLs are read, and the package that reads each.
+STORES = {
+    "s3": "s3fs",
+    "gs": "gcsfs",
+    "hf": "huggingface_hub",
+    "memory": "fsspec",  # In this process alone, for tests.
+}
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 # So absl attributes a flag to the main for which it is defined.
@@ -45,22 +53,31 @@ def check_text(name: str, text: str) -> None:
         )
 
 
-def read(name: str, text: str) -> str:
+def is_url(text: str) -> bool:
+    """Returns whether a text is a URL, of an object store or not."""
+    return _URL.match(text) is not None
+
+
+def read(name: str, text: str, *, urls: bool = False) -> str:
     """Reads a path.
 
     Args:
         name: The name of the flag.
         text: The path as the user gave it; "" stays "".
+        urls: Whether it may be the URL of an object store.
 
     Returns:
-        The path, with the home directory instead of a tilde.
+        The path, with the home directory instead of a tilde; or the URL,
+        without a slash at its end.
 
     Raises:
-        InputError: If the path is a URL, which this project does not read or
-            write; if `check_text` refuses it; or if no home directory is known.
+        InputError: If the path is a URL and may be none, or is that of no
+            store; if `check_text` refuses it; or if no home directory is known.
     """
     check_text(name, text)
-    if _URL.match(text):
+    if urls and is_url(text):
+        return _read_url(name, text)
+    if is_url(text):
         raise InputError(
             f"Expected a path of this machine for --{name}. Received the URL "
             f"{text}. Copy it here, or mount it, as gcsfuse does."
@@ -74,22 +91,45 @@ def read(name: str, text: str) -> str:
     return path
 
 
+def _read_url(name: str, text: str) -> str:
+    """Reads the URL of an object store.
+
+    Raises:
+        InputError: If it is that of no store, or a part of its path is "",
+            "." or "..", which no file here can have as its name.
+    """
+    scheme, _, rest = text.rstrip("/").partition("://")
+    if scheme not in STORES:
+        raise InputError(
+            f"Expected a path of this machine, or a URL of s3://, gs:// or "
+            f"hf://, for --{name}. Received the URL {text}. Copy it to one of "
+            "these."
+        )
+    if not {"", ".", ".."}.isdisjoint(rest.split("/")):
+        raise InputError(
+            f"Expected a URL such as {scheme}://bucket/folder for --{name}, "
+            f"without empty parts, '.' and '..'. Received: {text}."
+        )
+    return f"{scheme}://{rest}"
+
+
 class Parser(flags.ArgumentParser[str]):
     """A parser that reads the paths of a flag as `read` does.
 
     Args:
         name: The name of the flag.
+        urls: Whether it may be the URL of an object store.
     """
 
     syntactic_help = "a path"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, urls: bool = False) -> None:
         super().__init__()
-        self._name = name
+        self._name, self._urls = name, urls
 
     def parse(self, argument: str) -> str:
         """Reads a path; absl reports the error."""
-        return read(self._name, argument)
+        return read(self._name, argument, urls=self._urls)
 
 
 def define(
@@ -97,6 +137,8 @@ def define(
     default: str,
     text: str,
     values: flags.FlagValues = flags.FLAGS,
+    *,
+    urls: bool = False,
 ) -> flags.FlagHolder[str]:
     """Defines a flag that is a path.
 
@@ -105,12 +147,13 @@ def define(
         default: The default of the flag.
         text: The help text.
         values: The set of flags that the flag is added to.
+        urls: Whether it may be the URL of an object store.
 
     Returns:
         The holder of the flag, as absl returns it.
     """
     return flags.DEFINE(
-        Parser(name),
+        Parser(name, urls),
         name,
         default,
         text,

@@ -39,6 +39,7 @@ from benchmarks.gpu import cost, levels, record, setting
 from benchmarks.gpu.levels import LEVELS, Plan
 from benchmarks.gpu.setting import PRECISIONS, Setting
 from benchmarks.gpu.smoke import Smoke
+from benchmarks.harness import program_flags
 from benchmarks.harness.programs import Launcher
 from benchmarks.harness.record import HERE, RESULTS, machine
 
@@ -85,12 +86,7 @@ _TINY = flags.DEFINE_bool(
 _ESTIMATE = flags.DEFINE_bool(
     "estimate", False, "Print the estimate of minutes and disk space, and end."
 )
-_MEASURE = flags.DEFINE_bool(
-    "measure",
-    True,
-    "Measure or train, and then write the pages. --nomeasure writes the pages "
-    "from the figures of earlier measurements.",
-)
+_MEASURE = program_flags.measure("Measure or train", "pages")
 
 
 def main(argv: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ from absl import flags
 from and_tf.utils import atomic_files, cli
 from and_tf.utils.errors import InputError
 from benchmarks import pages
-from benchmarks.harness import processes, record
+from benchmarks.harness import processes, program_flags, record
 from benchmarks.load import closed_loop, page
 
 _ENCODER = flags.DEFINE_string(
@@ -62,24 +62,14 @@ _SECONDS = flags.DEFINE_float(
     "Time, in seconds, that each load lasts, about.",
     lower_bound=0.01,
 )
-_THREADS = flags.DEFINE_integer(
-    "threads",
-    os.cpu_count(),
-    "Number of threads that TensorFlow may use.",
-    lower_bound=1,
-)
+_THREADS = program_flags.threads("TensorFlow")
 _QUICK = flags.DEFINE_bool(
     "quick",
     False,
     "Measure three small loads for a moment, to see the program work. Nothing "
     "is written.",
 )
-_MEASURE = flags.DEFINE_bool(
-    "measure",
-    True,
-    "Measure, and then write the page. --nomeasure writes the page from the "
-    "figures of earlier measurements.",
-)
+_MEASURE = program_flags.measure()
 
 
 def main(argv: Sequence[str]) -> None:

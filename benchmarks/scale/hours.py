@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from and_tf.search import blockwise, cells
+from and_tf.search import blockwise, cell_index
 from and_tf.sweeping.table import aligned
 from benchmarks.scale import sizes
 from benchmarks.scale.sizes import COUNTS, DIM, Figures, K, rows_of
@@ -105,9 +105,15 @@ def products_in_cells(count: int) -> float:
     are compared with the centres, with the rows of the cells nearest to them,
     and with a sample.
     """
-    centres = cells.number_of_cells(count)
-    fitted = cells.ITERATIONS * min(count, cells.FITTED * centres) * centres
-    compared = centres + PROBES * count / centres + min(count, cells.SAMPLE)
+    centres = cell_index.number_of_cells(count)
+    fitted = (
+        cell_index.ITERATIONS
+        * min(count, cell_index.FITTED * centres)
+        * centres
+    )
+    compared = (
+        centres + PROBES * count / centres + min(count, cell_index.SAMPLE)
+    )
     return 2 * DIM * (fitted + count * compared)
 
 

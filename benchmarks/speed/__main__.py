@@ -16,7 +16,6 @@ runs all.
 
 from __future__ import annotations
 
-import os
 import pathlib
 from collections.abc import Sequence
 
@@ -24,7 +23,7 @@ from absl import flags
 
 from and_tf.utils import atomic_files, cli
 from benchmarks import pages, registry
-from benchmarks.harness import tables, turns
+from benchmarks.harness import program_flags, tables, turns
 
 _ONLY = flags.DEFINE_list(
     "only",
@@ -42,12 +41,7 @@ _REPEATS = flags.DEFINE_integer(
     "sets itself.",
     lower_bound=0,
 )
-_THREADS = flags.DEFINE_integer(
-    "threads",
-    os.cpu_count(),
-    "Number of threads that each side may use.",
-    lower_bound=1,
-)
+_THREADS = program_flags.threads("each side")
 _QUICK = flags.DEFINE_bool(
     "quick",
     False,
@@ -60,12 +54,7 @@ _OUTPUT_DIR = flags.DEFINE_string(
     "Directory to write the figures to. If empty, it is "
     "benchmarks/results/speed.",
 )
-_MEASURE = flags.DEFINE_bool(
-    "measure",
-    True,
-    "Measure, and then write the page. --nomeasure writes the page from the "
-    "figures of earlier measurements.",
-)
+_MEASURE = program_flags.measure()
 
 
 def main(argv: Sequence[str]) -> None:

@@ -2,9 +2,8 @@
 
     python docs/examples/ray_tune.py
 
-RAY_ADDRESS names a cluster, whose machines have to see one run directory.
-Trials are compared by kNN top-1 on images that are held out of training, and
-not on the test images.
+search.flags has what all trials have in common. RAY_ADDRESS names a cluster,
+whose machines have to see that file and the directories of runs.
 """
 
 from __future__ import annotations
@@ -15,16 +14,9 @@ from typing import Any
 import ray
 from ray import tune
 
-# A process of a trial may be anywhere, so that the path has to be whole.
+# A process of a trial may be anywhere, so that paths have to be whole.
+FLAGFILE = pathlib.Path(__file__).resolve().with_name("search.flags")
 DIRECTORY = pathlib.Path("runs/ray_tune").resolve()
-COMMON = {
-    "dataset": "cifar10",
-    "train_split": "train[:45000]",
-    "test_split": "train[45000:]",
-    "encoder": "small",
-    "rounds": 1,
-    "epochs_per_round": 3,
-}
 SPACE = {
     "temperature": tune.loguniform(0.05, 0.5),
     "neighbourhood_size": tune.randint(1, 11),
@@ -36,25 +28,25 @@ def trainable(flags: dict[str, Any]) -> dict[str, Any]:
     import and_tf  # In the process of the trial, as TensorFlow takes GPUs.
 
     name = tune.get_context().get_trial_name()
-    config = and_tf.TrainConfig(
-        **flags, run_dir=str(DIRECTORY / name), resume=True
+    config = and_tf.TrainConfig.from_flagfile(
+        FLAGFILE, **flags, run_dir=str(DIRECTORY / name), resume=True
     )
     result = and_tf.train_run(config)
     return {"knn_top1": result["knn_top1_last"], "run_dir": config.run_dir}
 
 
-def main(trials: int = 20, **common: Any) -> tune.ResultGrid:
+def main(trials: int = 20, **flags: Any) -> tune.ResultGrid:
     """Runs trials, and prints the best.
 
     Args:
         trials: Their number.
-        **common: Flags that all trials have, beside those of `COMMON`.
+        **flags: Flags that all trials have, in place of those of the flagfile.
     """
     ray.init(ignore_reinit_error=True)
     gpus = 1 if ray.cluster_resources().get("GPU") else 0
     tuner = tune.Tuner(
         tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
-        param_space={**COMMON, **common, **SPACE},
+        param_space={**flags, **SPACE},
         tune_config=tune.TuneConfig(
             num_samples=trials, metric="knn_top1", mode="max"
         ),

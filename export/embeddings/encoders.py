@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from and_tf import storage
 from and_tf.data.pixel_format import PixelFormat
-from and_tf.utils import records, schemas
+from and_tf.utils import paths, records, schemas
 from and_tf.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,11 +55,13 @@ def load(path: str | os.PathLike[str]) -> Encoder:
 
     Args:
         path: A .tflite file, the directory of a SavedModel, or the directory
-            of its versions, of which the highest is loaded.
+            of its versions, of which the highest is loaded; or its URL.
 
     Raises:
         InputError: If there is no such model, or it is damaged.
     """
+    if paths.is_url(os.fspath(path)):
+        path = storage.fetched(os.fspath(path))
     path = pathlib.Path(path)
     if path.is_file():
         return _TFLite(path)

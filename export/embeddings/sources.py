@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from and_tf import data
+from and_tf import data, storage
 from and_tf.data import folder, image_endings
 from and_tf.data.image_file import read_or_none
 from and_tf.data.pixel_format import RGB, PixelFormat
 from and_tf.data.split import Split, take
 from and_tf.data.tfds_records import Records
 from and_tf.data.walking import utf8
+from and_tf.utils import paths
 from and_tf.utils.errors import InputError
 from and_tf.utils.pictures import picture
 from export.embeddings import array_file
@@ -77,8 +78,9 @@ def open_source(
     """Finds images without decoding them.
 
     Args:
-        images: A folder, whose sub-folders are classes; an image file; a
-            pattern, in which `**` stands for any folders; an .npz file;
+        images: A folder, whose sub-folders are classes; an image file; the
+            URL of one of these, which is fetched; a pattern, in which `**`
+            stands for any folders; an .npz file;
             "tfds:cifar10/test", which may end in a slice; or
             "data:manifest/test", a kind of data with its split.
         data_dir: Directory where TFDS keeps its data sets, "" is its default;
@@ -90,6 +92,8 @@ def open_source(
     Raises:
         InputError: If there are no such images.
     """
+    if paths.is_url(images):
+        images = storage.fetched(images)
     if images.startswith(TFDS):
         return _from_tfds(images, data_dir, label_key, form)
     if images.startswith(DATA):
@@ -220,7 +224,7 @@ def _from_tfds(
     assert isinstance(records, Records)
     files = [os.fsdecode(file) for file in records.files]
     name = _numbered(split.name)
-    place = os.path.abspath(data_dir) if data_dir else ""
+    place = _absolute(data_dir)
     return Source(images, "", split, files, name, place, label_key)
 
 
@@ -260,7 +264,7 @@ def _from_reader(
             f"Received: {'none' if split is None else split.name}. Name "
             f"another split, or a data set of TFDS by {TFDS}."
         )
-    place = os.path.abspath(data_dir) if data_dir else ""
+    place = _absolute(data_dir)
     state = split.encoded_stream.identity() or ""
     name = _named(split.file_names)
     return Source(
@@ -274,6 +278,13 @@ def _from_array(images: str, form: PixelFormat) -> Source:
     if split.file_names is not None:
         name = _named(split.file_names)
     return Source(images, root_of(images), split, [images], name)
+
+
+def _absolute(data_dir: str) -> str:
+    """Returns --data_dir for other working directories; a URL stays so."""
+    if not data_dir or paths.is_url(data_dir):
+        return data_dir
+    return os.path.abspath(data_dir)
 
 
 def _of_files(images: str, split: Split) -> Source:

@@ -26,6 +26,7 @@ import pathlib
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from and_tf import storage
 from and_tf.training.run_flags import RunFlags
 from and_tf.utils import bounds, cli
 from and_tf.utils.averages import percent
@@ -53,6 +54,7 @@ class TFLiteConfig(RunFlags):
         "New file to write, which ends in .tflite.",
         required="a file that ends in .tflite",
         path=True,
+        urls=True,
     )
     quantize: str = option(
         Group.EXPORT,
@@ -98,7 +100,13 @@ class TFLiteConfig(RunFlags):
 
 def main(config: TFLiteConfig) -> None:
     """Converts the run's encoder, compares it and writes the two files."""
-    output, sidecar = one_file.places(config.output, ".tflite", ".json")
+    with storage.sent(storage.place(config.output)) as path:
+        _write(config, *one_file.places(path, ".tflite", ".json"))
+
+
+def _write(
+    config: TFLiteConfig, output: pathlib.Path, sidecar: pathlib.Path
+) -> None:
     cli.import_tensorflow()
     from export import exportable, file_values
     from export.metadata import describe

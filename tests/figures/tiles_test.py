@@ -49,11 +49,8 @@ def test_take_indexes_arrays_and_calls_functions() -> None:
     images = noise(5, 2, 2)
     numbers = np.array([3, 0])
 
-    np.testing.assert_array_equal(take(images, numbers), images[[3, 0]])
-    assert take(lambda n: [f"image {i}" for i in n], numbers) == [
-        "image 3",
-        "image 0",
-    ]
+    for source in (images, lambda those: [images[i] for i in those]):
+        np.testing.assert_array_equal(take(source, numbers), images[[3, 0]])
 
 
 def test_take_refuses_missing_images() -> None:

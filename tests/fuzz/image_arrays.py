@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 from hypothesis import strategies as st
 
+from and_tf.data.pixel_format import RGB
 from and_tf.utils import archives
 from export.embeddings import array_file
 from tests.fuzz.arrays import ARRAYS, Drawn
@@ -87,7 +88,7 @@ def _use(path: pathlib.Path, size: int) -> None:
             for name in archive.namelist()
             if name.endswith(".npy")
         }
-    key = array_file._key(headers, path)
+    key = array_file._key(headers, path, RGB)
     count = 0
     try:
         for images, numbers in array_file.chunks(path, key, headers[key]):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from and_tf.distribution.process_group import ProcessGroup
-from and_tf.search import cells
+from and_tf.search import cell_index, cell_probes, cells
 from and_tf.search.nearest import nearest
 from and_tf.utils.errors import InputError
 from tests.conftest import unit
@@ -30,9 +30,9 @@ def exactly(rows, k):
 @pytest.mark.parametrize("k", [1, 7])
 @pytest.mark.parametrize("products", [2**24, 3000])
 def test_in_all_cells_it_is_exact(rows, monkeypatch, k, products):
-    monkeypatch.setattr(cells, "PRODUCTS", products)  # Cells in parts.
-    monkeypatch.setattr(cells, "QUERIES", 100)
-    monkeypatch.setattr(cells, "STATE_BYTES", 0)
+    monkeypatch.setattr(cell_probes, "PRODUCTS", products)  # Cells in parts.
+    monkeypatch.setattr(cell_index, "QUERIES", 100)
+    monkeypatch.setattr(cell_index, "STATE_BYTES", 0)
     found = cells.nearest_in_cells(rows, k, 10**6, temperature=TEMPERATURE)
     wanted = exactly(rows, k)
     np.testing.assert_allclose(found.similarity, wanted.similarity, atol=1e-5)
@@ -62,7 +62,7 @@ def test_recall_is_that_of_a_brute_force_and_grows_with_probes(rows):
 
 
 def test_the_sample_estimates_both_sums_without_bias(rows, monkeypatch):
-    monkeypatch.setattr(cells, "SAMPLE", 150)
+    monkeypatch.setattr(cell_index, "SAMPLE", 150)
     wanted = exactly(rows, 1).entropy
     found = [
         cells.nearest_in_cells(

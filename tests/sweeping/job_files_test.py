@@ -78,6 +78,19 @@ def test_a_task_of_a_job_array_does_its_run(runs, tmp_path):
     assert {"--array=0-3", "--job-name=a_weep", "--requeue"} <= {*options}
 
 
+@pytest.mark.parametrize(
+    ("wanted", "slurm", "ray"),
+    [(1, "1", "1"), (1 / 6, "1", "0.1666"), (1.5, "2", "2"), (4, "4", "4")],
+)
+def test_gpus_of_a_run(runs, wanted, slurm, ray):
+    """Six sixths fit on one GPU, by four digits as Ray counts them."""
+    place = pathlib.Path("a $weep")
+    text = job_files.write("slurm", place, runs, wanted).read_text()
+    assert f"sbatch --gpus={slurm} " in text
+    text = job_files.write("ray", place, runs, wanted).read_text()
+    assert f"num_gpus={ray} if has_gpus" in text
+
+
 def test_all_of_them_resume(runs):
     assert all(run.config.resume for run in runs)
     assert all("--resume=True" in job_files.command(run) for run in runs)

@@ -50,7 +50,7 @@ def test_signals_keep_the_step(finished, tmp_path, monkeypatch):
             if (self._now, batch) == (self._epoch, 1):
                 os.kill(os.getpid(), self.number)
 
-    config = digits(tmp_path)
+    config, before = digits(tmp_path), signal.getsignal(signal.SIGTERM)
     for number, epoch in ((signal.SIGTERM, 2), (signal.SIGINT, 4)):
         sender = Send(epoch, step=-1)
         sender.number = number
@@ -60,7 +60,7 @@ def test_signals_keep_the_step(finished, tmp_path, monkeypatch):
             with pytest.raises(Interrupted, match=told) as caught:
                 trainer.train(config)
         assert caught.value.exit_code == 128 + number
-        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) == before
         config = dataclasses.replace(config, resume=True)
     trainer.train(config)
     assert_same_run(finished[2], RunDirectory(config.run_directory))

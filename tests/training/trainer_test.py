@@ -103,9 +103,9 @@ def test_a_seed_gives_the_same_run_whatever_loading_draws(
     """As it does where a data set is prepared first."""
     load = trainer.load_images
 
-    def draw_and_load(config, image_size):
+    def draw_and_load(*arguments):
         keras.utils.set_random_seed(random.randrange(1000) + 1)
-        return load(config, image_size)
+        return load(*arguments)
 
     monkeypatch.setattr(trainer, "load_images", draw_and_load)
     config = digits(tmp_path)

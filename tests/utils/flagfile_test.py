@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import pytest
@@ -74,3 +75,13 @@ def test_one_that_names_what_no_file_is_called_is_refused(path):
     with pytest.raises(InputError, match="a flagfile of this version") as found:
         from_run(TrainConfig, path)
     assert "\n" not in str(found.value)
+
+
+def test_a_config_is_made_of_one_with_changes(path, tmp_path, monkeypatch):
+    config = TrainConfig.from_flagfile(path, rounds=9)
+    assert config == dataclasses.replace(from_run(TrainConfig, path), rounds=9)
+    monkeypatch.chdir(tmp_path)  # Where no quick.flags is.
+    config = TrainConfig.from_flagfile("quick.flags", run_dir="mine")
+    assert (config.dataset, config.run_dir) == ("cifar10", "mine")
+    with pytest.raises(InputError, match=r"Received: gone\.flags"):
+        TrainConfig.from_flagfile("gone.flags")

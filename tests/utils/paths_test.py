@@ -17,8 +17,7 @@ from and_tf.utils.errors import InputError
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("gs://bucket/run", "Received the URL gs://bucket/run"),
-        ("s3://bucket/run", "Received the URL"),
+        ("az://bucket/run", "Received the URL az://bucket/run"),
         ("file:///run", "Received the URL"),
         ("runs/x ", "spaces at its ends"),
         ("runs/x\n--rounds=0", "line breaks and control characters"),
@@ -32,6 +31,21 @@ def test_refuses(text, said):
         paths.read("run_dir", text)
     with pytest.raises(InputError, match=said):
         TrainConfig(run_dir=text)
+
+
+def test_urls_of_stores_are_read_where_a_flag_takes_them():
+    for text in ("s3://bucket/run/", "gs://bucket/a run", "hf://datasets/x/y"):
+        assert paths.read("x", text, urls=True) == text.rstrip("/")
+        with pytest.raises(InputError, match="Received the URL"):
+            paths.read("x", text)
+    for text in ("s3://b/../x", "s3:///x", "gs://b//x", "s3://b/./x"):
+        with pytest.raises(InputError, match="without empty parts"):
+            paths.read("x", text, urls=True)
+    run = TrainConfig(run_dir="s3://bucket/run/")
+    assert run.run_dir == "s3://bucket/run"  # As its flagfile keeps it.
+    assert run.run_directory.parts[-3:] == ("s3", "bucket", "run")
+    clusters = ClusterConfig(run_dir="s3://bucket/run").output_directory
+    assert clusters == run.run_directory / "scan"
 
 
 def test_a_tilde_is_the_home_directory(monkeypatch):

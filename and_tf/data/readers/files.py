@@ -19,6 +19,7 @@ class FilesReader(Reader):
         names: The path of each file.
         labels: The label of each file, see `Reader`; None if none has one.
         skipped: The files that were found and left out.
+        places: The path of each file, if it is not `root` and its name.
     """
 
     def __init__(
@@ -27,8 +28,9 @@ class FilesReader(Reader):
         names: Sequence[str],
         labels: Sequence[int | str | None] | None = None,
         skipped: tuple[Skipped, ...] = (),
+        places: Sequence[str] | None = None,
     ) -> None:
-        self._root = root
+        self._root, self._places = root, places
         self.names, self.labels, self.skipped = names, labels, skipped
 
     def read(self, number: int) -> bytes:
@@ -39,4 +41,6 @@ class FilesReader(Reader):
         return decode_cache.identity(map(os.fsencode, paths), "files")
 
     def _path(self, number: int) -> str:
+        if self._places is not None:
+            return self._places[number]
         return os.path.join(self._root, self.names[number])

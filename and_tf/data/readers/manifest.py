@@ -10,12 +10,14 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from and_tf import storage
 from and_tf.data.readers import columns, opening
 from and_tf.data.readers.files import FilesReader
 from and_tf.data.readers.splits import image_data, listed
 from and_tf.data.request import Request
 from and_tf.data.split import ImageData
 from and_tf.data.walking import Skipped, utf8
+from and_tf.utils import paths
 from and_tf.utils.errors import InputError
 
 # Names of columns, in the order in which they are looked for, in lower case.
@@ -28,7 +30,6 @@ LABELS = (
     "target",
 )  # fmt: skip
 SPLITS = ("split", "subset", "set", "partition", "fold")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _MISSING = "that are not there"
 
 
@@ -44,7 +45,8 @@ def load(request: Request) -> ImageData:
 
     Args:
         request: What the user asks for. Paths are relative to the table, and
-            lie below its directory. Files that are not there are left out.
+            lie below its directory, or are URLs of object stores. Files that
+            are not there are left out.
 
     Raises:
         InputError: If the table cannot be read, lacks a column, or has a path
@@ -79,11 +81,11 @@ def load(request: Request) -> ImageData:
         rows.labels.append(cells[1] if labelled else None)
     if not splits:
         raise opening.refused(path, columns.WANTED, "which has no rows")
-    root = os.path.dirname(path)
+    root, url = os.path.dirname(path), request.url.rpartition("/")[0]
     return image_data(
         request,
         {
-            name: functools.partial(_reader, root, rows, labelled)
+            name: functools.partial(_reader, root, rows, labelled, url)
             for name, rows in splits.items()
         },
     )
@@ -139,8 +141,8 @@ def _name(cell: object, number: int, table: str) -> str:
         told = "no path"
         if isinstance(cell, (dict, bytes)):
             told = "an image in its place; --dataset=huggingface reads those"
-    elif _URL.match(cell):
-        told = f"the URL {cell[:200]}"
+    elif paths.is_url(cell):
+        return paths.read("data_dir", cell, urls=True)
     elif os.path.isabs(cell) or ntpath.splitdrive(cell)[0]:
         told = f"the absolute path {cell[:200]}"
     elif ".." in re.split(r"[/\\]", cell) or "\0" in cell:
@@ -154,11 +156,18 @@ def _name(cell: object, number: int, table: str) -> str:
     return os.path.normpath(cell)
 
 
-def _reader(root: str, rows: _Rows, labelled: bool) -> FilesReader:
-    """Makes a reader of the files that are there."""
-    paths = [os.path.join(root, path) for path in rows.paths]
+def _reader(root: str, rows: _Rows, labelled: bool, url: str) -> FilesReader:
+    """Makes a reader of the files that are there.
+
+    Args:
+        root: The directory of the table.
+        rows: The rows of a split.
+        labelled: Whether they have labels.
+        url: The URL of that directory, if the table lies in an object store.
+    """
+    files = _brought(root, rows.paths, url)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        there = list(pool.map(opening.is_file, paths))
+        there = list(pool.map(opening.is_file, files))
     good = [number for number, found in enumerate(there) if found]
     return FilesReader(
         root,
@@ -169,4 +178,21 @@ def _reader(root: str, rows: _Rows, labelled: bool) -> FilesReader:
             for path, found in sorted(zip(rows.paths, there, strict=True))
             if not found
         ),
+        [files[number] for number in good],
     )
+
+
+def _brought(root: str, names: Sequence[str], url: str) -> list[str]:
+    """Returns the path of each file, after those of URLs were fetched.
+
+    Raises:
+        InputError: If an object store cannot be read.
+    """
+    urls = {
+        name: name if paths.is_url(name) else f"{url}/{name}"
+        for name in names
+        if url or paths.is_url(name)
+    }
+    places = storage.fetched_files(list(urls.values())) if urls else []
+    fetched = dict(zip(urls, places, strict=True))
+    return [fetched.get(n) or os.path.join(root, n) for n in names]

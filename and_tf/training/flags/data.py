@@ -34,6 +34,7 @@ class DataFlags:
         "default.",
         free=True,
         path=True,
+        urls=True,
     )
     label_key: str = option(
         Group.DATA,
@@ -123,6 +124,7 @@ class DataFlags:
         "Directory that the run writes to. If empty, it is runs/<dataset>.",
         free=True,
         path=True,
+        urls=True,
     )
     resume: bool = option(
         Group.OUTPUT,
@@ -148,6 +150,7 @@ class DataFlags:
         "flags. On a CPU the result is identical to training from scratch.",
         free=True,
         path=True,
+        urls=True,
     )
     pretext: str = option(
         Group.METHOD,

@@ -9,7 +9,7 @@ import and_tf
 from and_tf import encoders
 from and_tf.augmentation import ViewConfig
 from and_tf.data.pipeline import order_of_epoch
-from and_tf.search import blockwise, cells
+from and_tf.search import blockwise, cell_index
 from and_tf.search.nearest import nearest
 from and_tf.search.reservoir import Reservoir
 from benchmarks import registry
@@ -62,7 +62,7 @@ def test_bytes_are_those_of_searches(rng):
     state = kept._values.nbytes + kept._index.nbytes
     assert state == sizes.search_state(N, K)
 
-    index = cells._Index(rows, rng)
+    index = cell_index.Index(rows, rng)
     own = (index._sorted, index._order, index._place, index._weights)
     held = sum(np.asarray(each).nbytes for each in own)
     assert held == sizes.cells(N, D)

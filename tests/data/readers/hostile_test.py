@@ -64,7 +64,7 @@ def reasons(split: data.Split) -> dict[str, str]:
         ("t.csv", b"path\n/etc/passwd\n", "absolute path /etc/passwd in row 1"),
         ("t.csv", b"path\nC:\\a.png\n", "absolute path C:"),
         ("t.csv", b"path\na.png\nb/../../a\n", r"'b/\.\./\.\./a' in row 2"),
-        ("t.csv", b"path\ngs://b/a.png\n", "the URL gs://b/a.png"),
+        ("t.csv", b"path\nftp://b/a.png\n", "the URL ftp://b/a.png"),
         ("t.csv", b"path,label\na.png,1\n./a.png,2\n", "rows 1 and 2"),
         ("t.csv", b"path,label\na.png,0.5\n", r"Received: '?0.5'? \(str\)"),
         ("t.csv", "path\nä.png\n".encode("latin-1"), "not UTF-8"),

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 
+import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
+from apache_beam.testing.util import assert_that, equal_to
 from PIL import Image
 
 from and_tf.data import image_file
 from and_tf.data.preprocessing import centre_square
 from and_tf.exploring import duplicates
 from and_tf.search.nearest import nearest
+from export.beam import images, pipelines
+from export.beam.images import ImageFile
 from export.embeddings import encoders, extraction, sources, tables
 from tests import mains
 from tests.exploring import photographs
 from tests.export import stand_in
 
 COUNT = 50
+LISTED = ["photos/a/00.png", "photos/b/01.png", "photos/gone.png"]
 
 
 def run(job: str, **flags: object) -> None:
@@ -97,21 +103,33 @@ def test_embeddings_are_those_of_export_embed(place, embedded):
 
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
-def test_lists_of_paths_are_read_and_name_an_image_once(place, ending):
-    names = ["photos/a/00.png", "photos/b/01.png", "photos/gone.png"]
-    listed = place / f"list{ending}"
-    rows = [{"path": name, "label": "x"} for name in [*names, names[0]]]
+def test_lists_of_paths_name_an_image_once(place, ending):
+    listed = write_list(place, ending)
+    with beam.Pipeline(options=pipelines.read_options([])) as pipeline:
+        files = images.read(pipeline, images.find(str(listed)))
+        wanted = [ImageFile(n, os.fsencode(place / n)) for n in LISTED]
+        assert_that(files, equal_to(wanted))
+
+
+def write_list(place: pathlib.Path, ending: str) -> pathlib.Path:
+    """Lists two images, one that is not there, and the first once more."""
+    rows = [{"label": "x", "path": name} for name in [*LISTED, LISTED[0]]]
+    path = place / f"list{ending}"
     if ending == ".csv":
         texts = [f"x,{row['path']}" for row in rows]
-        listed.write_text("\n".join(["label,path", *texts]))
+        path.write_text("\n".join(["label,path", *texts]))
     elif ending == ".jsonl":
-        listed.write_text("\n".join(map(json.dumps, rows)))
+        path.write_text("\n".join(map(json.dumps, rows)))
     else:
-        pq.write_table(pa.Table.from_pylist(rows), listed)
-    prefix = place / f"of_list{ending[1:]}"
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def test_a_listed_image_that_is_gone_is_told(place):
+    listed, prefix = write_list(place, ".csv"), place / "of_list"
     run("embed", model=place / "model", images=listed, output=prefix)
-    assert set(read(prefix)) == set(names[:2])
-    assert set(lines(prefix)) == {names[2]}
+    assert set(read(prefix)) == set(LISTED[:2])
+    assert set(lines(prefix)) == {LISTED[2]}
 
 
 def test_neighbours_are_those_of_the_search_in_whatever_files(place, embedded):
@@ -170,12 +188,12 @@ def test_clusters_are_those_of_the_saved_model(place):
 
     found = read(place / "assigned")
     source = sources.open_source(str(place / "photos"))
-    images = {
+    readable = {
         source.name(i): image_file.read_or_none(file)
         for i, file in enumerate(source.files)
     }
     wanted = {}
-    for name, image in images.items():
+    for name, image in readable.items():
         if image is not None:
             means = centre_square(image, 8).numpy().mean((0, 1))
             cluster = int(means.argmax())
@@ -194,7 +212,7 @@ def test_clusters_are_those_of_the_saved_model(place):
 def test_duplicates_are_the_groups_of_explore(tmp_path):
     root, turn = tmp_path / "photos", Image.Transpose
     (root / "more").mkdir(parents=True)
-    tiles = [tile.resize((320, 320)) for tile in photographs.tiles()]
+    tiles = [tile.resize((320, 320)) for tile in photographs.tiles()[:12]]
     for number, tile in enumerate(tiles):
         tile.save(root / f"{number:02}.png")
     tiles[0].resize((150, 150)).save(root / "more" / "00.jpg")

@@ -62,7 +62,7 @@ def test_both_decoders_are_warmed(requests):
 
 
 def test_pictures_are_no_flat_ones():
-    pictures = warmup._pictures(64)
+    pictures = warmup._pictures(64, 3)
     assert pictures.shape == (64, 32, 32, 3)
     assert pictures.dtype == np.uint8
     assert pictures.std() > 50
