@@ -173,7 +173,9 @@ def _own(
 ) -> Copies:
     """Returns the copies among look-alikes; see `crowds`."""
     doubtful = [p for p in alike if p[0] in crowds or p[1] in crowds]
-    copies = {pair: alike[pair] for pair in set(alike).difference(doubtful)}
+    copies = alike.copy()
+    for pair in doubtful:
+        del copies[pair]
     if not doubtful:
         return copies
     # What looks like the other one upright may be a mirrored copy of it.

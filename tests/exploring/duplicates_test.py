@@ -276,19 +276,19 @@ def test_an_interrupted_comparison_goes_on(edited, tmp_path, monkeypatch):
 
 
 def test_what_a_crowd_shares_is_no_sign_of_a_copy(tmp_path):
-    """30 forms with other contents; three have copies, one has 20 of them."""
+    """30 images, mostly equal; three have copies, one has 20 of them."""
     rng = np.random.default_rng(0)
-    form = Image.new("RGB", (256, 256), "white")
-    draw = ImageDraw.Draw(form)
-    for line in range(16, 256, 48):
-        draw.line((0, line, 256, line), "black", 9)
-        draw.line((line, 0, line, 256), "black", 9)
+
+    def pattern(deviation: float) -> np.ndarray:
+        blocks = Image.fromarray(rng.normal(0, 1, (16, 16)).astype(np.float32))
+        smooth = np.asarray(blocks.resize((256, 256), Image.Resampling.BICUBIC))
+        return smooth / smooth.std() * deviation
+
+    common = 128 + pattern(40)
     expected = {}
     for number in range(30):
-        filled = np.asarray(form, np.int64).copy()
-        spots = rng.integers(0, 28, (20, 20)).repeat(13, 0).repeat(13, 1)
-        filled -= spots[:256, :256, None]
-        image = Image.fromarray(filled.clip(0, 255).astype(np.uint8))
+        values = (common + pattern(9)).clip(0, 255).astype(np.uint8)
+        image = Image.fromarray(values).convert("RGB")
         image.save(tmp_path / f"{number:02}.png")
         copies = {3: 20, 11: 1, 20: 1}.get(number, 0)
         expected[f"{number:02}"] = copies > 0
@@ -304,7 +304,7 @@ def test_what_a_crowd_shares_is_no_sign_of_a_copy(tmp_path):
         np.arange(len(measured)),
         io.StringIO(),
     )
-    assert len(alike) > 700  # As a whole most of the forms agree.
+    assert len(alike) > 700  # As a whole most of them agree.
     found = _find(measured)
     groups = {file[:2]: set() for file in measured.file}
     for file, group in zip(measured.file, found.group.tolist(), strict=True):
