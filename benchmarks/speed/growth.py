@@ -145,7 +145,7 @@ STEP = Comparison(
 )
 SAMPLED_STEP = Comparison(
     name="growth_sampled_step",
-    title="A step with --negatives against N",
+    title="A step over drawn rows against N",
     does=(
         f"The same training step, which draws {NEGATIVES:,} rows of the bank "
         f"(`--negatives={NEGATIVES}`) where there are more."
