@@ -315,6 +315,31 @@ def test_what_a_crowd_shares_is_no_sign_of_a_copy(tmp_path):
     assert found.group.max() == 2
 
 
+def test_many_edits_of_one_picture_are_no_crowd(tmp_path):
+    """What 24 edits have in common is the picture itself."""
+    tiles = photographs.tiles()
+    for number, image in enumerate((tiles[0], tiles[8], tiles[9])):
+        image.save(tmp_path / f"{number}.png")
+        for edit in range(24):
+            strength = 0.7 + 0.025 * edit
+            changed = (
+                ImageEnhance.Contrast(image).enhance(strength),
+                ImageEnhance.Brightness(image).enhance(strength),
+                ImageEnhance.Sharpness(image).enhance(2 * strength - 1),
+                ImageEnhance.Color(image).enhance(edit / 24),
+            )[edit % 4]
+            side = photographs.SIDE - 3 * edit
+            changed.resize((side, side)).save(
+                tmp_path / f"{number}_{edit:02}.jpg", quality=30 + 2 * edit
+            )
+    measured = photographs.measure(tmp_path, tmp_path / "store")
+    groups = {file[0]: set() for file in measured.file}
+    found = _find(measured).group
+    for file, group in zip(measured.file, found.tolist(), strict=True):
+        groups[file[0]].add(group)
+    assert sorted(map(sorted, groups.values())) == [[0], [1], [2]]
+
+
 def test_one_image_has_no_duplicates(tmp_path):
     photographs.tiles()[0].save(tmp_path / "a.png")
     measured = photographs.measure(tmp_path, tmp_path / "store")
