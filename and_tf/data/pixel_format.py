@@ -66,7 +66,7 @@ class PixelFormat:
 
     @property
     def cache_key(self) -> tuple[Any, ...]:
-        """What names of cached images need of it; nothing if it is usual."""
+        """Returns what names of cached images need of it; () if usual."""
         return () if self.usual else (self,)
 
     @property

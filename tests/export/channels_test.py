@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -53,19 +54,27 @@ def scene(rng, kind: int, channels: int) -> np.ndarray:
     return pixels + 800 * kind
 
 
+def files(
+    place: pathlib.Path, suffix: str
+) -> Iterator[tuple[pathlib.Path, int]]:
+    """Yields the paths of two splits of two classes, and the class of each."""
+    for split in ("train", "test"):
+        for number in range(COUNT):
+            kind = number % 2
+            below = place / "images" / split / "ab"[kind]
+            below.mkdir(parents=True, exist_ok=True)
+            yield below / f"{number:02}.{suffix}", kind
+
+
 @pytest.fixture(scope="session")
 def bands(tmp_path_factory) -> Run:
     """A run on TIFFs of five bands of 16 bits, in two classes."""
     place, rng = tmp_path_factory.mktemp("bands"), np.random.default_rng(0)
-    for split in ("train", "test"):
-        for number in range(COUNT):
-            kind = number % 2
-            path = place / "images" / split / "ab"[kind] / f"{number}.tif"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pixels = scene(rng, kind, 5).astype(np.uint16)
-            tifffile.imwrite(
-                path, pixels, photometric="minisblack", planarconfig="contig"
-            )
+    for path, kind in files(place, "tif"):
+        pixels = scene(rng, kind, 5).astype(np.uint16)
+        tifffile.imwrite(
+            path, pixels, photometric="minisblack", planarconfig="contig"
+        )
     return trained(place, channels=5)
 
 
@@ -73,13 +82,9 @@ def bands(tmp_path_factory) -> Run:
 def grey(tmp_path_factory) -> Run:
     """A run on grey PNGs that are kept grey, in two classes."""
     place, rng = tmp_path_factory.mktemp("grey"), np.random.default_rng(0)
-    for split in ("train", "test"):
-        for number in range(COUNT):
-            kind = number % 2
-            path = place / "images" / split / "ab"[kind] / f"{number:02}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pixels = scene(rng, kind, 1)[..., 0] // 7
-            Image.fromarray(pixels.astype(np.uint8)).save(path)
+    for path, kind in files(place, "png"):
+        pixels = scene(rng, kind, 1)[..., 0] // 7
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
     return trained(place, channels=1)
 
 
