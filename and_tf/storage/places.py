@@ -6,11 +6,12 @@ import os
 import pathlib
 from collections.abc import Iterable
 
-from and_tf.utils import paths
+from and_tf.utils import atomic_files, paths
 from and_tf.utils.errors import InputError
 
 _LONGEST = 255  # Bytes of a name, as most file systems allow.
 _WORKING_COPIES = "copies"
+_REMEDY = "Set XDG_CACHE_HOME to a directory with room that can be written to."
 
 
 def root() -> pathlib.Path:
@@ -28,6 +29,20 @@ def root() -> pathlib.Path:
         )
     # Not in and_tf/ there, where decoded images make room for each other.
     return pathlib.Path(cache, "and_tf_stores")
+
+
+def make(path: pathlib.Path) -> pathlib.Path:
+    """Makes a directory of what comes from stores, and returns it.
+
+    Raises:
+        InputError: If it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise atomic_files.unwritable(path, why, _REMEDY) from error
+    return path
 
 
 def place(text: str | os.PathLike[str]) -> pathlib.Path:

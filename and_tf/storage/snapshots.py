@@ -106,7 +106,7 @@ def _snapshot(
     names = look()
     for _ in range(ROUNDS):
         path = places.root() / "snapshots" / _digest(*sorted(names.items()))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        places.make(path.parent)
         with locks.exclusive(path, _PATIENCE):
             if path.is_dir():
                 return str(path), names

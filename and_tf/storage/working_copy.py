@@ -26,10 +26,10 @@ from and_tf.utils import atomic_files, locks
 from and_tf.utils.errors import InputError
 
 _PATIENCE = 3_600.0  # Seconds, while another process here sends or fetches.
+_REMEDY = "Make room, then run it again."
 _LOOKS = 3  # At a store in which objects come and go.
 _WRITER = ".writer.json"
 _COUNT_LAST = ("result.json", "saved_model.pb")
-_REMEDY = "Make room, then run it again."
 
 
 class WorkingCopy:
@@ -261,12 +261,7 @@ class WorkingCopy:
 
     def _alone(self) -> contextlib.AbstractContextManager[None]:
         """Keeps other processes of this machine from sending meanwhile."""
-        root = places.root()
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise atomic_files.unwritable(root, why, _REMEDY) from error
+        root = places.make(places.root())
         return locks.exclusive(root / "copies", _PATIENCE)
 
 

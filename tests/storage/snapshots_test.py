@@ -140,3 +140,11 @@ def test_a_client_that_is_missing_is_a_sentence(monkeypatch):
     monkeypatch.setattr(fsspec, "filesystem", missing)
     with pytest.raises(InputError, match=r"gcsfs, .* pip install '.\[stores]'"):
         storage.fetched("gs://bucket/x")
+
+
+def test_a_cache_that_cannot_be_made_is_a_sentence(s3, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
+    s3.pipe_file("bucket/photos/a.png", b"a")
+    with pytest.raises(InputError, match="Set XDG_CACHE_HOME"):
+        storage.fetched(PHOTOS)
