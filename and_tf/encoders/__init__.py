@@ -55,6 +55,7 @@ NAMES = ("small", "alexnet", *resnet.DEPTHS, *efficientnet_lite.SIZES)
 STEMS = ("auto", "cifar", "imagenet")
 _ONE_STEM = ("small", *efficientnet_lite.SIZES)
 MEAN, STD = IMAGENET
+WIDENED = ("small", *resnet.DEPTHS)  # Those that take `features`.
 SMALLEST_IMAGE = 8  # Pixels per side.
 _LARGEST_CIFAR_IMAGE = 64
 _PADDING = (layers.ZeroPadding2D, layers.Cropping2D)
@@ -67,6 +68,7 @@ def build(
     *,
     stem: str = "auto",
     width: float = 1.0,
+    features: int = 0,
     mean: Sequence[float] = MEAN,
     std: Sequence[float] = STD,
     head: str = "linear",
@@ -91,6 +93,9 @@ def build(
             pixels per side, else "imagenet". "small" and the
             EfficientNet-Lites have one stem and take only "auto".
         width: Factor of the trunk's channel counts.
+        features: F, the number of pooled features, to which a 1×1 convolution
+            behind the last stage brings them. 0 adds none: F is what the
+            trunk's last stage has. For "small" and the ResNets.
         mean: The mean of each channel, for pixel values scaled to 0..1;
             ImageNet's by default. The EfficientNet-Lites have a normalisation
             of their own.
@@ -120,7 +125,7 @@ def build(
         return _around(descriptions.rebuild(trunk), head, embedding_dim)
     if channels != 3 and (mean, std) == IMAGENET:
         mean, std = normalisation("", channels)
-    _check(name, image_size, embedding_dim, stem, width)
+    _check(name, image_size, embedding_dim, stem, width, features)
     if stem == "auto":
         stem = stem_of(name, image_size)
     images = keras.Input((image_size, image_size, channels), name="images")
@@ -129,11 +134,11 @@ def build(
     else:
         x = _normalised(images, mean, std)
         if name == "small":
-            x = small.trunk(x, width)
+            x = small.trunk(x, width, features)
         elif name == "alexnet":
             x = alexnet.trunk(x, stem, width)
         else:
-            x = resnet.trunk(name, x, stem, width)
+            x = resnet.trunk(name, x, stem, width, features)
     x = heads.apply(x, head, embedding_dim)
     return keras.Model(images, x, name=name)
 
@@ -314,7 +319,12 @@ def last_feature_map(encoder: keras.Model) -> str:
 
 
 def _check(
-    name: str, image_size: int, embedding_dim: int, stem: str, width: float
+    name: str,
+    image_size: int,
+    embedding_dim: int,
+    stem: str,
+    width: float,
+    features: int,
 ) -> None:
     stems = ("auto",) if name in _ONE_STEM else STEMS
     wrong = (
@@ -331,6 +341,12 @@ def _check(
             stem,
         ),
         (width <= 0, "a width above 0", width),
+        (
+            features and name not in WIDENED,
+            f"no features for the backbone {name}, which has its own number",
+            features,
+        ),
+        (features < 0, "features of 0 or more", features),
     )
     for is_wrong, expected, received in wrong:
         if is_wrong:

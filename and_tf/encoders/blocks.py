@@ -121,6 +121,22 @@ def conv_norm(
     return layers.ReLU(name=name)(x) if activation else x
 
 
+def pooled(x: keras.KerasTensor, features: int = 0) -> keras.KerasTensor:
+    """Averages a network's last map over its positions.
+
+    Args:
+        x: symbolic [B, H, W, C].
+        features: F, the number of channels that a 1×1 convolution widens the
+            map to before. 0 has no such layer, and F = C.
+
+    Returns:
+        [B, F], the output of the layer "pool".
+    """
+    if features:
+        x = conv_norm(x, features, 1, name="wide")
+    return layers.GlobalAveragePooling2D(name="pool")(x)
+
+
 def scaled(filters: int, width: float) -> int:
     """Returns `filters` times `width`, at least 8 and a multiple of 8."""
     return max(8, 8 * round(filters * width / 8))

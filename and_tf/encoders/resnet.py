@@ -13,7 +13,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from and_tf.encoders.blocks import conv_norm, scaled
+from and_tf.encoders.blocks import conv_norm, pooled, scaled
 
 DEPTHS = {
     "resnet18": (2, 2, 2, 2),
@@ -24,7 +24,11 @@ _EXPANSION = 4  # Factor of a bottleneck's output channels.
 
 
 def trunk(
-    name: str, images: keras.KerasTensor, stem: str, width: float
+    name: str,
+    images: keras.KerasTensor,
+    stem: str,
+    width: float,
+    features: int = 0,
 ) -> keras.KerasTensor:
     """Computes the features of normalised images.
 
@@ -33,9 +37,10 @@ def trunk(
         images: symbolic [B, S, S, 3].
         stem: "cifar" or "imagenet".
         width: Factor of all channel counts.
+        features: F, see `blocks.pooled`; 0 is the channels of "stage4".
 
     Returns:
-        [B, C], the average of the output of layer "stage4".
+        [B, F], the average of the output of layer "stage4" or "wide".
     """
     block = _basic if name == "resnet18" else _bottleneck
     x = _stem(images, stem, scaled(64, width))
@@ -46,7 +51,7 @@ def trunk(
             last = number == depth
             label = f"stage{stage}" + ("" if last else f"_block{number}")
             x = block(x, filters, strides, label)
-    return layers.GlobalAveragePooling2D(name="pool")(x)
+    return pooled(x, features)
 
 
 def _stem(x: keras.KerasTensor, stem: str, filters: int) -> keras.KerasTensor:

@@ -23,26 +23,29 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from and_tf.encoders.blocks import conv_norm, scaled
+from and_tf.encoders.blocks import conv_norm, pooled, scaled
 
 _STEM_FILTERS = 32
 _STAGE_FILTERS = (64, 96)
 
 
-def trunk(images: keras.KerasTensor, width: float) -> keras.KerasTensor:
+def trunk(
+    images: keras.KerasTensor, width: float, features: int = 0
+) -> keras.KerasTensor:
     """Computes the features of normalised images.
 
     Args:
         images: symbolic [B, S, S, 3].
         width: Factor of all channel counts.
+        features: F, see `blocks.pooled`; 0 is 96 · width.
 
     Returns:
-        [B, 96 · width], the average of the output of layer "stage2".
+        [B, F], the average of the output of layer "stage2" or "wide".
     """
     x = conv_norm(images, scaled(_STEM_FILTERS, width), 4, 2, name="stem")
     for stage, filters in enumerate(_STAGE_FILTERS, start=1):
         x = _halve(x, scaled(filters, width), f"stage{stage}")
-    return layers.GlobalAveragePooling2D(name="pool")(x)
+    return pooled(x, features)
 
 
 def _halve(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:

@@ -57,11 +57,7 @@ def fit_whitening(
         [[1.0, 0.0], [0.0, 1.0]]
     """
     count, length = features.shape
-    if not 1 <= dim <= length:
-        raise InputError(
-            f"Expected an --embedding_dim from 1 to {length}, the number of "
-            f"features that are whitened. Received: {dim}."
-        )
+    check_dim(dim, length)
     if count < 2 or not np.isfinite(features).all():
         raise InputError(
             "Expected finite features of 2 or more images, to whiten them. "
@@ -78,6 +74,20 @@ def fit_whitening(
     factors = np.where(varies, values, 1.0) ** (-power / 2) * varies
     projection = vectors * factors
     return mean.astype(np.float32), projection.astype(np.float32)
+
+
+def check_dim(dim: int, length: int) -> None:
+    """Raises an `InputError` if F features cannot give D components.
+
+    Args:
+        dim: D.
+        length: F.
+    """
+    if not 1 <= dim <= length:
+        raise InputError(
+            f"Expected an --embedding_dim from 1 to {length}, the number of "
+            f"features that are whitened. Received: {dim}."
+        )
 
 
 def _covariance(features: np.ndarray, mean: np.ndarray) -> np.ndarray:

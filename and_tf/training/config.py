@@ -118,6 +118,11 @@ class TrainConfig(
                 f"Expected no --{of} with --{flag}={given}, which normalises "
                 f"pixel values as it needs them. Received: {pixels}."
             )
+        if flag == "encoder" and self.features and name.kind != "own":
+            raise InputError(
+                f"Expected no --features with --encoder={given}, which has as "
+                f"many as it has. Received: {self.features}."
+            )
         if flag == "encoder" and name.kind != "own" and self.width != 1:
             raise InputError(
                 f"Expected no --width with --encoder={given}, whose layers are "
@@ -157,11 +162,11 @@ class TrainConfig(
             )
 
     def _read_head(self) -> None:
-        """Checks that a head that is to be whitened again is whitened."""
-        if self.rewhiten and self._head != "whitened":
+        """Checks that a head that is to be whitened is one dense layer."""
+        if self.rewhiten and self._head not in ("linear", "whitened"):
             raise InputError(
-                "Expected --rewhiten only with --head=whitened. Received: "
-                f"--head={self._head}."
+                "Expected --rewhiten only with --head=linear or whitened. "
+                f"Received: --head={self._head}."
             )
 
     def _only_with(self, what: str, names: Collection[str]) -> None:

@@ -61,6 +61,9 @@ def print_start(
     print(f"{config.encoder} on {device}, {config.precision}")
     if metadata.get("pretrained"):
         print(describe_start(config, metadata))
+    if config.rewhiten and rounds_of(config).epochs:
+        again = " again" if config.head == "whitened" else ""
+        print(f"the head is whitened{again} after the last epoch")
     if config.pretext in ABOUT:
         print(ABOUT[config.pretext])
     if metadata.get("teacher"):
@@ -99,8 +102,6 @@ def describe_start(config: TrainConfig, metadata: dict[str, Any]) -> str:
             f"layers that learn: {config.train}, batch norms {norms}; rate "
             f"{config.learning_rate:g}, trunk {config.trunk_learning_rate:g}"
         )
-        if config.rewhiten:
-            lines.append("the head is whitened again after the last epoch")
     return "\n".join(lines)
 
 

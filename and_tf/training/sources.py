@@ -87,7 +87,8 @@ class Wanted:
     """The flags that describe an encoder or a teacher.
 
     Attributes:
-        encoder, weights, pixels, image_size, width: The values of the flags.
+        encoder, weights, pixels, image_size, width, features: The values of
+            the flags.
         dataset: The data set, whose mean and deviation normalise pixels.
         channels: The number of channels of the images.
         keeper: The run directory that keeps a copy of a SavedModel; None keeps
@@ -102,6 +103,7 @@ class Wanted:
     dataset: str = ""
     keeper: pathlib.Path | None = None
     channels: int = 3
+    features: int = 0
 
     @property
     def trained(self) -> bool:
@@ -126,6 +128,7 @@ def find(config: TrainConfig) -> Start:
             config.dataset,
             config.run_directory,
             config.channels,
+            config.features,
         )
     )
 
@@ -236,6 +239,8 @@ def _own(wanted: Wanted) -> Start:
     arguments: dict[str, Any] = {"width": wanted.width}
     if wanted.channels != 3:
         arguments["channels"] = wanted.channels
+    if wanted.features:
+        arguments["features"] = wanted.features
     if name not in efficientnet_lite.SIZES:
         mean, std = normalisation(wanted.dataset, wanted.channels)
         arguments |= {"mean": mean, "std": std}

@@ -46,17 +46,21 @@ def begin(training: Training) -> None:
     """
     start = time.monotonic()
     fills = training.config.bank_initialiser == "encoder"
-    gallery = set_head(training, fills=fills)
+    whitens = training.config.head == "whitened"
+    gallery = set_head(training, whitens=whitens, fills=fills)
     if training.knn.possible:
         _evaluate(training, gallery)
     training.metadata["seconds"] += time.monotonic() - start
 
 
-def set_head(training: Training, *, fills: bool = True) -> Embedded | None:
-    """Whitens the head of a run with --head=whitened, and fills the bank.
+def set_head(
+    training: Training, *, whitens: bool, fills: bool = True
+) -> Embedded | None:
+    """Whitens the head of a run, and fills the bank.
 
     Args:
         training: The run.
+        whitens: Whether the head is whitened.
         fills: Whether the bank gets the embeddings of the encoder.
 
     Returns:
@@ -66,7 +70,7 @@ def set_head(training: Training, *, fills: bool = True) -> Embedded | None:
     trunk, head = _split(training)
     train = subset(images.train, FIT_IMAGES, config.seed)
     features = _features(training, trunk, train)
-    if config.head == "whitened":
+    if whitens:
         whiten(model.encoder, features, config.whitening_power)
     rows = None
     if train.size == images.train.size:

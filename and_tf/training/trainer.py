@@ -18,7 +18,7 @@ from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.split import ImageData
 from and_tf.distribution import strategy
 from and_tf.distribution.process_group import ProcessGroup
-from and_tf.encoders import freezing
+from and_tf.encoders import freezing, heads, whitening
 from and_tf.evaluation.run_knn import RunKnn
 from and_tf.method.encoder_model import Pretext
 from and_tf.method.optimizers import CoupledSGD
@@ -278,6 +278,9 @@ def build_model(
     if config.augment_on_device:
         augmenter = RandomView(view_config(config, view_size))
     built = encoders.build(**encoder)
+    if config.rewhiten:  # What cannot be at the end is said at the start.
+        length = heads.features_of(built).shape[-1]
+        whitening.check_dim(encoder["embedding_dim"], length)
     if config.sync_batch_norm:
         encoders.synchronise_batch_norm(built)
     freezing.freeze(

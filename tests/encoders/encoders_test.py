@@ -210,6 +210,8 @@ def test_the_global_seed_decides_the_weights():
         ({"stem": "vit"}, "auto, cifar, imagenet.* Received: 'vit'"),
         ({"name": "small", "stem": "cifar"}, "among auto .*small"),
         ({"width": 0.0}, "width above 0"),
+        ({"features": -1}, "features of 0 or more. Received: -1"),
+        ({"name": "alexnet", "features": 8}, "no features for .*alexnet"),
     ],
 )
 def test_says_what_was_expected(arguments, words):

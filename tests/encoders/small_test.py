@@ -9,8 +9,10 @@ import pytest
 from and_tf import encoders
 
 
-@pytest.mark.parametrize("size, dim", [(32, 128), (8, 16)])
-def test_parameters_follow_from_the_layers(size, dim):
+@pytest.mark.parametrize(
+    "size, dim, features", [(32, 128, 0), (8, 16, 0), (16, 8, 40)]
+)
+def test_parameters_follow_from_the_layers(size, dim, features):
     def conv_norm(side: int, channels: int, filters: int) -> int:
         return side * side * channels * filters + 2 * filters
 
@@ -21,10 +23,12 @@ def test_parameters_follow_from_the_layers(size, dim):
             + conv_norm(1, channels, filters)
         )
 
-    encoder = encoders.build("small", size, dim)
+    encoder = encoders.build("small", size, dim, features=features)
     count = sum(math.prod(w.shape) for w in encoder.trainable_weights)
     trunk = conv_norm(4, 3, 32) + block(32, 64) + block(64, 96)
-    assert count == trunk + 97 * dim
+    if features:
+        trunk += conv_norm(1, 96, features)
+    assert count == trunk + ((features or 96) + 1) * dim
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ class EncoderFlags:
     whitening_power: float = option(
         Group.MODEL,
         1.0,
-        "Power of the whitening with --head=whitened: 1 brings all components "
-        "to the same variance, 0 leaves them as they are.",
+        "Power of the whitening with --head=whitened or --rewhiten: 1 brings "
+        "all components to the same variance, 0 leaves them as they are.",
         unit="power",
         least=0.0,
         most=1.0,
@@ -65,11 +65,12 @@ class EncoderFlags:
     rewhiten: bool | None = option(
         Group.MODEL,
         None,
-        "Whiten the head again after the last epoch, by the features that the "
-        "layers before it have then. If it is not given, it is done with "
+        "Whiten a linear or whitened head after the last epoch: replace it by "
+        "the whitened principal components of the features that the layers "
+        "before it have then, which compares images better than what instance "
+        "learning makes of the head. If it is not given, it is done with "
         "--head=whitened and --pretext=and without a teacher, unless the head "
-        "alone learns: instance learning improves the features, and undoes "
-        "the whitening that compares images best.",
+        "alone learns.",
         type=bool,
     )
     train: str = option(
@@ -95,6 +96,18 @@ class EncoderFlags:
         unit="factor",
         above=0.0,
         most=16.0,
+    )
+    features: int = option(
+        Group.MODEL,
+        0,
+        "Number of pooled features F of small or of a resnet: a 1×1 "
+        "convolution behind the last stage brings them to it. 0 adds none, and "
+        "F is what the last stage has: 96 times the width of small, 512 of "
+        "resnet18. More features than the embedding has numbers are what "
+        "--rewhiten gains most from.",
+        unit="features",
+        least=0,
+        most=65536,
     )
     image_size: int = option(
         Group.MODEL,
