@@ -69,7 +69,8 @@ class _Reader(Reader):
         if not self._files:
             return None
         files = map(os.fsencode, self._files)
-        return decode_cache.identity(files, self._image, self.names)
+        more = ("arrays",) if self._are_numbers else ()
+        return decode_cache.identity(files, self._image, self.names, *more)
 
 
 def load(request: Request) -> ImageData:
@@ -230,13 +231,15 @@ def _array(column: Any) -> np.ndarray:
         column: A column of one row.
 
     Raises:
-        Refused: If it is none, or its rows differ in their lengths.
+        Refused: If it is missing, or its rows differ in their lengths.
     """
     shape: list[int] = []
     values = getattr(column, "storage", column)
     while hasattr(values.type, "value_type"):
+        if values.null_count:
+            raise Refused("without an image")
         lengths = np.unique(values.value_lengths())
-        if values.null_count or len(lengths) != 1:
+        if len(lengths) != 1:
             raise Refused("of rows of different lengths")
         shape.append(int(lengths[0]))
         values = values.flatten()
@@ -244,7 +247,7 @@ def _array(column: Any) -> np.ndarray:
         raise Refused("with values that are missing")
     found = values.to_numpy(zero_copy_only=False).reshape(shape)
     # Lists of Python's numbers are of 64 bits, whatever their values.
-    if found.dtype == np.int64 and found.size:
+    if found.dtype.kind in "iu" and found.dtype.itemsize > 2 and found.size:
         if 0 <= found.min() and found.max() <= 255:
             return found.astype(np.uint8)
     return found

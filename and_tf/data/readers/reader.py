@@ -227,7 +227,7 @@ def _check_array(content: Any, channels: int) -> None:
         raise Refused(f"of the shape {shape}, where [H, W, C] was expected")
     first = len(shape) == 3 and shape[0] == channels != shape[2] > 4
     if first:
-        raise Refused(f"of the shape {shape}, whose channels are not the last")
+        raise Refused(f"of the shape {shape}, whose channels belong last")
     if shape[0] * shape[1] > MOST_PIXELS:
         raise Refused(too_large())
 

@@ -102,7 +102,7 @@ U8, PIXELS = datasets.Value("uint8"), [[0, 9], [255, 1]]
         (None, [[0.0, 1.0]], RGB, "1 of float64 values without a --pixel_r"),
         (None, PIXELS, PixelFormat(5), "1 of 1 band, where --ch.* Give --chan"),
         (datasets.Array3D((5, 9, 8), "uint8"), np.zeros((5, 9, 8), np.uint8),
-         PixelFormat(5), r"of the shape \[5, 9, 8\], whose channels are not"),
+         PixelFormat(5), r"of the shape \[5, 9, 8\], whose channels belong"),
         (None, [[1], [2, 3]], RGB, "of rows of different lengths"),
         (None, [[1, None]], RGB, "with values that are missing"),
         (None, "a.png", RGB, r"a column of images: .* x, Value\("),
