@@ -11,6 +11,7 @@ import tensorflow as tf
 from and_tf.data.pixel_format import (
     PixelFormat,
     advice,
+    fitting,
     other_bands,
     without_range,
 )
@@ -41,9 +42,14 @@ class ImageFeature:
         return self.feature.shape[-1]
 
     @property
+    def dtype(self) -> np.dtype:
+        """The type of its values."""
+        return np.dtype(self.feature.np_dtype)
+
+    @property
     def is_deep(self) -> bool:
         """Whether its values have more than 8 bits."""
-        return self.feature.np_dtype != np.uint8
+        return self.dtype != np.uint8
 
     @property
     def image_shape(self) -> tuple[int, int] | None:
@@ -70,14 +76,19 @@ class ImageFeature:
     def levels(self, encoded: tf.Tensor) -> tf.Tensor:
         """Decodes what `spec` gives to uint8 `[H, W, C]`."""
         image, form = self.values(encoded), self.form
+        if self.is_deep:
+            image = tf.numpy_function(
+                lambda values: form.levels(fitting(values, form.channels)),
+                [image],
+                tf.uint8,
+            )
+            shape = *self.feature.shape[:2], form.channels
+            return tf.ensure_shape(image, shape)
         if (self.channels, form.channels) == (1, 3):
-            image = tf.image.grayscale_to_rgb(image)
-        elif (self.channels, form.channels) == (3, 1):
-            image = tf.image.rgb_to_grayscale(image)
-        if not self.is_deep:
-            return image
-        levels = tf.numpy_function(form.levels, [image], tf.uint8)
-        return tf.ensure_shape(levels, image.shape)
+            return tf.image.grayscale_to_rgb(image)
+        if (self.channels, form.channels) == (3, 1):
+            return tf.image.rgb_to_grayscale(image)
+        return image
 
     def why_not(self) -> str:
         """Returns why no image can be made of it, "" if one can.
@@ -91,7 +102,7 @@ class ImageFeature:
             return other_bands(found, wanted)
         # The range of RGB is never measured without being asked for.
         if self.is_deep and wanted == 3 and not self.form.ranged:
-            return without_range(self.feature.np_dtype)
+            return without_range(self.dtype)
         return ""
 
 
@@ -135,7 +146,7 @@ def _none_fits(name: str, every: list[ImageFeature], form: PixelFormat) -> str:
     """Returns a sentence for a data set without one feature that fits."""
     whys = [Skipped(one.key, one.why_not()) for one in every]
     shown = [
-        f"{why.name} {one.feature.np_dtype} {list(one.feature.shape)} "
+        f"{why.name} {one.dtype} {list(one.feature.shape)} "
         f"{why.reason}".rstrip()
         for one, why in zip(every, whys, strict=True)
     ]
