@@ -93,7 +93,7 @@ _MAX_TRAIN_EXAMPLES = flags.DEFINE_integer(
 )
 _MEASURE_SECONDS = flags.DEFINE_float(
     "measure_seconds",
-    8.0,
+    10.0,
     "How long the speed of a peer is measured, for each number of processes "
     "that may make views.",
     lower_bound=0.0,

@@ -47,8 +47,9 @@ they give after as many views of images?
   the training itself or other processes make them is what was fastest in a
   measurement of some seconds beforehand. The share of the time that views take
   is told. A step of a peer is two views of each image, one of ours is one.
-- **Time.** Of the training alone: start-up, the measurement of the speed, and
-  the evaluation come on top for all. Steps or epochs are as many as fit by the
+- **Time.** Of the training alone: start-up (with the first fill of our memory
+  bank, a pass over the images), the measurement of the speed, and the
+  evaluation come on top for all. Steps or epochs are as many as fit by the
   measured speed, and each schedule ends with them, so that 10 and 30 minutes
   are separate trainings. The seconds that it took in the end are told.
 - **Evaluation.** kNN, K = 200, τ = 0.1, among the clean training images at 32

@@ -32,7 +32,7 @@ from benchmarks.peers.torch_small import Small
 
 VIEWS = {"lightly": PillowViews, "fast": FastViews}
 PACKAGES = ("torch", "torchvision", "lightly", "numpy", "pillow")
-WARM_UP = 3  # Steps that are not measured.
+WARM_UP = 5  # Steps that are not measured.
 EMBED_BATCH = 500
 SAID_EVERY = 30.0  # Seconds.
 Step = Callable[[Pair], float]
