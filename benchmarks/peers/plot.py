@@ -14,8 +14,8 @@ from benchmarks.harness.tables import File
 from benchmarks.peers import page
 from benchmarks.peers.setting import SPLITS
 
-WIDTH, HEIGHT = 1300, 440  # Pixels, as all lengths here.
-LEFT, TOP, BOTTOM, ROOM = 80, 60, 70, 260
+WIDTH, HEIGHT = 1440, 440  # Pixels, as all lengths here.
+LEFT, TOP, BOTTOM, ROOM = 80, 60, 70, 310
 PANELS = {
     "plain": "kNN of plain features",
     "whitened": "kNN of whitened features",

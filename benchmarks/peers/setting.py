@@ -26,6 +26,7 @@ VIEWS = ("lightly", "fast")
 # The recipe of this project, whose network the peers have too.
 RECIPE = "configs/cifar10_quarter_hour.flags"
 BACKBONE, WIDTH, FEATURES = "small", 1.5, 384
+PYTHON = ".venv-peers/bin/python"  # What `make bench-peers` makes.
 IMAGE_SIZE = 32  # At which all are evaluated.
 
 
@@ -87,6 +88,8 @@ class Setting:
         }
         if budget.unit != "minutes":
             flags["minutes"] = ""
+        if self.side != OURS:
+            flags["python"] = PYTHON
         if self.max_train_examples:
             flags["max_train_examples"] = self.max_train_examples
         given = " ".join(f"--{name}={value}" for name, value in flags.items())
