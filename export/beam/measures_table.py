@@ -98,34 +98,31 @@ class Reading(beam.DoFn):
             for table in shards.read_groups(self._files[place], _COMPARED)
         ]
         numbers = self.numbers.get()
-        names, *columns = (
-            [value for table in tables for value in table[name].to_pylist()]
+        columns = {
+            name: [v for table in tables for v in table[name].to_pylist()]
             for name in _COMPARED
-        )
-        rows = numbers.of(names)
+        }
+        rows = numbers.of(columns[NAME])
         order = np.argsort(rows)
         order = order[numbers.alike[rows[order]] == rows[order]]
-        return _looks_of(*columns, order), rows[order]
+        return _looks_of(columns, order), rows[order]
 
 
-def _looks_of(
-    width: list[int],
-    height: list[int],
-    grey: list[bytes],
-    hashed: list[bytes],
-    chosen: np.ndarray,
-) -> Looks:
+def _looks_of(columns: dict[str, list[Any]], chosen: np.ndarray) -> Looks:
     """Makes arrays of the chosen ones of some rows, in their order."""
 
-    def stacked(values: list[bytes], dtype: type, side: int) -> np.ndarray:
-        some = b"".join(values[row] for row in chosen.tolist())
+    def stacked(name: str, dtype: type, side: int) -> np.ndarray:
+        some = b"".join(columns[name][row] for row in chosen.tolist())
         return np.frombuffer(some, dtype).reshape(-1, side, side)
 
-    sizes = np.array([width, height], np.int64)[:, chosen]
+    width, height = (
+        np.array(columns[name], np.int64)[chosen]
+        for name in ("width", "height")
+    )
     return Looks(
-        stacked(grey, np.uint8, measures.GREY),
-        (sizes[0] / sizes[1]).astype(np.float32),
-        stacked(hashed, np.int8, hashes.SIDE),
+        stacked("grey", np.uint8, measures.GREY),
+        (width / height).astype(np.float32),
+        stacked("hash", np.int8, hashes.SIDE),
     )
 
 
