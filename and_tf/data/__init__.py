@@ -24,6 +24,7 @@ from and_tf.data.readers.reader import Reader
 from and_tf.data.request import Request
 from and_tf.data.split import ImageData, Split, Stream, subset
 from and_tf.data.verifying import verified
+from and_tf.data.walking import summaries
 from and_tf.utils.dataset_names import kind_of
 from and_tf.utils.errors import InputError
 
@@ -220,6 +221,7 @@ def _held(
         kind = "records" if split.file_names is None else "files"
         raise InputError(
             f"Expected images in {split.name}. Received {split.size} {kind}, "
-            f"of which none can be read, such as {good.skipped[0].name}."
+            f"of which none can be read: {'; '.join(summaries(good.skipped))}."
+            f"{pixel_format.advice(good.skipped)}"
         )
     return good

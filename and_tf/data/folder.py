@@ -18,7 +18,7 @@ from and_tf.data import (
     walking,
 )
 from and_tf.data.image_depth import NARROW
-from and_tf.data.pixel_format import RGB, PixelFormat
+from and_tf.data.pixel_format import RGB, PixelFormat, advice
 from and_tf.data.request import Request
 from and_tf.data.split import ImageData, Seed, Split, Stream, shuffled_numbers
 from and_tf.data.walking import Parts, Skipped, composed, summaries, utf8
@@ -227,11 +227,11 @@ class _Checked:
         return os.path.join(self._data_dir, self._name(parts))
 
 
-def _none_found(place: str, skipped: Iterable[Skipped]) -> InputError:
+def _none_found(place: str, skipped: Sequence[Skipped]) -> InputError:
     received = "; ".join(summaries(skipped)) or "none"
     return InputError(
         f"Expected images ({', '.join(image_endings.readable())}) in "
-        f"{utf8(place)}. Received: {received}."
+        f"{utf8(place)}. Received: {received}.{advice(skipped)}"
     )
 
 

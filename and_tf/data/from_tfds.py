@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from and_tf.data import decode_cache, parallelism
+from and_tf.data import decode_cache, parallelism, tfds_features
 from and_tf.data.attempt import map_batches
-from and_tf.data.pixel_format import RGB
+from and_tf.data.pixel_format import RGB, PixelFormat, fitting
 from and_tf.data.split import Split, Stream
+from and_tf.data.tfds_features import image_feature
 from and_tf.data.tfds_records import Records
 from and_tf.data.walking import utf8
 from and_tf.utils import unexpected
@@ -21,14 +22,11 @@ if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
 
-_NUMBERS = {1: "one", 3: "three"}
-
-
 def read(
     builder: tfds.core.DatasetBuilder,
     split: str,
     label_key: str = "",
-    wanted: int = 3,
+    form: PixelFormat = RGB,
 ) -> Split:
     """Makes a streamed split of a prepared data set.
 
@@ -37,40 +35,40 @@ def read(
         split: The split in the notation of TFDS, such as "train",
             "train+unlabelled" or "test[:10%]".
         label_key: The name of the feature that holds the labels; "" finds it.
-        wanted: The number of channels, C. Grey becomes RGB and RGB grey;
-            others have to be the data set's own.
+        form: The channels that are read, and what their values mean. Grey
+            becomes RGB and RGB of 8 bits grey; others have to be the data
+            set's own.
 
     Raises:
         InputError: If the data set has no such split, no such image or no such
             label, or if files are missing or are not TFRecords.
     """
     features = builder.info.features
-    image_key = _image_key(builder, wanted)
-    label_key = _label_key(builder, label_key)
-    height, width, channels = features[image_key].shape
+    picture = image_feature(builder, form)
+    label_key = tfds_features.label_key(builder, label_key)
     records = _records(builder, split)
-    spec = {image_key: tf.io.FixedLenFeature([], tf.string)}
+    spec = {picture.key: picture.spec}
     if label_key:  # A record without a label is as broken as its image.
         spec[label_key] = tf.io.FixedLenFeature([], tf.int64)
 
     def unpack(serialized: tf.Tensor) -> tf.Tensor:
-        return tf.io.parse_example(serialized, spec)[image_key]
+        return tf.io.parse_example(serialized, spec)[picture.key]
 
-    def decode(encoded: tf.Tensor) -> tf.Tensor:
-        image = features[image_key].decode_example(encoded)
-        image = tf.ensure_shape(image, (height, width, channels))
-        if channels == wanted:
-            return image
-        if channels == 1:
-            return tf.image.grayscale_to_rgb(image)
-        return tf.image.rgb_to_grayscale(image)
+    def values(number: int) -> np.ndarray | None:
+        try:
+            encoded = unpack(tf.constant(records.read(number)))
+            return fitting(picture.values(encoded).numpy(), form.channels)
+        except Exception:  # TensorFlow and files raise many kinds of errors.
+            return None
 
-    more = () if wanted == RGB.channels else (wanted,)
+    more: tuple[object, ...] = ()
+    if not form.usual:
+        more = (form if form.ranged else form.channels,)
 
     def identity() -> str | None:
         parts = records.skip.tolist(), records.take.tolist()
         return decode_cache.identity(
-            records.files.tolist(), image_key, label_key, *parts, *more
+            records.files.tolist(), picture.key, label_key, *parts, *more
         )
 
     def refusal(error: Exception) -> InputError:
@@ -81,21 +79,22 @@ def read(
     return Split(
         name=name,
         size=records.size,
-        image_shape=(height, width) if height and width else None,
+        image_shape=picture.image_shape,
         stream=Stream(
             records,
-            decode,
+            picture.levels,
             unpack,
             identity,
             raises=True,
             names=records.name_of,
             refusal=refusal,
+            values=values if picture.is_deep else None,
         ),
         labels=(lambda: _labels(records, label_key, name))
         if label_key
         else None,
         class_names=tuple(names) if names else None,
-        channels=wanted,
+        channels=form.channels,
     )
 
 
@@ -184,66 +183,3 @@ def _labels(records: Records, key: str, name: str) -> np.ndarray:
         fewer = ValueError(f"{count} records of {records.size}")
         raise _refusal(records, name, fewer)
     return labels
-
-
-def _image_key(builder: tfds.core.DatasetBuilder, wanted: int) -> str:
-    """Returns the name of the feature that holds the image.
-
-    Args:
-        builder: The builder of a prepared data set.
-        wanted: The number of channels.
-
-    Raises:
-        InputError: If no feature, or more than one, can be the image.
-    """
-    import tensorflow_datasets as tfds
-
-    features = builder.info.features
-    channels = (1, 3) if wanted in (1, 3) else (wanted,)
-    keys = []
-    if isinstance(features, tfds.features.FeaturesDict):
-        for key, feature in features.items():
-            if isinstance(feature, tfds.features.Image):
-                fits = feature.shape[-1] in channels
-                if feature.np_dtype == np.uint8 and fits:
-                    keys.append(key)
-    if "image" in keys:
-        return "image"
-    if len(keys) != 1:
-        raise InputError(
-            "Expected a data set with one image feature of 8 bits and "
-            f"{' or '.join(_NUMBERS.get(c, str(c)) for c in channels)} "
-            f"channels. Received: {builder.name} with "
-            f"{', '.join(keys) or 'none'}. Use another --dataset."
-        )
-    return keys[0]
-
-
-def _label_key(builder: tfds.core.DatasetBuilder, wanted: str) -> str:
-    """Returns the name of the feature that holds the label, "" if none does.
-
-    Args:
-        builder: The builder of a prepared data set.
-        wanted: The name that a user gave; "" finds the feature.
-
-    Raises:
-        InputError: If `wanted` is no integer feature of the data set.
-    """
-    import tensorflow_datasets as tfds
-
-    keys = {
-        key: isinstance(feature, tfds.features.ClassLabel)
-        for key, feature in builder.info.features.items()
-        if isinstance(feature, tfds.features.Tensor)
-        and feature.shape == ()
-        and np.issubdtype(feature.np_dtype, np.integer)
-    }
-    if wanted and wanted not in keys:
-        raise InputError(
-            f"Expected --label_key to be an integer feature of {builder.name}: "
-            f"{', '.join(keys) or 'it has none'}. Received: {wanted!r}."
-        )
-    classes = [key for key, is_class in keys.items() if is_class]
-    if wanted or "label" in keys:
-        return wanted or "label"
-    return classes[0] if len(classes) == 1 else ""

@@ -71,7 +71,7 @@ def hold(split: Split, side: int | None, later: bool = False) -> Split:
     held = in_memory(
         split.name, images, labels, skipped=split.skipped, **fields
     )
-    return without(held, broken, split.name_of)
+    return without(held, broken, split)
 
 
 def _whole(

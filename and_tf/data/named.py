@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from and_tf.data.pixel_format import PixelFormat
+from and_tf.data.pixel_format import RGB, PixelFormat
 from and_tf.data.request import Request
-from and_tf.data.split import ImageData, Split
+from and_tf.data.split import ImageData, Split, Stream
 from and_tf.utils.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ def load(request: Request) -> ImageData:
         found = [s for s in ("test", "validation") if s in builder.info.splits]
         test_split = usual_test or (found[0] if found else "")
     train_split = request.train_split or usual_train
-    more = request.label_key, request.form.channels
+    more = request.label_key, request.form
     train = from_tfds.read(builder, train_split, *more)
     test = None
     if test_split:
         test = from_tfds.read(builder, test_split, *more)
-    form = PixelFormat(request.form.channels)
+    form = request.form
+    if not (isinstance(train.stream, Stream) and train.stream.values):
+        form = PixelFormat(form.channels)  # It is of 8 bits.
     return ImageData(request.dataset, train, test, form=form)
 
 
@@ -52,7 +54,7 @@ def read_tfds_split(
     label_key: str = "",
     *,
     prepared: bool = False,
-    channels: int = 3,
+    form: PixelFormat = RGB,
 ) -> Split:
     """Makes a streamed split of a data set of TFDS; nothing is decoded yet.
 
@@ -65,7 +67,7 @@ def read_tfds_split(
         label_key: The name of the feature that holds the labels; "" finds it.
         prepared: True requires that the data set is prepared already. False
             prepares it if it is not.
-        channels: The number of channels, C.
+        form: The channels that are read, and what their values mean.
 
     Raises:
         InputError: If there is no such data set, split or label, or the data
@@ -74,7 +76,7 @@ def read_tfds_split(
     from and_tf.data import from_tfds
 
     builder = _open_tfds(name, data_dir, prepared)
-    return from_tfds.read(builder, split, label_key, channels)
+    return from_tfds.read(builder, split, label_key, form)
 
 
 def _open_tfds(

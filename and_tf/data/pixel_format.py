@@ -24,13 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from and_tf.data.walking import Refused
+from and_tf.data.walking import Refused, Skipped
 from and_tf.utils.errors import InputError
 from and_tf.utils.pixel_ranges import AUTO, parse
 
 MEASURED_IMAGES = 256
 _MEASURED_PIXELS = 4096  # Of an image.
 _PERCENTILES = (0.5, 99.5)
+_CHANNELS, _RANGE = "--channels", "--pixel_range"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,7 +203,8 @@ def _measured(channels: int, images: Iterable[np.ndarray]) -> PixelFormat:
     if not all(map(len, columns)) or not columns:
         raise InputError(
             "Expected training images with values to measure --pixel_range "
-            "on. Received none. Give it as --pixel_range=LOW,HIGH."
+            f"on. Received none that can be read with --channels={channels}. "
+            "Give it as --pixel_range=LOW,HIGH, or other --channels."
         )
     ends = np.array([np.percentile(c, _PERCENTILES) for c in columns])
     ends = ends.astype(np.float32).astype(np.float64)
@@ -241,10 +243,31 @@ def fitting(pixels: np.ndarray, channels: int) -> np.ndarray:
 
 def without_range(dtype: np.dtype | str) -> str:
     """Returns a reason for `Skipped` for a file whose values are no levels."""
-    return f"of {dtype} values without a --pixel_range"
+    return f"of {dtype} values without a {_RANGE}"
 
 
 def other_bands(found: int, channels: int) -> str:
     """Returns a reason for `Skipped` for a file of other channels."""
     bands = "band" if found == 1 else "bands"
-    return f"of {found} {bands}, where --channels={channels} was expected"
+    return f"of {found} {bands}, where {_CHANNELS}={channels} was expected"
+
+
+def advice(skipped: Iterable[Skipped]) -> str:
+    """Returns what to do where no image is of the channels or values asked.
+
+    Args:
+        skipped: The images that were left out.
+
+    Returns:
+        Sentences with a space before each; "" if they are broken otherwise.
+    """
+    told = {one.reason for one in skipped}
+    sentences = {
+        _CHANNELS: f" Give {_CHANNELS} as many as the images have.",
+        _RANGE: f" Give {_RANGE}=LOW,HIGH, or auto to measure it.",
+    }
+    return "".join(
+        sentence
+        for flag, sentence in sentences.items()
+        if any(flag in reason for reason in told)
+    )

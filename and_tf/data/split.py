@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data.pixel_format import RGB, PixelFormat
-from and_tf.data.walking import Skipped, utf8
+from and_tf.data.walking import UNREADABLE, Skipped, utf8
 from and_tf.data.zero_copy import captured, shareable
 
 Seed: TypeAlias = tf.Tensor | None
@@ -73,6 +73,8 @@ class Stream:
         values: A function of a number that returns the values in the image's
             file, `[H, W, C]`, or None if they cannot be read. None says that
             images have 8 bits.
+        why: A function of the number of an image that could not be read that
+            returns a reason for `Skipped`.
     """
 
     encoded: Callable[[Seed], tf.data.Dataset]
@@ -85,6 +87,7 @@ class Stream:
     shown: Callable[[tf.Tensor], tf.Tensor] = tf.identity
     renumber: np.ndarray | None = None
     values: Callable[[int], np.ndarray | None] | None = None
+    why: Callable[[int], str] = lambda _: UNREADABLE
 
     def __call__(
         self,
@@ -121,9 +124,11 @@ class Stream:
 
     def name_of(self, number: int) -> str:
         """Returns the printable name of the image of this number."""
-        if self.renumber is not None:
-            number = np.flatnonzero(self.renumber >= 0)[number]
-        return self.names(int(number))
+        return self.names(self._own(number))
+
+    def why_not(self, number: int) -> str:
+        """Returns why the image of this number could not be read."""
+        return self.why(self._own(number))
 
     def kept(self, seed: Seed) -> tf.data.Dataset:
         """Returns (record, number) of all images that are not left out."""
@@ -134,6 +139,12 @@ class Stream:
         return dataset.map(
             lambda encoded, number: (encoded, tf.gather(table, number))
         ).filter(lambda _, number: number >= 0)
+
+    def _own(self, number: int) -> int:
+        """Returns the number that an image has in `encoded`."""
+        if self.renumber is not None:
+            number = np.flatnonzero(self.renumber >= 0)[number]
+        return int(number)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

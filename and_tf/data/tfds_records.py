@@ -12,6 +12,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from and_tf.data.readers import record_files
 from and_tf.data.split import Seed
 from and_tf.data.walking import utf8
 from and_tf.utils import unexpected
@@ -98,11 +99,28 @@ class Records:
             The file's name and the record's place in it, from 0, such as
             "mnist-train.tfrecord-00000-of-00001__12".
         """
+        file, place = self._place(number)
+        return f"{utf8(os.path.basename(file))}__{place}"
+
+    def read(self, number: int) -> bytes:
+        """Reads one record. Only a few should be read so, as it takes long.
+
+        Args:
+            number: The number of the record.
+
+        Raises:
+            InputError, OSError: If its file cannot be read.
+        """
+        file, place = self._place(number)
+        return record_files.opened(file, record_files.TFRECORD).get(place)
+
+    def _place(self, number: int) -> tuple[str, int]:
+        """Returns the path of a record's file, and its place in it, from 0."""
         ends = np.cumsum(self.take)
         index = int(np.searchsorted(ends, number, side="right"))
         first = ends[index] - self.take[index]
-        name = os.path.basename(os.fsdecode(self.files[index]))
-        return f"{utf8(name)}__{self.skip[index] + number - first}"
+        place = int(self.skip[index] + number - first)
+        return os.fsdecode(self.files[index]), place
 
     def damage(self) -> tuple[str, str] | None:
         """Finds the first damaged file, and reads all files before it.

@@ -17,15 +17,13 @@ So the run ends with a sentence that names the file, before it has trained.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import tensorflow as tf
 
 from and_tf.data import decode_cache, parallelism
 from and_tf.data.attempt import attempt, in_parallel
 from and_tf.data.split import Split, take
-from and_tf.data.walking import UNREADABLE, Skipped
+from and_tf.data.walking import Skipped
 from and_tf.utils.progress import Counted
 
 _GROUP = 64
@@ -60,22 +58,23 @@ def verified(split: Split) -> Split:
 
 
 def without(
-    split: Split,
-    broken: np.ndarray,
-    name_of: Callable[[int], str] | None = None,
+    split: Split, broken: np.ndarray, streamed: Split | None = None
 ) -> Split:
     """Leaves out images that cannot be read, and names them in `skipped`.
 
     Args:
         split: Any split.
         broken: int64 `[b]`, the sample numbers of the unreadable images.
-        name_of: A function of a sample number that returns a printable name;
-            None is that of the split.
+        streamed: The split that the images of `split` were read from, if that
+            is another one. It knows their names, and what is wrong with them.
     """
     if not len(broken):
         return split
-    names = map(name_of or split.name_of, broken)
-    skipped = {*split.skipped, *(Skipped(name, UNREADABLE) for name in names)}
+    known = streamed or split
+    skipped = set(split.skipped)
+    for number in broken:
+        why = known.encoded_stream.why_not(number)
+        skipped.add(Skipped(known.name_of(number), why))
     good = np.delete(np.arange(split.size), broken)
     return take(split, good, tuple(sorted(skipped)))
 

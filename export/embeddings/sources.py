@@ -207,19 +207,19 @@ def _from_tfds(
             f"Expected --images={TFDS}<data set>/<split>, such as "
             f"{TFDS}cifar10/test. Received: {images}."
         )
-    if form.ranged:
-        raise InputError(
-            f"Expected images of more than 8 bits for a model of a value range."
-            f" Received: --images={images}, whose images have 8."
-        )
     split = data.read_tfds_split(
         data_set,
         split_name,
         data_dir or None,
         label_key,
         prepared=prepared,
-        channels=form.channels,
+        form=form,
     )
+    if form.ranged and split.encoded_stream.values is None:
+        raise InputError(
+            f"Expected images of more than 8 bits for a model of a value range."
+            f" Received: --images={images}, whose images have 8."
+        )
     records = split.encoded_stream.encoded
     assert isinstance(records, Records)
     files = [os.fsdecode(file) for file in records.files]

@@ -26,7 +26,7 @@ from tests.data import tiny_tfds
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     data_dir = tmp_path_factory.mktemp("tfds")
-    for name in ("tiny_colour", "tiny_grey"):
+    for name in ("tiny_colour", "tiny_grey", "tiny_bands"):
         tiny_tfds.prepare(name, data_dir)
     return data_dir
 
@@ -88,6 +88,54 @@ def test_grey_becomes_three_channels(data_dir: pathlib.Path) -> None:
     np.testing.assert_array_equal(
         hold(split, None).images, np.repeat(expected, 3, axis=-1)
     )
+
+
+@pytest.mark.parametrize(
+    ("channels", "key", "pixel_range"),
+    [
+        (1, "grey", "0,255"),
+        (1, "grey", ""),
+        (3, "grey", "auto"),
+        (4, "opaque", ""),
+        (5, "floats", ""),
+        (6, "whole", "0,255"),
+        (2, "packed", ""),
+    ],
+)
+def test_features_of_other_channels(data_dir, channels, key, pixel_range):
+    expected = [
+        e[key] for e in _expected(_open("tiny_bands", data_dir), "train")
+    ]
+    values = np.broadcast_to(expected, (7, 6, 7, channels))
+    found = data.load(
+        "tiny_bands", str(data_dir), image_size=7, memory_limit=0,
+        channels=channels, pixel_range=pixel_range,
+    )  # fmt: skip
+    is_deep = values.dtype != np.uint8
+    assert found.form.ranged == is_deep
+    if is_deep and pixel_range in ("", "auto"):
+        ends = np.percentile(values, (0.5, 99.5), axis=(0, 1, 2))
+        low, high = found.form.low, found.form.high
+        np.testing.assert_allclose([low, high], ends, rtol=1e-6)
+    levels = found.form.levels(values)
+    assert len(np.unique(levels)) > 200
+    for image, number in found.train.stream(None):
+        np.testing.assert_array_equal(image, levels[number])
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "pixel_range", "words"),
+    [
+        ("tiny_bands", 3, "", r"grey uint16 \[6, 7, 1\] of .* Give --pixel_r"),
+        ("tiny_bands", 9, "", "opaque uint8 .* of 4 bands, where .* Give --ch"),
+        ("tiny_bands", 4, "0,9", "no --pixel_range with images of 8 bits"),
+        ("tiny_colour", 4, "", "image uint8 .* of 3 bands, where --channels=4"),
+    ],
+)
+def test_features_that_do_not_fit(data_dir, name, channels, pixel_range, words):
+    options = {"channels": channels, "pixel_range": pixel_range}
+    with pytest.raises(InputError, match=words):
+        data.load(name, str(data_dir), **options)
 
 
 def test_label_key_chooses_the_label(data_dir: pathlib.Path) -> None:

@@ -68,7 +68,9 @@ def test_a_range_is_needed(channels, text, dtype, ranged):
 
 
 def test_a_range_needs_values():
-    with pytest.raises(InputError, match="Received none. Give it as"):
+    with pytest.raises(
+        InputError, match="Received none that can be read with --channels=5"
+    ):
         pixel_format.resolve(5, "auto", 3, lambda _: None)
     with pytest.raises(InputError, match="Expected no --pixel_range"):
         pixel_format.resolve(3, "auto", 3, None)

@@ -68,6 +68,46 @@ class TinyGrey(tfds.core.GeneratorBasedBuilder):
             yield number, {"picture": np.full((6, 6, 1), number, np.uint8)}
 
 
+class TinyBands(tfds.core.GeneratorBasedBuilder):
+    """A data set of images of one, four and five channels, some deep."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    FEATURES = {
+        "grey": tfds.features.Image(
+            shape=(6, 7, 1), dtype=np.uint16, encoding_format="png"
+        ),
+        "opaque": tfds.features.Image(shape=(None, None, 4)),
+        "floats": tfds.features.Tensor(shape=(6, 7, 5), dtype=np.float32),
+        "whole": tfds.features.Tensor(shape=(6, 7, 6), dtype=np.uint16),
+        "packed": tfds.features.Tensor(
+            shape=(6, 7, 2), dtype=np.uint8, encoding="zlib"
+        ),
+    }
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = tfds.features.FeaturesDict(self.FEATURES)
+        return self.dataset_info_from_configs(features=features)
+
+    def _split_generators(self, dl_manager: object) -> dict:
+        return {
+            s: self._generate_examples(n)
+            for s, n in (("train", 7), ("test", 3))
+        }
+
+    def _generate_examples(self, count: int) -> Iterator[tuple[int, dict]]:
+        rng = np.random.default_rng(count)
+        for number in range(count):
+            yield (
+                number,
+                {
+                    key: rng.integers(0, 256, (6, 7, feature.shape[-1])).astype(
+                        feature.np_dtype
+                    )
+                    for key, feature in self.FEATURES.items()
+                },
+            )
+
+
 def prepare(name: str, data_dir: pathlib.Path) -> tfds.core.DatasetBuilder:
     """Prepares a data set by TFDS, with each split in several files."""
     builder = tfds.builder(name, data_dir=data_dir)

@@ -15,6 +15,7 @@ from and_tf.data.readers.reader import Reader
 from and_tf.data.readers.splits import choose, image_data, listed
 from and_tf.data.request import Request
 from and_tf.data.split import ImageData
+from and_tf.data.walking import Refused
 from and_tf.utils.dataset_names import HUB
 from and_tf.utils.errors import InputError
 from and_tf.utils.reasons import reason
@@ -47,22 +48,29 @@ class _Reader(Reader):
         rows = rows.select_columns([image])
         if isinstance(rows.features[image], datasets.Image):
             rows = rows.cast_column(image, datasets.Image(decode=False))
-        self._rows = rows
+        # Of numbers, Python's own would take long and forget their type.
+        self._are_numbers = _are_numbers(rows, image)
+        self._rows = rows.with_format("arrow" if self._are_numbers else None)
         self._files = [file["filename"] for file in rows.cache_files]
 
     def read(self, number: int) -> bytes | np.ndarray:
         value = self._rows[number][self._image]
+        if self._are_numbers:
+            return _array(value.combine_chunks())
+        if value is None:
+            raise Refused("without an image")
         if isinstance(value, dict):
             if value.get("bytes") is not None:
                 return value["bytes"]
             return opening.read_file(value["path"])
-        return value if isinstance(value, bytes) else np.array(value, np.uint8)
+        return value
 
     def identity(self) -> str | None:
         if not self._files:
             return None
         files = map(os.fsencode, self._files)
-        return decode_cache.identity(files, self._image, self.names)
+        more = ("arrays",) if self._are_numbers else ()
+        return decode_cache.identity(files, self._image, self.names, *more)
 
 
 def load(request: Request) -> ImageData:
@@ -167,8 +175,10 @@ def _image_column(rows: Any, request: Request) -> str:
 
     names = list(rows.features)
     if request.image_key:
-        return _there("image_key", request.image_key, names)
+        key = _there("image_key", request.image_key, names)
+        return _checked(rows, key)
     typed = _of_type(rows, datasets.Image)
+    typed = typed or _of_type(rows, datasets.Array2D, datasets.Array3D)
     column = manifest.find(typed or names, _IMAGES)
     column = column or (typed[0] if len(typed) == 1 else "")
     if not column:
@@ -176,7 +186,71 @@ def _image_column(rows: Any, request: Request) -> str:
             f"Expected a column of images in {request.dataset}. Received: "
             f"{listed(names)}. Name it with --image_key."
         )
+    return _checked(rows, column)
+
+
+def _checked(rows: Any, column: str) -> str:
+    """Returns a column if it may hold images.
+
+    Raises:
+        InputError: If it does not.
+    """
+    import pyarrow as pa
+
+    kind = rows.features.arrow_schema.field(column).type
+    fields = set(kind.names) if pa.types.is_struct(kind) else set()
+    is_file = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    if not (
+        is_file or fields & {"bytes", "path"} or _are_numbers(rows, column)
+    ):
+        raise InputError(
+            "Expected a column of images: of the type Image, of the bytes of "
+            "image files, or of arrays [H, W, C] or [H, W] of numbers. "
+            f"Received: {column}, {rows.features[column]}. Name another one "
+            "with --image_key."
+        )
     return column
+
+
+def _are_numbers(rows: Any, column: str) -> bool:
+    """Returns whether a column holds arrays [H, W, C] or [H, W] of numbers."""
+    import pyarrow as pa
+
+    kind, depth = rows.features.arrow_schema.field(column).type, 0
+    kind = getattr(kind, "storage_type", kind)
+    while hasattr(kind, "value_type"):
+        kind, depth = kind.value_type, depth + 1
+    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return depth in (2, 3) and (numbers or pa.types.is_boolean(kind))
+
+
+def _array(column: Any) -> np.ndarray:
+    """Returns the only array of a column of Arrow's lists of lists.
+
+    Args:
+        column: A column of one row.
+
+    Raises:
+        Refused: If it is missing, or its rows differ in their lengths.
+    """
+    shape: list[int] = []
+    values = getattr(column, "storage", column)
+    while hasattr(values.type, "value_type"):
+        if values.null_count:
+            raise Refused("without an image")
+        lengths = np.unique(values.value_lengths())
+        if len(lengths) != 1:
+            raise Refused("of rows of different lengths")
+        shape.append(int(lengths[0]))
+        values = values.flatten()
+    if values.null_count:
+        raise Refused("with values that are missing")
+    found = values.to_numpy(zero_copy_only=False).reshape(shape)
+    # Lists of Python's numbers are of 64 bits, whatever their values.
+    if found.dtype.kind in "iu" and found.dtype.itemsize > 2 and found.size:
+        if 0 <= found.min() and found.max() <= 255:
+            return found.astype(np.uint8)
+    return found
 
 
 def _label_column(rows: Any, image: str, request: Request) -> str:
@@ -195,8 +269,8 @@ def _label_column(rows: Any, image: str, request: Request) -> str:
     return found or (typed[0] if len(typed) == 1 else "")
 
 
-def _of_type(rows: Any, kind: type) -> list[str]:
-    return [name for name, f in rows.features.items() if isinstance(f, kind)]
+def _of_type(rows: Any, *kinds: type) -> list[str]:
+    return [name for name, f in rows.features.items() if isinstance(f, kinds)]
 
 
 def _there(flag: str, key: str, names: list[str]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import io
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,22 @@ import tensorflow as tf
 
 from and_tf.data import decode_cache, image_file
 from and_tf.data.pixel_budget import MOST_PIXELS, too_large
-from and_tf.data.pixel_format import RGB, PixelFormat, fitting
+from and_tf.data.pixel_format import (
+    RGB,
+    PixelFormat,
+    fitting,
+    other_bands,
+    without_range,
+)
 from and_tf.data.split import Seed, Split, Stream, shuffled_numbers
 from and_tf.data.verifying import LEAST
-from and_tf.data.walking import Refused, Skipped, summaries, utf8
+from and_tf.data.walking import UNREADABLE, Refused, Skipped, summaries, utf8
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
 
 _SAMPLE = 64  # Images whose sizes are compared before those of all are.
 _AT_ONCE = 1024
+_BYTES = bytes, bytearray, memoryview
 
 
 class Reader:
@@ -119,12 +126,37 @@ def split_of(
     )
 
 
-def pixels(reader: Reader, number: int, form: PixelFormat = RGB) -> np.ndarray:
-    """Decodes an image; returns an image of no pixels if it cannot be read."""
+def pixels(
+    reader: Reader,
+    number: int,
+    form: PixelFormat = RGB,
+    whys: MutableMapping[int, str] | None = None,
+) -> np.ndarray:
+    """Decodes an image; returns an image of no pixels if it cannot be read.
+
+    Args:
+        reader: The reader.
+        number: The number of the image.
+        form: The channels that are read, and what their values mean.
+        whys: Where to note why an image cannot be read, by its number.
+    """
+    content = None
     try:
-        return _decoded(reader.read(number), form)
-    except Exception:  # Readers and Pillow raise many kinds of errors.
+        content = reader.read(number)
+        return _decoded(content, form)
+    except Exception as error:  # Readers and Pillow raise many kinds.
+        if whys is not None:
+            whys[number] = _why(content, error, form)
         return form.no_image
+
+
+def _why(content: Any, error: Exception, form: PixelFormat) -> str:
+    """Returns a reason for `Skipped` for what has raised an error."""
+    if isinstance(content, _BYTES) and not isinstance(error, Refused):
+        header = image_file.read_header(io.BytesIO(content), form)
+        if isinstance(header, str):
+            return header
+    return image_file.why_not_read(error)
 
 
 def _decoded(content: Any, form: PixelFormat) -> np.ndarray:
@@ -133,10 +165,10 @@ def _decoded(content: Any, form: PixelFormat) -> np.ndarray:
     Raises:
         Exception: If it is no image, or one of other channels.
     """
-    if isinstance(content, (bytes, bytearray, memoryview)):
+    if isinstance(content, _BYTES):
         return image_file.read_image(io.BytesIO(content), form)
     _check_pixels(content, form)
-    return form.levels(fitting(content, form.channels))
+    return form.levels(_fitting(content, form.channels))
 
 
 def _values(reader: Reader, number: int, channels: int) -> np.ndarray | None:
@@ -144,7 +176,7 @@ def _values(reader: Reader, number: int, channels: int) -> np.ndarray | None:
     try:
         content = reader.read(number)
         if isinstance(content, np.ndarray):
-            return fitting(content, channels)
+            return _fitting(content, channels)
         return image_file.read_values(io.BytesIO(content), channels)
     except Exception:  # Readers and Pillow raise many kinds of errors.
         return None
@@ -166,23 +198,48 @@ def _size(
 
 
 def _check_pixels(content: Any, form: PixelFormat) -> None:
-    """Checks that pixels have the shape and type of those of an image.
+    """Checks that pixels are those of an image of these channels.
 
     Raises:
-        ValueError, TypeError: If they do not.
+        Refused: If they are not.
+    """
+    _check_array(content, form.channels)
+    bands = 1 if content.ndim == 2 else content.shape[2]
+    fits = bands == form.channels or {bands, form.channels} == {1, 3}
+    if not fits:
+        raise Refused(other_bands(bands, form.channels))
+    if not form.ranged and content.dtype != np.uint8:
+        raise Refused(without_range(content.dtype))
+
+
+def _check_array(content: Any, channels: int) -> None:
+    """Checks that an array is an image of numbers, with its channels last.
+
+    Raises:
+        Refused: If it is not.
     """
     if not isinstance(content, np.ndarray):
-        raise TypeError(f"{type(content).__name__} in the place of an image")
-    shaped = content.ndim == 2 or (
-        content.ndim == 3 and content.shape[2] in (1, 3, form.channels)
-    )
-    typed = content.dtype == np.uint8 or (
-        form.ranged and content.dtype.kind in "uif"
-    )
-    if not typed or not shaped or not content.size:
-        raise ValueError(f"pixels {content.dtype} {list(content.shape)}")
-    if content.shape[0] * content.shape[1] > MOST_PIXELS:
+        raise Refused(f"that are of the type {type(content).__name__}")
+    if content.dtype.kind not in "buif":
+        raise Refused(f"of {content.dtype} values")
+    shape = list(content.shape)
+    if len(shape) not in (2, 3) or not content.size:
+        raise Refused(f"of the shape {shape}, where [H, W, C] was expected")
+    first = len(shape) == 3 and shape[0] == channels != shape[2] > 4
+    if first:
+        raise Refused(f"of the shape {shape}, whose channels belong last")
+    if shape[0] * shape[1] > MOST_PIXELS:
         raise Refused(too_large())
+
+
+def _fitting(content: np.ndarray, channels: int) -> np.ndarray:
+    """Gives an array C channels, `[H, W, C]`.
+
+    Raises:
+        Refused: If it is no image of so many.
+    """
+    _check_array(content, channels)
+    return fitting(content, channels)
 
 
 def _check_names(names: tuple[str, ...], name: str) -> None:
@@ -205,13 +262,14 @@ def _stream(
 ) -> Stream:
     """Makes a stream of a reader; only the numbers are shuffled."""
     table = np.array([utf8(name).encode() for name in names])
+    whys: dict[int, str] = {}
 
     def encoded(seed: Seed) -> tf.data.Dataset:
         return shuffled_numbers(len(names), seed).map(lambda n: (n, n))
 
     def decode(number: tf.Tensor) -> tf.Tensor:
         image = tf.numpy_function(
-            lambda n: pixels(reader, int(n), form), [number], tf.uint8
+            lambda n: pixels(reader, int(n), form, whys), [number], tf.uint8
         )
         return tf.ensure_shape(image, (None, None, form.channels))
 
@@ -227,6 +285,7 @@ def _stream(
         identity=identity,
         values=lambda number: _values(reader, number, form.channels),
         shown=lambda number: tf.gather(table, number),
+        why=lambda number: whys.get(number, UNREADABLE),
     )
 
 

@@ -12,12 +12,14 @@ import numpy as np
 import tensorflow as tf
 
 from and_tf.data import decode_cache, image_file
+from and_tf.data.pixel_format import PixelFormat
 from and_tf.data.readers import record_files, shards
 from and_tf.data.readers.keeping import kept
 from and_tf.data.readers.reader import Reader
 from and_tf.data.readers.splits import image_data, listed
 from and_tf.data.request import Request
 from and_tf.data.split import ImageData
+from and_tf.data.walking import UNREADABLE, Refused
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
 
@@ -62,6 +64,8 @@ class _Reader(Reader):
 
     def read(self, number: int) -> bytes:
         values = self._example(number)[self._image_key].bytes_list.value
+        if not values:
+            raise Refused("without an image")
         return values[0]
 
     def identity(self) -> str | None:
@@ -163,12 +167,22 @@ def _image_key(features: dict[str, Any], request: Request) -> str:
         InputError: If there is none, or not the one that is asked for.
     """
     if request.image_key:
-        return _there("image_key", request.image_key, features)
+        key = _there("image_key", request.image_key, features)
+        kind = features[key].WhichOneof("kind")
+        if kind not in (None, "bytes_list"):
+            raise InputError(
+                "Expected --image_key to be a feature of the bytes of an image "
+                f"file. Received: {key}, a {kind} of numbers. Name another, "
+                "or write a reader that makes arrays of them, and name it by "
+                "--dataset=module:function."
+            )
+        return key
     texts = [k for k, f in features.items() if f.HasField("bytes_list")]
     for key in _IMAGES:
         if key in texts:
             return key
-    found = [key for key in sorted(texts) if _is_image(features[key])]
+    form = request.form
+    found = [key for key in sorted(texts) if _is_image(features[key], form)]
     if len(found) != 1:
         raise InputError(
             "Expected a feature with an image, such as "
@@ -178,11 +192,13 @@ def _image_key(features: dict[str, Any], request: Request) -> str:
     return found[0]
 
 
-def _is_image(feature: Any) -> bool:
+def _is_image(feature: Any, form: PixelFormat) -> bool:
+    """Returns whether it holds an image, perhaps one of other channels."""
     values = feature.bytes_list.value
     if not values:
         return False
-    return not isinstance(image_file.read_header(io.BytesIO(values[0])), str)
+    header = image_file.read_header(io.BytesIO(values[0]), form)
+    return header != UNREADABLE
 
 
 def _label_key(

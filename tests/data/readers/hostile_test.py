@@ -12,13 +12,16 @@ import sys
 import tarfile
 import zipfile
 
+import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from and_tf import data
+from and_tf.data.pixel_format import RGB, PixelFormat
 from and_tf.data.readers import classes, opening, record_files, tar_index
 from and_tf.utils.errors import InputError
 from tests.data.readers import twelve
@@ -85,6 +88,48 @@ def reasons(split: data.Split) -> dict[str, str]:
 def test_tables(place, name, content, words):
     (place / name).write_bytes(content)
     assert re.search(words, refusal("manifest", place / name))
+
+
+U8, PIXELS = datasets.Value("uint8"), [[0, 9], [255, 1]]
+
+
+@pytest.mark.parametrize(
+    ("feature", "image", "form", "words"),
+    [
+        (datasets.List(datasets.List(U8)), PIXELS, RGB, ""),
+        (None, PIXELS, RGB, ""),  # Numbers of 64 bits, as lists become.
+        (None, [[0, 9], [256, 1]], RGB, "1 of int64 values without .* Give"),
+        (None, [[0.0, 1.0]], RGB, "1 of float64 values without a --pixel_r"),
+        (None, PIXELS, PixelFormat(5), "1 of 1 band, where --ch.* Give --chan"),
+        (datasets.Array3D((5, 9, 8), "uint8"), np.zeros((5, 9, 8), np.uint8),
+         PixelFormat(5), r"of the shape \[5, 9, 8\], whose channels belong"),
+        (None, [[1], [2, 3]], RGB, "of rows of different lengths"),
+        (None, [[1, None]], RGB, "with values that are missing"),
+        (None, "a.png", RGB, r"a column of images: .* x, Value\("),
+        (None, [1, 2], RGB, "a column of images: .* x, List"),
+        (datasets.Image(), None, RGB, "1 without an image: train/0"),
+        (datasets.Image(), Image.new("F", (2, 2)), RGB, "of float32 values"),
+        (datasets.Image(), Image.new("I;16", (2, 2)), PixelFormat(4),
+         "of 1 band, where --channels=4 was expected"),
+    ],
+)  # fmt: skip
+def test_columns_of_images(place, feature, image, form, words):
+    features = feature and datasets.Features({"x": feature})
+    rows = datasets.Dataset.from_dict({"x": [image]}, features)
+    rows.save_to_disk(str(place / "saved"))
+
+    def read() -> np.ndarray:
+        found = data.load(
+            "huggingface", str(place / "saved"), image_key="x", form=form
+        )
+        return found.train.images
+
+    if not words:
+        np.testing.assert_array_equal(read()[0, :, :, 1], PIXELS)
+        return
+    with pytest.raises(InputError, match=words) as error:
+        read()
+    assert "\n" not in str(error.value)
 
 
 def test_tables_find_columns_and_leave_out_what_is_not_there(place):

@@ -88,6 +88,25 @@ def test_all_kinds_read_the_same(write, place, order):
     np.testing.assert_array_equal(epochs(loaded.train), order)
 
 
+@pytest.mark.parametrize("write", twelve.WRITERS, ids=lambda w: w.__name__)
+def test_all_kinds_read_bands(write, place, monkeypatch, rng):
+    """Five bands of 16 bits, in TIFFs or arrays, whose levels are known."""
+    levels = rng.integers(0, 256, (12, 5, 6, 5), np.uint8)
+    monkeypatch.setattr(twelve, "IMAGES", levels.astype(np.uint16) * 257)
+    monkeypatch.setattr(twelve, "png", twelve.tiff)
+    written = write(place)
+    where = written.dataset, str(written.place)
+    bands = data.load(*where, channels=5, pixel_range="0,65535", memory_limit=0)
+    for name, split in (("train", bands.train), ("test", bands.test)):
+        images, _ = expected(name, list(split.file_names), written)
+        assert (split.channels, split.image_shape) == (5, (5, 6))
+        for image, number in split.stream(None):
+            np.testing.assert_array_equal(image, images[number] // 257)
+    with pytest.raises(InputError, match="--channels") as error:
+        data.load(*where, channels=4)
+    assert "\n" not in str(error.value)
+
+
 def test_what_is_held_is_kept_until_a_file_changes(place, monkeypatch):
     monkeypatch.setattr(decode_cache, "LEAST_BYTES", 0)
     request = data.Request("webdataset", str(twelve.wds(place).place))

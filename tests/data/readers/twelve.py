@@ -20,6 +20,7 @@ import datasets
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+import tifffile
 import webdataset
 from array_record.python.array_record_module import ArrayRecordWriter
 from PIL import Image
@@ -50,6 +51,14 @@ class Written(NamedTuple):
 def png(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def tiff(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer, image, photometric="minisblack", planarconfig="contig"
+    )
     return buffer.getvalue()
 
 
@@ -263,6 +272,22 @@ def hf_saved(root: pathlib.Path) -> Written:
     return Written("huggingface", root / "saved", lambda s, n: f"{s}/{n}")
 
 
+def hf_arrays(root: pathlib.Path) -> Written:
+    """Columns of arrays, in the place of files."""
+    shape, dtype = IMAGES.shape[1:], IMAGES.dtype.name
+    labels = datasets.ClassLabel(names=list(CLASSES))
+    features = {"x": datasets.Array3D(shape, dtype), "label": labels}
+    made = {
+        split: datasets.Dataset.from_list(
+            [{"x": image, "label": k} for _, image, k in samples(split)],
+            features=datasets.Features(features),
+        )
+        for split in SIZES
+    }
+    datasets.DatasetDict(made).save_to_disk(os.fspath(root / "saved"))
+    return Written("huggingface", root / "saved", lambda s, n: f"{s}/{n}")
+
+
 def hf_parquet(root: pathlib.Path) -> Written:
     (root / "data").mkdir(parents=True)
     for split in SIZES:
@@ -311,5 +336,5 @@ def function(root: pathlib.Path) -> Written:
 WRITERS = (
     folder, manifest_csv, manifest_jsonl, manifest_parquet, tfrecord,
     array_record, wds, wds_cls, zipped, tarred, arrays, packed_arrays,
-    mapped_arrays, hf_saved, hf_parquet, function,
+    mapped_arrays, hf_saved, hf_arrays, hf_parquet, function,
 )  # fmt: skip
