@@ -15,7 +15,8 @@ WORKERS ?= 2
 GPU ?=
 CUDA := $(if $(GPU),$(VENV)/installed-gpu)
 
-.PHONY: demo demo-pretrained test test-beam lint bench docs page lock clean
+.PHONY: demo demo-pretrained test test-beam lint bench bench-peers docs page \
+  lock clean
 
 # Trains on CIFAR-10 for three to six minutes on two cores. A second call goes on
 # with an interrupted run, or shows a finished one.
@@ -48,6 +49,15 @@ lint: $(VENV)/installed-dev
 # hour or two on a machine that does nothing else. Writes benchmarks/SPEED.md.
 bench: $(VENV)/installed-bench $(CUDA)
 	$(BIN)/python -m benchmarks.speed
+
+# Instance learning beside SimCLR, BYOL and others of lightly, ten minutes each: an
+# hour and a half on a machine that does nothing else. They have PyTorch in an
+# environment of their own. A second call goes on. Writes benchmarks/PEERS.md.
+bench-peers: $(VENV)/installed
+	@$(MAKE) --no-print-directory VENV=$(VENV)-peers \
+	  $(VENV)-peers/installed-peers
+	$(BIN)/python -m benchmarks.peers --python=$(VENV)-peers/bin/python
+	$(BIN)/python -m benchmarks.peers --page
 
 # The pages of docs/ as a site that opens without a network: site/index.html.
 # What cannot be resolved, a link or a name of the API, is an error.
@@ -118,4 +128,4 @@ $(VENV)/installed-%: requirements-%.txt requirements.txt | $(BIN)/python
 	$(install)
 
 clean:
-	rm -rf $(VENV) $(VENV)-beam
+	rm -rf $(VENV) $(VENV)-beam $(VENV)-peers

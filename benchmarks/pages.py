@@ -1,7 +1,8 @@
 """Write the pages of this directory from the files of figures.
 
 RESULTS.md has trained runs beside what was published, SPEED.md this project
-beside others, GPU.md what cards gave, LOAD.md an exported model under load.
+beside others, GPU.md what cards gave, LOAD.md an exported model under load,
+PEERS.md instance learning beside other methods.
 Whatever adds figures writes its pages anew; tests hold the committed pages to
 the committed figures.
 """
@@ -16,6 +17,8 @@ from benchmarks.gpu import page as gpu_page
 from benchmarks.harness import record
 from benchmarks.load import page as load_page
 from benchmarks.paper import paper_rows
+from benchmarks.peers import page as peers_page
+from benchmarks.peers import plot as peers_plot
 from benchmarks.speed import page as speed_page
 from benchmarks.speed import plot
 
@@ -41,13 +44,20 @@ def load_text(place: pathlib.Path) -> str:
     return load_page.render(record.read_all(place))
 
 
+def peers_text(place: pathlib.Path) -> str:
+    """Return PEERS.md, from the directory of trainings' files."""
+    return peers_page.render(record.read_all(place))
+
+
 SPEED = record.RESULTS / "speed"
 LOAD = record.RESULTS / "load"
+PEERS = record.RESULTS / "peers"
 PAGES = {
     "RESULTS.md": (results_text, record.RESULTS),
     "GPU.md": (gpu_text, record.RESULTS),
     "SPEED.md": (speed_text, SPEED),
     "LOAD.md": (load_text, LOAD),
+    "PEERS.md": (peers_text, PEERS),
 }
 
 
@@ -70,4 +80,8 @@ def write(
     if name == "SPEED.md":
         picture = page.with_name("speed.png")
         if plot.draw(record.read_all(place, registry.BY_NAME), picture):
+            print(f"wrote {picture}")
+    if name == "PEERS.md":
+        found = record.read_all(place)
+        for picture in peers_plot.draw_all(found, page.parent):
             print(f"wrote {picture}")

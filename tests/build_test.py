@@ -37,14 +37,16 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 # What the lock cannot have: apache-beam wants an older protobuf than it holds.
-# Of the clients of stores it has the one that the tests use.
-BESIDE_THE_LOCK = {"@pip//apache_beam"}
+# Of the clients of stores it has the one that the tests use. lightly is in an
+# environment of its own.
+BESIDE_THE_LOCK = {"@pip//apache_beam", "@pip//lightly"}
 UNLOCKED = (
     "requirements_lock.txt",
     "requirements-gpu.txt",
     "requirements-beam.txt",
     "requirements-dev-beam.txt",
     "requirements-stores.txt",
+    "requirements-peers.txt",
 )
 FILES = sorted(path for top in TOPS for path in (ROOT / top).rglob("BUILD")) + [
     ROOT / "BUILD"

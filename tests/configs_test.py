@@ -112,7 +112,9 @@ def test_quick_differs_from_the_ablations_in_what_was_chosen_for_it():
     )
     assert set(differences) == {
         "image_size", "view_size", "temperature", "negatives",
-        "initial_epochs", "rounds",
+        "initial_epochs", "epochs_per_round", "rounds", "batch_size",
+        "learning_rate", "trunk_learning_rate", "features", "embedding_dim",
+        "rewhiten",
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from and_tf.exploring import hashes, matching, parts
 from and_tf.exploring.crowds import Crowds
 from and_tf.exploring.hashes import Candidates
 from and_tf.exploring.kept_copies import Copies, Copy, KeptCopies
+from and_tf.exploring.looks import Looks
 from and_tf.exploring.measured import Measured
 from and_tf.exploring.stages import Stages
 from and_tf.utils.progress import Counted
@@ -59,58 +60,54 @@ def find(
     Returns:
         The pairs and how they were found to be the same.
     """
-    kept = KeptCopies(measured, stages or Stages())
+    looks = Looks.of(measured)
+    kept = KeptCopies(looks, stages or Stages())
     nearest = nearest[:, :NEIGHBOURS]
-    small = _small(measured.grey)
 
     def compared() -> Copies:
         alike = kept.get(
             "look_alikes",
             rows,
-            compute=lambda: _look_alikes(measured, small, rows, stream),
+            compute=lambda: _look_alikes(looks, rows, stream),
         )
-        crowds = Crowds(small, alike)
+        crowds = Crowds(looks.small, alike)
         found = kept.get(
             "copies_by_hash",
             rows,
-            compute=lambda: _own(measured, small, rows, alike, crowds, stream),
+            compute=lambda: _own(looks, rows, alike, crowds, stream),
         )
         near = [pair for pair in near_pairs(rows, nearest) if pair not in found]
-        found |= _of_pairs(measured, small, near, crowds, stream, kept)
-        return found | _of_pairs(
-            measured, small, same_picture(found), crowds, stream
-        )
+        found |= _of_pairs(looks, near, crowds, stream, kept)
+        return found | _of_pairs(looks, same_picture(found), crowds, stream)
 
     copies = kept.get("copies", rows, nearest, compute=compared)
     kept.stages.forget(f"{parts.STAGES}*")
     return copies
 
 
-def of_pairs(measured: Measured, pairs: list[tuple[int, int]]) -> Copies:
+def of_pairs(looks: Looks, pairs: list[tuple[int, int]]) -> Copies:
     """Returns the pairs that agree upright, or as parts of each other.
 
     Crowds are not known here, see `crowds`.
     """
-    small = _small(measured.grey)
-    return _of_pairs(measured, small, pairs, Crowds(small, {}))
+    return _of_pairs(looks, pairs, Crowds(looks.small, {}))
 
 
 def _of_pairs(
-    measured: Measured,
-    small: np.ndarray,
+    looks: Looks,
     pairs: list[tuple[int, int]],
     crowds: Crowds,
     stream: TextIO | None = None,
     kept: KeptCopies | None = None,
 ) -> Copies:
-    found = _upright(small, pairs, crowds=crowds)
+    found = _upright(looks.small, pairs, crowds=crowds)
     # Most of any image of a crowd looks like a part of any other one.
     rest = [
         pair
         for pair in pairs
         if pair not in found and not (pair[0] in crowds and pair[1] in crowds)
     ]
-    return found | parts.find(measured, rest, stream, kept)
+    return found | parts.find(looks, rest, stream, kept)
 
 
 def compare(measured: Measured, first: int, second: int) -> Copy | None:
@@ -122,20 +119,12 @@ def compare(measured: Measured, first: int, second: int) -> Copy | None:
     if (0, 1) in copies:
         return copies[0, 1]
     pair = (min(first, second), max(first, second))
-    return parts.of_piece(measured, np.array([pair])).get(pair)
-
-
-def _small(grey: np.ndarray) -> np.ndarray:
-    """Halves grey thumbnails, float16 [N, 32, 32], which holds them exactly."""
-    small = np.empty((len(grey), matching.SIDE, matching.SIDE), np.float16)
-    for start in range(0, len(grey), _PIECE):
-        part = slice(start, start + _PIECE)
-        small[part] = matching.small(grey[part])
-    return small
+    looks = Looks.of(measured)
+    return parts.of_piece(looks, np.array([pair])).get(pair)
 
 
 def in_tile(
-    measured: Measured,
+    looks: Looks,
     rows: np.ndarray,
     pairs: list[tuple[int, int]],
     stream: TextIO | None = None,
@@ -148,7 +137,7 @@ def in_tile(
     does not grow with the square of a number of images that are all alike.
 
     Args:
-        measured: The images. Crowds are those among them.
+        looks: The images. Crowds are those among them.
         rows: int64 [n], the rows to compare by hashes, sorted.
         pairs: The pairs to compare whatever their hashes are.
         stream: Where the progress is shown; None is standard error.
@@ -156,16 +145,14 @@ def in_tile(
     Returns:
         The copies by hashes, and those of the given pairs.
     """
-    small = _small(measured.grey)
-    alike = _look_alikes(measured, small, rows, stream)
-    crowds = Crowds(small, alike)
-    found = _own(measured, small, rows, alike, crowds, stream)
-    return found, _of_pairs(measured, small, pairs, crowds, stream)
+    alike = _look_alikes(looks, rows, stream)
+    crowds = Crowds(looks.small, alike)
+    found = _own(looks, rows, alike, crowds, stream)
+    return found, _of_pairs(looks, pairs, crowds, stream)
 
 
 def _own(
-    measured: Measured,
-    small: np.ndarray,
+    looks: Looks,
     rows: np.ndarray,
     alike: Copies,
     crowds: Crowds,
@@ -179,26 +166,24 @@ def _own(
     if not doubtful:
         return copies
     # What looks like the other one upright may be a mirrored copy of it.
-    signs = hashes.hashes(measured.grey)
     for start in range(0, len(doubtful), _PIECE):
         first, second = np.array(doubtful[start : start + _PIECE]).T
-        found = hashes.best_turned(signs, first, second)
-        copies |= _verified(small, found, crowds)
+        found = hashes.best_turned(looks.signs, first, second)
+        copies |= _verified(looks.small, found, crowds)
     # Images that have enough pairs with look-alikes may lack those with copies.
-    counts = np.bincount([pair[1] for pair in alike], minlength=len(small))
+    counts = np.bincount([pair[1] for pair in alike], minlength=len(looks))
     lost = [
         second for first, second in doubtful if (first, second) not in copies
     ]
-    full = np.zeros(len(small), bool)
+    full = np.zeros(len(looks), bool)
     full[lost] = counts[lost] >= MOST_PAIRS
     if full.any():
-        copies |= _look_alikes(measured, small, rows, stream, full, crowds)
+        copies |= _look_alikes(looks, rows, stream, full, crowds)
     return copies
 
 
 def _look_alikes(
-    measured: Measured,
-    small: np.ndarray,
+    looks: Looks,
     rows: np.ndarray,
     stream: TextIO | None,
     chosen: np.ndarray | None = None,
@@ -207,18 +192,17 @@ def _look_alikes(
     """Returns the pairs that agree as a whole.
 
     Args:
-        measured: The images.
-        small: [N, 32, 32], see `_small`.
+        looks: The images.
         rows: int64 [n], the rows to compare, sorted.
         stream: Where the progress is shown.
         chosen: bool [N], the rows to compare with earlier ones; None is all.
         crowds: What is no sign of a copy.
     """
-    rows = rows[matching.has_details(small)[rows]]
-    signs = hashes.hashes(measured.grey)[rows]
+    rows = rows[matching.has_details(looks.small)[rows]]
+    signs = looks.signs[rows]
     wanted = np.ones(len(rows), bool) if chosen is None else chosen[rows]
     # The comparisons of each image with earlier ones.
-    paired, in_vain = np.zeros((2, len(measured)), np.int64)
+    paired, in_vain = np.zeros((2, len(looks)), np.int64)
     copies: Copies = {}
     with Counted("compare hashes", len(rows), stream=stream) as progress:
         for found in hashes.similar(
@@ -227,7 +211,7 @@ def _look_alikes(
             first, second = rows[found.first], rows[found.second]
             these = found._replace(first=first, second=second)
             np.add.at(in_vain, second, 1)
-            for pair, copy in _verified(small, these, crowds).items():
+            for pair, copy in _verified(looks.small, these, crowds).items():
                 in_vain[pair[1]] -= 1
                 if paired[pair[1]] < MOST_PAIRS:
                     paired[pair[1]] += 1

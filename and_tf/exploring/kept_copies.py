@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from and_tf.exploring.measured import Measured
+from and_tf.exploring.looks import Looks
 from and_tf.exploring.stages import Stages
 from and_tf.training.teacher_files import digest
 
@@ -36,13 +36,13 @@ class KeptCopies:
     """Copies that need not be looked for again, see `Stages`.
 
     Args:
-        measured: The images that are compared.
+        looks: The images that are compared.
         stages: What keeps them.
     """
 
-    def __init__(self, measured: Measured, stages: Stages) -> None:
+    def __init__(self, looks: Looks, stages: Stages) -> None:
         self.stages = stages
-        self._images = digest(measured.grey, measured.aspect)
+        self._images = digest(looks.grey, looks.aspect)
 
     def get(
         self, name: str, *inputs: np.ndarray, compute: Callable[[], Copies]

@@ -290,39 +290,84 @@ def _correlations(
     return products / (np.sqrt(np.maximum(spread, count)) * np.maximum(norm, 1))
 
 
+class _Fit:
+    """How well the boxes of an image fit a part.
+
+    Args:
+        image: The image.
+        part: float32 [32, 32].
+    """
+
+    def __init__(self, image: Image.Image, part: np.ndarray) -> None:
+        self._image = image
+        self._part, self._squares = _centred(part)
+        self._known: dict[Box, float] = {}
+
+    def cut(self, box: Box) -> np.ndarray:
+        """Returns a box of the image, float32 [32, 32]."""
+        left, top, width, height = box
+        side = self._image.width
+        corners = (
+            left * side,
+            top * side,
+            min((left + width) * side, side),
+            min((top + height) * side, side),
+        )
+        size, smoothly = (SIDE, SIDE), Image.Resampling.BILINEAR
+        cut = self._image.resize(size, smoothly, corners)
+        return np.asarray(cut, np.float32)
+
+    def correlation(self, box: Box) -> float:
+        """Returns how well a box correlates with the part.
+
+        Refining comes to the same box again and again, by a step back or by
+        one over the edge of the image, so that it is remembered.
+        """
+        if box not in self._known:
+            cut, squares = _centred(self.cut(box))
+            norms = np.sqrt(squares * self._squares)
+            found = (cut * self._part).sum() / max(norms, 1.0)
+            self._known[box] = float(found)
+        return self._known[box]
+
+
+def _centred(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Takes the mean out of an image; returns the sum of its squares, too."""
+    centred = image - image.mean()
+    return centred, (centred * centred).sum()
+
+
 def _closer(
     image: Image.Image, part: np.ndarray, start: Box, ratio: float
 ) -> Crop | None:
     """Refines a promising place, and returns how well it agrees."""
-    box = _refined(image, part, start, ratio)
-    cut = _cut(image, box)
+    fit = _Fit(image, part)
+    box = _refined(fit, start, ratio)
+    cut = fit.cut(box)
     _, variance = _windows(np.stack([cut, part]))
     detailed = (variance.min(axis=0) > _DETAIL_OF_PART**2).mean()
-    alike = _correlation(cut, part) > _SAME_WHOLE
+    alike = fit.correlation(box) > _SAME_WHOLE
     if detailed < _LEAST_DETAIL_OF_PART or not alike:
         return None
     return Crop(float(agreement(cut[None], part[None])[0]), *box)
 
 
-def _refined(
-    image: Image.Image, part: np.ndarray, box: Box, ratio: float
-) -> Box:
+def _refined(fit: _Fit, box: Box, ratio: float) -> Box:
     """Moves and scales a box in ever smaller steps as correlation rises.
 
     Args:
-        image: The image with the part.
-        part: float32 [32, 32].
+        fit: What is to be highest.
         box: Where to begin.
         ratio: Height over width of the box, in shares of the image's sides.
     """
     box = _inside(*box[:3], ratio)
-    best = _correlation(_cut(image, box), part)
+    best = fit.correlation(box)
     for step in _STEPS:
         moved = True
         while moved:
             moved = False
             for tried in _beside(box, step, ratio):
-                found = _correlation(_cut(image, tried), part)
+                found = fit.correlation(tried)
                 if found > best + 1e-4:
                     box, best, moved = tried, found, True
     return box
@@ -347,25 +392,6 @@ def _inside(left: float, top: float, width: float, ratio: float) -> Box:
     height = min(width * ratio, 1.0)
     left = min(max(left, 0.0), 1 - width)
     return left, min(max(top, 0.0), 1 - height), width, height
-
-
-def _cut(image: Image.Image, box: Box) -> np.ndarray:
-    left, top, width, height = box
-    side = image.width
-    corners = (
-        left * side,
-        top * side,
-        min((left + width) * side, side),
-        min((top + height) * side, side),
-    )
-    cut = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, corners)
-    return np.asarray(cut, np.float32)
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    first, second = first - first.mean(), second - second.mean()
-    norms = np.sqrt((first * first).sum() * (second * second).sum())
-    return float((first * second).sum() / max(norms, 1.0))
 
 
 @functools.cache

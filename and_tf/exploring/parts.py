@@ -11,7 +11,7 @@ import numpy as np
 
 from and_tf.exploring import hashes, matching
 from and_tf.exploring.kept_copies import Copies, Copy, KeptCopies
-from and_tf.exploring.measured import Measured
+from and_tf.exploring.looks import Looks
 from and_tf.utils.progress import Counted
 
 _SAME_PART = 0.7  # The least agreement of a part.
@@ -24,7 +24,7 @@ STAGES = "copies_of_parts_"  # The beginning of the names of stages.
 
 
 def find(
-    measured: Measured,
+    looks: Looks,
     pairs: list[tuple[int, int]],
     stream: TextIO | None,
     kept: KeptCopies | None = None,
@@ -36,7 +36,7 @@ def find(
     """
     # Pairs of about the same shapes are compared together.
     both = np.array(pairs, np.int64).reshape(-1, 2)
-    ratios = measured.aspect[both[:, 0]] / measured.aspect[both[:, 1]]
+    ratios = looks.aspect[both[:, 0]] / looks.aspect[both[:, 1]]
     both = both[np.argsort(ratios, kind="stable")]
     copies: Copies = {}
     with (
@@ -47,7 +47,7 @@ def find(
             some = both[start : start + _KEPT]
 
             def compare(some: np.ndarray = some) -> Copies:
-                return _of_pairs(measured, some, pool, progress)
+                return _of_pairs(looks, some, pool, progress)
 
             name = f"{STAGES}{start // _KEPT:04}"
             copies |= (
@@ -58,14 +58,14 @@ def find(
 
 
 def _of_pairs(
-    measured: Measured,
+    looks: Looks,
     pairs: np.ndarray,
     pool: concurrent.futures.Executor,
     progress: Counted,
 ) -> Copies:
     """Compares pairs, int64 [p, 2], in threads."""
     pieces = [pairs[i : i + _PIECE] for i in range(0, len(pairs), _PIECE)]
-    compare = functools.partial(of_piece, measured)
+    compare = functools.partial(of_piece, looks)
     copies: Copies = {}
     for piece, found in zip(pieces, pool.map(compare, pieces), strict=True):
         copies |= found
@@ -73,14 +73,14 @@ def _of_pairs(
     return copies
 
 
-def of_piece(measured: Measured, piece: np.ndarray) -> Copies:
+def of_piece(looks: Looks, piece: np.ndarray) -> Copies:
     """Returns the pairs of which one is a part of the other, of [p, 2]."""
     copies: Copies = {}
     for whole, part in (piece.T, piece.T[::-1]):
-        ratios = measured.aspect[whole] / measured.aspect[part]
+        ratios = looks.aspect[whole] / looks.aspect[part]
         for orientation in _TURNED_PARTS:
-            turned = hashes.turned(measured.grey[part], orientation)
-            crops = matching.find_crops(measured.grey[whole], turned, ratios)
+            turned = hashes.turned(looks.grey[part], orientation)
+            crops = matching.find_crops(looks.grey[whole], turned, ratios)
             for pair, crop in zip(
                 map(tuple, piece.tolist()), crops, strict=True
             ):

@@ -18,6 +18,7 @@ from and_tf.reporting import charts, encoder_sections, page
 from and_tf.reporting.charts import Band
 from and_tf.reporting.page import UNKNOWN, Section, bar, number, percent
 from and_tf.reporting.pictures import saved_picture
+from and_tf.training.result_file import WHITENED
 from and_tf.training.run import Run
 from and_tf.training.run_directory import versions
 from and_tf.utils.errors import InputError
@@ -113,7 +114,8 @@ def _rounds(run: Run) -> Iterator[tuple]:
     for name, top1 in run.baselines.items():
         yield name, percent(top1), bar(top1, False), UNKNOWN, UNKNOWN
     for row in {row.get("round"): row for row in run.history}.values():
-        share, anchors = row.get("knn_clean"), row.get("anchors")
+        anchors = row.get("anchors")
+        share = row.get("knn_learnt", row.get("knn_clean"))
         yield (
             _learning(run, row.get("round")),
             percent(share),
@@ -121,6 +123,9 @@ def _rounds(run: Run) -> Iterator[tuple]:
             number(anchors or None),
             percent(row.get("consistency")),
         )
+    if run.history and "knn_learnt" in (last := run.history[-1]):
+        share = last.get("knn_clean")
+        yield WHITENED, percent(share), bar(share, True), UNKNOWN, UNKNOWN
 
 
 def _learning(run: Run, round_number: int | None) -> str:

@@ -16,6 +16,8 @@ from and_tf.utils.errors import InputError
 
 # The keys of evaluations of the last checkpoint, and of others.
 OF_LAST, OF_OTHERS = "evaluation", "evaluation_of"
+# What tables call the figure after --rewhiten.
+WHITENED = "whitened at the end"
 _EXPECTED = "result.json as a run wrote it"
 _REMEDY = (
     "Remove it and give the run's own command with --resume, which writes it "

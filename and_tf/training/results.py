@@ -237,6 +237,7 @@ def make_result(
         "train_images_per_second": _speed(history),
         "knn_top1_last": last.get("knn_clean"),
         "knn_top5_last": last.get("knn_clean_top5"),
+        "knn_top1_learnt": last.get("knn_learnt"),
         "knn_top1_best": max(bank, default=None),
         "classifier_top1": _classifier_top1(training),
         "train_accuracy": last.get("accuracy"),
@@ -292,7 +293,7 @@ def _rounds(history: list[dict]) -> list[dict[str, Any]]:
             "selected": row["anchors"],
             "consistency": row.get("consistency"),
             "consistency_all": row.get("consistency_all"),
-            "knn_clean": row.get("knn_clean"),
+            "knn_clean": row.get("knn_learnt", row.get("knn_clean")),
             "knn_bank": row.get("knn_bank"),
         }
     return list(rounds.values())
@@ -351,6 +352,8 @@ def print_table(result: dict[str, Any]) -> None:
             f"{anchors:,}" if anchors else "",
             percent(row["consistency"]),
         )
+    if rounds and result.get("knn_top1_learnt") is not None:
+        line(result_file.WHITENED, percent(result["knn_top1_last"]))
     if not rounds and result["epochs"]:
         note = ", uses labels" if result["uses_labels"] else ""
         line(

@@ -51,6 +51,7 @@ COLUMNS = (
     "knn_bank",
     "knn_clean",
     "knn_clean_top5",
+    "knn_learnt",  # knn_clean before the head was whitened, at the end.
 )
 _COUNTS = ("epoch", "round", "anchors")  # The others are floats.
 _NEIGHBOURHOODS = {

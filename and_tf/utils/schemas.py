@@ -97,6 +97,7 @@ class TrainingResult(Finished, kw_only=True):
     knn_protocol: KnnProtocol | None
     neighbourhoods: list[Round]
     knn_top5_last: float | None = None
+    knn_top1_learnt: float | None = None
     classifier_top1: float | None = None
     train_accuracy: float | None = None
     train_cosine: float | None = None

@@ -37,10 +37,12 @@ class Launcher:
         minutes: The time limit of everything together, from now on; 0 is
             none.
         clock: Returns seconds from any fixed moment.
+        python: The interpreter of what `run` runs; `call` takes this one.
     """
 
     minutes: float = 0.0
     clock: Callable[[], float] = time.monotonic
+    python: str = sys.executable
 
     def __post_init__(self) -> None:
         self._began = self.clock()
@@ -77,7 +79,7 @@ class Launcher:
             if self.over:
                 raise self._interrupted(0)
             child = subprocess.Popen(
-                [sys.executable, *arguments],
+                [self.python, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT if log else None,

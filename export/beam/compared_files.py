@@ -15,7 +15,8 @@ import numpy as np
 
 from and_tf.exploring import copies
 from and_tf.exploring.kept_copies import Copies, Copy
-from export.beam import measures_table, shards
+from export.beam import shards
+from export.beam.measures_table import Reading
 from export.beam.neighbour_pipeline import FILES
 from export.beam.row_numbers import NAME, SharedNumbers
 from export.beam.shards import Shard
@@ -86,47 +87,19 @@ def _tile(shard: np.ndarray, pair: Pair) -> Tile:
     return min(one, two), max(one, two)
 
 
-class _Comparing(beam.DoFn):
-    """Reads the images of two files, to compare them.
-
-    Args:
-        files: The files of the measures.
-        numbers: The numbers of their rows.
-    """
-
-    def __init__(self, files: Sequence[Shard], numbers: SharedNumbers) -> None:
-        self._files = files
-        self._shared = numbers
-
-    def read(self, tile: Tile) -> tuple[Any, np.ndarray]:
-        """Reads the images that are the first ones of their pixels.
-
-        Returns:
-            Their `Measured` in the order of their numbers, and these, int64.
-        """
-        numbers = self._shared.get()
-        rows = measures_table.read([self._files[i] for i in sorted({*tile})])
-        by_number = {numbers.number[row[NAME]]: row for row in rows}
-        chosen = [n for n in sorted(by_number) if numbers.alike[n] == n]
-        if not chosen:
-            return None, np.zeros(0, np.int64)
-        found = measures_table.measured_of([by_number[n] for n in chosen])
-        return found, np.array(chosen, np.int64)
-
-
-class _CompareTile(_Comparing):
+class _CompareTile(Reading):
     """Finds copies between two files, or within one."""
 
     def process(self, element: tuple[Tile, Any]) -> Iterator[Any]:
         """Yields copies by hash, by their second row, and near ones."""
         tile, inputs = element
-        measured, rows = self.read(tile)
-        if measured is None:
+        looks, rows = self.looks(sorted({*tile}))
+        if not len(looks):
             return
         places = np.arange(len(rows))
-        shard = self._shared.get().shard[rows]
+        shard = self.numbers.get().shard[rows]
         pairs = _places_of(rows, inputs[_NEAR])
-        by_hash, near = copies.in_tile(measured, places, pairs)
+        by_hash, near = copies.in_tile(looks, places, pairs)
         for (first, second), copy in by_hash.items():
             one, two = int(rows[first]), int(rows[second])
             # The tile of one file alone has the pairs within that file.
@@ -137,7 +110,7 @@ class _CompareTile(_Comparing):
             yield beam.pvalue.TaggedOutput(_NEAR, (pair, copy))
 
 
-class OfPairs(_Comparing):
+class OfPairs(Reading):
     """Compares given pairs of rows."""
 
     def process(
@@ -145,9 +118,9 @@ class OfPairs(_Comparing):
     ) -> Iterator[tuple[Pair, Copy]]:
         """Yields the pairs that are copies."""
         tile, pairs = element
-        measured, rows = self.read(tile)
-        if measured is not None:
-            found = copies.of_pairs(measured, _places_of(rows, pairs))
+        looks, rows = self.looks(sorted({*tile}))
+        if len(looks):
+            found = copies.of_pairs(looks, _places_of(rows, pairs))
             for (first, second), copy in found.items():
                 yield (int(rows[first]), int(rows[second])), copy
 

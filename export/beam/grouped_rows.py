@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -13,7 +13,6 @@ from and_tf.exploring.kept_copies import Copy
 from export.beam import measures_table
 from export.beam.compared_files import Pair, dictionary
 from export.beam.row_numbers import NAME, SharedNumbers
-from export.beam.shards import Shard
 
 
 class Group(NamedTuple):
@@ -67,17 +66,8 @@ def places(
         yield int(shard[row]), (group.number, row)
 
 
-class Members(beam.DoFn):
-    """Reads the rows that are in groups.
-
-    Args:
-        files: The files of the measures.
-        numbers: The numbers of their rows.
-    """
-
-    def __init__(self, files: Sequence[Shard], numbers: SharedNumbers) -> None:
-        self._files = files
-        self._shared = numbers
+class Members(measures_table.Reading):
+    """Reads the rows that are in groups."""
 
     def process(
         self, element: tuple[int, Iterable[tuple[int, int]]]
@@ -85,8 +75,8 @@ class Members(beam.DoFn):
         """Yields the group, the number and the measures of each row."""
         place, rows = element
         group_of = {row: group for group, row in rows}
-        number = self._shared.get().number
-        for row in measures_table.read([self._files[place]]):
+        number = self.numbers.get().number
+        for row in self.rows(place):
             if (found := number[row[NAME]]) in group_of:
                 yield group_of[found], (found, row)
 

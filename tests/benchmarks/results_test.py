@@ -80,6 +80,7 @@ def add(source, kept, **changes) -> dict:
         ("SPEED.md", "speed --nomeasure"),
         ("GPU.md", "gpu --nomeasure"),
         ("LOAD.md", "load --nomeasure"),
+        ("PEERS.md", "peers --page"),
     ],
 )
 def test_pages_are_what_the_committed_files_say(name, command):

@@ -299,8 +299,7 @@ def test_what_a_crowd_shares_is_no_sign_of_a_copy(tmp_path):
             )
     measured = photographs.measure(tmp_path, tmp_path / "store")
     alike = duplicates.copies._look_alikes(
-        measured,
-        duplicates.copies._small(measured.grey),
+        duplicates.copies.Looks.of(measured),
         np.arange(len(measured)),
         io.StringIO(),
     )

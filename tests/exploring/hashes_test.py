@@ -34,6 +34,11 @@ def test_orientations_are_those_of_pillow(greys):
         np.testing.assert_array_equal(hashes.turned(greys[0], number), expected)
 
 
+def test_an_image_has_the_same_hash_alone_as_among_others(greys):
+    alone = [hashes.hashes(grey[None]) for grey in greys]
+    np.testing.assert_array_equal(np.concatenate(alone), hashes.hashes(greys))
+
+
 @pytest.mark.parametrize("most", [20, 110])
 def test_search_finds_what_a_comparison_of_all_pairs_finds(
     greys, most, monkeypatch

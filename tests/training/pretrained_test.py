@@ -257,6 +257,10 @@ def test_the_head_is_whitened_after_the_last_epoch(
     labels = run.images.test.labels, run.images.train.labels
     found = weighted_knn(asked, labels[0], rows, labels[1])
     assert result["knn_top1_last"] == found.top1
+    # The round's own figure is that of the head as it was learnt.
+    learnt = run.history[-1]["knn_learnt"]
+    assert result["neighbourhoods"][-1]["knn_clean"] == learnt
+    assert result["knn_top1_learnt"] == learnt != found.top1
     # A run that is interrupted in its last epoch ends alike.
     other = dataclasses.replace(
         flags, run_dir=f"{flags.run_dir}_resumed", resume=True
@@ -290,7 +294,8 @@ def test_the_head_stays_as_it_was_learnt_where_it_was_taught():
 def test_a_layer_of_the_heads_name_has_the_trunks_rate(place):
     flags = config(
         place, "none", encoder="tests.encoders.freezing_test:named_like_a_head",
-        embedding_dim=3, trunk_learning_rate=0.01, learning_rate=0.02, freeze_batch_norm=False,
+        embedding_dim=3, trunk_learning_rate=0.01, learning_rate=0.02,
+        freeze_batch_norm=False,
     )  # fmt: skip
     images = trainer.load_images(flags)
     trunk = sources.find(flags).describe(flags, SIDE)

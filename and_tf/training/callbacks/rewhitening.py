@@ -33,6 +33,13 @@ class Rewhitening(keras.callbacks.Callback):
     def on_epoch_end(
         self, epoch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        """Whitens the head, and renews the bank, after the last epoch."""
+        """Whitens the head, and renews the bank, after the last epoch.
+
+        It adds `knn_learnt` to the logs, the kNN accuracy of the head as it was
+        learnt, so that the last round and the whitening have a figure each.
+        """
         if epoch + 1 == self._epochs:
+            knn = self._training.knn
+            if logs is not None and knn.possible:
+                logs["knn_learnt"] = knn.clean(self._training.model).top1
             start_encoder.set_head(self._training, whitens=True)
