@@ -15,8 +15,8 @@ WORKERS ?= 2
 GPU ?=
 CUDA := $(if $(GPU),$(VENV)/installed-gpu)
 
-.PHONY: demo demo-pretrained test test-beam lint bench bench-peers docs page \
-  lock clean
+.PHONY: demo demo-pretrained test test-beam test-peers peers lint bench \
+  bench-peers docs page lock clean
 
 # Trains on CIFAR-10 for three to six minutes on two cores. A second call goes on
 # with an interrupted run, or shows a finished one.
@@ -39,6 +39,15 @@ test-beam:
 	  $(VENV)-beam/installed-dev-beam
 	$(VENV)-beam/bin/python -m pytest tests/export/beam
 
+# The tests of the network and the views of other methods, which need PyTorch and
+# lightly in an environment of their own.
+test-peers: $(VENV)/installed-dev peers
+	$(BIN)/python -m pytest tests/benchmarks/peers
+
+peers:
+	@$(MAKE) --no-print-directory VENV=$(VENV)-peers \
+	  $(VENV)-peers/installed-peers
+
 # Style and types, as before each commit where pre-commit is installed.
 lint: $(VENV)/installed-dev
 	$(BIN)/python -m ruff check
@@ -53,9 +62,7 @@ bench: $(VENV)/installed-bench $(CUDA)
 # Instance learning beside SimCLR, BYOL and others of lightly, ten minutes each: an
 # hour and a half on a machine that does nothing else. They have PyTorch in an
 # environment of their own. A second call goes on. Writes benchmarks/PEERS.md.
-bench-peers: $(VENV)/installed
-	@$(MAKE) --no-print-directory VENV=$(VENV)-peers \
-	  $(VENV)-peers/installed-peers
+bench-peers: $(VENV)/installed peers
 	$(BIN)/python -m benchmarks.peers --python=$(VENV)-peers/bin/python
 	$(BIN)/python -m benchmarks.peers --page
 

@@ -38,28 +38,28 @@ class ImageFeature:
 
     @property
     def channels(self) -> int:
-        """The number of channels that it has."""
+        """Returns the number of channels that it has."""
         return self.feature.shape[-1]
 
     @property
     def dtype(self) -> np.dtype:
-        """The type of its values."""
+        """Returns the type of its values."""
         return np.dtype(self.feature.np_dtype)
 
     @property
     def is_deep(self) -> bool:
-        """Whether its values have more than 8 bits."""
+        """Returns whether its values have more than 8 bits."""
         return self.dtype != np.uint8
 
     @property
     def image_shape(self) -> tuple[int, int] | None:
-        """(H, W) of all images; None if they differ."""
+        """Returns (H, W) of all images; None if they differ."""
         height, width, _ = self.feature.shape
         return (height, width) if height and width else None
 
     @property
     def spec(self) -> tf.io.FixedLenFeature:
-        """What `tf.io.parse_example` needs to know of it."""
+        """Returns what `tf.io.parse_example` needs to know of it."""
         stored = self.feature.get_serialized_info()
         if not stored.shape:  # The bytes of a file, or of an array.
             return tf.io.FixedLenFeature([], tf.string)

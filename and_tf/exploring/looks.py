@@ -15,7 +15,7 @@ _PIECE = 1024  # Images that are halved at a time.
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Looks:
-    """What N images are compared by.
+    """Holds what N images are compared by.
 
     Attributes:
         grey: uint8 [N, 64, 64], see `measures.grey`.
@@ -37,7 +37,7 @@ class Looks:
 
     @functools.cached_property
     def small(self) -> np.ndarray:
-        """The images halved, float16 [N, 32, 32], which holds them exactly."""
+        """Returns the halved images, float16 [N, 32, 32], without rounding."""
         small = np.empty((len(self), matching.SIDE, matching.SIDE), np.float16)
         for start in range(0, len(self), _PIECE):
             part = slice(start, start + _PIECE)
@@ -46,6 +46,6 @@ class Looks:
 
     @functools.cached_property
     def signs(self) -> np.ndarray:
-        """The hashes of the images, int8 [N, 16, 16]."""
+        """Returns the hashes of the images, int8 [N, 16, 16]."""
         known = self.hashed
         return hashes.hashes(self.grey) if known is None else known

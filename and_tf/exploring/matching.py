@@ -291,7 +291,7 @@ def _correlations(
 
 
 class _Fit:
-    """How well the boxes of an image fit a part.
+    """Tells how well the boxes of an image fit a part.
 
     Args:
         image: The image.

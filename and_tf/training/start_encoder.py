@@ -66,14 +66,43 @@ def set_head(
     Returns:
         The training images, or None if there are more than `FIT_IMAGES`.
     """
-    config, model, images = training.config, training.model, training.images
-    trunk, head = _split(training)
-    train = subset(images.train, FIT_IMAGES, config.seed)
-    features = _features(training, trunk, train)
+    head, features = _head_and_features(training)
     if whitens:
-        whiten(model.encoder, features, config.whitening_power)
-    rows = None
-    if train.size == images.train.size:
+        whiten(
+            training.model.encoder, features, training.config.whitening_power
+        )
+    return _embedded_training(training, head, features, fills)
+
+
+def whiten_learnt(training: Training) -> float | None:
+    """Whitens the head that a run has learnt, and renews the bank.
+
+    One pass over the training images is enough for both heads, unless there
+    are more than `FIT_IMAGES`.
+
+    Returns:
+        The kNN top-1 of the head as it was learnt; None without labels.
+    """
+    head, features = _head_and_features(training)
+    learnt = _top1(training, head, features)
+    whiten(training.model.encoder, features, training.config.whitening_power)
+    _embedded_training(training, head, features, fills=True)
+    return learnt
+
+
+def _head_and_features(training: Training) -> tuple[keras.Model, np.ndarray]:
+    """Returns the head, and float32 [n, F] of at most `FIT_IMAGES` images."""
+    trunk, head = _split(training)
+    train = subset(training.images.train, FIT_IMAGES, training.config.seed)
+    return head, _features(training, trunk, train)
+
+
+def _embedded_training(
+    training: Training, head: keras.Model, features: np.ndarray, fills: bool
+) -> Embedded | None:
+    """Embeds features by the head as it is now; see `set_head`."""
+    model, rows = training.model, None
+    if len(features) == training.images.train.size:
         rows = embedded(head, features)
     if model.bank is not None and fills:
         if rows is None:
@@ -81,6 +110,20 @@ def set_head(
         else:
             model.bank.fill(rows)
     return None if rows is None else Embedded(features, rows)
+
+
+def _top1(
+    training: Training, head: keras.Model, features: np.ndarray
+) -> float | None:
+    """Returns the kNN top-1 of the head as it is now; None without labels."""
+    knn, model = training.knn, training.model
+    if not knn.possible:
+        return None
+    queries = knn.queries(model)
+    if len(features) < training.images.train.size:
+        return knn.clean(model, queries).top1
+    gallery = embedded(head, features)
+    return knn.classify(gallery if queries is None else queries, gallery).top1
 
 
 def _split(training: Training) -> tuple[keras.Model, keras.Model]:

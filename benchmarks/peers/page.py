@@ -17,7 +17,7 @@ INTRODUCTION = """\
 Written by `python -m benchmarks.peers --page` from
 `benchmarks/results/peers/*.json`; a test holds it to them. `make bench-peers`
 installs what is compared with, [lightly](https://github.com/lightly-ai/lightly)
-and PyTorch's CPU build, in an environment of its own.
+and PyTorch, which runs on the CPU, in an environment of its own.
 
 CIFAR-10 without labels, from scratch, on two CPU cores. What do other methods
 give in the same minutes, on the same cores, with the same network? And what do

@@ -1,8 +1,9 @@
-"""What the peers' views are made by: numbers of lightly's transforms.
+"""Give `fast_views` the numbers of lightly's transforms.
 
 They are those of its benchmarks: on CIFAR-10, where blur is off, and for VICReg
-on Imagenette, here without blur too. `pillow_views` gives them to lightly's
-transforms, `fast_views` computes them on batches.
+on Imagenette, here without blur too. `pillow_views` does not read them:
+lightly's own transforms have them as defaults. `make test-peers` holds both
+against each other.
 """
 
 from __future__ import annotations

@@ -228,7 +228,7 @@ def test_an_epoch_from_a_file_that_is_gone_then(place, monkeypatch, capsys):
     "encoder, rounds", [("mine.keras", 0), ("mine.keras", 1), ("small", 1)]
 )
 def test_the_head_is_whitened_after_the_last_epoch(
-    place, monkeypatch, encoder, rounds
+    place, monkeypatch, capsys, encoder, rounds
 ):
     """Of trained weights by default, of random ones if --rewhiten is given."""
     own = {"width": 0.25, "features": 9, "rewhiten": True, "pixels": ""}
@@ -261,6 +261,8 @@ def test_the_head_is_whitened_after_the_last_epoch(
     learnt = run.history[-1]["knn_learnt"]
     assert result["neighbourhoods"][-1]["knn_clean"] == learnt
     assert result["knn_top1_learnt"] == learnt != found.top1
+    printed = capsys.readouterr().out
+    assert f"whitened at the end{100 * found.top1:>13.1f} %" in printed
     # A run that is interrupted in its last epoch ends alike.
     other = dataclasses.replace(
         flags, run_dir=f"{flags.run_dir}_resumed", resume=True

@@ -39,7 +39,6 @@ class Rewhitening(keras.callbacks.Callback):
         learnt, so that the last round and the whitening have a figure each.
         """
         if epoch + 1 == self._epochs:
-            knn = self._training.knn
-            if logs is not None and knn.possible:
-                logs["knn_learnt"] = knn.clean(self._training.model).top1
-            start_encoder.set_head(self._training, whitens=True)
+            learnt = start_encoder.whiten_learnt(self._training)
+            if logs is not None and learnt is not None:
+                logs["knn_learnt"] = learnt
