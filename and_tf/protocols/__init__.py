@@ -24,6 +24,7 @@ NAMES = (
     "linear",
     "kmeans",
     "neighbourhoods",
+    "selections",
     "embedding",
     "attention",
 )
@@ -102,6 +103,7 @@ def find(name: str) -> Protocol:
         knn,
         linear,
         neighbourhoods,
+        selections,
     )
 
     protocols = {
@@ -109,6 +111,7 @@ def find(name: str) -> Protocol:
         "linear": linear.evaluate,
         "kmeans": kmeans.evaluate,
         "neighbourhoods": neighbourhoods.evaluate,
+        "selections": selections.evaluate,
         "embedding": embedding.evaluate,
         "attention": attention.evaluate,
     }

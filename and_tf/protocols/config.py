@@ -98,6 +98,15 @@ class Options(FlagConfig):
         least=1,
         most=bounds.REPEATS,
     )
+    selections_beside: str = option(
+        Group.EVALUATION,
+        "",
+        "Directory of another run of the same training images. The protocol "
+        "selections then also selects the images for which both runs find the "
+        "same nearest neighbour. Default: none.",
+        path=True,
+        urls=True,
+    )
     seed: int = option(
         Group.EVALUATION,
         0,

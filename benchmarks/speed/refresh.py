@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
+from and_tf.utils.errors import InputError
 from benchmarks.harness.comparison import (
     Case,
     Comparison,
@@ -43,24 +46,93 @@ def ours(threads: int, n: int, k: int, dim: int = DIM) -> Work:
     return Work(seconds(search), answer)
 
 
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """What a refresh takes, and what one in cells finds.
+
+    Attributes:
+        seconds: The best of the repeats.
+        mebibytes: What the process holds more at its peak, a first refresh
+            that compiles included.
+        recall: The share of the k nearest that were found, and
+        entropy_error: the mean absolute error of entropies, both on
+            `cells.ASKED` rows; nothing is missed where all rows are searched.
+    """
+
+    seconds: float
+    mebibytes: float
+    recall: float = 1.0
+    entropy_error: float = 0.0
+
+
 def look(
-    threads: int, n: int, k: int, dim: int, repeats: int
-) -> tuple[float, float]:
-    """Return the best seconds of a refresh, and the MiB that it takes.
+    threads: int,
+    n: int,
+    k: int,
+    dim: int,
+    repeats: int,
+    bank: str = "",
+    probes: int = 0,
+) -> Look:
+    """Measure a refresh of random rows, or of those of a file.
 
     Args:
         threads: To compute with.
         n: N.
         k: Neighbours of a row.
         dim: D.
-        repeats: Of which the best counts. A first one, which compiles, counts
-            for the memory alone.
+        repeats: Of which the best counts, after one that compiles.
+        bank: An .npy file of float32 [N, D]; if "", rows are random.
+        probes: Cells that are searched for each row; 0 searches all rows.
     """
-    work = ours(threads, n, k, dim)
+    sides.start_tensorflow(threads)
+    import tensorflow as tf
+
+    from and_tf.search import cells
+    from and_tf.search.nearest import nearest
+
+    rows = tf.constant(np.load(bank) if bank else sides.unit_rows(n, dim))
+
+    def search():
+        if probes:
+            return cells.nearest_in_cells(
+                rows, k, probes, temperature=TEMPERATURE
+            )
+        return nearest(
+            rows, rows, k, temperature=TEMPERATURE, exclude_self=True
+        )
+
     before = sides.peak()
-    work.measure()
-    best = min(work.measure() for _ in range(repeats))
-    return best, (sides.peak() - before) / sides.MEBI
+    found = search()
+    once = seconds(search)
+    best = min(once() for _ in range(repeats))
+    memory = (sides.peak() - before) / sides.MEBI
+    if not probes:
+        return Look(best, memory)
+    asked = np.random.default_rng(0).choice(n, min(n, cells.ASKED), False)
+    exact = nearest(tf.gather(rows, asked), rows, 1, temperature=TEMPERATURE)
+    assert exact.entropy is not None  # As there is a temperature.
+    assert found.entropy is not None
+    error = np.abs(exact.entropy - found.entropy[asked]).mean()
+    return Look(best, memory, cells.recall(rows, found.index), float(error))
+
+
+def shape_of(bank: str) -> tuple[int, int]:
+    """Read N and D of the .npy file of a bank.
+
+    Raises:
+        InputError: If it is not a file of float32 [N, D].
+    """
+    try:
+        rows = np.load(bank, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise InputError(f"--bank: cannot read {bank}: {error}.") from error
+    if rows.ndim != 2 or rows.dtype != np.float32 or len(rows) < 2:
+        raise InputError(
+            f"--bank: expected float32 [N, D] with at least 2 rows. Received: "
+            f"{rows.dtype} {list(rows.shape)} in {bank}."
+        )
+    return rows.shape[0], rows.shape[1]
 
 
 def faiss(threads: int, n: int, k: int) -> Work:
