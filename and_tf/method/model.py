@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
@@ -270,13 +271,14 @@ class AND(Pretext):
             "seed": self.bank.seed,
         }
 
-    def fill_bank(self, images: tf.data.Dataset) -> None:
+    def fill_bank(self, images: Iterable[Any]) -> None:
         """Puts the encoder's present embeddings into the bank.
 
         Args:
-            images: Batches (images, sample_ids) that hold every sample once.
-                If several processes train, each gives its own batches, which
-                together hold every sample once.
+            images: Batches (images, sample_ids), such as those of a
+                `tf.data.Dataset`, that hold every sample once. If several
+                processes train, each gives its own batches, which together
+                hold every sample once.
 
         Raises:
             InputError: If a sample is missing, or a batch has another form.

@@ -17,6 +17,7 @@ from and_tf.utils.errors import InputError
 REFRESH = 0.1  # Seconds between two updates of a bar.
 LONGEST_BAR = 30  # Characters.
 LINES = 10  # Lines that `Counted` prints if there is no terminal for a bar.
+PATIENCE = 10.0  # Seconds after which work that is mostly short shows itself.
 
 
 def duration(seconds: float) -> str:
@@ -130,6 +131,7 @@ class Counted:
         stream: The stream to draw on; None is standard error, as the user may
             want to keep standard output.
         clock: Returns the time in seconds from any fixed moment.
+        quiet: The number of seconds before anything is shown.
     """
 
     def __init__(
@@ -139,8 +141,10 @@ class Counted:
         done: int = 0,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        quiet: float = 0.0,
     ) -> None:
         self._name = name
+        self._quiet = quiet
         self._total = total
         self._first = self._done = done
         self._stream = stream or sys.stderr
@@ -167,6 +171,8 @@ class Counted:
         """Adds `count` items that are done, and shows the progress."""
         before, self._done = self._done, self._done + count
         now = self._clock()
+        if now - self._began < self._quiet:
+            return
         if self._line.possible:
             if now - self._drawn >= REFRESH or self._done >= self._total:
                 self._drawn = now

@@ -8,7 +8,7 @@ well as these cores are.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from and_tf.search import blockwise, cell_index
 from and_tf.sweeping.table import aligned
@@ -19,6 +19,9 @@ from benchmarks.speed import imagenet
 # Images a second that a SavedModel embeds, where docs/deploy.md says so: the
 # encoder `small`, 64 pixels, decoded already, on both cores.
 EMBEDDED, EMBEDDED_PAGE = 4768, "docs/deploy.md"
+# Seconds of a refresh in cells on both cores, where docs/training.md says so,
+# and the number of rows.
+IN_CELLS, IN_CELLS_ROWS, IN_CELLS_PAGE = 145, 1_000_000, "docs/training.md"
 BATCH = 128  # Images in the steps of growth_step.json.
 PROBES = 16  # Of --search_probes.
 NEGATIVES = 8192  # Rows that a step draws.
@@ -43,7 +46,7 @@ TITLES = {
     "loss": "an epoch, the loss over all N rows",
     "sampled": f"the same with `--negatives={NEGATIVES}`, products alone",
     "exact": "a refresh, exact",
-    "in_cells": f"a refresh in {PROBES} cells, its products alone",
+    "in_cells": f"a refresh in {PROBES} cells",
 }
 
 
@@ -52,7 +55,7 @@ def of_cores(count: int, files: Figures) -> Hours:
 
     Args:
         count: N.
-        files: Those of growth_step, growth_refresh and product.
+        files: Those of growth_step and growth_refresh.
     """
     fixed, each = step_milliseconds(files)
     steps = count / BATCH
@@ -60,14 +63,14 @@ def of_cores(count: int, files: Figures) -> Hours:
     exact = seconds * (count / measured) ** 2
     if sizes.search_state(count) > blockwise.STATE_BYTES:
         exact *= 2  # Each product serves one row alone.
-    flops = 1e9 * _best(files, "product", 0, max)
+    more = products_in_cells(count) / products_in_cells(IN_CELLS_ROWS)
     return _hours(
         count / EMBEDDED,
         steps * fixed / 1e3,
         steps * each * count / 1e3,
         steps * each * min(count, NEGATIVES) / 1e3,
         exact,
-        products_in_cells(count) / flops,
+        IN_CELLS * more,
     )
 
 
@@ -208,7 +211,3 @@ def _number(value: float) -> str:
 
 def _dollars(value: float) -> str:
     return _number(value) if value >= 0.01 else "< 0.01"
-
-
-def _best(files: Figures, name: str, side: int, best: Any) -> float:
-    return best(files[name]["cases"][0]["sides"][side]["figures"])

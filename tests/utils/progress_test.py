@@ -39,6 +39,18 @@ def test_elsewhere_a_line_comes_at_every_tenth() -> None:
     assert lines[-1] == "embed 1,000/1,000       25/s  ETA 0:00"
 
 
+def test_short_work_stays_quiet_and_long_work_shows_itself() -> None:
+    stream, clock = io.StringIO(), Clock()
+    with Counted("embed", 40, 0, stream, clock, quiet=10) as counted:
+        for _ in range(4):
+            clock.now += 4
+            counted.advance(10)
+    assert stream.getvalue().splitlines() == [
+        "embed 30/40        2/s  ETA 0:04",
+        "embed 40/40        2/s  ETA 0:00",
+    ]
+
+
 def test_nothing_to_do_is_no_division_by_zero() -> None:
     stream = Terminal()
     with Counted("embed", 0, stream=stream, clock=Clock()) as counted:

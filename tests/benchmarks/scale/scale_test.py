@@ -84,6 +84,7 @@ def test_hours_of_cores_pass_through_what_was_measured(files):
     found = hours.of_cores(count, files).exact
     assert count == 100_000
     assert found == pytest.approx(seconds / 3600)
+    assert million.in_cells * 3600 == pytest.approx(hours.IN_CELLS)
     # Twice as many rows are four times the work, and twice that where a
     # product serves one row alone.
     small, large = (hours.of_cores(n, files).exact for n in (4e6, 8e6))
@@ -116,6 +117,8 @@ def test_figures_stand_where_the_page_says(files):
     root = page.PATH.parents[1]
     rate = f"{hours.EMBEDDED:,}"
     assert f"| {rate} |" in (root / hours.EMBEDDED_PAGE).read_text("utf-8")
+    cells = f"| {hours.IN_CELLS_ROWS:,} | 16 of 4,000 | {hours.IN_CELLS} |"
+    assert cells in (root / hours.IN_CELLS_PAGE).read_text("utf-8")
     text = page.PATH.read_text("utf-8")
     assert f"{rate} images a second" in text
     seconds = hours.of_gpu(10**9, files).embed * 3600
@@ -128,7 +131,6 @@ def test_figures_stand_where_the_page_says(files):
     speed_page = (record.HERE / "SPEED.md").read_text("utf-8")
     for title in (
         "Memory against N", "A step against N", "A refresh against N and k",
-        "What the machine can do",
     ):  # fmt: skip
         assert title in titles and f'"{title}"' in " ".join(text.split())
         assert f"## {title}" in speed_page
