@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import keras
+import numpy as np
 
 from and_tf.data.pipeline import steps_per_epoch, train_batches
 from and_tf.data.preprocessing import pictures
@@ -20,8 +21,13 @@ from and_tf.training.callbacks.progress import Progress
 from and_tf.training.callbacks.rewhitening import Rewhitening
 from and_tf.training.callbacks.speed import Speed
 from and_tf.training.callbacks.tensorboard import TensorBoardWriter
+from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import Training, rounds_of, view_config
 from and_tf.utils.averages import percent
+
+# Nats. Below it, an image's own row has most of p in equation 5, and the lowest
+# entropies were those of isolated images (docs/neighbourhoods.md).
+ISOLATED = 1.0
 
 
 def fit(training: Training) -> Recorder:
@@ -112,6 +118,27 @@ def callbacks(
     ]
 
 
+def remarks(found: Neighbourhoods, config: TrainConfig) -> list[str]:
+    """Says what a user should know of the neighbourhoods of a round."""
+    said = []
+    if found.recall is not None:
+        said.append(
+            f"{percent(found.recall)} of the nearest neighbours were found in "
+            f"{config.search_probes} cells, as a sample says"
+        )
+    middle = float(np.median(found.entropy))
+    selects = config.selection == "curriculum" and not found.is_anchor.all()
+    if selects and middle < ISOLATED:
+        said.append(
+            f"half of the entropies are below {middle:.2f} nats, so that most "
+            "images are similar to nothing but their own row. The anchors are "
+            "then images far from all others, whose neighbours are seldom "
+            f"right. A --temperature above {config.temperature:g} selects "
+            "others"
+        )
+    return said
+
+
 def curriculum(
     training: Training, plan: Rounds, recorder: Recorder, first_step: int
 ) -> Curriculum:
@@ -119,13 +146,8 @@ def curriculum(
     config, train_split = training.config, training.images.train
 
     def keep(board: TensorBoardWriter, found: Neighbourhoods) -> None:
-        if found.recall is not None:
-            print(
-                f"round {found.round}: {percent(found.recall)} of the nearest "
-                f"neighbours were found in {config.search_probes} cells, as a "
-                "sample says",
-                flush=True,
-            )
+        for remark in remarks(found, config):
+            print(f"round {found.round}: {remark}", flush=True)
         training.directory.write_neighbourhoods(found)
         board.write_neighbourhoods(
             found,
