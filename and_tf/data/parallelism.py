@@ -57,7 +57,8 @@ def fixed(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
     TensorFlow's default optimisations are left out, too. They rewrite the
     graph of each iterator, and copy for that every array that it captures,
-    such as all images in memory. No pass was faster with them.
+    such as all images in memory. Of CIFAR-10, neither views nor clean images
+    came faster with them.
 
     Args:
         dataset: The outermost data set of a pipeline, which is iterated over.

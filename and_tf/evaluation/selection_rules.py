@@ -15,7 +15,7 @@ SHARES = {"quarter": 4, "half": 2}  # Each sample of so many is selected.
 
 @dataclasses.dataclass(frozen=True)
 class Right:
-    """How many of the selected samples have a nearest neighbour of their class.
+    """Holds the share of selected samples whose nearest neighbour is right.
 
     Attributes:
         selected: The share of all samples that the rule selects.

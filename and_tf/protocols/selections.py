@@ -14,6 +14,7 @@ from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.neighbourhoods import mean_or_none
 from and_tf.evaluation.selection_rules import by_rules, judge
 from and_tf.method.discovery import consistency
+from and_tf.pretexts.teacher_rows import unit_norm
 from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
 from and_tf.search.nearest import Nearest, nearest
@@ -52,18 +53,19 @@ def evaluate(run: Run, options: Options) -> Findings:
             `selections_beside` has other images.
     """
     labels = _labels(run)
+    other = None
+    if options.selections_beside:  # Refused before the work begins.
+        other = _beside(run, options.selections_beside)
     clean = run.train_embeddings
     mirrored = _mirrored(run)
-    rows = {"clean": clean, "averaged": _unit(clean + mirrored)}
+    rows = {"clean": clean, "averaged": unit_norm(clean + mirrored)}
     if run.has_bank:
         rows = {"bank": run.bank_rows()} | rows
     found = {name: _search(run, of, SPACES[name]) for name, of in rows.items()}
     ours = found["clean"].index[:, 0]
-    agreed = {"mirrored": _nearest(run, mirrored, "mirror images") == ours}
-    if options.selections_beside:
-        other = _beside(run, options.selections_beside)
-        name = f"{other.name} beside it"
-        agreed["beside"] = _nearest(run, other.train_embeddings, name) == ours
+    agreed = {"mirrored": _nearest(mirrored, "mirror images") == ours}
+    if other is not None:
+        agreed["beside"] = _nearest(other.train_embeddings, "other run") == ours
     spaces = {
         name: _figures(searched, agreed, labels)
         for name, searched in found.items()
@@ -100,11 +102,6 @@ def _mirrored(run: Run) -> np.ndarray:
         return embed(mirror, train, run.image_size, progress.advance)
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(norms, 1e-12)
-
-
 def _search(run: Run, rows: np.ndarray, name: str) -> Nearest:
     count = len(rows)
     with Counted(f"search the {name}", count) as progress:
@@ -118,9 +115,13 @@ def _search(run: Run, rows: np.ndarray, name: str) -> Nearest:
         )
 
 
-def _nearest(run: Run, rows: np.ndarray, name: str) -> np.ndarray:
+def _nearest(rows: np.ndarray, name: str) -> np.ndarray:
     """Returns the nearest neighbour of each of some rows, int32 [N]."""
-    return _search(run, rows, name).index[:, 0]
+    with Counted(f"search the {name}", len(rows)) as progress:
+        found = nearest(
+            rows, rows, 1, exclude_self=True, progress=progress.advance
+        )
+    return found.index[:, 0]
 
 
 def _beside(run: Run, path: str) -> Run:

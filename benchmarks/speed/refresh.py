@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -25,19 +27,9 @@ GEMM = "the product alone, TensorFlow"
 BLOCK = 1024
 
 
-def ours(threads: int, n: int, k: int, dim: int = DIM) -> Work:
+def ours(threads: int, n: int, k: int) -> Work:
     """Prepare `nearest`, as discovery calls it."""
-    sides.start_tensorflow(threads)
-    import tensorflow as tf
-
-    from and_tf.search.nearest import nearest
-
-    rows = tf.constant(sides.unit_rows(n, dim))
-
-    def search():
-        return nearest(
-            rows, rows, k, temperature=TEMPERATURE, exclude_self=True
-        )
+    _, search = _prepared(threads, n, k)
 
     def answer() -> dict[str, np.ndarray]:
         found = search()
@@ -46,9 +38,31 @@ def ours(threads: int, n: int, k: int, dim: int = DIM) -> Work:
     return Work(seconds(search), answer)
 
 
+def _prepared(
+    threads: int,
+    n: int,
+    k: int,
+    dim: int = DIM,
+    bank: str = "",
+    probes: int = 0,
+) -> tuple[Any, Callable[[], Any]]:
+    """Return rows as a tensor and their search; arguments as of `look`."""
+    sides.start_tensorflow(threads)
+    import tensorflow as tf
+
+    from and_tf.search.cells import nearest_in_cells
+    from and_tf.search.nearest import nearest
+
+    rows = tf.constant(np.load(bank) if bank else sides.unit_rows(n, dim))
+    shared = {"temperature": TEMPERATURE}
+    if probes:
+        return rows, lambda: nearest_in_cells(rows, k, probes, **shared)
+    return rows, lambda: nearest(rows, rows, k, exclude_self=True, **shared)
+
+
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What a refresh takes, and what one in cells finds.
+    """Holds what a refresh takes, and what one in cells finds.
 
     Attributes:
         seconds: The best of the repeats.
@@ -85,23 +99,7 @@ def look(
         bank: An .npy file of float32 [N, D]; if "", rows are random.
         probes: Cells that are searched for each row; 0 searches all rows.
     """
-    sides.start_tensorflow(threads)
-    import tensorflow as tf
-
-    from and_tf.search import cells
-    from and_tf.search.nearest import nearest
-
-    rows = tf.constant(np.load(bank) if bank else sides.unit_rows(n, dim))
-
-    def search():
-        if probes:
-            return cells.nearest_in_cells(
-                rows, k, probes, temperature=TEMPERATURE
-            )
-        return nearest(
-            rows, rows, k, temperature=TEMPERATURE, exclude_self=True
-        )
-
+    rows, search = _prepared(threads, n, k, dim, bank, probes)
     before = sides.peak()
     found = search()
     once = seconds(search)
@@ -109,8 +107,11 @@ def look(
     memory = (sides.peak() - before) / sides.MEBI
     if not probes:
         return Look(best, memory)
+    from and_tf.search import cells
+    from and_tf.search.nearest import nearest
+
     asked = np.random.default_rng(0).choice(n, min(n, cells.ASKED), False)
-    exact = nearest(tf.gather(rows, asked), rows, 1, temperature=TEMPERATURE)
+    exact = nearest(rows.numpy()[asked], rows, 1, temperature=TEMPERATURE)
     assert exact.entropy is not None  # As there is a temperature.
     assert found.entropy is not None
     error = np.abs(exact.entropy - found.entropy[asked]).mean()
