@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from and_tf.data.labels import as_labels, check_count
@@ -15,6 +16,16 @@ from and_tf.method import cluster_neighbours as clustering
 from and_tf.method.discovery import Neighbourhoods, consistency, discover
 from and_tf.method.rounds import Rounds
 from and_tf.utils.errors import InputError
+
+
+class Advances(Protocol):
+    """Something that shows how much of a long work is done."""
+
+    def advance(self, count: int) -> None:
+        """Counts samples that are done."""
+
+
+Progress = Callable[[int], contextlib.AbstractContextManager[Advances]]
 
 
 class Curriculum(keras.callbacks.Callback):
@@ -47,9 +58,10 @@ class Curriculum(keras.callbacks.Callback):
         search_probes: The number of cells in which each sample's neighbours
             are searched. 0, the default, searches exactly. See `discover`.
         seed: Random seed of selection "clusters", and of the cells.
-        images: A finite `tf.data` set of (images, sample_ids) with every sample
-            once, whose embeddings fill the memory bank where `initial_epochs`
-            is 0. Discovery needs them there, unless it has `rows`.
+        images: Batches (images, sample_ids) with every sample once, such as
+            those of a finite `tf.data.Dataset`, whose embeddings fill the
+            memory bank where `initial_epochs` is 0. Discovery needs them
+            there, unless it has `rows`.
         rows: float32 [N, D], of unit norm, in which neighbours, entropies and
             clusters are searched in place of the memory bank; D may differ
             from the bank's. As they do not change, neither do the neighbours,
@@ -61,6 +73,9 @@ class Curriculum(keras.callbacks.Callback):
         first_step: The number of steps of the first epoch that were already
             done. If it is above 0, the callback starts no new round in that
             epoch, because the model already has the round's neighbourhoods.
+        progress: A function that takes N and makes a context manager around a
+            search, whose `advance` is called with numbers of samples that add
+            up to N. None shows nothing.
 
     Examples:
         >>> import keras
@@ -89,11 +104,12 @@ class Curriculum(keras.callbacks.Callback):
         clusters: int = 0,
         search_probes: int = 0,
         seed: int = 0,
-        images: tf.data.Dataset | None = None,
+        images: Iterable[Any] | None = None,
         rows: ArrayLike | None = None,
         labels: ArrayLike | None = None,
         on_discovery: Callable[[Neighbourhoods], None] | None = None,
         first_step: int = 0,
+        progress: Progress | None = None,
     ) -> None:
         super().__init__()
         if initial_epochs is None:
@@ -114,6 +130,7 @@ class Curriculum(keras.callbacks.Callback):
         self._labels = None if labels is None else as_labels(labels)
         self._on_discovery = on_discovery
         self._begun = first_step > 0
+        self._progress = progress
         self._logs: dict[str, float] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -162,8 +179,28 @@ class Curriculum(keras.callbacks.Callback):
             self._images is not None
         ):
             self.model.fill_bank(self._images)
+        with self._shown() as advance:
+            found = self._discover(round_number, advance)
+        self.model.neighbours.assign(found.neighbours)
+        self.model.is_anchor.assign(found.is_anchor)
+        self._describe()
+        if self._on_discovery:
+            self._on_discovery(found)
+
+    @contextlib.contextmanager
+    def _shown(self) -> Iterator[Callable[[int], None] | None]:
+        """Shows the progress of a search, if there is something to show it."""
+        if self._progress is None:
+            yield None
+            return
+        with self._progress(self.model.neighbours.shape[0]) as shown:
+            yield shown.advance
+
+    def _discover(
+        self, round_number: int, advance: Callable[[int], None] | None
+    ) -> Neighbourhoods:
         rows = self._rows
-        found = discover(
+        return discover(
             self.model.bank.rows.value if rows is None else rows,
             round_number=round_number,
             rounds=self.plan.rounds,
@@ -174,12 +211,8 @@ class Curriculum(keras.callbacks.Callback):
             search_probes=self.search_probes,
             seed=self.seed,
             processes=ProcessGroup(self.model.distribute_strategy),
+            progress=advance,
         )
-        self.model.neighbours.assign(found.neighbours)
-        self.model.is_anchor.assign(found.is_anchor)
-        self._describe()
-        if self._on_discovery:
-            self._on_discovery(found)
 
     def _describe(self) -> None:
         """Computes the logs from the model's neighbours and anchors."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -50,6 +51,7 @@ def discover(
     search_probes: int = 0,
     seed: int = 0,
     processes: ProcessGroup | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Neighbourhoods:
     """Finds every sample's neighbourhood and selects the round's anchors.
 
@@ -71,6 +73,8 @@ def discover(
             the round.
         processes: The processes whose devices share the search; see
             `nearest`.
+        progress: Is called with numbers of samples whose sum is N in the end,
+            as far as the search is done; see `nearest`.
 
     Returns:
         The neighbourhoods of all samples, anchors or not.
@@ -104,6 +108,7 @@ def discover(
             temperature=temperature,
             seed=draw,
             processes=processes,
+            progress=progress,
         )
         recall = cells.recall(rows, found.index, seed=draw, processes=processes)
     else:
@@ -114,6 +119,7 @@ def discover(
             temperature=temperature,
             exclude_self=True,
             processes=processes,
+            progress=progress,
         )
     assert found.entropy is not None  # As there is a temperature.
     neighbours, is_anchor = found.index, lowest(found.entropy, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -68,12 +69,13 @@ class Index:
         k: int,
         probes: int,
         temperature: float,
+        progress: Callable[[int], None] | None = None,
     ) -> tuple[np.ndarray, ...]:
         """Searches for the rows of `span`; see `nearest_in_cells`."""
         probes = min(probes, self._cells)
         step = max(QUERIES, STATE_BYTES // (8 * probes * k))
         parts = [
-            self._search(span[i : i + step], k, probes, temperature)
+            self._search(span[i : i + step], k, probes, temperature, progress)
             for i in range(0, len(span), step)
         ]
         return tuple(np.concatenate(arrays) for arrays in zip(*parts))
@@ -84,18 +86,23 @@ class Index:
         k: int,
         probes: int,
         temperature: float,
+        progress: Callable[[int], None] | None,
     ) -> tuple[np.ndarray, ...]:
         queries = self._rows[span.start : span.stop]
         own = self._place[span.start : span.stop]
         probed = self._probed(queries, probes)
         found = Found(len(span), probes, k)
         scale = tf.constant(1 / temperature)
+        done = 0  # Slots, of which each query has as many as probes.
         for cell, slots in by_cell(probed, self._cells):
             places = slice(self._first[cell], self._first[cell + 1])
             for part in parts_of(slots, places.stop - places.start):
                 who = part // probes
                 args = tf.gather(queries, who), own[who], scale, k
                 found.add(part, *self._scan(places, *args))
+            before, done = done // probes, done + len(slots)
+            if progress is not None:
+                progress(done // probes - before)
         similarity, place = found.best()
         missing = np.flatnonzero(np.isinf(similarity[:, -1]))
         # Their cells have too few rows, so all are searched.

@@ -9,7 +9,7 @@ and those of all other cells are estimated from a random sample of the rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -31,6 +31,7 @@ def nearest_in_cells(
     temperature: float,
     seed: int | tuple[int, ...] = 0,
     processes: ProcessGroup | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Nearest:
     """Finds about the k rows most similar to each row, and its entropy.
 
@@ -55,6 +56,9 @@ def nearest_in_cells(
         seed: Random seed of the cells and of the sample.
         processes: The processes whose devices share the queries. None searches
             on TensorFlow's default device.
+        progress: Is called with numbers of rows whose sum is N in the end, in
+            proportion to the work that is done; not if processes or devices
+            share it.
 
     Returns:
         Similarities, row indices and entropies; see `Nearest`.
@@ -94,7 +98,9 @@ def nearest_in_cells(
         starts = range(0, rows.shape[0], SHARED)
         if processes and not processes.alone:
             return Nearest(*processes.share(search, starts))
-        return Nearest(*search(starts))
+        return Nearest(
+            *index.search(range(most + 1), k, probes, temperature, progress)
+        )
 
 
 def recall(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from and_tf.training.callbacks.tracking import Tracker
 from and_tf.training.config import TrainConfig
 from and_tf.training.flags.views import ViewFlags
 from and_tf.training.run_directory import RunDirectory
+from and_tf.utils.progress import PATIENCE, Counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,18 +67,50 @@ class Training:
         """The side of the views that the encoder is trained on, in pixels."""
         return self.config.view_size or self.image_size
 
-    def clean_views(self) -> tf.data.Dataset:
-        """Returns this process' training images, unaugmented.
+    def clean_views(self) -> CleanViews:
+        """Returns this process' training images, unaugmented."""
+        return CleanViews(self)
 
-        Each image belongs to exactly one process.
+    def shown(self, name: str, total: int) -> Counted:
+        """Shows the progress of work that takes long with many images.
 
-        Returns:
-            Batches of (images uint8 [b, S, S, 3], sample numbers int64 [b]).
+        Only the chief shows it.
+
+        Args:
+            name: The name of the work.
+            total: The number of items.
         """
-        train = self.images.train
-        span = self.processes.span(train.size)
-        size = pass_batch(self.image_size)
-        return clean_batches(train, self.image_size, size, *span)
+        quiet = PATIENCE if self.processes.chief else math.inf
+        return Counted(name, total, quiet=quiet)
+
+
+class CleanViews:
+    """The training images of one process, unaugmented, in batches.
+
+    Each image belongs to exactly one process. A pass that takes long shows its
+    progress.
+
+    Args:
+        training: The training run.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+
+    def __iter__(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """Passes over all images once.
+
+        Yields:
+            Images uint8 [b, S, S, C], and sample numbers int64 [b].
+        """
+        training, train = self._training, self._training.images.train
+        size = training.image_size
+        start, stop = training.processes.span(train.size)
+        batches = clean_batches(train, size, pass_batch(size), start, stop)
+        with training.shown(f"embed {train.name}", stop - start) as progress:
+            for images, sample_ids in batches:
+                yield images, sample_ids
+                progress.advance(len(sample_ids))
 
 
 def rounds_of(config: TrainConfig) -> Rounds:

@@ -172,4 +172,5 @@ def curriculum(
         if training.board
         else None,
         first_step=first_step,
+        progress=functools.partial(training.shown, "search neighbours"),
     )

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from and_tf import data, encoders
 from and_tf.augmentation import RandomView
@@ -50,7 +48,6 @@ from and_tf.training.restore import (
 from and_tf.training.run_directory import RunDirectory
 from and_tf.training.sources import Start, located
 from and_tf.training.train_callbacks import fit
-from and_tf.utils.progress import PATIENCE, Counted
 
 
 def train(config: TrainConfig) -> dict[str, Any]:
@@ -332,7 +329,7 @@ def begin(training: Training, start: Start) -> None:
     if start.load:
         start.load(model.encoder)
     elif config.has_bank and config.bank_initialiser == "encoder":
-        fill_bank(training)
+        model.fill_bank(training.clean_views())
     # Streamed images have no baselines, as each would take one more pass over
     # the disk.
     held = training.images.train.held
@@ -344,24 +341,6 @@ def begin(training: Training, start: Start) -> None:
             )
     if start.load:
         start_encoder.begin(training)
-
-
-def fill_bank(training: Training) -> None:
-    """Fills the bank with embeddings, and shows the progress of a long pass."""
-    train, processes = training.images.train, training.processes
-    start, stop = processes.span(train.size)
-    with Counted(
-        f"embed {train.name}",
-        stop - start,
-        quiet=PATIENCE if processes.chief else math.inf,
-    ) as progress:
-
-        def batches() -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-            for images, sample_ids in training.clean_views():
-                yield images, sample_ids
-                progress.advance(len(sample_ids))
-
-        training.model.fill_bank(batches())
 
 
 def keep_start(training: Training) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -62,6 +64,26 @@ def test_rounds_are_those_of_the_rows(initial_epochs):
         np.testing.assert_array_equal(np.flatnonzero(one.is_anchor), surest)
     assert len(found) == 2
     np.testing.assert_array_equal(model.neighbours, nearest)
+
+
+@pytest.mark.parametrize("search_probes", [0, 2])
+def test_each_search_shows_its_progress(search_probes):
+    done: list[int] = []
+
+    class Shown(contextlib.nullcontext):
+        def __enter__(self):
+            return self
+
+        def advance(self, count):
+            done[-1] += count
+
+    def progress(total):
+        assert total == NUM
+        done.append(0)
+        return Shown()
+
+    fit(progress=progress, search_probes=search_probes)
+    assert done == [NUM, NUM]
 
 
 @pytest.mark.parametrize(

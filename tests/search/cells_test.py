@@ -115,6 +115,19 @@ def test_replicas_find_the_same(rows, monkeypatch):
     np.testing.assert_allclose(alone.entropy, both.entropy, atol=1e-5)
 
 
+@pytest.mark.parametrize("state", [0, 2**29])
+def test_progress_adds_up_to_the_rows(rows, monkeypatch, state):
+    monkeypatch.setattr(cell_index, "STATE_BYTES", state)
+    monkeypatch.setattr(cell_index, "QUERIES", 250)
+    done: list[int] = []
+    cells.nearest_in_cells(
+        rows, 2, 3, temperature=TEMPERATURE, progress=done.append
+    )
+    assert sum(done) == len(rows)
+    assert len(done) > 10
+    assert min(done) >= 0
+
+
 @pytest.mark.parametrize(
     ("k", "probes", "message"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import random
 import shutil
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from and_tf.evaluation.knn import weighted_knn
-from and_tf.training import trainer
+from and_tf.training import experiment, trainer
 from and_tf.training.checkpoint import Checkpoint, best_epochs
 from and_tf.training.config import TrainConfig
 from and_tf.training.run import Run
@@ -292,3 +293,18 @@ def test_folders(tmp_path, capsys, labelled, test, memory_gib):
 def test_refuses(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         trainer.train(digits(tmp_path, **changes))
+
+
+def test_long_passes_and_searches_show_their_progress(
+    tmp_path, monkeypatch, capsys
+):
+    """Of a run, too, that discovers in the untrained encoder's features."""
+    config = digits(tmp_path / "run", initial_epochs=0, rounds=1)
+    trainer.train(config)
+    assert "/450" not in capsys.readouterr().err
+    monkeypatch.setattr(experiment, "PATIENCE", 0.0)
+    trainer.train(dataclasses.replace(config, run_dir=str(tmp_path / "shown")))
+    said = capsys.readouterr().err
+    assert "embed " in said
+    assert "450/450" in said
+    assert "search neighbours" in said
