@@ -1,0 +1,132 @@
+"""Find the neighbours and the anchors of an arm of the comparison."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from and_tf.method.discovery import consistency, lowest
+from and_tf.search.nearest import Nearest, nearest
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """Names what an arm's rounds do.
+
+    Attributes:
+        clean: Whether neighbours are searched among the embeddings of clean
+            images. Else they are searched in the memory bank.
+        rule: How anchors are selected: "entropy" takes the lowest ones of
+            equation 5, "similarity" those most similar to their neighbour.
+        share: The share of the samples that are anchors; 0 lets it grow to
+            all over the rounds, as in equation 6.
+        halves: Whether the own row and the neighbours have half of the pull
+            each. Else they have what equation 10 gives them.
+        size: k, the number of neighbours.
+        labels: Whether an anchor's neighbours are the nearest of its class.
+            These are a bound that uses labels, and no method.
+    """
+
+    clean: bool = True
+    rule: str = "similarity"
+    share: float = 0.5
+    halves: bool = True
+    size: int = 1
+    labels: bool = False
+
+
+# Of rounds that do nothing, instance learning is left.
+ARMS: dict[str, Arm | None] = {
+    "none": None,
+    "paper": Arm(clean=False, rule="entropy", share=0, halves=False),
+    "similar_quarter": Arm(share=0.25),
+    "similar_half": Arm(),
+    "similar_half_5": Arm(size=5),
+    "similar_half_20": Arm(size=20),
+    "similar_rising": Arm(share=0),
+    "all_5": Arm(share=1, size=5),
+    "all_20": Arm(share=1, size=20),
+    "labels_half": Arm(labels=True),
+    "labels_all": Arm(share=1, labels=True),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Discovery:
+    """Holds the neighbours of all N samples, and which are anchors.
+
+    Attributes:
+        neighbours: int32 [N, k].
+        is_anchor: bool [N].
+        right, right_of_all: The shares of anchors' and of all samples'
+            neighbours that have their label, 0 to 1; None without labels.
+    """
+
+    neighbours: np.ndarray
+    is_anchor: np.ndarray
+    right: float | None = None
+    right_of_all: float | None = None
+
+
+def discover(
+    rows: np.ndarray,
+    arm: Arm,
+    grown: float,
+    temperature: float,
+    labels: np.ndarray | None,
+) -> Discovery:
+    """Find neighbours among rows, and select anchors.
+
+    Args:
+        rows: float32 [N, D], of unit norm.
+        arm: What to do.
+        grown: The share of the samples that are anchors where `arm.share` is
+            0.
+        temperature: τ of the entropies.
+        labels: integer [N], −1 where a sample has none; None if none has.
+    """
+    found = nearest(
+        rows, rows, arm.size, temperature=temperature, exclude_self=True
+    )
+    count = int(len(rows) * (arm.share or grown))
+    is_anchor = lowest(_uncertainty(found, arm), count)
+    neighbours = found.index
+    if arm.labels:
+        assert labels is not None
+        neighbours = nearest_of_class(rows, labels, arm.size)
+    if labels is None:
+        return Discovery(neighbours, is_anchor)
+    agree = consistency(neighbours, labels)
+    return Discovery(
+        neighbours,
+        is_anchor,
+        float(np.nanmean(agree[is_anchor])),
+        float(np.nanmean(agree)),
+    )
+
+
+def _uncertainty(found: Nearest, arm: Arm) -> np.ndarray:
+    """Return float32 [N], low for what the arm's rule selects first."""
+    if arm.rule == "entropy":
+        assert found.entropy is not None
+        return found.entropy
+    return -found.similarity.mean(axis=1)
+
+
+def nearest_of_class(
+    rows: np.ndarray, labels: np.ndarray, size: int
+) -> np.ndarray:
+    """Find the nearest rows of the same label, int32 [N, size].
+
+    Args:
+        rows: float32 [N, D], of unit norm.
+        labels: integer [N]; each occurs more than `size` times.
+        size: k.
+    """
+    neighbours = np.empty((len(rows), size), np.int32)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        found = nearest(rows[members], rows[members], size, exclude_self=True)
+        neighbours[members] = members[found.index]
+    return neighbours

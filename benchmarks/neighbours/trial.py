@@ -1,0 +1,277 @@
+"""Train the arms of a comparison from the instance learning that they share."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import pathlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from and_tf import encoders
+from and_tf.data.pipeline import (
+    clean_batches,
+    pass_batch,
+    steps_per_epoch,
+    train_batches,
+)
+from and_tf.encoders import heads
+from and_tf.evaluation.embeddings import embed
+from and_tf.evaluation.knn import weighted_knn
+from and_tf.method.optimizers import CoupledSGD
+from and_tf.method.rounds import RoundSchedule
+from and_tf.training import sources
+from and_tf.training.config import TrainConfig
+from and_tf.training.experiment import view_config
+from and_tf.training.trainer import load_images
+from and_tf.utils import atomic_files
+from and_tf.utils.errors import InputError
+from benchmarks.neighbours.model import HalvedAND
+from benchmarks.neighbours.rules import ARMS, Arm, discover
+from benchmarks.peers.evaluation import whitened
+
+
+class Trial:
+    """One data set, one seed, and any number of arms.
+
+    Args:
+        config: The flags of the instance learning; `initial_epochs` are those
+            of the whole training.
+        place: The directory of the figures.
+        branch: The number of epochs that the arms share.
+        every: The number of epochs between two discoveries.
+        label_keys: The labels by which kNN is measured.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        place: pathlib.Path,
+        branch: int,
+        every: int,
+        label_keys: Sequence[str] = ("",),
+    ) -> None:
+        keys = {"label_key": label_keys[0]} if label_keys[0] else {}
+        self.config = dataclasses.replace(config, **keys).resolved
+        if not branch < self.config.initial_epochs:
+            raise InputError(
+                f"Expected --branch_epoch below --initial_epochs="
+                f"{self.config.initial_epochs}. Received: {branch}."
+            )
+        self.place, self.branch, self.every = place, branch, every
+        self.label_keys = label_keys
+        place.mkdir(parents=True, exist_ok=True)
+
+    def figures(self, name: str) -> dict[str, Any]:
+        """Return the figures of an arm, which is trained if there are none."""
+        path = self.place / f"{name}.json"
+        if path.exists():
+            return json.loads(path.read_text("utf-8"))
+        arm = ARMS[name]
+        shared = self._shared()
+        model = self._model(arm.size if arm else 1)
+        _assign(model, shared)
+        began = time.monotonic()
+        rounds = Rounds(self, arm) if arm else None
+        self._fit(model, self.branch, self.config.initial_epochs, rounds)
+        seconds = time.monotonic() - began
+        found = {
+            "arm": dataclasses.asdict(arm) if arm else None,
+            "knn": self._knn(model),
+            "rounds": rounds.found if rounds else [],
+            "seconds": round(seconds, 1),
+            "branch_epoch": self.branch,
+            "refresh_epochs": self.every,
+            "flags": self._flags(),
+        }
+        atomic_files.write_json(path, found)
+        return found
+
+    def _flags(self) -> dict[str, Any]:
+        """Return the flags that are not at their default."""
+        config, usual = self.config, TrainConfig()
+        return {
+            name: getattr(config, name)
+            for name in config.run_fields()
+            if getattr(config, name) != getattr(usual, name)
+        }
+
+    @functools.cached_property
+    def images(self) -> Any:
+        """The images that are learnt from, and those that are asked about."""
+        return load_images(self.config)
+
+    def _model(self, neighbours: int) -> HalvedAND:
+        """Return a compiled model with fresh weights."""
+        config, train = self.config, self.images.train
+        keras.utils.set_random_seed(config.seed)
+        size = self.image_size
+        encoder = encoders.build(**sources.find(config).describe(config, size))
+        model = HalvedAND(
+            encoder,
+            train.size,
+            neighbourhood_size=neighbours,
+            temperature=config.temperature,
+            memory_momentum=config.memory_momentum,
+            negatives=config.negatives,
+            seed=config.seed,
+        )
+        model.view_encoder = encoders.for_views(
+            encoder, config.view_size or size
+        )
+        rate = RoundSchedule(
+            config.learning_rate,
+            config.learning_rate_schedule,
+            steps_per_epoch(train, config.batch_size),
+            rounds=0,
+            epochs_per_round=1,
+            initial_epochs=config.initial_epochs,
+            warmup_epochs=config.warmup_epochs,
+        )
+        model.compile(CoupledSGD(rate, weight_decay=config.weight_decay))
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    @property
+    def image_size(self) -> int:
+        """The side of the encoder's input, in pixels."""
+        return self.config.image_size or self.images.train.image_shape[0]
+
+    def _shared(self) -> list[np.ndarray]:
+        """Return the values of all variables at the branch."""
+        path = self.place / "shared.npz"
+        if not path.exists():
+            model, size = self._model(1), self.image_size
+            model.fill_bank(
+                clean_batches(self.images.train, size, pass_batch(size))
+            )
+            self._fit(model, 0, self.branch, None)
+            values = [variable.numpy() for variable in _variables(model)]
+            atomic_files.write(path, lambda file: np.savez(file, *values))
+        with np.load(path) as kept:
+            return [kept[f"arr_{place}"] for place in range(len(kept.files))]
+
+    def _fit(
+        self, model: HalvedAND, first: int, last: int, rounds: Rounds | None
+    ) -> None:
+        config = self.config
+        batches = train_batches(
+            self.images.train,
+            view_config(config, config.view_size or self.image_size),
+            batch_size=config.batch_size,
+            seed=config.seed,
+            epochs=last,
+            first_epoch=first,
+        )
+        model.fit(
+            batches,
+            epochs=last,
+            initial_epoch=first,
+            steps_per_epoch=steps_per_epoch(
+                self.images.train, config.batch_size
+            ),
+            callbacks=[rounds] if rounds else [],
+            shuffle=False,  # The batches are shuffled.
+            verbose=2,
+        )
+
+    def _knn(self, model: HalvedAND) -> dict[str, dict[str, float]]:
+        """Return kNN top-1 by labels, as learnt and of whitened features."""
+        images, size, config = self.images, self.image_size, self.config
+        trunk, head = heads.split(model.encoder)
+        features = [
+            embed(trunk, split, size) for split in (images.test, images.train)
+        ]
+        spaces = {
+            "learnt": [_unit(head.predict(of, verbose=0)) for of in features],
+            "whitened": [_unit(of) for of in whitened(*features)],
+        }
+        figures: dict[str, dict[str, float]] = {}
+        for key in self.label_keys:
+            by = images
+            if key:
+                by = load_images(dataclasses.replace(config, label_key=key))
+            figures[key or "label"] = {
+                name: weighted_knn(
+                    queries,
+                    by.test.labels,
+                    gallery,
+                    by.train.labels,
+                    neighbours=config.knn_neighbours,
+                    temperature=config.knn_temperature,
+                ).top1
+                for name, (queries, gallery) in spaces.items()
+            }
+        return figures
+
+
+class Rounds(keras.callbacks.Callback):
+    """A callback that finds neighbours anew every few epochs.
+
+    Args:
+        trial: What is trained.
+        arm: How they are found.
+
+    Attributes:
+        found: What was found, a dictionary for each discovery.
+    """
+
+    def __init__(self, trial: Trial, arm: Arm) -> None:
+        super().__init__()
+        self._trial, self._arm = trial, arm
+        self.found: list[dict[str, float | int | None]] = []
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Find neighbours, if it is time."""
+        trial, arm, model = self._trial, self._arm, self.model
+        past = epoch - trial.branch
+        if past % trial.every:
+            return
+        train = trial.images.train
+        rounds = -(-(trial.config.initial_epochs - trial.branch) // trial.every)
+        rows = model.bank.rows.value.numpy()
+        if arm.clean:
+            rows = embed(model, train, trial.image_size)
+        found = discover(
+            rows,
+            arm,
+            (past // trial.every + 1) / rounds,
+            trial.config.temperature,
+            train.labels if train.has_labels else None,
+        )
+        model.neighbours.assign(found.neighbours)
+        model.is_anchor.assign(found.is_anchor)
+        model.halves.assign(float(arm.halves))
+        self.found.append(
+            {
+                "epoch": epoch,
+                "anchors": int(found.is_anchor.sum()),
+                "right": found.right,
+                "right_of_all": found.right_of_all,
+            }
+        )
+        print(f"epoch {epoch}: {self.found[-1]}", flush=True)
+
+
+def _variables(model: HalvedAND) -> list[keras.Variable]:
+    """Return what instance learning changes, the same for any k."""
+    return [
+        *model.encoder.variables,
+        model.bank.rows,
+        *model.optimizer.variables,
+    ]
+
+
+def _assign(model: HalvedAND, values: Sequence[np.ndarray]) -> None:
+    for variable, value in zip(_variables(model), values, strict=True):
+        variable.assign(value)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.maximum(norms, 1e-12)).astype(np.float32)

@@ -1,0 +1,62 @@
+"""Arms that share their instance learning, on digits."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests import mains
+
+FLAGS = [
+    "--dataset=digits", "--encoder=small", "--embedding_dim=16",
+    "--max_train_examples=300", "--max_test_examples=100",
+    "--batch_size=100", "--initial_epochs=3", "--branch_epoch=1",
+    "--refresh_epochs=1", "--run_dir=unused",
+]  # fmt: skip
+
+
+def run(place, arms, *more):
+    mains.run(
+        "benchmarks.neighbours",
+        [*FLAGS, f"--output_dir={place}", f"--arms={arms}", *more],
+    )
+    return {
+        name: json.loads((place / f"{name}.json").read_text())
+        for name in arms.split(",")
+    }
+
+
+def test_arms_differ_by_their_neighbours_alone(tmp_path, capsys):
+    found = run(tmp_path, "none,paper,labels_all")
+    none, paper, labels = found.values()
+    assert none["rounds"] == []
+    assert [r["anchors"] for r in paper["rounds"]] == [150, 300]
+    assert [r["right"] for r in labels["rounds"]] == [1.0, 1.0]
+    assert none["flags"]["initial_epochs"] == 3
+    assert none["knn"] != labels["knn"]
+    printed = capsys.readouterr().out
+    assert [line for line in printed.splitlines() if line.startswith("none ")]
+    # What is there is not trained again, and the shared part is kept, so that
+    # an arm that is repeated is the same.
+    (tmp_path / "none.json").unlink()
+    capsys.readouterr()
+    again = run(tmp_path, "none,paper")
+    assert again["none"]["knn"] == none["knn"]
+    assert "Epoch 1/" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--arms=best"], "--arms among none, paper"),
+        (["--branch_epoch=3"], "below --initial_epochs=3. Received: 3"),
+    ],
+)
+def test_wrong_flags_are_refused(tmp_path, capsys, flags, message):
+    said = mains.refusal(
+        "benchmarks.neighbours",
+        [*FLAGS, f"--output_dir={tmp_path}", *flags],
+        capsys,
+    ).err
+    assert message in said
