@@ -12,7 +12,8 @@ of the learning rate over all --initial_epochs. From there each goes on alone:
 their neighbours only. `benchmarks.neighbours.rules` has the arms.
 
 Each arm writes a JSON file to --output_dir; one that is there is not trained
-again. An interruption costs the arm that was trained.
+again. An interruption costs the arm that was trained. With --page instead, the
+tables of docs/neighbourhoods.md are written from benchmarks/results/neighbours.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import pathlib
 from absl import flags
 
 from and_tf.training.config import TrainConfig
-from and_tf.utils import cli
+from and_tf.utils import atomic_files, cli
 from and_tf.utils.errors import InputError
 
 _OUTPUT = flags.DEFINE_string(
@@ -43,13 +44,24 @@ _LABEL_KEYS = flags.DEFINE_list(
     "those whose neighbours are counted as right.",
 )
 
+_PAGE = flags.DEFINE_bool(
+    "page", False, "Write the tables of docs/neighbourhoods.md and end."
+)
+
 
 def main(config: TrainConfig) -> None:
     """Train what is missing, and print a line for each arm."""
     cli.import_tensorflow()
+    from benchmarks.neighbours import page
     from benchmarks.neighbours.rules import ARMS
     from benchmarks.neighbours.trial import Trial
 
+    if _PAGE.value:
+        atomic_files.write_text(
+            page.PATH, page.filled(page.PATH.read_text("utf-8"))
+        )
+        print(f"wrote {page.PATH}")
+        return
     unknown = [name for name in _ARMS.value if name not in ARMS]
     if unknown or not _OUTPUT.value:
         raise InputError(

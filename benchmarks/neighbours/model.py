@@ -1,4 +1,4 @@
-"""Give the neighbours half of the pull, where the paper's loss weighs by p."""
+"""Let neighbours pull otherwise than the paper's loss does."""
 
 from __future__ import annotations
 
@@ -10,28 +10,37 @@ import tensorflow as tf
 from and_tf.method import loss
 from and_tf.method.model import AND
 
+# The share of Z that is left, at least, where neighbours are taken out of it.
+LEAST_LEFT = 1e-6
 
-class HalvedAND(AND):
+
+class OtherPullAND(AND):
     """Anchor Neighbourhood Discovery with another loss of the anchors.
 
-    Where `halves` is 1, an anchor's loss is
+    With l_ij = x_i · x̃_j / τ, Z_i = Σ_n exp(l_in) and k neighbours j of an
+    anchor i, the loss of an anchor is
 
-        −½ log p_ii − ½ mean_j log p_ij
+        log Z_i − ½ l_ii − ½ mean_j l_ij       where `halves` is 1,
+        log(Z_i − Σ_j exp(l_ij)) − l_ii        where `spared` is 1,
 
-    over its neighbours j, and where it is 0 that of equation 7. Samples that
-    are no anchors have −log p_ii in both.
+    and that of equation 7 where both are 0. So neighbours have half of the
+    pull, or are neither pulled nor pushed away. Samples that are no anchors
+    have log Z_i − l_ii in all three.
 
     Attributes:
-        halves: float32 [], assigned before training.
+        halves, spared: float32 [], assigned before training.
     """
 
     halves: keras.Variable
+    spared: keras.Variable
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.halves = self.add_weight(
-            name="halves", shape=(), initializer="zeros", trainable=False
-        )
+        for name in ("halves", "spared"):
+            weight = self.add_weight(
+                name=name, shape=(), initializer="zeros", trainable=False
+            )
+            setattr(self, name, weight)
 
     def terms(
         self, embeddings: tf.Tensor, sample_ids: tf.Tensor, *, training: bool
@@ -41,21 +50,26 @@ class HalvedAND(AND):
             embeddings, sample_ids, training=training
         )
         if training:
-            more = self._more(tf.cast(embeddings, tf.float32), sample_ids)
-            losses += self.halves.value * more
+            embeddings = tf.cast(embeddings, tf.float32)
+            losses += self._more(losses, embeddings, sample_ids)
         return (losses,), heard
 
-    def _more(self, embeddings: tf.Tensor, sample_ids: tf.Tensor) -> tf.Tensor:
-        """Compute what halves change in the loss of each sample, [b]."""
-        neighbours = self.neighbours.value
-        members = loss.members_of(sample_ids, neighbours)
+    def _more(
+        self, losses: tf.Tensor, embeddings: tf.Tensor, sample_ids: tf.Tensor
+    ) -> tf.Tensor:
+        """Compute what is added to the losses of equation 7, float32 [b]."""
+        members = loss.members_of(sample_ids, self.neighbours.value)
         logits = loss.logits_of(
             embeddings, self.bank.rows.value, members, self.temperature
         )  # [b, 1 + k]
-        counted = loss.only_anchors_neighbours(
-            logits, members[:, 0], self.is_anchor.value
-        )
-        mass = tf.reduce_logsumexp(counted, axis=1)
-        halves = (logits[:, 0] + tf.reduce_mean(logits[:, 1:], axis=1)) / 2
+        own, theirs = logits[:, 0], logits[:, 1:]
+        mass = tf.reduce_logsumexp(logits, axis=1)
+        # Of an anchor, equation 7 is log Z − mass.
+        log_z = losses + mass
+        share = tf.exp(tf.reduce_logsumexp(theirs, axis=1) - log_z)
+        left = tf.math.log(tf.maximum(1.0 - share, LEAST_LEFT))
+        halves = mass - (own + tf.reduce_mean(theirs, axis=1)) / 2
+        more = self.halves.value * halves
+        more += self.spared.value * (left + mass - own)
         anchor = tf.gather(self.is_anchor.value, members[:, 0])
-        return tf.where(anchor, mass - halves, 0.0)
+        return tf.where(anchor, more, 0.0)

@@ -21,34 +21,42 @@ class Arm:
             equation 5, "similarity" those most similar to their neighbour.
         share: The share of the samples that are anchors; 0 lets it grow to
             all over the rounds, as in equation 6.
-        halves: Whether the own row and the neighbours have half of the pull
-            each. Else they have what equation 10 gives them.
+        pull: "halves" gives the own row and the neighbours half of the pull
+            each, "weighed" what equation 10 gives them. "spared" neighbours are
+            neither pulled nor pushed away.
         size: k, the number of neighbours.
-        labels: Whether an anchor's neighbours are the nearest of its class.
-            These are a bound that uses labels, and no method.
+        labels: "nearest" makes an anchor's neighbours the nearest of its class,
+            "any" makes them random members of it. Both use labels: they are
+            bounds, and no method. "" uses none.
     """
 
     clean: bool = True
     rule: str = "similarity"
     share: float = 0.5
-    halves: bool = True
+    pull: str = "halves"
     size: int = 1
-    labels: bool = False
+    labels: str = ""
 
 
 # Of rounds that do nothing, instance learning is left.
 ARMS: dict[str, Arm | None] = {
     "none": None,
-    "paper": Arm(clean=False, rule="entropy", share=0, halves=False),
+    "paper": Arm(clean=False, rule="entropy", share=0, pull="weighed"),
     "similar_quarter": Arm(share=0.25),
     "similar_half": Arm(),
     "similar_half_5": Arm(size=5),
     "similar_half_20": Arm(size=20),
     "similar_rising": Arm(share=0),
+    "similar_quarter_20": Arm(share=0.25, size=20),
     "all_5": Arm(share=1, size=5),
     "all_20": Arm(share=1, size=20),
-    "labels_half": Arm(labels=True),
-    "labels_all": Arm(share=1, labels=True),
+    "all_1_spared": Arm(share=1, pull="spared"),
+    "all_20_spared": Arm(share=1, size=20, pull="spared"),
+    "labels_half": Arm(labels="nearest"),
+    "labels_all": Arm(share=1, labels="nearest"),
+    "labels_all_20": Arm(share=1, size=20, labels="nearest"),
+    "labels_any_20": Arm(share=1, size=20, labels="any"),
+    "labels_20_spared": Arm(share=1, size=20, pull="spared", labels="nearest"),
 }
 
 
@@ -75,6 +83,7 @@ def discover(
     grown: float,
     temperature: float,
     labels: np.ndarray | None,
+    seed: int = 0,
 ) -> Discovery:
     """Find neighbours among rows, and select anchors.
 
@@ -85,6 +94,7 @@ def discover(
             0.
         temperature: τ of the entropies.
         labels: integer [N], −1 where a sample has none; None if none has.
+        seed: Random seed of members of a class.
     """
     found = nearest(
         rows, rows, arm.size, temperature=temperature, exclude_self=True
@@ -94,7 +104,8 @@ def discover(
     neighbours = found.index
     if arm.labels:
         assert labels is not None
-        neighbours = nearest_of_class(rows, labels, arm.size)
+        generator = np.random.default_rng(seed) if arm.labels == "any" else None
+        neighbours = of_class(rows, labels, arm.size, generator)
     if labels is None:
         return Discovery(neighbours, is_anchor)
     agree = consistency(neighbours, labels)
@@ -114,19 +125,33 @@ def _uncertainty(found: Nearest, arm: Arm) -> np.ndarray:
     return -found.similarity.mean(axis=1)
 
 
-def nearest_of_class(
-    rows: np.ndarray, labels: np.ndarray, size: int
+def of_class(
+    rows: np.ndarray,
+    labels: np.ndarray,
+    size: int,
+    generator: np.random.Generator | None = None,
 ) -> np.ndarray:
-    """Find the nearest rows of the same label, int32 [N, size].
+    """Find the nearest rows of the same label, or draw some of them.
 
     Args:
         rows: float32 [N, D], of unit norm.
         labels: integer [N]; each occurs more than `size` times.
         size: k.
+        generator: Draws them; None takes the nearest.
+
+    Returns:
+        int32 [N, k], others than the row itself.
     """
     neighbours = np.empty((len(rows), size), np.int32)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        found = nearest(rows[members], rows[members], size, exclude_self=True)
-        neighbours[members] = members[found.index]
+        count = len(members)
+        if generator is None:
+            own = rows[members]
+            places = nearest(own, own, size, exclude_self=True).index
+        else:  # Steps around the ring of members, none of which comes back.
+            keys = generator.random((count, count - 1), np.float32)
+            steps = 1 + np.argpartition(keys, size - 1, axis=1)[:, :size]
+            places = (np.arange(count)[:, None] + steps) % count
+        neighbours[members] = members[places]
     return neighbours

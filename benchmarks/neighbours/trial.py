@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
 import json
 import pathlib
@@ -28,12 +29,16 @@ from and_tf.method.rounds import RoundSchedule
 from and_tf.training import sources
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import view_config
+from and_tf.training.run_directory import versions
 from and_tf.training.trainer import load_images
 from and_tf.utils import atomic_files
 from and_tf.utils.errors import InputError
-from benchmarks.neighbours.model import HalvedAND
+from benchmarks.harness import record
+from benchmarks.neighbours.model import OtherPullAND
 from benchmarks.neighbours.rules import ARMS, Arm, discover
 from benchmarks.peers.evaluation import whitened
+
+PLACES = ("data_dir", "run_dir")  # Flags that differ on other machines.
 
 
 class Trial:
@@ -85,20 +90,27 @@ class Trial:
             "knn": self._knn(model),
             "rounds": rounds.found if rounds else [],
             "seconds": round(seconds, 1),
-            "branch_epoch": self.branch,
-            "refresh_epochs": self.every,
-            "flags": self._flags(),
+            **self.setting,
         }
         atomic_files.write_json(path, found)
         return found
 
-    def _flags(self) -> dict[str, Any]:
-        """Return the flags that are not at their default."""
-        config, usual = self.config, TrainConfig()
+    @property
+    def setting(self) -> dict[str, Any]:
+        """What every arm has in common, and the machine."""
+        config, usual = self.config, TrainConfig().resolved
         return {
-            name: getattr(config, name)
-            for name in config.run_fields()
-            if getattr(config, name) != getattr(usual, name)
+            "branch_epoch": self.branch,
+            "refresh_epochs": self.every,
+            "flags": {
+                name: getattr(config, name)
+                for name in config.run_fields()
+                if name not in PLACES
+                and getattr(config, name) != getattr(usual, name)
+            },
+            "machine": record.machine(),
+            "versions": versions(),
+            "date": datetime.date.today().isoformat(),
         }
 
     @functools.cached_property
@@ -106,13 +118,13 @@ class Trial:
         """The images that are learnt from, and those that are asked about."""
         return load_images(self.config)
 
-    def _model(self, neighbours: int) -> HalvedAND:
+    def _model(self, neighbours: int) -> OtherPullAND:
         """Return a compiled model with fresh weights."""
         config, train = self.config, self.images.train
         keras.utils.set_random_seed(config.seed)
         size = self.image_size
         encoder = encoders.build(**sources.find(config).describe(config, size))
-        model = HalvedAND(
+        model = OtherPullAND(
             encoder,
             train.size,
             neighbourhood_size=neighbours,
@@ -157,7 +169,7 @@ class Trial:
             return [kept[f"arr_{place}"] for place in range(len(kept.files))]
 
     def _fit(
-        self, model: HalvedAND, first: int, last: int, rounds: Rounds | None
+        self, model: OtherPullAND, first: int, last: int, rounds: Rounds | None
     ) -> None:
         config = self.config
         batches = train_batches(
@@ -180,7 +192,7 @@ class Trial:
             verbose=2,
         )
 
-    def _knn(self, model: HalvedAND) -> dict[str, dict[str, float]]:
+    def _knn(self, model: OtherPullAND) -> dict[str, dict[str, float]]:
         """Return kNN top-1 by labels, as learnt and of whitened features."""
         images, size, config = self.images, self.image_size, self.config
         trunk, head = heads.split(model.encoder)
@@ -243,10 +255,12 @@ class Rounds(keras.callbacks.Callback):
             (past // trial.every + 1) / rounds,
             trial.config.temperature,
             train.labels if train.has_labels else None,
+            trial.config.seed + epoch,
         )
         model.neighbours.assign(found.neighbours)
         model.is_anchor.assign(found.is_anchor)
-        model.halves.assign(float(arm.halves))
+        model.halves.assign(float(arm.pull == "halves"))
+        model.spared.assign(float(arm.pull == "spared"))
         self.found.append(
             {
                 "epoch": epoch,
@@ -258,7 +272,7 @@ class Rounds(keras.callbacks.Callback):
         print(f"epoch {epoch}: {self.found[-1]}", flush=True)
 
 
-def _variables(model: HalvedAND) -> list[keras.Variable]:
+def _variables(model: OtherPullAND) -> list[keras.Variable]:
     """Return what instance learning changes, the same for any k."""
     return [
         *model.encoder.variables,
@@ -267,7 +281,7 @@ def _variables(model: HalvedAND) -> list[keras.Variable]:
     ]
 
 
-def _assign(model: HalvedAND, values: Sequence[np.ndarray]) -> None:
+def _assign(model: OtherPullAND, values: Sequence[np.ndarray]) -> None:
     for variable, value in zip(_variables(model), values, strict=True):
         variable.assign(value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.neighbours.rules import Arm, discover, nearest_of_class
+from benchmarks.neighbours.rules import Arm, discover, of_class
 from tests.conftest import unit
 
 TAU = 0.2
@@ -55,9 +55,23 @@ def test_labels_give_the_nearest_of_the_class(rows, labels):
     other = labels[:, None] != labels
     similarity = np.where(other, -np.inf, similarities(rows))
     wanted = np.argsort(-similarity, axis=1)[:, :2]
-    np.testing.assert_array_equal(nearest_of_class(rows, labels, 2), wanted)
-    arm = Arm(share=1, size=2, labels=True)
+    np.testing.assert_array_equal(of_class(rows, labels, 2), wanted)
+    arm = Arm(share=1, size=2, labels="nearest")
     found = discover(rows, arm, 1.0, TAU, labels)
     np.testing.assert_array_equal(found.neighbours, wanted)
     assert found.right == found.right_of_all == 1
     assert found.is_anchor.all()
+
+
+def test_any_of_the_class_are_drawn_from_all_of_it(rows, labels):
+    arm = Arm(share=1, size=5, labels="any")
+    drawn = [
+        discover(rows, arm, 1.0, TAU, labels, seed).neighbours
+        for seed in range(40)
+    ]
+    for neighbours in drawn:
+        assert (labels[neighbours] == labels[:, None]).all()
+        assert (neighbours != np.arange(60)[:, None]).all()
+        assert all(len(set(row)) == 5 for row in neighbours.tolist())
+    counts = np.bincount(np.concatenate(drawn)[:, 0], minlength=60)
+    assert counts.min() > 20  # 40 for each, on average.
