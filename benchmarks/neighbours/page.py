@@ -88,7 +88,8 @@ def _mean(shares: list[float]) -> str:
 
 def _differences(pairs: list[list[float]]) -> str:
     """Format the differences in points, one for each seed."""
-    return ", ".join(f"{100 * (a - b):+.1f}" for a, b in pairs)
+    points = (round(100 * (a - b), 1) + 0.0 for a, b in pairs)  # No −0.
+    return ", ".join(f"{one:+.1f}".replace("-", "−") for one in points)
 
 
 def _right(runs: list[dict[str, Any]]) -> str:

@@ -21,6 +21,7 @@ from and_tf.data.pipeline import (
     steps_per_epoch,
     train_batches,
 )
+from and_tf.data.split import ImageData
 from and_tf.encoders import heads
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import weighted_knn
@@ -90,33 +91,40 @@ class Trial:
             "knn": self._knn(model),
             "rounds": rounds.found if rounds else [],
             "seconds": round(seconds, 1),
-            **self.setting,
+            **self._setting,
         }
         atomic_files.write_json(path, found)
         return found
 
     @property
-    def setting(self) -> dict[str, Any]:
-        """What every arm has in common, and the machine."""
+    def _of(self) -> dict[str, Any]:
+        """What decides on the part that all arms share."""
         config, usual = self.config, TrainConfig().resolved
         return {
             "branch_epoch": self.branch,
-            "refresh_epochs": self.every,
             "flags": {
                 name: getattr(config, name)
                 for name in config.run_fields()
                 if name not in PLACES
                 and getattr(config, name) != getattr(usual, name)
             },
+        }
+
+    @property
+    def _setting(self) -> dict[str, Any]:
+        """What all arms have in common, and the machine."""
+        return {
+            **self._of,
+            "refresh_epochs": self.every,
             "machine": record.machine(),
             "versions": versions(),
             "date": datetime.date.today().isoformat(),
         }
 
     @functools.cached_property
-    def images(self) -> Any:
+    def images(self) -> ImageData:
         """The images that are learnt from, and those that are asked about."""
-        return load_images(self.config)
+        return _labelled(self.config)
 
     def _model(self, neighbours: int) -> OtherPullAND:
         """Return a compiled model with fresh weights."""
@@ -164,9 +172,17 @@ class Trial:
             )
             self._fit(model, 0, self.branch, None)
             values = [variable.numpy() for variable in _variables(model)]
-            atomic_files.write(path, lambda file: np.savez(file, *values))
+            of = json.dumps(self._of)
+            atomic_files.write(path, lambda to: np.savez(to, *values, of=of))
         with np.load(path) as kept:
-            return [kept[f"arr_{place}"] for place in range(len(kept.files))]
+            if kept["of"] != json.dumps(self._of):
+                raise InputError(
+                    f"Expected the flags with which {path} was trained. "
+                    f"Received others. It has: {kept['of']}. Use those, or "
+                    "another --output_dir."
+                )
+            count = len(kept.files) - 1
+            return [kept[f"arr_{place}"] for place in range(count)]
 
     def _fit(
         self, model: OtherPullAND, first: int, last: int, rounds: Rounds | None
@@ -207,7 +223,7 @@ class Trial:
         for key in self.label_keys:
             by = images
             if key:
-                by = load_images(dataclasses.replace(config, label_key=key))
+                by = _labelled(dataclasses.replace(config, label_key=key))
             figures[key or "label"] = {
                 name: weighted_knn(
                     queries,
@@ -270,6 +286,23 @@ class Rounds(keras.callbacks.Callback):
             }
         )
         print(f"epoch {epoch}: {self.found[-1]}", flush=True)
+
+
+def _labelled(config: TrainConfig) -> ImageData:
+    """Load images, which need labels and a test split.
+
+    Raises:
+        InputError: If they have none.
+    """
+    images = load_images(config)
+    if images.test is None or not (
+        images.train.has_labels and images.test.has_labels
+    ):
+        raise InputError(
+            "Expected training and test images with labels, by which the arms "
+            f"are compared. Received: {images.train.name}."
+        )
+    return images
 
 
 def _variables(model: OtherPullAND) -> list[keras.Variable]:

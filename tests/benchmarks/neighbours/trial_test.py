@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests import mains
 
@@ -44,6 +46,14 @@ def test_arms_differ_by_their_neighbours_alone(tmp_path, capsys):
     again = run(tmp_path, "none,paper")
     assert again["none"]["knn"] == none["knn"]
     assert "Epoch 1/" not in capsys.readouterr().out
+    (tmp_path / "none.json").unlink()
+    said = mains.refusal(
+        "benchmarks.neighbours",
+        [*FLAGS, f"--output_dir={tmp_path}", "--seed=1"],
+        capsys,
+    ).err
+    assert "the flags with which" in said
+    assert '"initial_epochs": 3' in said
 
 
 @pytest.mark.parametrize(
@@ -60,3 +70,18 @@ def test_wrong_flags_are_refused(tmp_path, capsys, flags, message):
         capsys,
     ).err
     assert message in said
+
+
+def test_images_without_labels_are_refused(tmp_path, capsys, rng):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(12):
+        pixels = rng.integers(0, 256, (16, 16, 3), np.uint8)
+        Image.fromarray(pixels).save(photos / f"{number}.png")
+    said = mains.refusal(
+        "benchmarks.neighbours",
+        [*FLAGS, "--dataset=folder", f"--data_dir={photos}",
+         f"--output_dir={tmp_path / 'arms'}", "--image_size=16"],
+        capsys,
+    ).err  # fmt: skip
+    assert "images with labels" in said
