@@ -12,12 +12,18 @@ of the learning rate over all --initial_epochs. From there each goes on alone:
 their neighbours only. `benchmarks.neighbours.rules` has the arms.
 
 Each arm writes a JSON file to --output_dir; one that is there is not trained
-again. An interruption costs the arm that was trained. With --page instead, the
-tables of docs/neighbourhoods.md are written from benchmarks/results/neighbours.
+again. An interruption costs the arm that was trained.
+
+With --cosines no arm is trained: it prints the mean cosines of clean embeddings
+with their neighbours' rows in the bank and with their clean embeddings, and of
+the latter with the right and with the wrong ones. `none` is each image with
+itself. With --page, the tables of docs/neighbourhoods.md are written from
+benchmarks/results/neighbours.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 
@@ -44,6 +50,12 @@ _LABEL_KEYS = flags.DEFINE_list(
     "those whose neighbours are counted as right.",
 )
 
+_COSINES = flags.DEFINE_bool(
+    "cosines",
+    False,
+    "Print how near the neighbours of each arm are where the arms begin, and "
+    "train no arm.",
+)
 _PAGE = flags.DEFINE_bool(
     "page", False, "Write the tables of docs/neighbourhoods.md and end."
 )
@@ -75,6 +87,14 @@ def main(config: TrainConfig) -> None:
         _REFRESH.value,
         _LABEL_KEYS.value,
     )
+    if _COSINES.value:
+        for name in _ARMS.value:
+            found = dataclasses.asdict(trial.nearness(name))
+            print(
+                name,
+                json.dumps({k: v and round(v, 3) for k, v in found.items()}),
+            )
+        return
     for name in _ARMS.value:
         print(name, json.dumps(trial.figures(name)["knn"]), flush=True)
 

@@ -31,12 +31,14 @@ from and_tf.training import sources
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import view_config
 from and_tf.training.run_directory import versions
+from and_tf.training.start_encoder import embedded
 from and_tf.training.trainer import load_images
 from and_tf.utils import atomic_files
 from and_tf.utils.errors import InputError
 from benchmarks.harness import record
 from benchmarks.neighbours.model import OtherPullAND
-from benchmarks.neighbours.rules import ARMS, Arm, discover
+from benchmarks.neighbours.nearness import Nearness, nearness
+from benchmarks.neighbours.rules import ARMS, Arm, Discovery, discover
 from benchmarks.peers.evaluation import whitened
 
 PLACES = ("data_dir", "run_dir")  # Flags that differ on other machines.
@@ -95,6 +97,46 @@ class Trial:
         }
         atomic_files.write_json(path, found)
         return found
+
+    def nearness(self, name: str) -> Nearness:
+        """Return how near neighbours are at the branch.
+
+        Args:
+            name: That of an arm. `none`, which has no neighbours, is each image
+                as its own.
+        """
+        model, train, arm = self._at_branch, self.images.train, ARMS[name]
+        clean, rows = self._clean, model.bank.rows.value.numpy()
+        found = Discovery(
+            np.arange(train.size)[:, None], np.ones(train.size, bool)
+        )
+        if arm:
+            found = discover(
+                clean if arm.clean else rows,
+                arm,
+                1 / self.rounds,
+                self.config.temperature,
+                train.labels,
+                self.config.seed + self.branch,
+            )
+        return nearness(clean, rows, found, train.labels)
+
+    @functools.cached_property
+    def _at_branch(self) -> OtherPullAND:
+        """The model as all arms begin."""
+        shared, model = self._shared(), self._model(1)
+        _assign(model, shared)
+        return model
+
+    @functools.cached_property
+    def _clean(self) -> np.ndarray:
+        """The clean embeddings of the training images at the branch."""
+        return embed(self._at_branch, self.images.train, self.image_size)
+
+    @property
+    def rounds(self) -> int:
+        """The number of discoveries of an arm."""
+        return -(-(self.config.initial_epochs - self.branch) // self.every)
 
     @property
     def _of(self) -> dict[str, Any]:
@@ -216,7 +258,7 @@ class Trial:
             embed(trunk, split, size) for split in (images.test, images.train)
         ]
         spaces = {
-            "learnt": [_unit(head.predict(of, verbose=0)) for of in features],
+            "learnt": [embedded(head, of) for of in features],
             "whitened": [_unit(of) for of in whitened(*features)],
         }
         figures: dict[str, dict[str, float]] = {}
@@ -261,14 +303,13 @@ class Rounds(keras.callbacks.Callback):
         if past % trial.every:
             return
         train = trial.images.train
-        rounds = -(-(trial.config.initial_epochs - trial.branch) // trial.every)
         rows = model.bank.rows.value.numpy()
         if arm.clean:
             rows = embed(model, train, trial.image_size)
         found = discover(
             rows,
             arm,
-            (past // trial.every + 1) / rounds,
+            (past // trial.every + 1) / trial.rounds,
             trial.config.temperature,
             train.labels if train.has_labels else None,
             trial.config.seed + epoch,

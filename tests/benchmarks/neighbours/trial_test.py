@@ -46,6 +46,14 @@ def test_arms_differ_by_their_neighbours_alone(tmp_path, capsys):
     again = run(tmp_path, "none,paper")
     assert again["none"]["knn"] == none["knn"]
     assert "Epoch 1/" not in capsys.readouterr().out
+    run_main = [*FLAGS, f"--output_dir={tmp_path}", "--cosines"]
+    mains.run("benchmarks.neighbours", [*run_main, "--arms=none,labels_all"])
+    lines = capsys.readouterr().out.splitlines()
+    itself, of_class = (json.loads(line.partition(" ")[2]) for line in lines)
+    assert itself["clean"] == itself["right"] == pytest.approx(1, abs=1e-3)
+    assert itself["wrong"] is of_class["wrong"] is None
+    assert of_class["clean"] < 1
+    assert 0 < of_class["rows"] < 1
     (tmp_path / "none.json").unlink()
     said = mains.refusal(
         "benchmarks.neighbours",
