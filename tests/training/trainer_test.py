@@ -299,7 +299,14 @@ def test_long_passes_and_searches_show_their_progress(
     tmp_path, monkeypatch, capsys
 ):
     """Of a run, too, that discovers in the untrained encoder's features."""
-    config = digits(tmp_path / "run", initial_epochs=0, rounds=1)
+    config = digits(
+        tmp_path / "run",
+        initial_epochs=0,
+        rounds=1,
+        epochs_per_round=1,
+        baselines=False,
+        evaluate_every=0,
+    )
     trainer.train(config)
     assert "/450" not in capsys.readouterr().err
     monkeypatch.setattr(experiment, "PATIENCE", 0.0)
