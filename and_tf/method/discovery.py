@@ -74,7 +74,8 @@ def discover(
         processes: The processes whose devices share the search; see
             `nearest`.
         progress: Is called with numbers of samples whose sum is N in the end,
-            as far as the search is done; see `nearest`.
+            as far as the search is done; not if processes or devices share
+            it. See `nearest`.
 
     Returns:
         The neighbourhoods of all samples, anchors or not.

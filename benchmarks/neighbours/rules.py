@@ -42,21 +42,13 @@ class Arm:
 ARMS: dict[str, Arm | None] = {
     "none": None,
     "paper": Arm(clean=False, rule="entropy", share=0, pull="weighed"),
-    "similar_quarter": Arm(share=0.25),
     "similar_half": Arm(),
-    "similar_half_5": Arm(size=5),
-    "similar_half_20": Arm(size=20),
-    "similar_rising": Arm(share=0),
     "similar_quarter_20": Arm(share=0.25, size=20),
-    "all_5": Arm(share=1, size=5),
     "all_20": Arm(share=1, size=20),
-    "all_1_spared": Arm(share=1, pull="spared"),
     "all_20_spared": Arm(share=1, size=20, pull="spared"),
-    "labels_half": Arm(labels="nearest"),
     "labels_all": Arm(share=1, labels="nearest"),
     "labels_all_20": Arm(share=1, size=20, labels="nearest"),
     "labels_any_20": Arm(share=1, size=20, labels="any"),
-    "labels_20_spared": Arm(share=1, size=20, pull="spared", labels="nearest"),
 }
 
 

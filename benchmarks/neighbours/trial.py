@@ -27,6 +27,7 @@ from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.knn import weighted_knn
 from and_tf.method.optimizers import CoupledSGD
 from and_tf.method.rounds import RoundSchedule
+from and_tf.pretexts.teacher_rows import unit_norm
 from and_tf.training import sources
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import view_config
@@ -111,15 +112,25 @@ class Trial:
             np.arange(train.size)[:, None], np.ones(train.size, bool)
         )
         if arm:
-            found = discover(
-                clean if arm.clean else rows,
-                arm,
-                1 / self.rounds,
-                self.config.temperature,
-                train.labels,
-                self.config.seed + self.branch,
-            )
+            found = self.discover(clean if arm.clean else rows, arm, 0)
         return nearness(clean, rows, found, train.labels)
+
+    def discover(self, rows: np.ndarray, arm: Arm, past: int) -> Discovery:
+        """Find an arm's neighbours among rows.
+
+        Args:
+            rows: float32 [N, D], of unit norm.
+            arm: How they are found.
+            past: The number of epochs since the branch.
+        """
+        return discover(
+            rows,
+            arm,
+            (past // self.every + 1) / self.rounds,
+            self.config.temperature,
+            self.images.train.labels,
+            self.config.seed + self.branch + past,
+        )
 
     @functools.cached_property
     def _at_branch(self) -> OtherPullAND:
@@ -140,7 +151,7 @@ class Trial:
 
     @property
     def _of(self) -> dict[str, Any]:
-        """What decides on the part that all arms share."""
+        """Return what decides on the part that all arms share."""
         config, usual = self.config, TrainConfig().resolved
         return {
             "branch_epoch": self.branch,
@@ -154,7 +165,7 @@ class Trial:
 
     @property
     def _setting(self) -> dict[str, Any]:
-        """What all arms have in common, and the machine."""
+        """Return what all arms have in common, and the machine."""
         return {
             **self._of,
             "refresh_epochs": self.every,
@@ -259,7 +270,7 @@ class Trial:
         ]
         spaces = {
             "learnt": [embedded(head, of) for of in features],
-            "whitened": [_unit(of) for of in whitened(*features)],
+            "whitened": [unit_norm(of) for of in whitened(*features)],
         }
         figures: dict[str, dict[str, float]] = {}
         for key in self.label_keys:
@@ -302,18 +313,10 @@ class Rounds(keras.callbacks.Callback):
         past = epoch - trial.branch
         if past % trial.every:
             return
-        train = trial.images.train
         rows = model.bank.rows.value.numpy()
         if arm.clean:
-            rows = embed(model, train, trial.image_size)
-        found = discover(
-            rows,
-            arm,
-            (past // trial.every + 1) / trial.rounds,
-            trial.config.temperature,
-            train.labels if train.has_labels else None,
-            trial.config.seed + epoch,
-        )
+            rows = embed(model, trial.images.train, trial.image_size)
+        found = trial.discover(rows, arm, past)
         model.neighbours.assign(found.neighbours)
         model.is_anchor.assign(found.is_anchor)
         model.halves.assign(float(arm.pull == "halves"))
@@ -358,8 +361,3 @@ def _variables(model: OtherPullAND) -> list[keras.Variable]:
 def _assign(model: OtherPullAND, values: Sequence[np.ndarray]) -> None:
     for variable, value in zip(_variables(model), values, strict=True):
         variable.assign(value)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return (rows / np.maximum(norms, 1e-12)).astype(np.float32)
