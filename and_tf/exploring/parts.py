@@ -9,7 +9,7 @@ from typing import TextIO
 
 import numpy as np
 
-from and_tf.exploring import hashes, matching
+from and_tf.exploring import crops, hashes
 from and_tf.exploring.kept_copies import Copies, Copy, KeptCopies
 from and_tf.exploring.looks import Looks
 from and_tf.utils.progress import Counted
@@ -80,12 +80,12 @@ def of_piece(looks: Looks, piece: np.ndarray) -> Copies:
         ratios = looks.aspect[whole] / looks.aspect[part]
         for orientation in _TURNED_PARTS:
             turned = hashes.turned(looks.grey[part], orientation)
-            crops = matching.find_crops(looks.grey[whole], turned, ratios)
+            found = crops.find_crops(looks.grey[whole], turned, ratios)
             for pair, crop in zip(
-                map(tuple, piece.tolist()), crops, strict=True
+                map(tuple, piece.tolist()), found, strict=True
             ):
-                found = crop.agreement if crop else 0.0
+                agreement = crop.agreement if crop else 0.0
                 known = copies[pair].agreement if pair in copies else 0.0
-                if found >= max(_SAME_PART, known):
-                    copies[pair] = Copy(found, orientation, True)
+                if agreement >= max(_SAME_PART, known):
+                    copies[pair] = Copy(agreement, orientation, True)
     return copies

@@ -8,8 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from and_tf import storage
-from and_tf.data.split import Split
 from and_tf.evaluation.embeddings import embed
 from and_tf.evaluation.neighbourhoods import mean_or_none
 from and_tf.evaluation.selection_rules import by_rules, judge
@@ -18,7 +16,7 @@ from and_tf.pretexts.teacher_rows import unit_norm
 from and_tf.protocols.config import Options
 from and_tf.protocols.results import Findings
 from and_tf.search.nearest import Nearest, nearest
-from and_tf.training.run import Run
+from and_tf.training.run import Run, of_same_images
 from and_tf.utils.averages import percent
 from and_tf.utils.errors import InputError
 from and_tf.utils.progress import Counted
@@ -55,7 +53,12 @@ def evaluate(run: Run, options: Options) -> Findings:
     labels = _labels(run)
     other = None
     if options.selections_beside:  # Refused before the work begins.
-        other = _beside(run, options.selections_beside)
+        other = of_same_images(
+            options.selections_beside,
+            run.images.train,
+            "--selections_beside",
+            run.data_dir,
+        )
     clean = run.train_embeddings
     mirrored = _mirrored(run)
     rows = {"clean": clean, "averaged": unit_norm(clean + mirrored)}
@@ -122,27 +125,6 @@ def _nearest(rows: np.ndarray, name: str) -> np.ndarray:
             rows, rows, 1, exclude_self=True, progress=progress.advance
         )
     return found.index[:, 0]
-
-
-def _beside(run: Run, path: str) -> Run:
-    """Opens another run of the same images.
-
-    Raises:
-        InputError: If it cannot be read, or has other images.
-    """
-    other = Run(storage.place(path), data_dir=run.data_dir)
-    here, there = run.images.train, other.images.train
-    if not _same(here, there):
-        raise InputError(
-            "Expected a run of the same training images for "
-            f"--selections_beside. Received {path}, which has {there.name} of "
-            f"{there.size:,} images, and not {here.name} of {here.size:,}."
-        )
-    return other
-
-
-def _same(here: Split, there: Split) -> bool:
-    return here.size == there.size and np.array_equal(here.labels, there.labels)
 
 
 def _figures(

@@ -378,3 +378,31 @@ class Run:
     def picture(self, name: str) -> pathlib.Path:
         """Returns the path of a protocol's picture of this checkpoint."""
         return self.directory.picture(name, self.which)
+
+
+def of_same_images(
+    path: str, train: Split, flag: str, data_dir: str = ""
+) -> Run:
+    """Opens another run of the same training images in the same order.
+
+    Args:
+        path: The directory of that run, or its URL in an object store.
+        train: The training images. They are compared by their number and
+            their labels.
+        flag: The flag that gave the path, for errors.
+        data_dir: See `Run`.
+
+    Raises:
+        InputError: If there is no run, or it has other images.
+    """
+    other = Run(path, data_dir=data_dir)
+    there = other.images.train
+    if not (
+        train.size == there.size and np.array_equal(train.labels, there.labels)
+    ):
+        raise InputError(
+            f"Expected a run of the same training images for {flag}. Received "
+            f"{path}, which has {there.name} of {there.size:,} images, and not "
+            f"{train.name} of {train.size:,}."
+        )
+    return other

@@ -11,6 +11,9 @@ of the learning rate over all --initial_epochs. From there each goes on alone:
 --refresh_epochs. So they see the same views in the same order, and differ by
 their neighbours only. `benchmarks.neighbours.rules` has the arms.
 
+Arms `run_…` search the embeddings that the encoder of --rows_run gives to the
+same training images, such as a pretrained network's.
+
 Each arm writes a JSON file to --output_dir; one that is there is not trained
 again. An interruption costs the arm that was trained.
 
@@ -49,7 +52,12 @@ _LABEL_KEYS = flags.DEFINE_list(
     "Names of the labels by which kNN is measured, by commas. The first are "
     "those whose neighbours are counted as right.",
 )
-
+_ROWS_RUN = flags.DEFINE_string(
+    "rows_run",
+    "",
+    "Directory of a run on the same training images, in whose embeddings the "
+    "arms run_… search for neighbours.",
+)
 _COSINES = flags.DEFINE_bool(
     "cosines",
     False,
@@ -86,6 +94,7 @@ def main(config: TrainConfig) -> None:
         _BRANCH.value,
         _REFRESH.value,
         _LABEL_KEYS.value,
+        _ROWS_RUN.value,
     )
     if _COSINES.value:
         for name in _ARMS.value:

@@ -15,8 +15,9 @@ class Arm:
     """Names what an arm's rounds do.
 
     Attributes:
-        clean: Whether neighbours are searched among the embeddings of clean
-            images. Else they are searched in the memory bank.
+        where: Where neighbours are searched: in the memory bank ("bank"), among
+            the embeddings of clean images ("clean"), or among those of another
+            run's encoder, such as a teacher's ("run").
         rule: How anchors are selected: "entropy" takes the lowest ones of
             equation 5, "similarity" those most similar to their neighbour.
         share: The share of the samples that are anchors; 0 lets it grow to
@@ -30,7 +31,7 @@ class Arm:
             bounds, and no method. "" uses none.
     """
 
-    clean: bool = True
+    where: str = "clean"
     rule: str = "similarity"
     share: float = 0.5
     pull: str = "halves"
@@ -41,11 +42,15 @@ class Arm:
 # Of rounds that do nothing, instance learning is left.
 ARMS: dict[str, Arm | None] = {
     "none": None,
-    "paper": Arm(clean=False, rule="entropy", share=0, pull="weighed"),
+    "paper": Arm(where="bank", rule="entropy", share=0, pull="weighed"),
     "similar_half": Arm(),
     "similar_quarter_20": Arm(share=0.25, size=20),
     "all_20": Arm(share=1, size=20),
     "all_20_spared": Arm(share=1, size=20, pull="spared"),
+    "run_paper": Arm(where="run", rule="entropy", share=0, pull="weighed"),
+    "run_half": Arm(where="run"),
+    "run_all": Arm(where="run", share=1),
+    "run_all_20": Arm(where="run", share=1, size=20),
     "labels_all": Arm(share=1, labels="nearest"),
     "labels_all_20": Arm(share=1, size=20, labels="nearest"),
     "labels_any_20": Arm(share=1, size=20, labels="any"),

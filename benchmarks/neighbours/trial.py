@@ -31,6 +31,7 @@ from and_tf.pretexts.teacher_rows import unit_norm
 from and_tf.training import sources
 from and_tf.training.config import TrainConfig
 from and_tf.training.experiment import view_config
+from and_tf.training.run import Run, of_same_images
 from and_tf.training.run_directory import versions
 from and_tf.training.start_encoder import embedded
 from and_tf.training.trainer import load_images
@@ -55,6 +56,8 @@ class Trial:
         branch: The number of epochs that the arms share.
         every: The number of epochs between two discoveries.
         label_keys: The labels by which kNN is measured.
+        rows_run: The directory of a run on the same training images, in whose
+            embeddings arms "run" search; "" if there is none.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Trial:
         branch: int,
         every: int,
         label_keys: Sequence[str] = ("",),
+        rows_run: str = "",
     ) -> None:
         keys = {"label_key": label_keys[0]} if label_keys[0] else {}
         self.config = dataclasses.replace(config, **keys).resolved
@@ -73,7 +77,7 @@ class Trial:
                 f"{self.config.initial_epochs}. Received: {branch}."
             )
         self.place, self.branch, self.every = place, branch, every
-        self.label_keys = label_keys
+        self.label_keys, self.rows_run = label_keys, rows_run
         place.mkdir(parents=True, exist_ok=True)
 
     def figures(self, name: str) -> dict[str, Any]:
@@ -82,6 +86,9 @@ class Trial:
         if path.exists():
             return json.loads(path.read_text("utf-8"))
         arm = ARMS[name]
+        elsewhere = arm is not None and arm.where == "run"
+        # Before what takes long, as that run may be refused.
+        rows_of = self._other_run.config.title if elsewhere else None
         shared = self._shared()
         model = self._model(arm.size if arm else 1)
         _assign(model, shared)
@@ -91,6 +98,7 @@ class Trial:
         seconds = time.monotonic() - began
         found = {
             "arm": dataclasses.asdict(arm) if arm else None,
+            **({"rows_of": rows_of} if rows_of else {}),
             "knn": self._knn(model),
             "rounds": rounds.found if rounds else [],
             "seconds": round(seconds, 1),
@@ -107,13 +115,29 @@ class Trial:
                 as its own.
         """
         model, train, arm = self._at_branch, self.images.train, ARMS[name]
-        clean, rows = self._clean, model.bank.rows.value.numpy()
+        clean, rows = self._clean, self.rows("bank", model)
         found = Discovery(
             np.arange(train.size)[:, None], np.ones(train.size, bool)
         )
         if arm:
-            found = self.discover(clean if arm.clean else rows, arm, 0)
+            searched = (
+                clean if arm.where == "clean" else self.rows(arm.where, model)
+            )
+            found = self.discover(searched, arm, 0)
         return nearness(clean, rows, found, train.labels)
+
+    def rows(self, where: str, model: OtherPullAND) -> np.ndarray:
+        """Return what is searched, float32 [N, D], of unit norm.
+
+        Args:
+            where: `Arm.where`.
+            model: The model that is trained.
+        """
+        if where == "bank":
+            return model.bank.rows.value.numpy()
+        if where == "clean":
+            return embed(model, self.images.train, self.image_size)
+        return self._other_run.train_embeddings
 
     def discover(self, rows: np.ndarray, arm: Arm, past: int) -> Discovery:
         """Find an arm's neighbours among rows.
@@ -142,7 +166,21 @@ class Trial:
     @functools.cached_property
     def _clean(self) -> np.ndarray:
         """The clean embeddings of the training images at the branch."""
-        return embed(self._at_branch, self.images.train, self.image_size)
+        return self.rows("clean", self._at_branch)
+
+    @functools.cached_property
+    def _other_run(self) -> Run:
+        """The run in whose embeddings arms search.
+
+        Raises:
+            InputError: If there is none, or it has other training images.
+        """
+        if not self.rows_run:
+            raise InputError(
+                "Expected --rows_run, a run in whose embeddings these arms "
+                "search. Received none."
+            )
+        return of_same_images(self.rows_run, self.images.train, "--rows_run")
 
     @property
     def rounds(self) -> int:
@@ -313,10 +351,7 @@ class Rounds(keras.callbacks.Callback):
         past = epoch - trial.branch
         if past % trial.every:
             return
-        rows = model.bank.rows.value.numpy()
-        if arm.clean:
-            rows = embed(model, trial.images.train, trial.image_size)
-        found = trial.discover(rows, arm, past)
+        found = trial.discover(trial.rows(arm.where, model), arm, past)
         model.neighbours.assign(found.neighbours)
         model.is_anchor.assign(found.is_anchor)
         model.halves.assign(float(arm.pull == "halves"))

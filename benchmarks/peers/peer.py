@@ -10,7 +10,6 @@ writes the features of clean images for `evaluation`.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import pathlib
 import random
@@ -48,7 +47,7 @@ def main() -> None:
     views_a_step = 2 * task.setting.batch_size
     steps = task.setting.budget.steps(pace.seconds_a_step, views_a_step)
     print(f"{pace}: {steps:,} steps", flush=True)
-    method, seconds = fit(task.setting, train, steps, pace.workers)
+    method, seconds, waited = fit(task.setting, train, steps, pace.workers)
     place = pathlib.Path(task.place)
     np.savez(
         place / "features.npz",
@@ -57,6 +56,7 @@ def main() -> None:
     )
     report = {
         "seconds": seconds,
+        "views_share": waited / seconds,
         "steps": steps,
         "epochs": steps * task.setting.batch_size / len(train),
         "views_seen": steps * views_a_step,
@@ -75,13 +75,10 @@ class Pace:
         seconds_a_step: With the views.
         workers: How many processes make views; 0 makes them in the training
             itself. The fastest of those that were tried.
-        views_share: The share of a step's time that there is on top of the
-            same steps with one batch of views, made before.
     """
 
     seconds_a_step: float
     workers: int
-    views_share: float
 
 
 def measure(task: Task, images: np.ndarray) -> Pace:
@@ -97,13 +94,9 @@ def measure(task: Task, images: np.ndarray) -> Pace:
     for workers in range(task.threads + 1):
         batches = pairs(setting, images, workers)
         found[workers] = _seconds_a_step(step, batches, task.measure_seconds)
-        pair = next(batches)
         del batches  # Ends its processes.
-    same = itertools.repeat(pair)
-    alone = _seconds_a_step(step, same, task.measure_seconds)
     workers = min(found, key=found.__getitem__)
-    share = max(0.0, 1 - alone / found[workers])
-    return Pace(found[workers], workers, share)
+    return Pace(found[workers], workers)
 
 
 def _seconds_a_step(
@@ -149,7 +142,7 @@ def start(setting: Setting, steps: int) -> tuple[Step, Method]:
 
 def fit(
     setting: Setting, images: np.ndarray, steps: int, workers: int
-) -> tuple[Method, float]:
+) -> tuple[Method, float, float]:
     """Train from the beginning.
 
     Args:
@@ -159,7 +152,8 @@ def fit(
         workers: How many processes make views.
 
     Returns:
-        The method, and the seconds from the first batch to the last step.
+        The method, the seconds from the first batch to the last step, and
+        those of them in which views were made or waited for.
 
     Raises:
         SystemExit: If the loss is no longer finite.
@@ -167,18 +161,21 @@ def fit(
     step, method = start(setting, steps)
     batches = pairs(setting, images, workers)
     pair = next(batches)  # Starts the processes.
-    began = said = time.perf_counter()
+    waited, began = 0.0, time.perf_counter()
+    said = began
     for done in range(1, steps + 1):
         loss = step(pair)
         if not np.isfinite(loss):
             sys.exit(f"The loss is {loss} after {done:,} steps.")
+        stepped = time.perf_counter()
         if done < steps:
             pair = next(batches)
         now = time.perf_counter()
+        waited += now - stepped
         if now - said >= SAID_EVERY or done == steps:
             print(f"{done:,} of {steps:,} steps: loss {loss:.4f}", flush=True)
             said = now
-    return method, time.perf_counter() - began
+    return method, time.perf_counter() - began, waited
 
 
 def pairs(setting: Setting, images: np.ndarray, workers: int) -> Iterator[Pair]:

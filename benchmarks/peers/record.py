@@ -11,7 +11,8 @@
   "steps": 5321, "epochs": 15.1, "views_seen": 1362176,
   "batch_size": 128, "view_size": 32, "learning_rate": 0.06,
   "views": "lightly",                      of peers, and so the next
-  "pace": {"seconds_a_step": 0.1, "workers": 2, "views_share": 0.6},
+  "views_share": 0.3,                      of the seconds, waiting for views
+  "pace": {"seconds_a_step": 0.1, "workers": 2},
   "command": "…", "machine": {…}, "versions": {…}, "date": "2026-11-28"
 }
 """

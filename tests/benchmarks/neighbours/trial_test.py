@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import and_tf
 from tests import mains
 
 FLAGS = [
@@ -64,10 +65,40 @@ def test_arms_differ_by_their_neighbours_alone(tmp_path, capsys):
     assert '"initial_epochs": 3' in said
 
 
+def test_neighbours_of_another_run_are_its_own(tmp_path, capsys):
+    other = tmp_path / "other"
+    mains.run(
+        "and_tf.train",
+        ["--dataset=digits", "--encoder=small", "--embedding_dim=16",
+         "--max_train_examples=300", "--max_test_examples=100", "--rounds=0",
+         "--initial_epochs=1", "--bank_initialiser=encoder", "--nobaselines",
+         f"--run_dir={other}"],
+    )  # fmt: skip
+    place = tmp_path / "arms"
+    found = run(place, "run_all", f"--rows_run={other}")["run_all"]
+    teacher = and_tf.Run(other)
+    similarity = teacher.train_embeddings @ teacher.train_embeddings.T
+    np.fill_diagonal(similarity, -np.inf)
+    labels = teacher.images.train.labels
+    right = (labels[similarity.argmax(axis=1)] == labels).mean()
+    # Whatever the student learns, they stay what they are.
+    assert [r["right"] for r in found["rounds"]] == [pytest.approx(right)] * 2
+    assert found["rows_of"] == "small on digits"
+    said = mains.refusal(
+        "benchmarks.neighbours",
+        [*FLAGS, "--max_train_examples=200", "--arms=run_half",
+         f"--rows_run={other}", f"--output_dir={tmp_path / 'more'}"],
+        capsys,
+    ).err  # fmt: skip
+    assert "of 300 images, and not" in said
+    assert not (tmp_path / "more" / "shared.npz").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--arms=best"], "--arms among none, paper"),
+        (["--arms=run_all"], "Expected --rows_run, a run in whose"),
         (["--branch_epoch=3"], "below --initial_epochs=3. Received: 3"),
     ],
 )

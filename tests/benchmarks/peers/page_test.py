@@ -21,13 +21,16 @@ REPORT = {
     "learning_rate": 0.06,
     "versions": {"torch": "2.14"},
 }
-PACE = {"seconds_a_step": 0.1, "workers": 2, "views_share": 0.62}
+PEER = {
+    "views_share": 0.62,
+    "pace": {"seconds_a_step": 0.1, "workers": 2},
+}
 
 
 def write(directory, side, minutes, plain, **changes):
     options = {"seed": 0} | changes
     setting = Setting(side, Budget("minutes", minutes), **options)
-    peer = {} if side == OURS else {"pace": PACE, "views": setting.views}
+    peer = {} if side == OURS else {**PEER, "views": setting.views}
     report = {**REPORT, **peer}
     knn = {"plain": plain, "whitened": plain + 0.05}
     return record.write(directory, setting, report, knn)
