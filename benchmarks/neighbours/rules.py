@@ -48,7 +48,6 @@ ARMS: dict[str, Arm | None] = {
     "all_20": Arm(share=1, size=20),
     "all_20_spared": Arm(share=1, size=20, pull="spared"),
     "run_paper": Arm(where="run", rule="entropy", share=0, pull="weighed"),
-    "run_half": Arm(where="run"),
     "run_all": Arm(where="run", share=1),
     "run_all_20": Arm(where="run", share=1, size=20),
     "labels_all": Arm(share=1, labels="nearest"),

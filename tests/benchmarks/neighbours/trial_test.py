@@ -86,7 +86,7 @@ def test_neighbours_of_another_run_are_its_own(tmp_path, capsys):
     assert found["rows_of"] == "small on digits"
     said = mains.refusal(
         "benchmarks.neighbours",
-        [*FLAGS, "--max_train_examples=200", "--arms=run_half",
+        [*FLAGS, "--max_train_examples=200", "--arms=run_all",
          f"--rows_run={other}", f"--output_dir={tmp_path / 'more'}"],
         capsys,
     ).err  # fmt: skip
